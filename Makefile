@@ -1,0 +1,38 @@
+# Two commands: `make eval` and `make test`. Both set up what they need in .venv first.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# A machine with an NVIDIA GPU gets the GPU build of vLLM, any other the CPU build.
+ACCELERATOR ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
+READY := $(VENV)/.ready-$(ACCELERATOR)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup eval test check format clean
+
+help: ## Say what there is.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## Make .venv with everything the project needs.
+
+$(READY): pyproject.toml requirements/install.sh requirements/cpu-overrides.txt
+	PYTHON="$(PYTHON)" sh requirements/install.sh $(VENV) $(ACCELERATOR)
+	@touch $@
+
+eval: setup ## Evaluate the embedded demo model on the embedded demo benchmark.
+	$(RUN) -m harness eval --model demo --benchmarks demo
+
+test: setup ## Lint, check types, and run every test, real engines included.
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(RUN) -m pytest
+
+check: setup ## The fast part of the tests: no engine is started.
+	$(RUN) -m pytest -m "not engine"
+
+format: setup ## Format the code.
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+clean: ## Remove the environment.
+	rm -rf $(VENV)

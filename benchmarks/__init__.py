@@ -1,0 +1,21 @@
+"""What is asked and what counts as its answer: a registry of pinned benchmarks.
+
+Importing this imports no benchmark and nothing heavy; a benchmark's file is
+imported when its name is looked up, `datasets` when something is downloaded.
+"""
+
+from benchmarks.benchmark import Benchmark, Problem, Shot, Split
+from benchmarks.errors import UserError
+from benchmarks.registry import Registry
+
+__all__ = ["BENCHMARKS", "STANDARD", "Benchmark", "Problem", "Shot", "Split", "UserError"]
+
+STANDARD = ("minerva_math", "gsm8k", "amc23", "olympiadbench", "math500", "aime24")
+"""The six benchmarks of the published table, in its order; their plain mean is the average."""
+
+BENCHMARKS: Registry[Benchmark] = Registry(
+    "benchmark",
+    group="harness.benchmarks",
+    builtin={name: f"benchmarks.{name}:BENCHMARK" for name in (*STANDARD, "demo")},
+)
+"""Every benchmark by name: the standard six, the embedded `demo`, and those of other packages."""

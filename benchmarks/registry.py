@@ -1,0 +1,84 @@
+"""One registry for every kind of plug-in: benchmarks, engines, trainers.
+
+Built-ins are named as lazy ``"module:attribute"`` strings, so that listing
+names imports nothing heavy; third parties add theirs through an entry-point
+group of the same shape.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from benchmarks.errors import UserError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Names mapped to objects that are imported on first use.
+
+    Args:
+        noun: what the registry holds, in the singular, for error messages.
+        group: the entry-point group through which other packages add to it.
+        builtin: name to ``"module:attribute"``, in the order people read them.
+    """
+
+    def __init__(self, noun: str, *, group: str, builtin: Mapping[str, str]) -> None:
+        self._noun = noun
+        self._group = group
+        self._builtin = dict(builtin)
+        self._found: dict[str, EntryPoint] | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._builtin
+        yield from sorted(self._plugins())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._builtin or name in self._plugins()
+
+    def __getitem__(self, name: str) -> T:
+        """Import and return what ``name`` stands for; raise UserError if nothing does."""
+        if name in self._builtin:
+            module, attribute = self._builtin[name].split(":")
+            found: T = getattr(importlib.import_module(module), attribute)
+            return found
+        plugins = self._plugins()
+        if name in plugins:
+            try:
+                loaded: T = plugins[name].load()
+            except (
+                Exception
+            ) as error:  # a plug-in is foreign code: any fault in it is told, by name
+                raise UserError(
+                    f"the {self._noun} '{name}' ({plugins[name].value}) cannot be imported: {error}"
+                ) from error
+            return loaded
+        raise UserError(suggest(self._noun, name, list(self)))
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        if self._found is None:
+            found: dict[str, EntryPoint] = {}
+            for point in entry_points(group=self._group):
+                taken = self._builtin.get(point.name) or (
+                    found[point.name].value if point.name in found else None
+                )
+                # An editable install can be seen twice; the same target is no conflict.
+                if taken is not None and taken != point.value:
+                    raise UserError(
+                        f"two {self._noun}s are called '{point.name}': {taken} and {point.value}; "
+                        f"rename or uninstall one (entry-point group {self._group})"
+                    )
+                found[point.name] = point
+            self._found = {n: p for n, p in found.items() if n not in self._builtin}
+        return self._found
+
+
+def suggest(noun: str, name: str, known: list[str]) -> str:
+    """Say that no ``noun`` is called ``name``, what is, and which of those was perhaps meant."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" -- did you mean '{close[0]}'?" if close else ""
+    return f"no {noun} is called '{name}'{hint} (known: {', '.join(known)})"

