@@ -1,0 +1,1 @@
+"""An evaluation-first harness for mathematical reasoning."""

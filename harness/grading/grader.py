@@ -1,0 +1,181 @@
+"""One grader for evaluation and training reward alike: extraction, cheap rules, workers.
+
+The caller's thread extracts and applies the cheap rules; only what they leave
+undecided goes to a worker process. Every failure is an outcome of its own and
+never looks like a wrong answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks import boxed
+from benchmarks.boxed import last_boxed
+from harness import extraction
+from harness.extraction import extract
+from harness.grading import limits, rules, symbolic
+from harness.grading.pool import WorkerPool
+from harness.grading.rules import Comparison
+from harness.grading.verdict import Outcome, Verdict
+
+GENERATION = 1
+"""Raised when verdicts change their meaning, not merely their rules."""
+SYMBOLIC_RULE = "math-verify"
+REMEMBERED_PAIRS = 100_000
+
+_LIBRARIES = ("math-verify", "latex2sympy2_extended", "sympy")
+_OUTCOMES = {
+    Comparison.EQUAL: Outcome.CORRECT,
+    Comparison.DIFFERENT: Outcome.WRONG,
+    Comparison.UNPARSABLE: Outcome.UNPARSABLE,
+    Comparison.TIMEOUT: Outcome.GRADER_TIMEOUT,
+    Comparison.ERROR: Outcome.GRADER_ERROR,
+}
+
+
+@cache
+def grader_version() -> str:
+    """Return what identifies the grading rules, as ``1+ab12cd34``.
+
+    Two runs are graded alike if and only if this is the same: it is a sum over
+    the sources that decide a verdict and the versions of the libraries under them.
+    """
+    digest = hashlib.sha256()
+    for module in (boxed, extraction, rules, limits, symbolic):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    for library in _LIBRARIES:
+        digest.update(f"{library}=={metadata.version(library)}\n".encode())
+    return f"{GENERATION}+{digest.hexdigest()[:8]}"
+
+
+def default_workers() -> int:
+    """Return how many workers to start: half of the processors this process may use, 8 at most."""
+    return max(1, min(8, len(os.sched_getaffinity(0)) // 2))
+
+
+class Grader:
+    """Grades responses against golds, from any thread; a context manager.
+
+    >>> with Grader() as grader:
+    ...     grader.grade("So the answer is 0.5.", gold="1/2").outcome.value
+    'correct'
+    """
+
+    def __init__(self, *, workers: int | None = None, time_limit: float = 5.0) -> None:
+        """Make a grader; no process is started before a pair needs one."""
+        self._pool = WorkerPool(workers or default_workers(), time_limit=time_limit)
+        self._pairs = _PairMemory(self._pool)
+
+    def submit(self, response: str, gold: str, *, truncated: bool = False) -> Future[Verdict]:
+        """Grade one response; the future is done at once unless a worker is needed."""
+        found = extract(response, truncated=truncated)
+        if found is None:
+            outcome = Outcome.TRUNCATED if truncated else Outcome.NO_ANSWER
+            return _done(Verdict(outcome=outcome))
+        return self._submit(found.answer, gold, found.rule)
+
+    def submit_answer(self, answer: str, gold: str) -> Future[Verdict]:
+        """Grade a candidate that was extracted already."""
+        return self._submit(answer, gold, None) if answer.strip() else _done(_NO_ANSWER)
+
+    def grade(self, response: str, gold: str, *, truncated: bool = False) -> Verdict:
+        """Grade one response and wait for the verdict."""
+        return self.submit(response, gold, truncated=truncated).result()
+
+    def grade_answer(self, answer: str, gold: str) -> Verdict:
+        """Grade an extracted candidate and wait for the verdict."""
+        return self.submit_answer(answer, gold).result()
+
+    def close(self, *, cancel: bool = False) -> None:
+        """End the workers, after the pending pairs or, with ``cancel``, at once."""
+        self._pool.close(cancel=cancel)
+
+    def __enter__(self) -> Self:
+        """Return the grader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; pending pairs are dropped if an error is on its way out."""
+        self.close(cancel=error is not None)
+
+    def _submit(self, answer: str, gold: str, extraction_rule: str | None) -> Future[Verdict]:
+        gold = last_boxed(gold) or gold
+        for rule in rules.RULES:
+            comparison = rule(gold, answer)
+            if comparison is not None:
+                return _done(_verdict(comparison, answer, extraction_rule, rule.__name__))
+        if limits.too_costly(answer):
+            unparsable = Comparison.UNPARSABLE
+            return _done(_verdict(unparsable, answer, extraction_rule, "limits"))
+        return _then(
+            self._pairs.submit(gold, answer),
+            lambda result: _verdict(result, answer, extraction_rule, SYMBOLIC_RULE),
+        )
+
+
+class _PairMemory:
+    """Asks the pool once for equal pairs, those still under way included."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._futures: OrderedDict[tuple[str, str], Future[Comparison]] = OrderedDict()
+
+    def submit(self, gold: str, answer: str) -> Future[Comparison]:
+        with self._lock:
+            future = self._futures.get((gold, answer))
+            if future is None or (future.done() and future.exception()):
+                future = self._pool.submit(gold, answer)
+            self._futures[gold, answer] = future
+            self._futures.move_to_end((gold, answer))
+            if len(self._futures) > REMEMBERED_PAIRS:
+                self._futures.popitem(last=False)
+        return future
+
+
+_NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
+
+
+def _verdict(
+    comparison: Comparison, answer: str, extraction_rule: str | None, rule: str
+) -> Verdict:
+    outcome = _OUTCOMES[comparison]
+    return Verdict(outcome=outcome, extracted=answer, extraction=extraction_rule, rule=rule)
+
+
+def _done(verdict: Verdict) -> Future[Verdict]:
+    future: Future[Verdict] = Future()
+    future.set_result(verdict)
+    return future
+
+
+def _then(source: Future[Comparison], convert: Callable[[Comparison], Verdict]) -> Future[Verdict]:
+    """Return a future of the converted result, or of the same exception."""
+    target: Future[Verdict] = Future()
+    target.set_running_or_notify_cancel()  # from here on nobody can cancel it under the callback
+
+    def pass_on(done: Future[Comparison]) -> None:
+        error = done.exception()
+        if error is not None:
+            target.set_exception(error)
+        else:
+            target.set_result(convert(done.result()))
+
+    source.add_done_callback(pass_on)
+    return target

@@ -1,0 +1,193 @@
+"""A pool of worker processes that can be killed, each driven by a thread of its own.
+
+An executor of the standard library will not do: it cannot kill a worker that
+hangs in C code, so a few hostile answers would occupy it for good and every
+later grade would time out. Here a hanging worker is killed and replaced, and a
+task is answered within its limit from whichever thread it comes.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from benchmarks.errors import UserError
+from harness.grading.process import Worker, WorkerFailedError, WorkerTimeoutError, worker_command
+from harness.grading.rules import Comparison
+
+START_ATTEMPTS = 3
+START_LIMIT = 120.0
+"""Seconds a worker may take to import sympy; generous, since the machine may be busy."""
+MEMORY_LIMIT = 1 << 30
+
+
+class PoolClosedError(RuntimeError):
+    """The pool was closed before it came to this task."""
+
+
+class WorkersUnavailableError(UserError):
+    """No worker can be started; grading is impossible, which must not look like wrong answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    gold: str
+    answer: str
+    future: Future[Comparison] = field(default_factory=Future)
+
+
+class WorkerPool:
+    """Compares pairs symbolically in up to ``workers`` processes, started when first needed."""
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        time_limit: float = 5.0,
+        memory_limit: int = MEMORY_LIMIT,
+        start_limit: float = START_LIMIT,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """Make a pool; ``time_limit`` is in seconds of CPU, ``memory_limit`` in bytes.
+
+        ``command`` replaces the worker's command line (used by tests).
+        """
+        if workers < 1:
+            raise ValueError(f"a pool needs at least one worker, not {workers}")
+        self._workers = workers
+        self._time_limit = time_limit
+        self._start_limit = start_limit
+        self._memory_limit = memory_limit
+        self._command = command
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        self._threads: list[threading.Thread] = []
+        self._running: set[Worker] = set()
+        self._failed_starts = 0
+        self._closed = self._cancelled = False
+
+    def submit(self, gold: str, answer: str) -> Future[Comparison]:
+        """Queue one pair; the future holds a `Comparison`, failures of the worker included.
+
+        It raises only what is not about this pair: `WorkersUnavailableError`, `PoolClosedError`.
+        """
+        task = _Task(gold, answer)
+        task.future.set_running_or_notify_cancel()  # shared by many callers: not to be cancelled
+        with self._lock:
+            if self._closed:
+                raise PoolClosedError("the grader is closed")
+            self._unfinished += 1
+            if self._unfinished > len(self._threads) and len(self._threads) < self._workers:
+                self._start_thread()
+            self._tasks.put(task)
+        return task.future
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the workers that run now."""
+        with self._lock:
+            return sorted(worker.pid for worker in self._running)
+
+    def close(self, *, cancel: bool = False) -> None:
+        """End the workers, after the queued tasks or, with ``cancel``, at once."""
+        with self._lock:
+            self._closed = True
+            self._cancelled = self._cancelled or cancel
+            threads = list(self._threads)
+            for _ in threads:
+                self._tasks.put(None)
+            if self._cancelled:
+                for worker in self._running:
+                    worker.kill()
+        for thread in threads:
+            thread.join()
+
+    def _start_thread(self) -> None:
+        name = f"grading-{len(self._threads)}"
+        # A daemon: an interpreter that exits without close() must not wait for it.
+        thread = threading.Thread(target=self._drive, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _drive(self) -> None:
+        """Serve tasks with one worker at a time until the pool closes."""
+        worker: Worker | None = None
+        while task := self._tasks.get():
+            try:
+                worker = self._ready(worker)
+                result, worker = self._ask(worker, task)
+            except (WorkersUnavailableError, PoolClosedError) as error:
+                worker = None
+                self._finished()
+                task.future.set_exception(error)
+            else:
+                self._finished()
+                task.future.set_result(result)
+        if worker:
+            self._end(worker)
+
+    def _finished(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+
+    def _ready(self, worker: Worker | None) -> Worker:
+        """Return a live worker; one that was killed while idle is no fault of the next pair."""
+        if worker and not worker.alive:
+            self._end(worker)
+            worker = None
+        return worker or self._start_worker()
+
+    def _ask(self, worker: Worker, task: _Task) -> tuple[Comparison, Worker | None]:
+        """Return the result, and the worker if it is fit for another task."""
+        try:
+            pair = {"gold": task.gold, "answer": task.answer}
+            reply = worker.ask(pair, time_limit=self._time_limit)
+            result, retire = Comparison(str(reply.get("result"))), bool(reply.get("retire"))
+        except WorkerTimeoutError:
+            result, retire = Comparison.TIMEOUT, True
+        except (WorkerFailedError, ValueError):
+            result, retire = Comparison.ERROR, True
+        if retire or self._cancelled:
+            self._end(worker)
+        if self._cancelled:
+            raise PoolClosedError("the grader was closed")
+        return result, None if retire else worker
+
+    def _start_worker(self) -> Worker:
+        """Start a worker, a few times over if need be, then give up for good."""
+        reason = ""
+        while self._failed_starts < START_ATTEMPTS:
+            if self._cancelled:
+                raise PoolClosedError("the grader was closed")
+            command = self._command or worker_command(
+                time_limit=self._time_limit, memory_limit=self._memory_limit
+            )
+            try:
+                worker = Worker(command, start_limit=self._start_limit)
+            except WorkerFailedError as error:
+                with self._lock:
+                    self._failed_starts += 1
+                    reason = self._reason = str(error)
+                continue
+            return self._started(worker)
+        raise WorkersUnavailableError(
+            f"the grader's worker process does not start, tried {START_ATTEMPTS} times:\n"
+            f"{reason or self._reason}\n"
+            'It needs math-verify and sympy: pip install "math-harness" in this environment.'
+        )
+
+    def _started(self, worker: Worker) -> Worker:
+        with self._lock:
+            self._failed_starts = 0
+            self._running.add(worker)
+            if self._cancelled:  # close() came between the start and this line
+                worker.kill()
+        return worker
+
+    def _end(self, worker: Worker) -> None:
+        with self._lock:
+            self._running.discard(worker)
+        worker.end()

@@ -1,0 +1,155 @@
+"""One worker process as its driver thread sees it: start, ask, kill.
+
+Only the thread that made a `Worker` may use it: the kernel ends a worker with
+the thread that started it. `kill` alone may be called from anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, cast
+
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONHOME", "LD_LIBRARY_PATH")
+"""All that a worker is told of the environment: what it parses is hostile, and the
+driver's environment may hold access tokens."""
+_OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class WorkerFailedError(Exception):
+    """The worker died, or answered what it must not."""
+
+
+class WorkerTimeoutError(Exception):
+    """The worker did not answer in time; it has to be killed."""
+
+
+def wall_limit(time_limit: float) -> float:
+    """Return the seconds on the clock that a task of ``time_limit`` CPU seconds may take.
+
+    The limit that counts is of CPU time, so that a busy machine, whose inference
+    engine goes first, does not turn slow pairs into time-outs.
+    """
+    return 10 * time_limit
+
+
+def worker_command(*, time_limit: float, memory_limit: int) -> list[str]:
+    """Return the command line of a worker of this process."""
+    # -P keeps the current directory, which may hold a file called sympy.py, off the path.
+    command = [sys.executable, "-P", "-m", "harness.grading.worker"]
+    limits = ["--time", str(time_limit), "--memory", str(memory_limit)]
+    # The clock in the worker is the last line: it fires if the driver hangs.
+    limits += ["--wall", str(wall_limit(time_limit) + 1)]
+    return [*command, "--parent", str(os.getpid()), *limits]
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the few variables a worker needs, and none of the secrets around them."""
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # Sympy orders by hashes here and there; a fixed seed makes verdicts repeatable.
+    return {**kept, "PYTHONPATH": os.pathsep.join(path), "PYTHONHASHSEED": "0"}
+
+
+class Worker:
+    """A running worker process that has said it is ready."""
+
+    def __init__(self, command: Sequence[str], *, start_limit: float) -> None:
+        """Start the process and wait until it is ready; raises `WorkerFailedError` if it dies."""
+        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                env=worker_environment(),
+                bufsize=0,
+            )
+        except OSError as error:
+            self._complaints.close()
+            raise WorkerFailedError(f"{command[0]} cannot be run: {error}") from error
+        self._tasks = cast(IO[bytes], self._process.stdin)
+        self._replies = cast(IO[bytes], self._process.stdout)
+        self._unread = b""
+        try:
+            self._receive(start_limit)
+        except (WorkerFailedError, WorkerTimeoutError) as error:
+            self.kill()
+            message = f"{error}\n{self._last_words()}".strip()
+            self.end()
+            raise WorkerFailedError(message) from error
+
+    @property
+    def pid(self) -> int:
+        """The process id of the worker."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def ask(self, task: dict[str, str], *, time_limit: float) -> dict[str, object]:
+        """Send one task and return the worker's reply, within ``time_limit`` seconds of CPU.
+
+        Raises `WorkerTimeoutError` past the limit and `WorkerFailedError` if the process
+        died; in both cases the worker is of no more use.
+        """
+        try:
+            self._tasks.write(json.dumps(task).encode() + b"\n")
+        except OSError as error:
+            raise WorkerFailedError("the worker closed its pipe") from error
+        return self._receive(wall_limit(time_limit))
+
+    def kill(self) -> None:
+        """Kill the process; whoever waits for its reply learns of it at once."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+
+    def end(self) -> None:
+        """Kill the process, collect it, and close the pipes."""
+        self.kill()
+        self._process.wait()
+        for pipe in (self._tasks, self._replies, self._complaints):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _receive(self, limit: float) -> dict[str, object]:
+        deadline = time.monotonic() + limit
+        while b"\n" not in self._unread:
+            self._unread += self._read_some(deadline)
+        line, _, self._unread = self._unread.partition(b"\n")
+        try:
+            message: dict[str, object] = json.loads(line)
+        except ValueError as error:
+            raise WorkerFailedError("the worker's reply is not JSON") from error
+        return message
+
+    def _read_some(self, deadline: float) -> bytes:
+        waiting = select.poll()  # unlike select(), it takes any file number
+        waiting.register(self._replies, select.POLLIN)
+        if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise WorkerTimeoutError("no reply in time")
+        received = os.read(self._replies.fileno(), 65536)
+        if not received:
+            if self._process.wait() in _OUT_OF_TIME:
+                raise WorkerTimeoutError("the kernel ended the worker at its limit")
+            raise WorkerFailedError("the worker died")
+        return received
+
+    def _last_words(self) -> str:
+        self._process.wait()
+        size = self._complaints.seek(0, os.SEEK_END)
+        self._complaints.seek(max(0, size - 2_000))
+        return self._complaints.read().decode(errors="replace").strip()

@@ -1,0 +1,43 @@
+"""What grading says of one response. Never a bare bool: every sample has exactly one outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of one sample; the outcomes of a run sum to its number of samples."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    NO_ANSWER = "no answer"
+    """The response ended by itself and states no answer."""
+    TRUNCATED = "truncated"
+    """The token limit cut the response off before it stated an answer."""
+    OVERFLOW = "overflow"
+    """The prompt leaves no room for a response in the model's context; nothing was generated."""
+    UNPARSABLE = "unparsable"
+    """An answer was found, but the grader can make nothing of it."""
+    GRADER_TIMEOUT = "grader timeout"
+    GRADER_ERROR = "grader error"
+    """The grader itself failed (crash, memory); says nothing about the answer."""
+    ENGINE_ERROR = "engine error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The outcome of one sample, with how it was reached."""
+
+    outcome: Outcome
+    extracted: str | None = None
+    """The candidate answer found in the response."""
+    extraction: str | None = None
+    """The extraction rule that found it (`boxed`, `hash`, …)."""
+    rule: str | None = None
+    """The comparison rule that decided (`identical`, `number`, `math-verify`)."""
+
+    @property
+    def correct(self) -> bool:
+        """Whether the answer was found equal to the gold."""
+        return self.outcome is Outcome.CORRECT

@@ -1,0 +1,31 @@
+"""A worker for tests: does what the answer tells it to, in the real protocol."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+
+def main() -> None:
+    """Serve tasks until standard input ends."""
+    _say({"ready": os.getpid()})
+    for line in sys.stdin:
+        answer = json.loads(line)["answer"]
+        if answer == "hang":
+            time.sleep(600)
+        if answer == "crash":
+            os._exit(3)
+        if answer == "babble":
+            print("not the protocol", flush=True)
+            continue
+        _say({"result": "equal", "retire": answer == "retire"})
+
+
+def _say(message: dict[str, object]) -> None:
+    print(json.dumps(message), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""The pool: workers that hang, crash or never start cost one task, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.grading import Grader, Outcome
+from harness.grading.pool import PoolClosedError, WorkerPool, WorkersUnavailableError
+from harness.grading.rules import Comparison
+
+SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_worker.py"))]
+# A determinant of 81 symbols: sympy is still expanding it when the sun goes down.
+ROWS = r"\\".join("&".join(f"x_{{{row}{column}}}" for column in range(9)) for row in range(9))
+ENDLESS = rf"\det\begin{{pmatrix}}{ROWS}\end{{pmatrix}}"
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    # Nobody may be left to collect it, which leaves a zombie.
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [("hang", Comparison.TIMEOUT), ("crash", Comparison.ERROR), ("babble", Comparison.ERROR)],
+)
+def test_a_bad_task_costs_one_worker_and_not_the_next_task(answer: str, result: Comparison) -> None:
+    with_pool = WorkerPool(1, time_limit=0.3, command=SCRIPTED)
+    for _ in range(3):
+        assert with_pool.submit("1", answer).result(20) == result
+        assert with_pool.submit("1", "1").result(20) == Comparison.EQUAL
+    with_pool.close()
+
+
+def test_a_worker_that_retires_is_replaced() -> None:
+    pool = WorkerPool(1, command=SCRIPTED)
+    pool.submit("1", "1").result(20)
+    before = pool.pids()
+    assert pool.submit("1", "retire").result(20) == Comparison.EQUAL
+    assert pool.submit("1", "1").result(20) == Comparison.EQUAL
+    assert pool.pids() != before
+    pool.close()
+
+
+def test_a_worker_killed_while_idle_costs_nothing() -> None:
+    pool = WorkerPool(1, command=SCRIPTED)
+    pool.submit("1", "1").result(20)
+    (pid,) = pool.pids()
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: not runs(pid))
+    assert pool.submit("1", "1").result(20) == Comparison.EQUAL
+    pool.close()
+
+
+def test_one_hanging_task_does_not_hold_up_the_other_worker() -> None:
+    pool = WorkerPool(2, time_limit=10, command=SCRIPTED)
+    hanging = pool.submit("1", "hang")
+    assert [pool.submit("1", str(n)).result(8) for n in range(5)] == [Comparison.EQUAL] * 5
+    assert not hanging.done()
+    pool.close(cancel=True)
+    with pytest.raises(PoolClosedError):
+        hanging.result(5)
+
+
+def test_no_process_starts_before_it_is_needed_and_none_stays_after() -> None:
+    pool = WorkerPool(2, command=SCRIPTED)
+    assert pool.pids() == []
+    futures = [pool.submit("1", str(n)) for n in range(20)]
+    pool.close()
+    assert [future.result(0) for future in futures] == [Comparison.EQUAL] * 20
+    assert pool.pids() == []
+    with pytest.raises(PoolClosedError):
+        pool.submit("1", "1")
+
+
+def test_a_worker_that_never_starts_is_an_error_with_its_reason() -> None:
+    broken = [sys.executable, "-c", "import sys; sys.exit('no module named sympy')"]
+    pool = WorkerPool(2, command=broken)
+    for _ in range(2):
+        with pytest.raises(WorkersUnavailableError, match="no module named sympy"):
+            pool.submit("1", "1").result(20)
+    pool.close()
+
+
+def test_the_memory_limit_holds_from_the_start() -> None:
+    pool = WorkerPool(1, memory_limit=48 << 20)
+    with pytest.raises(WorkersUnavailableError):
+        pool.submit("1", "1").result(60)
+    pool.close()
+
+
+def test_a_program_that_does_not_exist_is_the_same_error() -> None:
+    pool = WorkerPool(1, command=["/nonexistent/python"])
+    with pytest.raises(WorkersUnavailableError, match="nonexistent"):
+        pool.submit("1", "1").result(20)
+    pool.close()
+
+
+def test_a_real_hang_is_killed_and_the_next_answer_is_graded() -> None:
+    with Grader(workers=1, time_limit=1.5) as grader:
+        grader.grade_answer("x+1", "x")
+        began = time.monotonic()
+        verdict = grader.grade_answer(ENDLESS, "0")
+        assert verdict.outcome is Outcome.GRADER_TIMEOUT
+        assert time.monotonic() - began < 10
+        assert grader.grade_answer("x(x+1)", "x^2+x").correct
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_inherits_no_secret_and_yields_to_others(
+    grader: Grader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_never_to_be_seen")
+    pool = WorkerPool(1)
+    assert pool.submit("a+b", "b+a").result(60) == Comparison.EQUAL
+    (pid,) = pool.pids()
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"PATH=" in environment
+    assert b"hf_never_to_be_seen" not in environment
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+    pool.close()
+
+
+DRIVER = """
+import sys
+from harness.grading.pool import WorkerPool
+pool = WorkerPool(2, time_limit=60)
+pool.submit("x", "x+1").result()
+busy = pool.submit("0", sys.argv[1])
+while len(pool.pids()) < 1: pass
+print(*pool.pids(), flush=True)
+busy.result()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
+def test_no_worker_outlives_a_driver_that_is_killed() -> None:
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, ENDLESS], stdout=subprocess.PIPE, text=True
+    )
+    assert driver.stdout is not None
+    pids = [int(pid) for pid in driver.stdout.readline().split()]
+    assert pids
+    assert all(runs(pid) for pid in pids)
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    assert wait_until(lambda: not any(runs(pid) for pid in pids))
