@@ -1,0 +1,241 @@
+"""A checkpoint on disk: its identity by content, its tokenizer, its limits.
+
+A model is what its files hold, not what its path is called: the sums of
+weights, configuration, tokenizer, template and code are its identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmarks import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IDENTITY_SUFFIXES = (
+    ".safetensors",
+    ".bin",
+    ".json",
+    ".jinja",
+    ".model",
+    ".tiktoken",
+    ".txt",
+    ".py",
+)
+"""What of a checkpoint's folder can change a response."""
+RECORDS = ("build.json", "lineage.json", "trainer_state.json")
+"""JSON that tells a checkpoint's history and changes no response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A model ready to be asked."""
+
+    path: Path
+    files: dict[str, str]
+    """File name to sha256 of everything that can change a response."""
+    tokenizer: PreTrainedTokenizerBase
+    stop_token_ids: tuple[int, ...]
+    """Every token that ends a response, by the tokenizer and the generation config."""
+    context_length: int
+    """In tokens, prompt and response together."""
+
+
+def find_model(name: str, revision: str | None = None) -> Path:
+    """Return the folder of the checkpoint called ``name``.
+
+    ``name`` is a folder, ``demo`` for the embedded model, or a Hugging Face id,
+    which is downloaded (at ``revision``) into the usual cache.
+    """
+    if name == "demo":
+        from harness.demo import MODEL_PATH
+
+        return MODEL_PATH
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UserError(
+                f"model {name}: the folder has no config.json; "
+                "--model takes a checkpoint in Hugging Face format"
+            )
+        return folder
+    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise UserError(
+            f"model {name}: there is no such folder; --model takes a checkpoint's folder, "
+            "a Hugging Face id (owner/name), or 'demo'"
+        )
+    return _download(name, revision)
+
+
+def _download(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=["*" + suffix for suffix in IDENTITY_SUFFIXES],
+                ignore_patterns=["*/*", "*.gguf", "*.onnx"],
+            )
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"model {name}: no such folder here, and the Hugging Face hub did not give it: {reason}"
+        ) from error
+
+
+def identity_files(folder: Path) -> list[Path]:
+    """List, sorted, the files of a checkpoint that can change a response."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix in IDENTITY_SUFFIXES and path.name not in RECORDS
+    )
+
+
+def file_sums(paths: Iterable[Path]) -> dict[str, str]:
+    """Return file name to sha256; files are read in parallel, since hashing frees the GIL."""
+    paths = list(paths)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return dict(zip((p.name for p in paths), pool.map(file_sum, paths), strict=True))
+
+
+def file_sum(path: Path) -> str:
+    """Return a file's sha256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_checkpoint(
+    name: str,
+    *,
+    revision: str | None = None,
+    trust_model: bool = False,
+    trust_tokenizer: bool = False,
+    max_model_len: int | None = None,
+) -> Checkpoint:
+    """Find a checkpoint, sum its files, and load its tokenizer (not its weights).
+
+    Raises:
+        UserError: nothing there, not a checkpoint, code that is not trusted, or a
+            context that the model does not have.
+    """
+    path = find_model(name, revision)
+    config = _load_config(path, name=name, trust=trust_model)
+    tokenizer = _load_tokenizer(path, name=name, trust=trust_tokenizer)
+    declared = _declared_context(config)
+    if max_model_len is not None and declared is not None and max_model_len > declared:
+        raise UserError(
+            f"--max-model-len {max_model_len} is more than the {declared} tokens "
+            f"that {name} declares"
+        )
+    return Checkpoint(
+        path=path,
+        files=file_sums(identity_files(path)),
+        tokenizer=tokenizer,
+        stop_token_ids=stop_token_ids(path, tokenizer),
+        context_length=max_model_len or declared or 4096,
+    )
+
+
+def _load_config(path: Path, *, name: str, trust: bool) -> Any:
+    from transformers import AutoConfig
+
+    _refuse_untrusted(path / "config.json", part="model", name=name, trust=trust)
+    try:
+        return AutoConfig.from_pretrained(path, trust_remote_code=trust)
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(
+            f"model {name}: its config.json cannot be read: {_first_line(error)}"
+        ) from error
+
+
+def _load_tokenizer(path: Path, *, name: str, trust: bool) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    _refuse_untrusted(path / "tokenizer_config.json", part="tokenizer", name=name, trust=trust)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            path, trust_remote_code=trust
+        )
+    except (ValueError, OSError, KeyError, ImportError) as error:
+        raise UserError(
+            f"model {name}: its tokenizer cannot be loaded: {_first_line(error)}"
+        ) from error
+    return tokenizer
+
+
+def _refuse_untrusted(
+    config: Path, *, part: Literal["model", "tokenizer"], name: str, trust: bool
+) -> None:
+    """Stop before transformers does, since it asks on the terminal or names no flag of ours."""
+    if trust or not config.is_file():
+        return
+    declared = _read_json(config)
+    if "auto_map" not in declared or (part == "model" and _is_native(declared)):
+        return
+    if part == "tokenizer" and "AutoTokenizer" not in declared["auto_map"]:
+        return
+    raise UserError(
+        f"model {name}: its {part} is Python code in the checkpoint ({config.name} has auto_map), "
+        f"and that code is not run unless asked for; read it, then add --trust-remote-code {part} "
+        "(or 'all')"
+    )
+
+
+def _is_native(config: dict[str, Any]) -> bool:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    return config.get("model_type") in CONFIG_MAPPING
+
+
+def _declared_context(config: Any) -> int | None:
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    for field in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
+        length = getattr(text, field, None)
+        if isinstance(length, int) and length > 0:
+            return length
+    return None
+
+
+def stop_token_ids(path: Path, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """Return every token id that ends a response: the tokenizer's and the generation config's.
+
+    They come from the checkpoint's own files, never from its name: harnesses that
+    choose them by a substring of the path decode a renamed checkpoint differently.
+    """
+    found: set[int] = set()
+    if isinstance(tokenizer.eos_token_id, int):
+        found.add(tokenizer.eos_token_id)
+    for file in ("generation_config.json", "config.json"):
+        if (path / file).is_file():
+            declared = _read_json(path / file).get("eos_token_id")
+            tokens = declared if isinstance(declared, list) else [declared]
+            found.update(token for token in tokens if isinstance(token, int))
+    return tuple(sorted(found))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds no JSON object")
+    return value
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,73 @@
+"""The command line: one file a command, imported only when that command is run."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from benchmarks.errors import UserError
+
+COMMANDS = {
+    "eval": "Evaluate a checkpoint and store the run.",
+    "show": "Show one run: its scores, its problems, its responses.",
+    "table": "Print the stored runs side by side.",
+    "grade": "Grade a file of (gold, response) pairs.",
+    "data": "Fetch and verify the benchmarks' files.",
+    "list": "List benchmarks, engines, prompt styles and runs.",
+}
+"""Every command's name and short help: `--help` imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in ``harness.cli.<name>`` and load on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"harness.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: python -m harness eval --model demo --benchmarks demo",
+)
+@click.version_option(package_name="math-harness", prog_name="harness")
+def cli() -> None:
+    """Is this checkpoint better than that one, and are we sure?"""
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one paragraph and an exit code.
+
+    0 done; 1 failed; 2 wrong usage; 130 interrupted, and the same command goes on.
+    """
+    try:
+        code = cli.main(prog_name="python -m harness", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; the same command goes on from here", err=True)
+        sys.exit(130)
+    except UserError as error:
+        click.echo(f"harness: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # `… | head` has read enough
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

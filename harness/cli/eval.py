@@ -1,0 +1,259 @@
+"""`eval`: one evaluation of one checkpoint, stored, resumable, reproducible."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from harness.cli.options import data_option, json_option, key_values, results_option, sample_counts
+
+if TYPE_CHECKING:
+    from harness.evaluate import Plan
+    from harness.record import Run
+    from harness.spec import EvalSpec
+    from harness.store import RunFolder
+
+EXAMPLES = """\b
+Examples:
+  python -m harness eval --model demo --benchmarks demo
+  python -m harness eval --model Qwen/Qwen2.5-0.5B-Instruct --name base
+  python -m harness eval --model out/step-100 --name v4 --temperature 0.6 --n gsm8k=1,aime24=32
+  python -m harness eval --model ckpt --data DIR --limit 20
+  python -m harness eval --spec results/runs/v4/…/run.json
+"""
+
+FLAGS = {
+    # Where each flag's value goes in the spec; `None` flags leave the spec file's value.
+    "model": ("model",),
+    "revision": ("revision",),
+    "limit": ("limit",),
+    "prompt": ("prompt", "style"),
+    "shots": ("prompt", "shots"),
+    "temperature": ("sampling", "temperature"),
+    "top_p": ("sampling", "top_p"),
+    "top_k": ("sampling", "top_k"),
+    "max_tokens": ("sampling", "max_tokens"),
+    "seed": ("sampling", "seed"),
+    "engine": ("engine", "name"),
+    "dtype": ("engine", "dtype"),
+    "max_model_len": ("engine", "max_model_len"),
+    "model_impl": ("engine", "model_impl"),
+    "trust_remote_code": ("engine", "trust_remote_code"),
+    "responses": ("engine", "responses"),
+}
+
+
+@click.command("eval", epilog=EXAMPLES)
+@click.option("--model", help="Checkpoint folder, Hugging Face id, or 'demo'.")
+@click.option("--revision", help="Of a Hugging Face id.")
+@click.option("--name", help="Version's name, such as v4.  [default: the model's own]")
+@click.option(
+    "--benchmarks", metavar="A,B,…", help="Benchmarks to evaluate.  [default: the six of the table]"
+)
+@click.option("--limit", type=click.IntRange(1), help="Only the first problems of each benchmark.")
+@click.option(
+    "--prompt", metavar="STYLE", help="Prompt style (see: list prompts).  [default: boxed]"
+)
+@click.option("--shots", type=click.IntRange(0), help="Worked examples first.  [default: 0]")
+@click.option(
+    "--template-arg",
+    "template_args",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Variable for the chat template, such as enable_thinking=false.",
+)
+@click.option(
+    "--n", "counts", metavar="N", help="Samples a problem: 4, or gsm8k=1,aime24=32.  [default: 1]"
+)
+@click.option("--temperature", type=click.FloatRange(0), help="0 is greedy.  [default: 0]")
+@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="[default: 1]")
+@click.option("--top-k", type=click.IntRange(0), help="0 keeps every token.  [default: 0]")
+@click.option("--max-tokens", type=click.IntRange(1), help="Of a response.  [default: 2048]")
+@click.option("--seed", type=int, help="Of the run.  [default: 0]")
+@click.option("--engine", metavar="ENGINE", help="vllm, hf or replay.  [default: vllm]")
+@click.option("--responses", type=click.Path(), help="Saved responses, for --engine replay.")
+@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
+@click.option(
+    "--max-model-len", type=click.IntRange(1), help="Context in tokens.  [default: the model's]"
+)
+@click.option(
+    "--model-impl",
+    type=click.Choice(["auto", "vllm", "transformers"]),
+    help="Whose model code vLLM runs.  [default: auto]",
+)
+@click.option(
+    "--engine-arg",
+    "engine_args",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Handed to the engine, such as tensor_parallel_size=2.",
+)
+@click.option(
+    "--trust-remote-code",
+    type=click.Choice(["none", "model", "tokenizer", "all"]),
+    help="Which of the checkpoint's own Python files may run.  [default: none]",
+)
+@click.option(
+    "--spec",
+    "spec_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Begin from a spec, or from a stored run.json; flags override it.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Go on with this run's folder; refused if the spec differs.",
+)
+@click.option("--again", is_flag=True, help="Begin a new run even if this one is stored already.")
+@data_option
+@results_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, **flags: Any) -> int:
+    """Evaluate a checkpoint on the benchmarks and store the run.
+
+    The same command goes on with a run that was interrupted, and shows one that is complete.
+    """  # fmt: skip
+    given = {
+        key: value
+        for key, value in flags.items()
+        if ctx.get_parameter_source(key) is not ParameterSource.DEFAULT
+    }
+    spec = build_spec(given)
+    name = flags["name"] or _default_name(spec)
+    return _evaluate(spec, name, flags)
+
+
+def build_spec(given: dict[str, Any]) -> EvalSpec:
+    """Merge a spec file and the flags that were given into one spec.
+
+    Raises:
+        click.UsageError: no model, or values that do not go together.
+    """
+    from pydantic import ValidationError
+
+    from harness.spec import EvalSpec
+
+    fields = _spec_fields(given.get("spec_file"))
+    for flag, path in FLAGS.items():
+        if flag in given:
+            _set(fields, path, given[flag])
+    if "benchmarks" in given:
+        fields["benchmarks"] = [b.strip() for b in given["benchmarks"].split(",") if b.strip()]
+    if "counts" in given:
+        common, named = sample_counts(given["counts"])
+        _set(fields, ("sampling", "n"), common)
+        _set(fields, ("sampling", "n_by_benchmark"), named)
+    if "template_args" in given:
+        arguments = key_values(given["template_args"], "--template-arg")
+        _set(fields, ("prompt", "template_args"), arguments)
+    if "engine_args" in given:
+        _set(fields, ("engine", "args"), key_values(given["engine_args"], "--engine-arg"))
+    if given.get("engine") == "replay":
+        fields.setdefault("model", given.get("responses") or "replay")
+    if "model" not in fields:
+        raise click.UsageError("which model? --model takes a folder, a Hugging Face id, or 'demo'")
+    try:
+        return EvalSpec.model_validate(fields)
+    except ValidationError as error:
+        raise click.UsageError(_first_problem(error)) from error
+
+
+def _first_problem(error: Any) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _spec_fields(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.UsageError(f"--spec {path} is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise click.UsageError(f"--spec {path} holds no JSON object")
+    return dict(fields["spec"]) if "schema_version" in fields else fields
+
+
+def _set(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    *outer, last = path
+    for key in outer:
+        fields = fields.setdefault(key, {})
+    fields[last] = value
+
+
+def _default_name(spec: EvalSpec) -> str:
+    parts = Path(spec.model).parts
+    # A trainer's checkpoints are all called the same; their parents are not.
+    generic = {"actor", "huggingface", "checkpoint", "final", "model"}
+    kept = [part for part in parts[-3:] if part not in generic and part not in ("/", ".", "..")]
+    return kept[-1] if kept else spec.model
+
+
+def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
+    from harness.cli.progress import open_progress
+    from harness.evaluate import evaluate, prepare
+    from harness.grading import Grader
+
+    with open_progress() as progress:
+        progress.stage("reading problems and model")
+        plan = prepare(spec, data_dir=flags["data_dir"])
+        with open_folder(plan, name, flags) as folder, Grader() as grader:
+            progress.begin(plan, folder)
+            try:
+                run = evaluate(plan, folder, grader=grader, watcher=progress)
+            except KeyboardInterrupt:
+                progress.stop()
+                click.echo(_interrupted(plan, folder), err=True)
+                return 130
+    _print_run(run, folder.path, as_json=flags["as_json"])
+    return 0
+
+
+def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
+    """Open the folder to work in: the one to resume, the one already there, or a new one."""
+    from harness.store import RunFolder, find_unfinished, require_same
+
+    run = plan.new_run(name)
+    root = flags["results"] / "runs"
+    if flags["resume"] is not None:
+        require_same(flags["resume"], run)
+        return RunFolder(flags["resume"])
+    stored = None if flags["again"] else find_unfinished(root, run)
+    return RunFolder.create(root, run) if stored is None else RunFolder(stored)
+
+
+def _interrupted(plan: Plan, folder: RunFolder) -> str:
+    return (
+        f"interrupted: {len(folder.samples)} of {plan.samples} samples are stored in "
+        f"{folder.path}; the same command goes on from there"
+    )
+
+
+def _print_run(run: Run, path: Path, *, as_json: bool) -> None:
+    from harness.tables import score_table
+
+    if as_json:
+        click.echo(run.model_dump_json(indent=2))
+        return
+    click.echo(score_table(run))
+    total = run.phases
+    with suppress(ValueError):  # a results folder outside the working directory stays absolute
+        path = path.resolve().relative_to(Path.cwd())
+    click.echo(
+        f"\n{run.name}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
+        f"grader {run.identity.grader}"
+        f"\n{sum(s.samples for s in run.scores)} samples: prepare {total.prepare:.1f} s, "
+        f"engine start {total.engine_start:.1f} s, generate {total.generate:.1f} s, "
+        f"finish {total.finish:.1f} s"
+        f"\nstored in {path}"
+        f"\nnext: python -m harness show {run.id} --wrong"
+    )

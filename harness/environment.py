@@ -1,0 +1,80 @@
+"""What a run was computed with: packages and hardware, for the record."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from harness.grading import grader_version
+
+RECORDED = (
+    "torch", "transformers", "tokenizers", "datasets", "pyarrow",
+    "math-verify", "latex2sympy2_extended", "sympy",
+)  # fmt: skip
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return distribution name to version, for those of ``names`` that are installed."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def harness_version() -> str:
+    """Return the installed version of this package, or ``unknown`` in a bare source tree."""
+    return installed_versions(["math-harness"]).get("math-harness", "unknown")
+
+
+def recorded_versions(engine_packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions that a run records, Python's and the grader's included."""
+    return {
+        "python": platform.python_version(),
+        "grader": grader_version(),
+        **installed_versions([*engine_packages, *RECORDED]),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Return processor, cores, memory (GiB) and GPUs of this machine."""
+    import psutil
+
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": _gpus(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [
+                line.partition(":")[2].strip() for line in file if line.startswith("model name")
+            ]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor()
+
+
+def _gpus() -> list[str]:
+    import torch
+
+    # Asking for a name starts CUDA in this process, which must not happen before the engine forks.
+    if not torch.cuda.is_available():
+        return []
+    try:
+        import pynvml
+    except ImportError:
+        return [f"{torch.cuda.device_count()} CUDA device(s)"]
+    pynvml.nvmlInit()
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+    return [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]

@@ -1,0 +1,223 @@
+"""Prompt styles: how a question becomes token ids, once, by the model's own template.
+
+Everything downstream gets ids, never text: a rendered template that is tokenised
+a second time carries two BOS tokens, which has cost published runs several points.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import Shot, UserError
+from benchmarks.registry import suggest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Message = dict[str, str]
+BOXED_INSTRUCTION = "Please reason step by step, and put your final answer within \\boxed{}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What the model is given for one problem."""
+
+    text: str
+    token_ids: tuple[int, ...] | None = None
+    """None for an engine that has no tokenizer, such as `replay`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """One way to ask.
+
+    A style either speaks through the model's chat template (`chatml` and `raw` off),
+    or fixes the text: ChatML whatever the model's template, or no turns at all.
+    """
+
+    name: str
+    about: str
+    user: Callable[[str], str]
+    """The user's turn (or the raw text) for a question."""
+    answer: Callable[[Shot], str]
+    """The response a worked example shows."""
+    system: str | None = None
+    chatml: bool = False
+    raw: bool = False
+    end: str | None = None
+    """In a raw prompt, where a base model has begun to ask the next question by itself:
+    the response is read up to there."""
+
+    def messages(self, question: str, shots: Sequence[Shot] = ()) -> list[Message]:
+        """Return the conversation, worked examples first."""
+        turns = [] if self.system is None else [_message("system", self.system)]
+        for shot in shots:
+            turns.append(_message("user", self.user(shot.question)))
+            turns.append(_message("assistant", self.answer(shot)))
+        return [*turns, _message("user", self.user(question))]
+
+    def read(self, response: str) -> str:
+        """Return the part of a response that answers the question asked."""
+        return response if self.end is None else response.partition(self.end)[0]
+
+
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
+
+
+def _boxed_answer(shot: Shot) -> str:
+    return f"{shot.solution}\n\\boxed{{{shot.answer}}}"
+
+
+def _hash_answer(shot: Shot) -> str:
+    return f"{shot.solution}\n#### {shot.answer}"
+
+
+_STYLES = (
+    Style(
+        name="boxed",
+        about="the model's chat template; reason step by step, answer in \\boxed{}",
+        user=lambda question: f"{question}\n{BOXED_INSTRUCTION}",
+        answer=_boxed_answer,
+    ),
+    Style(
+        name="openseek-sft",
+        about="OpenSeek's evaluation kit: ChatML, empty system turn, instruction then question",
+        user=lambda question: f"{BOXED_INSTRUCTION}\nQuestion:\n{question}",
+        answer=_boxed_answer,
+        system="",
+        chatml=True,
+    ),
+    Style(
+        name="qwen25-math",
+        about="Qwen2.5-Math's evaluation kit: ChatML, the instruction as the system turn",
+        user=lambda question: question,
+        answer=_boxed_answer,
+        system=BOXED_INSTRUCTION,
+        chatml=True,
+    ),
+    Style(
+        name="gsm8k-hash",
+        about="the model's chat template; GRPO v1's training instruction, answer after \"####\"",
+        user=lambda question: (
+            f'{question} Let\'s think step by step and output the final answer after "####".'
+        ),
+        answer=_hash_answer,
+    ),
+    Style(
+        name="boxed-step",
+        about="the model's chat template; GRPO v4's training instruction, answer in \\boxed{}",
+        user=lambda question: (
+            f"{question} Let's think step by step and output the final answer within \\boxed{{}}."
+        ),
+        answer=_boxed_answer,
+    ),
+    Style(
+        name="plain",
+        about="no template, for base models: 'Question: … Answer:'",
+        user=lambda question: f"Question: {question}\nAnswer:",
+        answer=_boxed_answer,
+        raw=True,
+        end="\nQuestion:",
+    ),
+)
+STYLES = {style.name: style for style in _STYLES}
+
+
+def find_style(name: str) -> Style:
+    """Return the style called ``name``; raise UserError if none is."""
+    if name not in STYLES:
+        raise UserError(suggest("prompt style", name, list(STYLES)))
+    return STYLES[name]
+
+
+def choose_shots(pool: Sequence[Shot], count: int, *, seed: int, benchmark: str) -> list[Shot]:
+    """Draw ``count`` worked examples, the same for every problem of a benchmark."""
+    if count > len(pool):
+        raise UserError(
+            f"--shots {count}: the train split of {benchmark} has only {len(pool)} examples"
+        )
+    return random.Random(f"{seed}/{benchmark}/shots").sample(list(pool), count)
+
+
+def render(
+    style: Style,
+    questions: Iterable[str],
+    *,
+    tokenizer: PreTrainedTokenizerBase | None,
+    shots: Sequence[Shot] = (),
+    template_args: dict[str, Any] | None = None,
+) -> list[Prompt]:
+    """Render one prompt a question.
+
+    Without a tokenizer the text is the conversation's turns, joined, and there are no ids.
+
+    Raises:
+        UserError: the style needs a chat template and the model has none.
+    """
+    conversations = [style.messages(question, shots) for question in questions]
+    if tokenizer is None:
+        return [Prompt(text=_plain_text(turns)) for turns in conversations]
+    if style.raw or style.chatml:
+        texts = [_chatml(turns) if style.chatml else _plain_text(turns) for turns in conversations]
+        special = not _starts_with_bos(texts, tokenizer)
+    else:
+        texts = [_by_template(turns, tokenizer, template_args or {}) for turns in conversations]
+        special = False  # the template has written them
+    if not texts:
+        return []
+    ids = tokenizer(texts, add_special_tokens=special)["input_ids"]
+    return [
+        Prompt(text=text, token_ids=tuple(tokens)) for text, tokens in zip(texts, ids, strict=True)
+    ]
+
+
+def _by_template(
+    turns: list[Message], tokenizer: PreTrainedTokenizerBase, arguments: dict[str, Any]
+) -> str:
+    from jinja2 import TemplateError
+
+    if not tokenizer.chat_template:
+        raise UserError(
+            "the model has no chat template, which this prompt style needs; "
+            "for a base model use --prompt plain"
+        )
+    try:
+        return str(
+            tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True, **arguments
+            )
+        )
+    except TemplateError as error:
+        raise UserError(f"the model's chat template refuses the conversation: {error}") from error
+
+
+def _chatml(turns: list[Message]) -> str:
+    said = "".join(f"<|im_start|>{t['role']}\n{t['content']}<|im_end|>\n" for t in turns)
+    return said + "<|im_start|>assistant\n"
+
+
+def _plain_text(turns: list[Message]) -> str:
+    separator = {"user": "\n\n", "system": "\n\n", "assistant": " "}
+    text = ""
+    for turn in turns:
+        text += (separator[turn["role"]] if text else "") + turn["content"]
+    return text
+
+
+def _starts_with_bos(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> bool:
+    bos = tokenizer.bos_token
+    return bool(bos) and any(text.startswith(str(bos)) for text in texts)
+
+
+def prompts_sum(prompts: Iterable[Prompt]) -> str:
+    """Return the sha256 over every prompt's token ids (its text where there are none), in order."""
+    digest = hashlib.sha256()
+    for prompt in prompts:
+        content = prompt.text if prompt.token_ids is None else ",".join(map(str, prompt.token_ids))
+        digest.update(content.encode() + b"\0")
+    return digest.hexdigest()

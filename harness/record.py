@@ -1,0 +1,112 @@
+"""What a run writes down of itself: `run.json`, with its schema's version."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from benchmarks import UserError
+from harness.spec import EvalSpec, Frozen, Identity
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class Interval(Frozen):
+    """A 95 % confidence interval of an accuracy, as fractions."""
+
+    low: float
+    high: float
+
+
+class Score(Frozen):
+    """Accuracy of one benchmark. The outcomes sum to the number of samples."""
+
+    benchmark: str
+    problems: int
+    samples: int
+    correct: int
+    """Samples."""
+    accuracy: float
+    """Mean over problems of the share of their samples that are correct."""
+    interval: Interval
+    interval_method: str
+    outcomes: dict[str, int]
+    at_limit: int
+    """Samples that the token limit ended, whatever became of them."""
+    mean_response_tokens: float | None
+    """None where the engine counts none."""
+
+
+class Average(Frozen):
+    """The plain mean of the benchmarks' accuracies."""
+
+    accuracy: float
+    interval: Interval
+    interval_method: str
+
+
+class Phases(Frozen):
+    """Wall time in seconds, summed over a run's attempts; one that was killed leaves none."""
+
+    prepare: float = 0.0
+    """Reading problems, summing weights, rendering prompts."""
+    engine_start: float = 0.0
+    generate: float = 0.0
+    finish: float = 0.0
+    """The last verdicts, the scores, the final files."""
+
+    def plus(self, other: Phases) -> Phases:
+        """Return both added, phase by phase."""
+        pairs = {name: getattr(self, name) + getattr(other, name) for name in Phases.model_fields}
+        return Phases(**pairs)
+
+
+class Run(Frozen):
+    """One evaluation of one model, as `run.json` holds it."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    id: str
+    """UTC time and the first eight digits of the fingerprint; the folder's name."""
+    name: str
+    """The version's name that a person gave, or the model's."""
+    status: Literal["incomplete", "complete"] = "incomplete"
+    fingerprint: str
+    identity: Identity
+    spec: EvalSpec
+    created: datetime
+    finished: datetime | None = None
+    harness_version: str
+    packages: dict[str, str]
+    """Installed versions of what computes responses, verdicts and files."""
+    hardware: dict[str, Any]
+    phases: Phases = Field(default_factory=Phases)
+    scores: tuple[Score, ...] = ()
+    average: Average | None = None
+
+    def to_json(self) -> str:
+        """Return the record as indented JSON, nulls kept."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def read_run(path: Path) -> Run:
+    """Read a `run.json`; raise UserError if it is not one that this version understands."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a run: {error}") from error
+    version = fields.get("schema_version") if isinstance(fields, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema version {version}; this harness reads {SCHEMA_VERSION}: "
+            "use the harness that wrote it, or a newer one"
+        )
+    try:
+        return Run.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path} is not a run: {where}: {first['msg']}") from error

@@ -1,0 +1,183 @@
+"""What one evaluation is asked to be (`EvalSpec`), and what decides its numbers (`Identity`).
+
+The two are apart on purpose: a spec names things (a path, a benchmark), an
+identity holds the sums of what those names stood for when the run began. The
+fingerprint is taken over the identity, so a checkpoint that moves keeps its
+run and a path that is overwritten does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from benchmarks import STANDARD
+
+Trust = Literal["none", "model", "tokenizer", "all"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+ModelImpl = Literal["auto", "vllm", "transformers"]
+
+
+class Frozen(BaseModel):
+    """A stored value: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Sampling(Frozen):
+    """How responses are drawn. Greedy, one sample a problem, unless said otherwise."""
+
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0
+    """0 keeps every token."""
+    max_tokens: Annotated[int, Field(ge=1)] = 2048
+    """Of a response; clamped to the room that the prompt leaves in the context."""
+    seed: int = 0
+    n: Annotated[int, Field(ge=1)] = 1
+    """Samples a problem."""
+    n_by_benchmark: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Overrides `n` for the benchmarks named."""
+
+    @model_validator(mode="after")
+    def _several_samples_differ(self) -> Sampling:
+        if self.temperature == 0 and max([self.n, *self.n_by_benchmark.values()]) > 1:
+            raise ValueError(
+                "greedy samples of a problem are all the same: "
+                "--n above 1 needs --temperature above 0"
+            )
+        return self
+
+    def samples_for(self, benchmark: str) -> int:
+        """Return how many samples each problem of ``benchmark`` gets."""
+        return self.n_by_benchmark.get(benchmark, self.n)
+
+
+class PromptSpec(Frozen):
+    """How a question becomes a prompt."""
+
+    style: str = "boxed"
+    shots: Annotated[int, Field(ge=0)] = 0
+    """Worked examples from the train split, the same for every problem of a benchmark."""
+    template_args: dict[str, Any] = Field(default_factory=dict)
+    """Variables for the model's chat template, such as ``enable_thinking``."""
+
+
+class EngineSpec(Frozen):
+    """What turns prompts into responses."""
+
+    name: str = "vllm"
+    dtype: Dtype = "auto"
+    max_model_len: Annotated[int, Field(ge=1)] | None = None
+    """Context in tokens; None takes what the checkpoint's config says."""
+    model_impl: ModelImpl = "auto"
+    trust_remote_code: Trust = "none"
+    """Which of the checkpoint's own Python files may run."""
+    responses: str | None = None
+    """The file that the `replay` engine reads."""
+    args: dict[str, Any] = Field(default_factory=dict)
+    """Handed to the engine as they are."""
+
+    def trusts(self, part: Literal["model", "tokenizer"]) -> bool:
+        """Say whether the checkpoint's own code for ``part`` may run."""
+        return self.trust_remote_code in (part, "all")
+
+
+class EvalSpec(Frozen):
+    """One evaluation, as asked."""
+
+    model: str
+    """A checkpoint's folder, a Hugging Face id, or ``demo``."""
+    revision: str | None = None
+    """Of a Hugging Face id."""
+    benchmarks: tuple[str, ...] = STANDARD
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Only the first problems of each benchmark."""
+    prompt: PromptSpec = Field(default_factory=PromptSpec)
+    sampling: Sampling = Field(default_factory=Sampling)
+    engine: EngineSpec = Field(default_factory=EngineSpec)
+
+    @model_validator(mode="after")
+    def _benchmarks_are_distinct(self) -> EvalSpec:
+        if not self.benchmarks:
+            raise ValueError("no benchmark is named")
+        if len(set(self.benchmarks)) < len(self.benchmarks):
+            raise ValueError(f"a benchmark is named twice: {', '.join(self.benchmarks)}")
+        stray = sorted(set(self.sampling.n_by_benchmark) - set(self.benchmarks))
+        if stray:
+            raise ValueError(f"--n names {', '.join(stray)}, which this run does not evaluate")
+        return self
+
+
+class BenchmarkIdentity(Frozen):
+    """Which problems were asked."""
+
+    problems: int
+    sum: str
+    """Over the id, question and answer of each problem, in order."""
+    samples: int
+    """A problem."""
+
+
+class EngineIdentity(Frozen):
+    """Which code turned prompts into responses."""
+
+    name: str
+    versions: dict[str, str]
+    """Of the packages that compute the responses."""
+    settings: dict[str, Any]
+    """Everything of the engine's spec that can change a response."""
+
+
+class Identity(Frozen):
+    """Everything that decides a run's numbers; its hash is the run's fingerprint."""
+
+    model: dict[str, str]
+    """File name to sha256: weights, configuration, tokenizer, template, code."""
+    benchmarks: dict[str, BenchmarkIdentity]
+    prompt: PromptSpec
+    prompts_sum: str
+    """Over the token ids (or text) of every rendered prompt, in order."""
+    stop_token_ids: tuple[int, ...]
+    sampling: Sampling
+    engine: EngineIdentity
+    grader: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256, in hex, of the identity's canonical JSON."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def differences(left: BaseModel, right: BaseModel) -> list[str]:
+    """List the fields in which two identities differ, as ``field: left -> right``.
+
+    Long values (sums) are shortened to twelve characters.
+    """
+    ours = dict(_leaves(left.model_dump(mode="json")))
+    theirs = dict(_leaves(right.model_dump(mode="json")))
+    return [
+        f"{key}: {_short(ours.get(key))} -> {_short(theirs.get(key))}"
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    text = str(value)
+    return text if len(text) <= 24 else text[:12] + "…"

@@ -1,0 +1,223 @@
+"""A run's folder, written so that a kill at any moment loses at most the line being written.
+
+    results/runs/<name>/<UTC time>-<fingerprint8>/
+      run.json          the record; replaced atomically
+      samples.jsonl     the journal: one line a finished sample, appended as it finishes
+      samples.parquet   the same with verdicts, written once at the end
+
+The journal holds what the engine said and nothing else: verdicts can be made again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Self
+
+from benchmarks import UserError
+from harness.record import Run, read_run
+from harness.sample import Sample, SampleKey
+from harness.spec import differences
+
+RECORD, JOURNAL, PARQUET, LOCK = "run.json", "samples.jsonl", "samples.parquet", ".lock"
+
+
+class RunFolder:
+    """An open run folder, held by this process alone until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = _lock(path)
+        try:
+            self.run = read_run(path / RECORD)
+            self.samples, self.torn = _recover(path / JOURNAL)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._journal: IO[bytes] | None = None
+
+    @classmethod
+    def create(cls, root: Path, run: Run) -> Self:
+        """Make the folder of a new run under ``root`` and open it."""
+        path = root / _folder_name(run.name) / run.id
+        # The record is there before the folder has its name: no folder is ever without one.
+        unborn = path.with_name(f".{path.name}.{os.getpid()}")
+        with _told(f"the run cannot be stored in {path}"):
+            unborn.mkdir(parents=True)
+            _write(unborn / RECORD, run.to_json().encode())
+            unborn.rename(path)
+        return cls(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, sample: Sample) -> None:
+        """Write one finished sample to the journal; from here on it survives a kill."""
+        with _told(f"the sample of {sample.problem_id} cannot be stored; earlier ones are intact"):
+            if self._journal is None:
+                self._journal = (self.path / JOURNAL).open("ab")
+            self._journal.write(sample.to_json().encode() + b"\n")
+            self._journal.flush()
+
+    def write_parquet(self, columns: dict[str, list[object]]) -> None:
+        """Write the final table of samples and verdicts."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path / PARQUET
+        partial = path.with_suffix(".partial")
+        with _told(f"{path} cannot be written; the journal beside it is intact"):
+            pq.write_table(pa.table(columns), partial, compression="zstd")
+            partial.rename(path)
+
+    def update(self, run: Run) -> None:
+        """Replace the record."""
+        with _told(f"{self.path / RECORD} cannot be written; the journal beside it is intact"):
+            _write(self.path / RECORD, run.to_json().encode())
+        self.run = run
+
+    def close(self) -> None:
+        """Flush the journal to the disk and let another process have the folder."""
+        if self._journal is not None:
+            self._journal.flush()
+            os.fsync(self._journal.fileno())
+            self._journal.close()
+            self._journal = None
+        self._lock.close()
+
+
+def find_unfinished(root: Path, run: Run) -> Path | None:
+    """Return the newest folder of the same name and fingerprint, finished or not, or None."""
+    for path in sorted(
+        (root / _folder_name(run.name)).glob(f"*-{run.fingerprint[:8]}"), reverse=True
+    ):
+        if (path / RECORD).is_file() and read_run(path / RECORD).fingerprint == run.fingerprint:
+            return path
+    return None
+
+
+def require_same(path: Path, run: Run) -> None:
+    """Refuse to go on with a folder whose run is another one; say what differs."""
+    stored = read_run(path / RECORD)
+    if stored.fingerprint == run.fingerprint:
+        return
+    changed = differences(stored.identity, run.identity)
+    raise UserError(
+        f"{path} holds another run, and its samples would not be comparable; "
+        f"stored -> asked: {'; '.join(changed)}. Leave out --resume to begin a new run."
+    )
+
+
+def new_run_id(fingerprint: str, now: datetime | None = None) -> str:
+    """Return a run's id: UTC time to the second and eight digits of the fingerprint."""
+    return f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{fingerprint[:8]}"
+
+
+def list_runs(root: Path) -> list[tuple[Path, Run]]:
+    """Return every stored run under ``root``, oldest first."""
+    found = [(path.parent, read_run(path)) for path in root.glob(f"*/*/{RECORD}")]
+    return sorted(found, key=lambda pair: (pair[1].created, pair[1].id))
+
+
+def find_run(root: Path, asked: str) -> tuple[Path, Run]:
+    """Find one run by its folder, its id (or the beginning of it), or its name (the newest).
+
+    Raises:
+        UserError: nothing matches, or an id's beginning matches several.
+    """
+    folder = Path(asked)
+    if (folder / RECORD).is_file():
+        return folder, read_run(folder / RECORD)
+    runs = list_runs(root)
+    named = [pair for pair in runs if pair[1].name == asked]
+    if named:
+        return named[-1]
+    begun = [pair for pair in runs if _matches(pair[1], asked)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        ids = ", ".join(run.id for _, run in begun)
+        raise UserError(f"several runs match '{asked}': {ids}")
+    known = ", ".join(dict.fromkeys(run.name for _, run in runs)) or "none"
+    raise UserError(f"no run under {root} is called '{asked}' (known: {known})")
+
+
+def _matches(run: Run, asked: str) -> bool:
+    return run.id.startswith(asked) or run.fingerprint.startswith(asked)
+
+
+def _recover(path: Path) -> tuple[dict[SampleKey, Sample], int]:
+    """Read a journal; return its samples and the number of torn or foreign lines.
+
+    Such a line is owed again, never a crash; a torn last one is cut off, so that
+    the next sample does not continue it. A sample that the engine failed on is owed
+    again too.
+    """
+    samples: dict[SampleKey, Sample] = {}
+    torn = whole = 0
+    if not path.is_file():
+        return samples, torn
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                torn += 1
+                break
+            whole += len(line)
+            try:
+                sample = Sample.from_json(line)
+            except ValueError:
+                torn += 1
+                continue
+            if sample.finish_reason != "error":
+                samples[sample.key] = sample
+    os.truncate(path, whole)
+    return samples, torn
+
+
+def _lock(path: Path) -> IO[str]:
+    """Take the folder's lock, which the kernel frees when this process ends in any way."""
+    with _told(f"{path} cannot be opened for writing"):
+        file = (path / LOCK).open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise UserError(
+            f"{path} is in use by another process (pid {holder}); wait for it, or stop it first"
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn a failing disk into one line that says what was not stored."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{what}: {error.strerror or error}") from error
+
+
+def _folder_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "model"

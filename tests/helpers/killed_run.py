@@ -1,0 +1,72 @@
+"""A process that evaluates and kills itself (SIGKILL) at a point named on the command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from replayed import Quiet, replay_spec
+
+from harness.engines import Completion, Request
+from harness.engines.replay import ReplayEngine
+from harness.evaluate import Plan, evaluate, open_engine, prepare
+from harness.grading import Grader
+from harness.record import Run
+from harness.store import JOURNAL, RunFolder, find_unfinished
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DyingEngine(ReplayEngine):
+    """Replays, and dies when it is asked for completion number ``after``."""
+
+    after = -1
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        for number, completion in enumerate(super().generate(requests)):
+            if number == self.after:
+                die()
+            yield completion
+
+
+class DyingFolder(RunFolder):
+    """Dies where the run would be declared complete."""
+
+    def update(self, run: Run) -> None:
+        if run.status == "complete":
+            die()
+        super().update(run)
+
+
+def main(point: str, root: Path, responses: Path) -> None:
+    plan = prepare(replay_spec(responses, limit=12))
+    run = plan.new_run("replayed")
+    kind = DyingFolder if point == "before the record" else RunFolder
+    stored = find_unfinished(root, run)
+    with kind(stored) if stored else kind.create(root, run) as folder, Grader() as grader:
+        engine = dying_engine(plan, point, folder)
+        evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+
+
+def dying_engine(plan: Plan, point: str, folder: RunFolder) -> DyingEngine:
+    engine = open_engine(plan)
+    dying = DyingEngine(engine.setup)
+    word, _, number = point.partition(" ")
+    if word == "sample":
+        dying.after = int(number)
+    elif point == "last sample":
+        dying.after = 11 - len(folder.samples)
+    elif point == "half a line":
+        with (folder.path / JOURNAL).open("ab") as journal:
+            journal.write(b'{"problem_id": "demo/test-0003", "index": 0, "resp')
+        die()
+    return dying
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,136 @@
+"""The pipeline, on an engine that is a plain function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from replayed import Quiet, replay_spec, write_responses
+
+from benchmarks import UserError
+from harness.engines import Completion, EngineSetup, Request
+from harness.engines.scripted import ScriptedEngine
+from harness.evaluate import Plan, evaluate, prepare
+from harness.grading import Grader
+from harness.record import Run
+from harness.sample import SampleKey
+from harness.store import RunFolder
+
+
+def run_scripted(
+    tmp_path: Path, plan: Plan, script: object, *, watcher: Quiet | None = None
+) -> Run:
+    setup = EngineSetup(
+        spec=plan.spec.engine,
+        sampling=plan.spec.sampling,
+        checkpoint=plan.checkpoint,
+        longest=plan.longest,
+    )
+    engine = ScriptedEngine(setup, script)  # type: ignore[arg-type]
+    with RunFolder.create(tmp_path, plan.new_run("scripted")) as folder, Grader() as grader:
+        return evaluate(plan, folder, grader=grader, watcher=watcher or Quiet(), engine=engine)
+
+
+def completion(request: Request, text: str, reason: str, **fields: object) -> Completion:
+    return Completion(key=request.key, text=text, finish_reason=reason, **fields)  # type: ignore[arg-type]
+
+
+def test_every_sample_has_one_outcome_and_they_sum(tmp_path: Path) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=6, n=2), limit=6, n=2))
+    golds = {p.id: p.answer for problems in plan.problems.values() for p in problems}
+
+    def script(request: Request) -> Completion:
+        gold = golds[request.key.problem_id]
+        kinds = [
+            completion(request, f"\\boxed{{{gold}}}", "stop", completion_tokens=10),
+            completion(request, "\\boxed{-424242}", "stop", completion_tokens=20),
+            completion(request, "I do not know.", "stop", completion_tokens=30),
+            completion(request, "First we take 17 and", "length", completion_tokens=40),
+            completion(request, f"\\boxed{{{gold}}} and so on", "length", completion_tokens=50),
+            completion(request, "", "error", error="lost", completion_tokens=0),
+        ]
+        return kinds[int(request.key.problem_id[-1]) - 1]
+
+    watcher = Quiet()
+    run = run_scripted(tmp_path, plan, script, watcher=watcher)
+    (score,) = run.scores
+    assert score.outcomes == {
+        "correct": 4, "wrong": 2, "no answer": 2, "truncated": 2, "engine error": 2,
+    }  # fmt: skip
+    assert sum(score.outcomes.values()) == score.samples == 12
+    assert score.problems == 6
+    assert score.at_limit == 4
+    assert score.accuracy == pytest.approx(2 / 6)
+    assert score.mean_response_tokens == pytest.approx(25)
+    assert watcher.drawn == watcher.verdicts == 12
+    assert run.status == "complete"
+
+
+def test_requests_are_the_same_for_any_subset_and_more_samples_keep_the_first(
+    tmp_path: Path,
+) -> None:
+    responses = write_responses(tmp_path / "r.jsonl", limit=5, n=4)
+    few = list(prepare(replay_spec(responses, limit=3, n=2)).requests())
+    many = list(prepare(replay_spec(responses, limit=5, n=4)).requests())
+    assert len(few) == 6
+    assert len(many) == 20
+    assert set(few) <= set(many)
+
+
+def test_the_average_is_the_plain_mean(tmp_path: Path) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=4), limit=4))
+    run = run_scripted(tmp_path, plan, lambda request: "\\boxed{-424242}")
+    assert run.average is not None
+    assert run.average.accuracy == run.scores[0].accuracy == 0.0
+    assert run.average.interval.high > 0.3, "nothing of four is no proof of nothing"
+
+
+def test_a_response_that_no_file_could_hold_is_stored_without_it(tmp_path: Path) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=1), limit=1))
+    run = run_scripted(tmp_path, plan, lambda request: "half a pair \ud800 \\boxed{1}")
+    assert run.status == "complete"
+
+
+def test_an_engine_that_forgets_a_sample_is_told_on(tmp_path: Path) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=3), limit=3))
+
+    class Forgetful(ScriptedEngine):
+        def generate(self, requests):  # type: ignore[no-untyped-def]
+            return super().generate(list(requests)[:-1])
+
+    setup = EngineSetup(
+        spec=plan.spec.engine, sampling=plan.spec.sampling, checkpoint=None, longest=1
+    )
+    with RunFolder.create(tmp_path, plan.new_run("forgets")) as folder, Grader() as grader:
+        engine = Forgetful(setup, lambda request: "\\boxed{1}")
+        with pytest.raises(UserError, match="no sample 0 of demo/test-0003"):
+            evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+        assert folder.run.status == "incomplete"
+        assert SampleKey("demo/test-0001", 0) in folder.samples
+
+
+def test_a_prompt_without_room_is_an_outcome_and_a_tight_one_is_clamped(tmp_path: Path) -> None:
+    spec = replay_spec(write_responses(tmp_path / "r.jsonl", limit=8), limit=8)
+    fields = spec.model_dump()
+    fields.update(model="demo", engine={"name": "vllm", "max_model_len": 48})
+    plan = prepare(type(spec).model_validate(fields))
+    lengths = {key: len(prompt.token_ids or ()) for key, prompt in plan.prompts.items()}
+    rooms = {request.key.problem_id: request.max_tokens for request in plan.requests()}
+    assert all(rooms[key] == max(0, 48 - length) for key, length in lengths.items())
+    assert 0 in rooms.values()
+    assert any(rooms.values())
+    assert plan.longest == 48
+
+    run = run_scripted(tmp_path, plan, lambda request: "\\boxed{-424242}")
+    assert run.scores[0].outcomes["overflow"] == list(rooms.values()).count(0)
+    assert sum(run.scores[0].outcomes.values()) == 8
+
+
+def test_few_shot_without_a_train_split_names_those_that_have_one(tmp_path: Path) -> None:
+    data = tmp_path / "amc23"
+    data.mkdir()
+    spec = replay_spec(write_responses(tmp_path / "r.jsonl", limit=1), limit=1)
+    fields = spec.model_dump()
+    fields.update(prompt={"style": "boxed", "shots": 2})
+    plan = prepare(type(spec).model_validate(fields))
+    assert "\n\n" in next(iter(plan.prompts.values())).text
