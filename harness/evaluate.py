@@ -124,11 +124,13 @@ def prepare(spec: EvalSpec, *, data_dir: Path | None = None) -> Plan:
     began = time.monotonic()
     style = find_style(spec.prompt.style)
     engine = ENGINES[spec.engine.name]
-    problems = {
-        name: load_problems(BENCHMARKS[name], data_dir=data_dir, limit=spec.limit)
-        for name in spec.benchmarks
-    }
+    benchmarks = {name: BENCHMARKS[name] for name in spec.benchmarks}
+    # The model before the data: a mistyped path is told before anything is downloaded.
     checkpoint = _open_checkpoint(spec) if engine.needs_checkpoint else None
+    problems = {
+        name: load_problems(benchmark, data_dir=data_dir, limit=spec.limit)
+        for name, benchmark in benchmarks.items()
+    }
     prompts = {
         problem.id: prompt
         for name, asked in problems.items()

@@ -37,7 +37,7 @@ class VllmEngine(Engine):
 
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
-        self._llm = _open(setup)
+        self.llm = _open(setup)
         self._decode = setup.model.tokenizer.decode
         self._names: dict[str, SampleKey] = {}
 
@@ -46,7 +46,7 @@ class VllmEngine(Engine):
         from vllm import RequestOutput
 
         owed = iter(requests)
-        engine = self._llm.llm_engine
+        engine = self.llm.llm_engine
         while True:
             for request in islice(owed, WINDOW - len(self._names)):
                 failed = self._add(request)
@@ -61,15 +61,15 @@ class VllmEngine(Engine):
     def close(self) -> None:
         """Stop the engine's own process."""
         with suppress(AttributeError):  # the two supported releases differ in what they offer
-            self._llm.llm_engine.engine_core.shutdown()
+            self.llm.llm_engine.engine_core.shutdown()
 
     def _add(self, request: Request) -> Completion | None:
         name = f"{request.key.problem_id}#{request.key.index}"
         try:
-            self._llm.llm_engine.add_request(
+            self.llm.llm_engine.add_request(
                 name,
                 {"prompt_token_ids": list(request.prompt.token_ids or ())},
-                self._parameters(request),
+                self.parameters(request),
             )
         except ValueError as error:  # vLLM refuses this one request; the others go on
             return Completion(
@@ -78,7 +78,8 @@ class VllmEngine(Engine):
         self._names[name] = request.key
         return None
 
-    def _parameters(self, request: Request) -> SamplingParams:
+    def parameters(self, request: Request) -> SamplingParams:
+        """Return vLLM's sampling parameters of one request."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
