@@ -30,6 +30,12 @@ class Prompt:
     token_ids: tuple[int, ...] | None = None
     """None for an engine that has no tokenizer, such as `replay`."""
 
+    @property
+    def sum(self) -> str:
+        """The first 16 hex digits of the sha256 over the token ids (the text if there are none)."""
+        content = self.text if self.token_ids is None else ",".join(map(str, self.token_ids))
+        return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
@@ -215,9 +221,5 @@ def _starts_with_bos(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -
 
 
 def prompts_sum(prompts: Iterable[Prompt]) -> str:
-    """Return the sha256 over every prompt's token ids (its text where there are none), in order."""
-    digest = hashlib.sha256()
-    for prompt in prompts:
-        content = prompt.text if prompt.token_ids is None else ",".join(map(str, prompt.token_ids))
-        digest.update(content.encode() + b"\0")
-    return digest.hexdigest()
+    """Return the sha256, in hex, over the sums of all prompts, in order."""
+    return hashlib.sha256("".join(prompt.sum for prompt in prompts).encode()).hexdigest()

@@ -83,6 +83,8 @@ class Run(Frozen):
     packages: dict[str, str]
     """Installed versions of what computes responses, verdicts and files."""
     hardware: dict[str, Any]
+    reused: dict[str, int] = Field(default_factory=dict)
+    """Run id to how many of its samples this run adopted instead of drawing them."""
     phases: Phases = Field(default_factory=Phases)
     scores: tuple[Score, ...] = ()
     average: Average | None = None

@@ -29,6 +29,8 @@ class Sample:
     """`stop`: the model ended it; `length`: the token limit did; `overflow`: no room for any
     response; `error`: the engine failed on it."""
     seed: int
+    prompt_sum: str
+    """Of the prompt that was answered; see `harness.prompts.Prompt.sum`."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     """None where the engine does not count."""

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 from benchmarks import UserError
 from harness.record import Run, read_run
@@ -35,7 +35,9 @@ class RunFolder:
         self._lock = _lock(path)
         try:
             self.run = read_run(path / RECORD)
-            self.samples, self.torn = _recover(path / JOURNAL)
+            self.samples, self.torn, whole = _read_journal(path / JOURNAL)
+            if self.torn:  # the next sample must not continue a torn last line
+                os.truncate(path / JOURNAL, whole)
         except BaseException:
             self._lock.close()
             raise
@@ -66,6 +68,7 @@ class RunFolder:
                 self._journal = (self.path / JOURNAL).open("ab")
             self._journal.write(sample.to_json().encode() + b"\n")
             self._journal.flush()
+        self.samples[sample.key] = sample
 
     def write_parquet(self, columns: dict[str, list[object]]) -> None:
         """Write the final table of samples and verdicts."""
@@ -154,17 +157,25 @@ def _matches(run: Run, asked: str) -> bool:
     return run.id.startswith(asked) or run.fingerprint.startswith(asked)
 
 
-def _recover(path: Path) -> tuple[dict[SampleKey, Sample], int]:
-    """Read a journal; return its samples and the number of torn or foreign lines.
+def read_samples(path: Path) -> list[Sample]:
+    """Return the samples in a run's folder, which another process may be writing."""
+    return list(_read_journal(path / JOURNAL).samples.values())
 
-    Such a line is owed again, never a crash; a torn last one is cut off, so that
-    the next sample does not continue it. A sample that the engine failed on is owed
-    again too.
-    """
+
+class _Journal(NamedTuple):
+    samples: dict[SampleKey, Sample]
+    torn: int
+    """Lines that are no sample: torn ones, or somebody else's."""
+    whole: int
+    """Bytes up to the end of the last line that was written to its end."""
+
+
+def _read_journal(path: Path) -> _Journal:
+    """Read a journal. A bad line is owed again, never a crash; so is what the engine failed on."""
     samples: dict[SampleKey, Sample] = {}
     torn = whole = 0
     if not path.is_file():
-        return samples, torn
+        return _Journal(samples, torn, whole)
     with path.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
@@ -178,8 +189,7 @@ def _recover(path: Path) -> tuple[dict[SampleKey, Sample], int]:
                 continue
             if sample.finish_reason != "error":
                 samples[sample.key] = sample
-    os.truncate(path, whole)
-    return samples, torn
+    return _Journal(samples, torn, whole)
 
 
 def _lock(path: Path) -> IO[str]:

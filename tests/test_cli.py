@@ -44,7 +44,7 @@ def test_every_flag_of_eval_is_in_the_spec_or_named_here() -> None:
 
     elsewhere = {
         "name", "benchmarks", "template_args", "counts", "engine_args", "spec_file", "resume",
-        "again", "data_dir", "results", "as_json",
+        "again", "reuse", "data_dir", "results", "as_json",
     }  # fmt: skip
     assert {p.name for p in command.params} - elsewhere == FLAGS.keys()
     spec = EvalSpec(model="m").model_dump()
@@ -169,3 +169,18 @@ def test_list_names_what_there_is(tmp_path: Path) -> None:
         assert name in done.stdout
     rows = json.loads(harness("list", "benchmarks", "--json", cwd=tmp_path).stdout)["benchmarks"]
     assert [row["problems"] for row in rows][:6] == [272, 1319, 40, 675, 500, 30]
+
+
+def test_more_samples_keep_the_first(tmp_path: Path) -> None:
+    responses = write_responses(tmp_path / "r.jsonl", limit=12, n=3)
+    sampled = ["--temperature", 1, "--limit", 6, "--json"]
+    first = json.loads(replay(tmp_path, responses, *sampled, "--n", 2, "--name", "two").stdout)
+    grown = replay(tmp_path, responses, *sampled, "--n", 3, "--name", "three", "--reuse", "two")
+    run = json.loads(grown.stdout)
+    assert run["reused"] == {first["id"]: 12}
+    assert run["scores"][0]["samples"] == 18
+    hotter = replay(
+        tmp_path, responses, "--temperature", 0.5, "--n", 3, "--name", "x", "--reuse", "two"
+    )
+    assert hotter.returncode == 1
+    assert "sampling.temperature: 1.0 -> 0.5" in hotter.stderr

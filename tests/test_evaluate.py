@@ -10,8 +10,9 @@ from replayed import Quiet, replay_spec, write_responses
 from benchmarks import UserError
 from harness.engines import Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
-from harness.evaluate import Plan, evaluate, prepare
+from harness.evaluate import evaluate
 from harness.grading import Grader
+from harness.plan import Plan, prepare
 from harness.record import Run
 from harness.sample import SampleKey
 from harness.store import RunFolder

@@ -115,7 +115,9 @@ def test_a_seed_depends_on_run_problem_and_index_alone(run: int, problem: str, i
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_a_sample_survives_its_line(response: str) -> None:
-    sample = Sample(problem_id="p", index=0, response=response, finish_reason="stop", seed=1)
+    sample = Sample(
+        problem_id="p", index=0, response=response, finish_reason="stop", seed=1, prompt_sum=""
+    )
     assert Sample.from_json(sample.to_json()) == sample
     assert "\n" not in sample.to_json()
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from replayed import Quiet, replay_spec, write_responses
 
 from benchmarks import UserError
-from harness.evaluate import evaluate, prepare
+from harness.evaluate import evaluate
 from harness.grading import Grader
+from harness.plan import prepare
 from harness.record import Run, read_run
 from harness.sample import Sample, SampleKey
 from harness.store import (
@@ -146,7 +147,14 @@ def test_what_the_engine_failed_on_is_asked_again(tmp_path: Path) -> None:
     plan = prepare(replay_spec(responses, limit=12))
     with RunFolder.create(tmp_path, plan.new_run("failing")) as folder:
         folder.append(
-            Sample(problem_id="demo/test-0001", index=0, response="", finish_reason="error", seed=1)
+            Sample(
+                problem_id="demo/test-0001",
+                index=0,
+                response="",
+                finish_reason="error",
+                seed=1,
+                prompt_sum="",
+            )
         )
     with RunFolder(folder.path) as again:
         assert again.samples == {}
@@ -157,14 +165,28 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path, respons
     plan = prepare(replay_spec(responses, limit=12))
     with RunFolder.create(tmp_path, plan.new_run("full")) as folder:
         folder.append(
-            Sample(problem_id="a", index=0, response="kept", finish_reason="stop", seed=1)
+            Sample(
+                problem_id="a",
+                index=0,
+                response="kept",
+                finish_reason="stop",
+                seed=1,
+                prompt_sum="",
+            )
         )
         assert folder._journal is not None
         folder._journal.close()
         folder._journal = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 - closed by the folder
         with pytest.raises(UserError, match="No space left on device"):
             folder.append(
-                Sample(problem_id="b", index=0, response="lost", finish_reason="stop", seed=1)
+                Sample(
+                    problem_id="b",
+                    index=0,
+                    response="lost",
+                    finish_reason="stop",
+                    seed=1,
+                    prompt_sum="",
+                )
             )
         folder._journal.close()
         folder._journal = None

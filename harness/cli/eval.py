@@ -13,8 +13,9 @@ from click.core import ParameterSource
 from harness.cli.options import data_option, json_option, key_values, results_option, sample_counts
 
 if TYPE_CHECKING:
-    from harness.evaluate import Plan
+    from harness.plan import Plan
     from harness.record import Run
+    from harness.sample import Sample
     from harness.spec import EvalSpec
     from harness.store import RunFolder
 
@@ -109,6 +110,7 @@ FLAGS = {
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Go on with this run's folder; refused if the spec differs.",
 )
+@click.option("--reuse", metavar="RUN", help="Adopt that run's samples where they are the same.")
 @click.option("--again", is_flag=True, help="Begin a new run even if this one is stored already.")
 @data_option
 @results_option
@@ -200,8 +202,9 @@ def _default_name(spec: EvalSpec) -> str:
 
 def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     from harness.cli.progress import open_progress
-    from harness.evaluate import evaluate, prepare
+    from harness.evaluate import evaluate
     from harness.grading import Grader
+    from harness.plan import prepare
 
     with open_progress() as progress:
         progress.stage("reading problems and model")
@@ -223,12 +226,31 @@ def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
     from harness.store import RunFolder, find_unfinished, require_same
 
     run = plan.new_run(name)
-    root = flags["results"] / "runs"
+    root: Path = flags["results"] / "runs"
     if flags["resume"] is not None:
         require_same(flags["resume"], run)
         return RunFolder(flags["resume"])
     stored = None if flags["again"] else find_unfinished(root, run)
-    return RunFolder.create(root, run) if stored is None else RunFolder(stored)
+    adopted = None if flags["reuse"] is None else _reusable(plan, root, flags["reuse"])
+    folder = RunFolder.create(root, run) if stored is None else RunFolder(stored)
+    if adopted and folder.run.status == "incomplete":
+        _adopt(folder, *adopted)
+    return folder
+
+
+def _reusable(plan: Plan, root: Path, asked: str) -> tuple[str, list[Sample]]:
+    from harness.plan import reusable
+    from harness.store import find_run, read_samples
+
+    path, other = find_run(root, asked)
+    return other.id, reusable(plan, other, read_samples(path))
+
+
+def _adopt(folder: RunFolder, other: str, samples: list[Sample]) -> None:
+    for sample in samples:
+        if sample.key not in folder.samples:
+            folder.append(sample)
+    folder.update(folder.run.model_copy(update={"reused": {other: len(samples)}}))
 
 
 def _interrupted(plan: Plan, folder: RunFolder) -> str:
@@ -246,6 +268,8 @@ def _print_run(run: Run, path: Path, *, as_json: bool) -> None:
         return
     click.echo(score_table(run))
     total = run.phases
+    for other, count in run.reused.items():
+        click.echo(f"{count} samples adopted from {other}")
     with suppress(ValueError):  # a results folder outside the working directory stays absolute
         path = path.resolve().relative_to(Path.cwd())
     click.echo(

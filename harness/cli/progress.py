@@ -17,8 +17,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.evaluate import Plan
 from harness.grading import Outcome, Verdict
+from harness.plan import Plan
 from harness.sample import Sample, SampleKey
 from harness.store import RunFolder
 

@@ -12,8 +12,9 @@ from replayed import Quiet, replay_spec
 
 from harness.engines import Completion, Request
 from harness.engines.replay import ReplayEngine
-from harness.evaluate import Plan, evaluate, open_engine, prepare
+from harness.evaluate import evaluate, open_engine
 from harness.grading import Grader
+from harness.plan import Plan, prepare
 from harness.record import Run
 from harness.store import JOURNAL, RunFolder, find_unfinished
 

@@ -22,8 +22,9 @@ import click
 from harness.engines import ENGINES
 from harness.engines.vllm import VllmEngine
 from harness.environment import hardware, recorded_versions
-from harness.evaluate import Plan, evaluate, open_engine, prepare
+from harness.evaluate import evaluate, open_engine
 from harness.grading import Grader, Verdict
+from harness.plan import Plan, prepare
 from harness.sample import Sample, SampleKey
 from harness.spec import EngineSpec, EvalSpec, Sampling
 from harness.store import RunFolder

@@ -1,0 +1,216 @@
+"""The plan of a run: everything that decides its numbers, settled before anything is spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import BENCHMARKS, Problem, UserError
+from benchmarks.source import load_problems, load_shots, problems_sum
+from harness.checkpoint import Checkpoint, open_checkpoint
+from harness.engines import ENGINES, Engine, Request
+from harness.environment import hardware, harness_version, installed_versions, recorded_versions
+from harness.grading import grader_version
+from harness.prompts import Prompt, Style, choose_shots, find_style, prompts_sum, render
+from harness.record import Run
+from harness.sample import Sample, SampleKey, sample_seed
+from harness.spec import BenchmarkIdentity, EngineIdentity, EvalSpec, Identity, differences
+from harness.store import new_run_id
+
+MAY_DIFFER = ("benchmarks.", "prompts_sum", "sampling.n:", "sampling.n_by_benchmark", "grader")
+"""Fields of the identity that touch no sample: how many there are, how they are graded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything an evaluation will ask, settled before the engine is opened."""
+
+    spec: EvalSpec
+    identity: Identity
+    checkpoint: Checkpoint | None
+    style: Style
+    problems: dict[str, list[Problem]]
+    """By benchmark, in the order they are asked."""
+    prompts: dict[str, Prompt]
+    """By problem id."""
+    seconds: float
+    """Spent on preparing."""
+
+    def requests(self) -> Iterator[Request]:
+        """Yield one request a sample, a problem's samples side by side to share its prefix.
+
+        A prompt that leaves no room has a request with no tokens to draw.
+        """
+        sampling = self.spec.sampling
+        for benchmark, problems in self.problems.items():
+            for problem in problems:
+                prompt = self.prompts[problem.id]
+                for index in range(sampling.samples_for(benchmark)):
+                    yield Request(
+                        key=SampleKey(problem.id, index),
+                        prompt=prompt,
+                        max_tokens=self._room(prompt),
+                        seed=sample_seed(sampling.seed, problem.id, index),
+                    )
+
+    def _room(self, prompt: Prompt) -> int:
+        limit = self.spec.sampling.max_tokens
+        if self.checkpoint is None or prompt.token_ids is None:
+            return limit
+        return max(0, min(limit, self.checkpoint.context_length - len(prompt.token_ids)))
+
+    @property
+    def samples(self) -> int:
+        """How many samples the whole run has."""
+        return sum(
+            len(problems) * self.spec.sampling.samples_for(name)
+            for name, problems in self.problems.items()
+        )
+
+    @property
+    def longest(self) -> int:
+        """Prompt and response of the longest request, in tokens."""
+        return max(
+            (
+                len(p.token_ids or ()) + self._room(p)
+                for p in self.prompts.values()
+                if self._room(p)
+            ),
+            default=1,
+        )
+
+    def new_run(self, name: str) -> Run:
+        """Return the record that this plan's run begins with."""
+        engine = ENGINES[self.spec.engine.name]
+        return Run(
+            id=new_run_id(self.identity.fingerprint),
+            name=name,
+            fingerprint=self.identity.fingerprint,
+            identity=self.identity,
+            spec=self.spec,
+            created=datetime.now(UTC),
+            harness_version=harness_version(),
+            packages=recorded_versions(engine.packages),
+            hardware=hardware(),
+        )
+
+
+def prepare(spec: EvalSpec, *, data_dir: Path | None = None) -> Plan:
+    """Load problems and tokenizer, render every prompt, and take the sums.
+
+    Raises:
+        UserError: anything the run needs is missing or not as pinned.
+    """
+    began = time.monotonic()
+    style = find_style(spec.prompt.style)
+    engine = ENGINES[spec.engine.name]
+    benchmarks = {name: BENCHMARKS[name] for name in spec.benchmarks}
+    # The model before the data: a mistyped path is told before anything is downloaded.
+    checkpoint = _open_checkpoint(spec) if engine.needs_checkpoint else None
+    problems = {
+        name: load_problems(benchmark, data_dir=data_dir, limit=spec.limit)
+        for name, benchmark in benchmarks.items()
+    }
+    prompts = {
+        problem.id: prompt
+        for name, asked in problems.items()
+        for problem, prompt in zip(
+            asked, _render(spec, style, name, asked, checkpoint, data_dir), strict=True
+        )
+    }
+    return Plan(
+        spec=spec,
+        identity=_identity(spec, engine, checkpoint, problems, prompts),
+        checkpoint=checkpoint,
+        style=style,
+        problems=problems,
+        prompts=prompts,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _open_checkpoint(spec: EvalSpec) -> Checkpoint:
+    return open_checkpoint(
+        spec.model,
+        revision=spec.revision,
+        trust_model=spec.engine.trusts("model"),
+        trust_tokenizer=spec.engine.trusts("tokenizer"),
+        max_model_len=spec.engine.max_model_len,
+    )
+
+
+def _render(
+    spec: EvalSpec,
+    style: Style,
+    name: str,
+    problems: list[Problem],
+    checkpoint: Checkpoint | None,
+    data_dir: Path | None,
+) -> list[Prompt]:
+    shots = []
+    if spec.prompt.shots:
+        pool = load_shots(BENCHMARKS[name], data_dir=data_dir)
+        shots = choose_shots(pool, spec.prompt.shots, seed=spec.sampling.seed, benchmark=name)
+    return render(
+        style,
+        [problem.question for problem in problems],
+        tokenizer=checkpoint.tokenizer if checkpoint else None,
+        shots=shots,
+        template_args=spec.prompt.template_args,
+    )
+
+
+def _identity(
+    spec: EvalSpec,
+    engine: type[Engine],
+    checkpoint: Checkpoint | None,
+    problems: dict[str, list[Problem]],
+    prompts: dict[str, Prompt],
+) -> Identity:
+    return Identity(
+        model=checkpoint.files if checkpoint else {},
+        benchmarks={
+            name: BenchmarkIdentity(
+                problems=len(asked),
+                sum=problems_sum(asked),
+                samples=spec.sampling.samples_for(name),
+            )
+            for name, asked in problems.items()
+        },
+        prompt=spec.prompt,
+        prompts_sum=prompts_sum(prompts.values()),
+        stop_token_ids=checkpoint.stop_token_ids if checkpoint else (),
+        sampling=spec.sampling,
+        engine=EngineIdentity(
+            name=spec.engine.name,
+            versions=installed_versions(engine.packages),
+            settings=engine.settings(spec.engine),
+        ),
+        grader=grader_version(),
+    )
+
+
+def reusable(plan: Plan, other: Run, samples: Iterable[Sample]) -> list[Sample]:
+    """Return those of another run's samples that this plan would draw in just the same way.
+
+    So 16 samples a problem become 64 at the price of 48, and a run over the first
+    problems becomes one over all.
+
+    Raises:
+        UserError: the other run's model, sampling, engine or stop tokens differ.
+    """
+    changed = [
+        difference
+        for difference in differences(other.identity, plan.identity)
+        if not difference.startswith(MAY_DIFFER)
+    ]
+    if changed:
+        raise UserError(
+            f"--reuse {other.id}: its samples were drawn in another way; "
+            f"theirs -> asked: {'; '.join(changed)}"
+        )
+    asked = {(r.key, r.prompt.sum, r.seed) for r in plan.requests()}
+    return [sample for sample in samples if (sample.key, sample.prompt_sum, sample.seed) in asked]
