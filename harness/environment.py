@@ -66,15 +66,14 @@ def _processor() -> str:
 
 
 def _gpus() -> list[str]:
-    import torch
-
-    # Asking for a name starts CUDA in this process, which must not happen before the engine forks.
-    if not torch.cuda.is_available():
-        return []
+    """Ask the driver, not torch: CUDA must not start in this process before the engine forks."""
     try:
         import pynvml
     except ImportError:
-        return [f"{torch.cuda.device_count()} CUDA device(s)"]
-    pynvml.nvmlInit()
+        return []
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
     handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
     return [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]

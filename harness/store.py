@@ -97,7 +97,7 @@ class RunFolder:
         self._lock.close()
 
 
-def find_unfinished(root: Path, run: Run) -> Path | None:
+def find_same(root: Path, run: Run) -> Path | None:
     """Return the newest folder of the same name and fingerprint, finished or not, or None."""
     for path in sorted(
         (root / _folder_name(run.name)).glob(f"*-{run.fingerprint[:8]}"), reverse=True
@@ -126,7 +126,9 @@ def new_run_id(fingerprint: str, now: datetime | None = None) -> str:
 
 def list_runs(root: Path) -> list[tuple[Path, Run]]:
     """Return every stored run under ``root``, oldest first."""
-    found = [(path.parent, read_run(path)) for path in root.glob(f"*/*/{RECORD}")]
+    # A dot begins the folder of a run that was killed before it had a name.
+    records = [path for path in root.glob(f"*/*/{RECORD}") if path.parent.name[0] != "."]
+    found = [(path.parent, read_run(path)) for path in records]
     return sorted(found, key=lambda pair: (pair[1].created, pair[1].id))
 
 

@@ -145,3 +145,20 @@ def test_the_record_is_a_spec_that_runs_again(whole: Path, tmp_path: Path) -> No
     )  # fmt: skip
     assert json.loads(again.stdout)["id"] == run.id
     assert "already complete" in again.stderr
+
+
+def test_a_lost_engine_is_told_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    asked = command(tmp_path, *EAGER, "--max-tokens", "900", "--temperature", "2", "--n", "8")
+    process = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 600
+    while process.poll() is None and not stored_lines(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    for child in psutil.Process(process.pid).children():
+        if "harness.grading.worker" not in child.cmdline():
+            child.kill()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+    assert "harness: the engine failed" in said
+    assert "the same command goes on from there" in said
+    assert 0 < stored_lines(tmp_path) < 192

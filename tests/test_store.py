@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from harness.store import (
     RECORD,
     RunFolder,
     find_run,
-    find_unfinished,
+    find_same,
     list_runs,
     require_same,
 )
@@ -38,7 +39,7 @@ def run_to_the_end(root: Path, responses: Path, *, limit: int = 12, n: int = 1) 
     """Evaluate (or go on with) the replayed run under ``root``."""
     plan = prepare(replay_spec(responses, limit=limit, n=n))
     run = plan.new_run("replayed")
-    stored = find_unfinished(root, run)
+    stored = find_same(root, run)
     with RunFolder(stored) if stored else RunFolder.create(root, run) as folder, Grader() as grader:
         return folder.path, evaluate(plan, folder, grader=grader, watcher=Quiet())
 
@@ -131,7 +132,7 @@ def test_resuming_with_another_spec_is_refused_and_says_what_differs(
     fewer = prepare(replay_spec(responses, limit=3)).new_run("one")
     with pytest.raises(UserError, match=r"benchmarks\.demo\.problems: 12 -> 3"):
         require_same(path, fewer)
-    assert find_unfinished(tmp_path, fewer) is None
+    assert find_same(tmp_path, fewer) is None
 
 
 def test_a_complete_run_asks_the_engine_nothing(tmp_path: Path, responses: Path) -> None:
@@ -207,6 +208,12 @@ def test_runs_are_found_by_name_by_id_and_by_folder(tmp_path: Path, responses: P
         assert find_run(tmp_path, asked) == (path, run)
     with pytest.raises(UserError, match="known: replayed"):
         find_run(tmp_path, "nothing")
+
+
+def test_a_folder_that_was_not_yet_named_is_no_run(tmp_path: Path, responses: Path) -> None:
+    path, _ = run_to_the_end(tmp_path, responses)
+    shutil.copytree(path, path.with_name(f".{path.name}.123"))
+    assert [found for found, _ in list_runs(tmp_path)] == [path]
 
 
 def test_a_record_of_another_schema_is_refused(tmp_path: Path, responses: Path) -> None:

@@ -223,14 +223,14 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
 
 def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
     """Open the folder to work in: the one to resume, the one already there, or a new one."""
-    from harness.store import RunFolder, find_unfinished, require_same
+    from harness.store import RunFolder, find_same, require_same
 
     run = plan.new_run(name)
     root: Path = flags["results"] / "runs"
     if flags["resume"] is not None:
         require_same(flags["resume"], run)
         return RunFolder(flags["resume"])
-    stored = None if flags["again"] else find_unfinished(root, run)
+    stored = None if flags["again"] else find_same(root, run)
     adopted = None if flags["reuse"] is None else _reusable(plan, root, flags["reuse"])
     folder = RunFolder.create(root, run) if stored is None else RunFolder(stored)
     if adopted and folder.run.status == "incomplete":

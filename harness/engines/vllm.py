@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams
 
 REASONS: dict[str, Literal["stop", "length", "error"]] = {"stop": "stop", "length": "length"}
+QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
+"""Environment of the engine unless the user's says otherwise: no chatter, no telemetry."""
 WINDOW = 2048
 """Requests handed to vLLM at a time: enough to keep any batch full, and bounded."""
 CPU_CACHE_BYTES = 4 << 30
@@ -115,8 +117,8 @@ class VllmEngine(Engine):
 
 
 def _open(setup: EngineSetup) -> LLM:
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         from vllm import LLM
     except ImportError as error:

@@ -16,7 +16,7 @@ from harness.evaluate import evaluate, open_engine
 from harness.grading import Grader
 from harness.plan import Plan, prepare
 from harness.record import Run
-from harness.store import JOURNAL, RunFolder, find_unfinished
+from harness.store import JOURNAL, RunFolder, find_same
 
 
 def die() -> None:
@@ -48,7 +48,7 @@ def main(point: str, root: Path, responses: Path) -> None:
     plan = prepare(replay_spec(responses, limit=12))
     run = plan.new_run("replayed")
     kind = DyingFolder if point == "before the record" else RunFolder
-    stored = find_unfinished(root, run)
+    stored = find_same(root, run)
     with kind(stored) if stored else kind.create(root, run) as folder, Grader() as grader:
         engine = dying_engine(plan, point, folder)
         evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
