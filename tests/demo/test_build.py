@@ -1,6 +1,8 @@
 """The making of the demo model, and the checkpoint that it made."""
 
 import json
+import re
+from dataclasses import replace
 from itertools import islice
 from random import Random
 
@@ -16,11 +18,12 @@ from benchmarks.demo_problems import KINDS, Exercise, exercise, exercises
 from harness.demo import MODEL_PATH
 from harness.demo.build import build, sums
 from harness.demo.dialogues import INSTRUCTIONS, Dialogue, draw, write
+from harness.demo.drills import drill
 from harness.demo.measure import answer_of, is_right, respond
-from harness.demo.training import UNSCORED, Plan, batches, encode, prompt_ids
+from harness.demo.training import UNSCORED, Plan, batches, encode, encode_drill, prompt_ids
 from harness.prompts import STYLES, render
 
-TINY = Plan(steps=2, warmup=1, batch=4, bucket=1, hidden=64, layers=1, feed_forward=64)
+TINY = Plan(steps=2, drills=1, warmup=1, batch=4, bucket=1, hidden=64, layers=1, feed_forward=64)
 RECORD = json.loads((MODEL_PATH / "build.json").read_text())
 
 
@@ -153,7 +156,8 @@ def test_no_question_to_avoid_is_ever_drawn(seed):
 
 
 def test_only_the_response_and_its_end_are_scored(tokenizer):
-    ids, labels = next(batches(tokenizer, TINY, avoid=frozenset()))
+    plan = replace(TINY, drills=0)
+    ids, labels = next(batches(tokenizer, plan, avoid=frozenset()))
     for row, label in zip(ids, labels, strict=True):
         scored = label != UNSCORED
         response = tokenizer.decode(row[scored])
@@ -170,6 +174,22 @@ def test_the_response_that_is_taught_is_right(seed, kind, tokenizer):
         text = write(style, drawn)
         assert is_right(text.response, drawn.answer)
         assert len(encode(tokenizer, text).ids) < 300
+
+
+def test_only_what_follows_from_an_equation_is_scored_in_a_drill(tokenizer):
+    equations = drill(Random(1))
+    text = encode_drill(tokenizer, equations)
+    scored = [label for label in text.labels if label != UNSCORED]
+    assert tokenizer.decode(scored) == "".join(result for _, result in equations)
+    assert tokenizer.decode(text.ids) == "<|bos|>" + "".join(a + b for a, b in equations)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_the_equations_of_a_drill_are_true(seed):
+    for given_part, result in drill(Random(seed)):
+        for line in (given_part + result).replace("\\cdot", "*").splitlines():
+            assert re.fullmatch(r"[\d\s()+*-]+ = -?\d+\.", line)
+            assert eval(line.removesuffix(".").replace("=", "=="))
 
 
 def test_a_text_without_turns_begins_with_one_bos(tokenizer):

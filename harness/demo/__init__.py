@@ -1,0 +1,6 @@
+"""The embedded model: a small chat checkpoint, so that everything runs without a network."""
+
+from pathlib import Path
+
+MODEL_PATH = Path(__file__).parent / "model"
+"""A Hugging Face checkpoint folder, made by ``python -m harness.demo.build``."""

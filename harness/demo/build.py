@@ -1,0 +1,146 @@
+"""Makes the demo model from nothing: ``python -m harness.demo.build [--output DIR]``.
+
+One command repeats the whole making: tokenizer, training, a first measure, and
+a record of how it was done beside the weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from benchmarks.demo import BENCHMARK, test_rows
+from harness.demo import MODEL_PATH
+from harness.demo.card import model_card
+from harness.demo.dialogues import draw
+from harness.demo.measure import measure
+from harness.demo.tokens import END, START, train_tokenizer
+from harness.demo.training import Plan, Report, new_model, train
+
+SCHEMA = 1
+COMMAND = "python -m harness.demo.build"
+TOKENIZER_TEXTS = 6_000
+
+
+def build(
+    output: Path, plan: Plan, *, report: Report, measured: int | None = None
+) -> dict[str, Any]:
+    """Make the checkpoint folder and return what its build.json says.
+
+    Args:
+        output: the folder, made if need be; files of the same names are replaced.
+        plan: the settings.
+        report: told every step and its loss.
+        measured: how many test problems to measure on; all if None.
+    """
+    torch.set_num_threads(plan.threads)
+    rows = list(test_rows())
+    avoid = frozenset(row["question"] for row in rows)
+    tokenizer = train_tokenizer(_tokenizer_texts(plan.seed, avoid), length=plan.length)
+    model = new_model(plan, tokenizer)
+    started = time.monotonic()
+    loss = train(model, tokenizer, plan, avoid=avoid, report=report)
+    seconds = time.monotonic() - started
+    save(model, tokenizer, output)
+    record = {
+        "schema": SCHEMA,
+        "command": f"{COMMAND} --seed {plan.seed} --steps {plan.steps}",
+        "plan": asdict(plan),
+        "parameters": model.num_parameters(),
+        "vocabulary": len(tokenizer),
+        "loss": round(loss, 4),
+        "training_seconds": round(seconds),
+        "versions": _versions(),
+        "test_sha256": BENCHMARK.test.sha256,
+        **measure(output, rows[:measured], seed=plan.seed),
+    }
+    return _write_down(output, record)
+
+
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:
+    """Save weights (bfloat16), configuration and tokenizer as transformers and vLLM read them."""
+    model.bfloat16().save_pretrained(output)
+    tokenizer.save_pretrained(output, save_jinja_files=False)
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """Take the SHA-256 of every file of a checkpoint but the record itself."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != "build.json"
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the making from the command line."""
+    parser = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Make the demo model from nothing.",
+    )
+    parser.add_argument("--output", type=Path, default=MODEL_PATH, help="checkpoint folder")
+    parser.add_argument("--seed", type=int, default=Plan().seed)
+    parser.add_argument("--steps", type=int, default=Plan().steps, help="batches to train on")
+    given = parser.parse_args(arguments)
+    plan = replace(Plan(), seed=given.seed, steps=given.steps)
+    record = build(given.output, plan, report=_Progress(plan.steps))
+    told = {key: record[key] for key in ("loss", "greedy", "sampled_boxed")}
+    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+
+
+class _Progress:
+    """Tells the mean loss and the pace every fifty steps."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._losses: list[float] = []
+        self._started = time.monotonic()
+
+    def __call__(self, step: int, loss: float) -> None:
+        self._losses.append(loss)
+        if step % 50 == 0 or step == self._steps:
+            mean = sum(self._losses) / len(self._losses)
+            seconds = time.monotonic() - self._started
+            told = f"step {step}/{self._steps}  loss {mean:.4f}  {seconds:.0f} s\n"
+            sys.stderr.write(told)
+            self._losses.clear()
+
+
+def _tokenizer_texts(seed: int, avoid: frozenset[str]) -> Iterator[str]:
+    random = Random(seed + 1)
+    for _ in range(TOKENIZER_TEXTS):
+        text = draw(random, avoid=avoid)
+        turns = [f"{START}{turn['role']}\n{turn['content']}{END}" for turn in text.messages]
+        yield "\n".join([*turns, text.raw + text.response])
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "transformers", "tokenizers", "safetensors")
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _write_down(output: Path, record: dict[str, Any]) -> dict[str, Any]:
+    (output / "MODEL_CARD.md").write_text(model_card(record), encoding="utf-8")
+    whole = {**record, "files": sums(output)}
+    (output / "build.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    return whole
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Supervised training of the demo model, in plain PyTorch.
+
+The loss is on the response alone: a question's numbers cannot be foreseen,
+and a model this small has nothing to spare for trying.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from harness.demo.dialogues import Dialogue, draw
+from harness.demo.drills import drill
+
+UNSCORED = -100
+"""The label that torch's cross entropy leaves out."""
+ROUND = 16
+"""A batch is padded to a multiple of this many tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The settings of one training; the defaults made the model that is shipped."""
+
+    seed: int = 20
+    steps: int = 3000
+    drills: int = 700
+    """How many of the steps, the first ones, are on drills instead of dialogues."""
+    batch: int = 20
+    """Texts a step."""
+    peak: float = 1.2e-3
+    """Learning rate after the warm-up; it then falls to zero along a cosine."""
+    warmup: int = 100
+    weight_decay: float = 0.01
+    hidden: int = 192
+    layers: int = 4
+    feed_forward: int = 512
+    length: int = 1024
+    """Longest text in tokens; the texts trained on are much shorter."""
+    threads: int = 1
+    """Processor threads; a second one saves little on so small a model, and waits for others."""
+    bucket: int = 16
+    """Batches drawn together and sorted by length, so that little is padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A text as token ids, and for each its label: itself, or UNSCORED where it is given."""
+
+    ids: list[int]
+    labels: list[int]
+
+
+Report = Callable[[int, float], None]
+"""Told the step and its loss."""
+
+
+def new_model(plan: Plan, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+    """Make an untrained model, the same for the same seed; heads are 64 wide, as vLLM asks."""
+    torch.manual_seed(plan.seed)
+    heads = plan.hidden // 64
+    return LlamaForCausalLM(  # type: ignore[no-untyped-call]
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=plan.hidden,
+            intermediate_size=plan.feed_forward,
+            num_hidden_layers=plan.layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            head_dim=64,
+            max_position_embeddings=plan.length,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def train(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    plan: Plan,
+    *,
+    avoid: frozenset[str],
+    report: Report,
+) -> float:
+    """Train in place on fresh exercises; return the mean loss of the last hundred steps."""
+    optimiser = torch.optim.AdamW(
+        model.parameters(),
+        lr=plan.peak,
+        betas=(0.9, 0.98),
+        weight_decay=plan.weight_decay,
+        fused=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan))
+    losses: list[float] = []
+    model.train()
+    for step, (ids, labels) in zip(
+        range(1, plan.steps + 1), batches(tokenizer, plan, avoid=avoid), strict=False
+    ):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = model(input_ids=ids, labels=labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad()
+        losses.append(loss.item())
+        report(step, losses[-1])
+    return sum(losses[-100:]) / len(losses[-100:])
+
+
+def batches(
+    tokenizer: PreTrainedTokenizerBase, plan: Plan, *, avoid: frozenset[str]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield ids and labels without end: drills, then dialogues, those of like length together."""
+    random = Random(plan.seed)
+    pad = tokenizer.pad_token_id
+    for _ in range(plan.drills):
+        yield _tensors([encode_drill(tokenizer, drill(random)) for _ in range(plan.batch)], pad=pad)
+    while True:
+        drawn = [draw(random, avoid=avoid) for _ in range(plan.batch * plan.bucket)]
+        texts = sorted((encode(tokenizer, text) for text in drawn), key=lambda text: len(text.ids))
+        starts = list(range(0, len(texts), plan.batch))
+        while starts:
+            start = starts.pop(random.randrange(len(starts)))
+            yield _tensors(texts[start : start + plan.batch], pad=pad)
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: Dialogue) -> Encoded:
+    """Turn a dialogue into ids: what is given, the response, the end token."""
+    given = prompt_ids(tokenizer, text)
+    response = tokenizer.encode(text.response, add_special_tokens=False)
+    scored = [*response, tokenizer.eos_token_id]
+    return Encoded([*given, *scored], [*[UNSCORED] * len(given), *scored])
+
+
+def encode_drill(
+    tokenizer: PreTrainedTokenizerBase, equations: Sequence[tuple[str, str]]
+) -> Encoded:
+    """Turn the equations of a drill into ids; what follows from each is scored."""
+    text = Encoded([tokenizer.bos_token_id], [UNSCORED])
+    for given, result in equations:
+        before = tokenizer.encode(given, add_special_tokens=False)
+        after = tokenizer.encode(result, add_special_tokens=False)
+        text.ids.extend([*before, *after])
+        text.labels.extend([*[UNSCORED] * len(before), *after])
+    return text
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, text: Dialogue) -> list[int]:
+    """Turn what is given into ids, with exactly one bos token."""
+    if not text.messages:
+        return list(tokenizer.encode(text.raw))
+    rendered = tokenizer.apply_chat_template(
+        list(text.messages), add_generation_prompt=True, tokenize=False
+    )
+    return list(tokenizer.encode(rendered, add_special_tokens=False))
+
+
+def _tensors(texts: list[Encoded], *, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    # Padding lies on the right, where causal attention never looks: no mask is needed.
+    # Few different widths, because oneDNN compiles and keeps a kernel for each.
+    width = -(-max(len(text.ids) for text in texts) // ROUND) * ROUND
+    ids = torch.full((len(texts), width), pad)
+    labels = torch.full((len(texts), width), UNSCORED)
+    for row, text in enumerate(texts):
+        ids[row, : len(text.ids)] = torch.tensor(text.ids)
+        labels[row, : len(text.ids)] = torch.tensor(text.labels)
+    return ids, labels
+
+
+def _rate(step: int, plan: Plan) -> float:
+    if step < plan.warmup:
+        return (step + 1) / plan.warmup
+    done = (step - plan.warmup) / max(1, plan.steps - plan.warmup)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
