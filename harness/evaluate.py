@@ -78,10 +78,11 @@ def _draw(
             watcher.stored(sample)
             grading.submit(sample)
     finally:
-        if opened is not None:
-            opened.close()
         spent = Phases(engine_start=began - started, generate=time.monotonic() - began)
         folder.update(folder.run.model_copy(update={"phases": folder.run.phases.plus(spent)}))
+        if opened is not None:
+            watcher.stage("stopping the engine")
+            opened.close()
 
 
 def open_engine(plan: Plan) -> Engine:

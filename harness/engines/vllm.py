@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.orphans import claim_engines
 from harness.sample import SampleKey
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "VLLM_NO
 """Environment of the engine unless the user's says otherwise: no chatter, no telemetry."""
 WINDOW = 2048
 """Requests handed to vLLM at a time: enough to keep any batch full, and bounded."""
-CPU_CACHE_BYTES = 4 << 30
-"""Of key-value cache on a CPU at most, where vLLM would take nine tenths of the memory."""
+CPU_CACHE_BYTES = (1 << 29, 1 << 32)
+"""Of key-value cache on a CPU, at least and at most; vLLM would take nine tenths of the memory."""
 
 
 class VllmEngine(Engine):
@@ -117,6 +118,7 @@ class VllmEngine(Engine):
 
 
 def _open(setup: EngineSetup) -> LLM:
+    claim_engines()
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -136,7 +138,10 @@ def _open(setup: EngineSetup) -> LLM:
         # Sampling is what the run says, not what the checkpoint's generation config suggests.
         "generation_config": "vllm",
         "use_tqdm_on_load": False,
-        **_platform_settings(),
+        **_platform_settings(
+            weights=sum(file.stat().st_size for file in setup.model.path.glob("*.safetensors")),
+            seeded=setup.sampling.temperature > 0,
+        ),
         **spec.args,
     }
     try:
@@ -149,14 +154,22 @@ def _open(setup: EngineSetup) -> LLM:
         ) from error
 
 
-def _platform_settings() -> dict[str, Any]:
+def _platform_settings(*, weights: int, seeded: bool) -> dict[str, Any]:
     from vllm.platforms import current_platform
 
     if not current_platform.is_cpu():
         return {}
     import psutil
 
-    return {"kv_cache_memory_bytes": min(CPU_CACHE_BYTES, psutil.virtual_memory().available // 4)}
+    # Four times the weights keep a batch full; more would only be zeroed at every start.
+    least, most = CPU_CACHE_BYTES
+    cache = min(max(least, 4 * weights), most, psutil.virtual_memory().available // 4)
+    settings: dict[str, Any] = {"kv_cache_memory_bytes": cache}
+    if seeded:
+        # A prompt that is split over two steps has its generator rewound, which torch
+        # cannot do on a CPU: the engine would die of it.
+        settings["enable_chunked_prefill"] = False
+    return settings
 
 
 def _reason(error: BaseException) -> str:

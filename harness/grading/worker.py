@@ -8,7 +8,6 @@ much memory, and with its driver, so nothing it does can outlive or stall a run.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import resource
@@ -17,9 +16,10 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
+from harness.orphans import die_with_parent
+
 NICENESS = 10
 """The worker shares the machine with the inference engine, which goes first."""
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -63,9 +63,8 @@ def _options() -> argparse.Namespace:
 
 
 def _die_with(parent: int) -> None:
-    """Ask the kernel to kill this process when the thread that started it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """End with the thread that started this process."""
+    die_with_parent()
     if os.getppid() != parent:  # it was gone before the kernel was asked
         os._exit(1)
 
@@ -99,8 +98,19 @@ def _silence() -> None:
 
 def _memory_is_used_up(limit: int) -> bool:
     """Say whether to retire, well before an allocation fails inside a library that hides it."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return peak > limit // 2
+    return _peak_memory() > limit // 2
+
+
+def _peak_memory() -> int:
+    """Return the most bytes this process has held; 0 where only Linux could say."""
+    # Not getrusage: its maximum survives exec, and would be that of the driver, which
+    # may hold a whole inference engine.
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            lines = [line for line in status if line.startswith("VmHWM:")]
+    except OSError:
+        return 0
+    return int(lines[0].split()[1]) * 1024 if lines else 0
 
 
 def _send(answers: TextIO, message: dict[str, object]) -> None:

@@ -165,3 +165,24 @@ def test_no_worker_outlives_a_driver_that_is_killed() -> None:
     driver.wait()
     driver.stdout.close()
     assert wait_until(lambda: not any(runs(pid) for pid in pids))
+
+
+LARGE_DRIVER = """
+from harness.grading.pool import WorkerPool
+held = b"x" * (700 << 20)
+pool = WorkerPool(1)
+pids = set()
+for number in range(4):
+    pool.submit("x", f"x+{number}").result()
+    pids |= set(pool.pids())
+pool.close()
+print(len(pids))
+"""
+
+
+def test_a_worker_of_a_large_driver_is_not_taken_for_large() -> None:
+    """A driver that holds an inference engine once had a fresh worker for every pair."""
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE_DRIVER], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "1"

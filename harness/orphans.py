@@ -1,0 +1,36 @@
+"""No process that the harness started outlives it, not even a kill -9.
+
+vLLM's engine process does not watch the process that started it: killed drivers
+leave it behind, asleep, holding the model in memory. The kernel is asked instead.
+vLLM calls `die_with_driver` in each of its processes, through the entry-point group
+`vllm.general_plugins`; in a vLLM that the harness did not start it does nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+DRIVER = "HARNESS_DRIVER_PID"
+"""The environment variable that names the process whose engines die with it."""
+_PR_SET_PDEATHSIG = 1
+
+
+def claim_engines() -> None:
+    """Have the engine processes that are started from here on die with this process."""
+    os.environ[DRIVER] = str(os.getpid())
+
+
+def die_with_driver() -> None:
+    """In an engine process of the harness: die when the process that started it does."""
+    driver = os.environ.get(DRIVER)
+    if driver is not None and driver != str(os.getpid()):
+        die_with_parent()
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the thread that started it ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
