@@ -105,9 +105,8 @@ def main(
     for _ in range(pairs):
         bare, run = time_bare(engine, plan), time_run(engine, spec, data)
         measured.append({"bare_s": bare[0], "run_s": run[0], "tokens": [bare[1], run[1]]})
-        click.echo(
-            f"bare {bare[0]:.1f} s, run {run[0]:.1f} s, ratio {run[0] / bare[0]:.3f}", err=True
-        )
+        ratios.append(run[0] / bare[0])
+        click.echo(f"bare {bare[0]:.1f} s, run {run[0]:.1f} s, ratio {ratios[-1]:.3f}", err=True)
     engine.close()
     result = {
         "run_over_engine": statistics.median(ratios),
