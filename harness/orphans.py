@@ -3,7 +3,9 @@
 vLLM's engine process does not watch the process that started it: killed drivers
 leave it behind, asleep, holding the model in memory. The kernel is asked instead.
 vLLM calls `die_with_driver` in each of its processes, through the entry-point group
-`vllm.general_plugins`; in a vLLM that the harness did not start it does nothing.
+`vllm.general_plugins`; in a vLLM that the harness did not start it does nothing. An
+engine whose driver is killed before that call ends by vLLM's own time limit on the
+handshake (five minutes).
 """
 
 from __future__ import annotations
@@ -26,8 +28,11 @@ def claim_engines() -> None:
 def die_with_driver() -> None:
     """In an engine process of the harness: die when the process that started it does."""
     driver = os.environ.get(DRIVER)
-    if driver is not None and driver != str(os.getpid()):
-        die_with_parent()
+    if driver is None or driver == str(os.getpid()):
+        return
+    die_with_parent()
+    if os.getppid() == 1 and driver != "1":  # it was gone before the kernel was asked
+        os._exit(1)
 
 
 def die_with_parent() -> None:
