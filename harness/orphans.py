@@ -26,10 +26,14 @@ def claim_engines() -> None:
 
 
 def die_with_driver() -> None:
-    """In an engine process of the harness: die when the process that started it does."""
+    """In an engine process of the harness: die when the process that started it does.
+
+    A Ctrl-C is the driver's to handle, so the engine leaves its process group.
+    """
     driver = os.environ.get(DRIVER)
     if driver is None or driver == str(os.getpid()):
         return
+    os.setpgid(0, 0)
     die_with_parent()
     if os.getppid() == 1 and driver != "1":  # it was gone before the kernel was asked
         os._exit(1)

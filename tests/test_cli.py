@@ -73,7 +73,8 @@ def test_eval_prints_a_table_and_stores_the_run(tmp_path: Path, responses: Path)
 def test_show_lists_wrong_samples_and_disarms_them(tmp_path: Path) -> None:
     responses = tmp_path / "r.jsonl"
     hostile = "\x1b[2J\x1b]0;owned\x07 [red]x[/red] \\boxed{\x1b[31m-424242}\u202e"
-    rows = [{"problem_id": f"demo/test-{n:04}", "response": hostile} for n in range(1, 13)]
+    rows = [{"problem_id": f"demo/test-{n:04}", "response": hostile} for n in range(1, 12)]
+    rows.append({"problem_id": "demo/test-0012", "response": "no answer at all"})
     responses.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     assert replay(tmp_path, responses, "--name", "bad").returncode == 0
     for arguments in (["--wrong"], ["--problem", "demo/test-0003"]):

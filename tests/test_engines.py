@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -152,6 +153,26 @@ def test_the_record_is_a_spec_that_runs_again(whole: Path, tmp_path: Path) -> No
     )  # fmt: skip
     assert json.loads(again.stdout)["id"] == run.id
     assert "already complete" in again.stderr
+
+
+def test_ctrl_c_ends_everything_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(tmp_path, *EAGER),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Python ignores Ctrl-C where its parent does, as a shell's background job.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    wait_for_a_sample(process, tmp_path)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+    assert_gone(children)
 
 
 def test_a_lost_engine_is_told_and_the_same_command_goes_on(tmp_path: Path) -> None:

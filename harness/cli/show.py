@@ -65,7 +65,8 @@ def _samples(path: Path) -> pd.DataFrame:
         raise click.ClickException(
             f"{file} is not there: the run is incomplete, or came without its samples"
         )
-    return pd.read_parquet(file)
+    samples = pd.read_parquet(file)
+    return samples.astype(object).where(samples.notna(), None)  # pandas says nan of a missing text
 
 
 def _select(
