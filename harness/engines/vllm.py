@@ -10,6 +10,7 @@ two decisions, and a response is decoded once instead of at every token.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -43,6 +44,8 @@ class VllmEngine(Engine):
         self.llm = _open(setup)
         self._decode = setup.model.tokenizer.decode
         self._names: dict[str, SampleKey] = {}
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name="vllm-watch", daemon=True).start()
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield completions at the step that finishes them, with the window kept full."""
@@ -63,8 +66,20 @@ class VllmEngine(Engine):
 
     def close(self) -> None:
         """Stop the engine's own process."""
+        self._closed.set()
         with suppress(AttributeError):  # the two supported releases differ in what they offer
             self.llm.llm_engine.engine_core.shutdown()
+
+    def _watch(self) -> None:
+        """Wake a waiting `step` if the engine's process is killed.
+
+        vLLM notices the death but leaves whoever waits for its next output waiting.
+        """
+        core: Any = self.llm.llm_engine.engine_core
+        while not self._closed.wait(1.0):
+            if getattr(getattr(core, "resources", None), "engine_dead", False):
+                core.outputs_queue.put(RuntimeError("its process is gone"))
+                return
 
     def _add(self, request: Request) -> Completion | None:
         name = f"{request.key.problem_id}#{request.key.index}"
