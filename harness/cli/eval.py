@@ -29,7 +29,7 @@ Examples:
 """
 
 FLAGS = {
-    # Where each flag's value goes in the spec; `None` flags leave the spec file's value.
+    # Where each flag's value goes in the spec; one that is not given leaves the spec file's value.
     "model": ("model",),
     "revision": ("revision",),
     "limit": ("limit",),
@@ -120,7 +120,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     """Evaluate a checkpoint on the benchmarks and store the run.
 
     The same command goes on with a run that was interrupted, and shows one that is complete.
-    """  # fmt: skip
+    """
     given = {
         key: value
         for key, value in flags.items()
