@@ -4,11 +4,20 @@ Importing this imports no benchmark and nothing heavy; a benchmark's file is
 imported when its name is looked up, `datasets` when something is downloaded.
 """
 
-from benchmarks.benchmark import Benchmark, Problem, Shot, Split
+from benchmarks.benchmark import Benchmark, Conventions, Problem, Shot, Split
 from benchmarks.errors import UserError
 from benchmarks.registry import Registry
 
-__all__ = ["BENCHMARKS", "STANDARD", "Benchmark", "Problem", "Shot", "Split", "UserError"]
+__all__ = [
+    "BENCHMARKS",
+    "STANDARD",
+    "Benchmark",
+    "Conventions",
+    "Problem",
+    "Shot",
+    "Split",
+    "UserError",
+]
 
 STANDARD = ("minerva_math", "gsm8k", "amc23", "olympiadbench", "math500", "aime24")
 """The six benchmarks of the published table, in its order; their plain mean is the average."""

@@ -12,6 +12,20 @@ Meta = Mapping[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conventions:
+    """What a benchmark accepts beside exactly its gold; the default is mathematics alone."""
+
+    relative_tolerance: float = 0.0
+    """How far a number may be from the gold, relative to it, if either is written as a
+    decimal. Two integers, fractions or closed forms are compared exactly whatever this says."""
+    absolute_tolerance: float = 0.0
+    """The same in the gold's own unit; the larger of both counts."""
+    percent_as_fraction: bool = True
+    """Whether ``50\\%`` and ``0.5`` (or ``1/2``) are the same answer. That ``50\\%`` and
+    ``50`` are is not asked: the sign is a unit, which questions often name already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One question with its published answer."""
 
@@ -23,6 +37,8 @@ class Problem:
     """The gold answer as published, without its box or marker."""
     meta: Meta = field(default_factory=dict)
     """What else the source says of it: subject, level, unit, …"""
+    conventions: Conventions | None = None
+    """What the source allows for this problem alone, instead of the benchmark's conventions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +75,11 @@ class Benchmark:
     paper: str
     test: Split
     to_problem: Callable[[Row], Problem]
+    conventions: Conventions = Conventions()
     train: Split | None = None
     to_shot: Callable[[Row], Shot] | None = None
     """How a row of the train split becomes a worked example."""
+
+    def conventions_for(self, problem: Problem) -> Conventions:
+        """Return what counts as a right answer to one of this benchmark's problems."""
+        return problem.conventions or self.conventions

@@ -15,6 +15,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,12 @@ def problems_sum(problems: Iterable[Problem]) -> str:
     """
     asked = ({"id": p.id, "question": p.question, "answer": p.answer} for p in problems)
     return hashlib.sha256(canonical_lines(asked)).hexdigest()
+
+
+def conventions_sum(benchmark: Benchmark, problems: Iterable[Problem]) -> str:
+    """Return eight digits of a sha256 over what is accepted beside each problem's exact gold."""
+    accepted = ({"id": p.id, **asdict(benchmark.conventions_for(p))} for p in problems)
+    return hashlib.sha256(canonical_lines(accepted)).hexdigest()[:8]
 
 
 def canonical_lines(rows: Iterable[Row]) -> bytes:

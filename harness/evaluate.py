@@ -13,9 +13,8 @@ from typing import Protocol
 
 from benchmarks import Problem, UserError
 from harness.engines import ENGINES, Completion, Engine, EngineSetup, Request
-from harness.grading import Grader, Outcome, Verdict
+from harness.grading import Grader, Outcome, Verdict, settled
 from harness.plan import Plan
-from harness.prompts import Style
 from harness.record import Phases, Run
 from harness.sample import Sample, SampleKey
 from harness.scores import Graded, average, parquet_columns, score
@@ -45,8 +44,7 @@ def evaluate(
     """
     if folder.run.status == "complete":
         return folder.run
-    golds = {problem.id: problem.answer for asked in plan.problems.values() for problem in asked}
-    grading = _Grading(plan.style, golds, grader, watcher)
+    grading = _Grading(plan, grader, watcher)
     for sample in folder.samples.values():
         grading.submit(sample)
     owed = [request for request in plan.requests() if request.key not in folder.samples]
@@ -154,10 +152,8 @@ def _sample(completion: Completion, request: Request) -> Sample:
 class _Grading:
     """The verdicts under way; the engine never waits for them."""
 
-    def __init__(
-        self, style: Style, golds: dict[str, str], grader: Grader, watcher: Watcher
-    ) -> None:
-        self._style, self._golds = style, golds
+    def __init__(self, plan: Plan, grader: Grader, watcher: Watcher) -> None:
+        self._style, self._asked = plan.style, plan.asked()
         self._grader, self._watcher = grader, watcher
         self._verdicts: dict[SampleKey, Future[Verdict]] = {}
 
@@ -172,21 +168,16 @@ class _Grading:
 
     def _grade(self, sample: Sample) -> Future[Verdict]:
         if sample.finish_reason == "overflow":
-            return _settled(Outcome.OVERFLOW)
+            return settled(Outcome.OVERFLOW)
         if sample.finish_reason == "error":
-            return _settled(Outcome.ENGINE_ERROR)
+            return settled(Outcome.ENGINE_ERROR)
         said = self._style.read(sample.response)
         cut = sample.finish_reason == "length" and said == sample.response
-        return self._grader.submit(said, self._golds[sample.problem_id], truncated=cut)
+        asked = self._asked[sample.problem_id]
+        return self._grader.submit(said, asked.gold, truncated=cut, conventions=asked.conventions)
 
     def verdict(self, key: SampleKey) -> Verdict:
         return self._verdicts[key].result()
-
-
-def _settled(outcome: Outcome) -> Future[Verdict]:
-    future: Future[Verdict] = Future()
-    future.set_result(Verdict(outcome=outcome))
-    return future
 
 
 def _complete(plan: Plan, folder: RunFolder, grading: _Grading, watcher: Watcher) -> Run:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks import BENCHMARKS, Problem, UserError
-from benchmarks.source import load_problems, load_shots, problems_sum
+from benchmarks import BENCHMARKS, Conventions, Problem, UserError
+from benchmarks.source import conventions_sum, load_problems, load_shots, problems_sum
 from harness.checkpoint import Checkpoint, open_checkpoint
 from harness.engines import ENGINES, Engine, Request
 from harness.environment import hardware, harness_version, installed_versions, recorded_versions
@@ -22,6 +23,13 @@ from harness.store import new_run_id
 
 MAY_DIFFER = ("benchmarks.", "prompts_sum", "sampling.n:", "sampling.n_by_benchmark", "grader")
 """Fields of the identity that touch no sample: how many there are, how they are graded."""
+
+
+class Asked(NamedTuple):
+    """What a response is graded against."""
+
+    gold: str
+    conventions: Conventions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,14 @@ class Plan:
         if self.checkpoint is None or prompt.token_ids is None:
             return limit
         return max(0, min(limit, self.checkpoint.context_length - len(prompt.token_ids)))
+
+    def asked(self) -> dict[str, Asked]:
+        """Return what each problem's samples are graded against, by problem id."""
+        return {
+            problem.id: Asked(problem.answer, BENCHMARKS[name].conventions_for(problem))
+            for name, problems in self.problems.items()
+            for problem in problems
+        }
 
     @property
     def samples(self) -> int:
@@ -177,6 +193,7 @@ def _identity(
                 problems=len(asked),
                 sum=problems_sum(asked),
                 samples=spec.sampling.samples_for(name),
+                conventions=conventions_sum(BENCHMARKS[name], asked),
             )
             for name, asked in problems.items()
         },

@@ -121,6 +121,8 @@ class BenchmarkIdentity(Frozen):
     """Over the id, question and answer of each problem, in order."""
     samples: int
     """A problem."""
+    conventions: str = ""
+    """A sum over what is accepted beside each problem's exact gold."""
 
 
 class EngineIdentity(Frozen):

@@ -19,13 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks import boxed
+from benchmarks import Conventions, boxed
 from benchmarks.boxed import last_boxed
 from harness import extraction
 from harness.extraction import extract
 from harness.grading import limits, rules, symbolic
 from harness.grading.pool import WorkerPool
-from harness.grading.rules import Comparison
+from harness.grading.rules import MATHEMATICS, Comparison
 from harness.grading.verdict import Outcome, Verdict
 
 GENERATION = 1
@@ -77,25 +77,45 @@ class Grader:
         self._pool = WorkerPool(workers or default_workers(), time_limit=time_limit)
         self._pairs = _PairMemory(self._pool)
 
-    def submit(self, response: str, gold: str, *, truncated: bool = False) -> Future[Verdict]:
+    def submit(
+        self,
+        response: str,
+        gold: str,
+        *,
+        truncated: bool = False,
+        conventions: Conventions = MATHEMATICS,
+    ) -> Future[Verdict]:
         """Grade one response; the future is done at once unless a worker is needed."""
         found = extract(response, truncated=truncated)
         if found is None:
             outcome = Outcome.TRUNCATED if truncated else Outcome.NO_ANSWER
-            return _done(Verdict(outcome=outcome))
-        return self._submit(found.answer, gold, found.rule)
+            return settled(outcome)
+        return self._submit(found.answer, gold, found.rule, conventions)
 
-    def submit_answer(self, answer: str, gold: str) -> Future[Verdict]:
+    def submit_answer(
+        self, answer: str, gold: str, *, conventions: Conventions = MATHEMATICS
+    ) -> Future[Verdict]:
         """Grade a candidate that was extracted already."""
-        return self._submit(answer, gold, None) if answer.strip() else _done(_NO_ANSWER)
+        if not answer.strip():
+            return settled(Outcome.NO_ANSWER)
+        return self._submit(answer, gold, None, conventions)
 
-    def grade(self, response: str, gold: str, *, truncated: bool = False) -> Verdict:
+    def grade(
+        self,
+        response: str,
+        gold: str,
+        *,
+        truncated: bool = False,
+        conventions: Conventions = MATHEMATICS,
+    ) -> Verdict:
         """Grade one response and wait for the verdict."""
-        return self.submit(response, gold, truncated=truncated).result()
+        return self.submit(response, gold, truncated=truncated, conventions=conventions).result()
 
-    def grade_answer(self, answer: str, gold: str) -> Verdict:
+    def grade_answer(
+        self, answer: str, gold: str, *, conventions: Conventions = MATHEMATICS
+    ) -> Verdict:
         """Grade an extracted candidate and wait for the verdict."""
-        return self.submit_answer(answer, gold).result()
+        return self.submit_answer(answer, gold, conventions=conventions).result()
 
     def close(self, *, cancel: bool = False) -> None:
         """End the workers, after the pending pairs or, with ``cancel``, at once."""
@@ -114,10 +134,12 @@ class Grader:
         """Close; pending pairs are dropped if an error is on its way out."""
         self.close(cancel=error is not None)
 
-    def _submit(self, answer: str, gold: str, extraction_rule: str | None) -> Future[Verdict]:
+    def _submit(
+        self, answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
+    ) -> Future[Verdict]:
         gold = last_boxed(gold) or gold
         for rule in rules.RULES:
-            comparison = rule(gold, answer)
+            comparison = rule(gold, answer, conventions)
             if comparison is not None:
                 return _done(_verdict(comparison, answer, extraction_rule, rule.__name__))
         if limits.too_costly(answer):
@@ -149,14 +171,16 @@ class _PairMemory:
         return future
 
 
-_NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
-
-
 def _verdict(
     comparison: Comparison, answer: str, extraction_rule: str | None, rule: str
 ) -> Verdict:
     outcome = _OUTCOMES[comparison]
     return Verdict(outcome=outcome, extracted=answer, extraction=extraction_rule, rule=rule)
+
+
+def settled(outcome: Outcome) -> Future[Verdict]:
+    """Return the verdict of a sample in which there is nothing to compare."""
+    return _done(Verdict(outcome=outcome))
 
 
 def _done(verdict: Verdict) -> Future[Verdict]:

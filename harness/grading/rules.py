@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from benchmarks import Conventions
+
+MATHEMATICS = Conventions()
+"""Equality and nothing else: what counts where no benchmark is named."""
+
 
 class Comparison(StrEnum):
     """What comparing a candidate with a gold gave."""
@@ -25,7 +30,7 @@ class Comparison(StrEnum):
     ERROR = "error"
 
 
-def identical(gold: str, answer: str) -> Comparison | None:
+def identical(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Comparison | None:
     r"""Call two answers equal when they differ in nothing but typesetting.
 
     >>> identical(r"\left( 1, \dfrac{1}{2} \right)", r"$(1,\frac{1}{2})$.")
@@ -79,7 +84,7 @@ class Number:
     percent: bool
 
 
-def number(gold: str, answer: str) -> Comparison | None:
+def number(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Comparison | None:
     r"""Compare two numbers exactly; None unless both are plain numbers.
 
     A percent sign is read either way, since golds come with and without it:
@@ -173,7 +178,7 @@ def _read_fraction(text: str) -> Fraction | None:
 _BASED = re.compile(r"(?P<digits>[0-9A-Fa-f]+)_\{?(?P<base>[0-9]{1,2})\}?")
 
 
-def base(gold: str, answer: str) -> Comparison | None:
+def base(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Comparison | None:
     r"""Compare two numbers that both name their base; parsers drop the subscript.
 
     >>> base("52_8", "52_{9}"), base("52_8", "52")
@@ -191,7 +196,7 @@ _LIST = re.compile(r"[^,(){}\[\]]+(?:,[^,(){}\[\]]+)+")
 _THOUSANDS = re.compile(r"[0-9],[0-9]{3}(?![0-9])")
 
 
-def repeated(gold: str, answer: str) -> Comparison | None:
+def repeated(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Comparison | None:
     """Tell lists apart by their length when the gold repeats an element on purpose.
 
     Symbolic comparison makes sets of them, and then ``3,1,1`` equals ``3,1``.
@@ -207,5 +212,10 @@ def repeated(gold: str, answer: str) -> Comparison | None:
     return Comparison.DIFFERENT if repeats and len(wanted) != len(given) else None
 
 
-RULES: tuple[Callable[[str, str], Comparison | None], ...] = (identical, number, base, repeated)
+RULES: tuple[Callable[[str, str, Conventions], Comparison | None], ...] = (
+    identical,
+    number,
+    base,
+    repeated,
+)
 """In the order they are asked; the first that decides names the verdict's rule."""
