@@ -23,17 +23,33 @@ from benchmarks import Conventions, boxed
 from benchmarks.boxed import last_boxed
 from harness import extraction
 from harness.extraction import extract
-from harness.grading import limits, rules, symbolic
+from harness.grading import rules
 from harness.grading.pool import WorkerPool
 from harness.grading.rules import MATHEMATICS, Comparison
 from harness.grading.verdict import Outcome, Verdict
 
-GENERATION = 1
+GENERATION = 2
 """Raised when verdicts change their meaning, not merely their rules."""
 SYMBOLIC_RULE = "math-verify"
 REMEMBERED_PAIRS = 100_000
 
-_LIBRARIES = ("math-verify", "latex2sympy2_extended", "sympy")
+_DECIDING = (
+    "equality",
+    "expressions",
+    "formula",
+    "grader",
+    "limits",
+    "parser",
+    "relations",
+    "rules",
+    "symbolic",
+    "syntax",
+    "tokens",
+    "units",
+    "values",
+)
+"""Modules of this package whose sources are part of the grader's version."""
+_LIBRARIES = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
 _OUTCOMES = {
     Comparison.EQUAL: Outcome.CORRECT,
     Comparison.DIFFERENT: Outcome.WRONG,
@@ -45,18 +61,24 @@ _OUTCOMES = {
 
 @cache
 def grader_version() -> str:
-    """Return what identifies the grading rules, as ``1+ab12cd34``.
+    """Return what identifies the grading rules, as ``2+ab12cd34``.
 
     Two runs are graded alike if and only if this is the same: it is a sum over
     the sources that decide a verdict and the versions of the libraries under them.
     """
     digest = hashlib.sha256()
-    for module in (boxed, extraction, rules, limits, symbolic):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    digest.update(Path(__file__).read_bytes())
+    for source in _sources():
+        digest.update(source.read_bytes())
     for library in _LIBRARIES:
         digest.update(f"{library}=={metadata.version(library)}\n".encode())
     return f"{GENERATION}+{digest.hexdigest()[:8]}"
+
+
+def _sources() -> list[Path]:
+    """Return the files that decide a verdict, in a fixed order."""
+    here = Path(__file__).parent
+    read = [Path(str(module.__file__)) for module in (boxed, extraction)]
+    return [*read, *(here / f"{name}.py" for name in _DECIDING)]
 
 
 def default_workers() -> int:
@@ -138,13 +160,9 @@ class Grader:
         self, answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
     ) -> Future[Verdict]:
         gold = last_boxed(gold) or gold
-        for rule in rules.RULES:
-            comparison = rule(gold, answer, conventions)
-            if comparison is not None:
-                return _done(_verdict(comparison, answer, extraction_rule, rule.__name__))
-        if limits.too_costly(answer):
-            unparsable = Comparison.UNPARSABLE
-            return _done(_verdict(unparsable, answer, extraction_rule, "limits"))
+        decision = rules.decide(gold, answer, conventions)
+        if decision is not None:
+            return _done(_verdict(decision.comparison, answer, extraction_rule, decision.rule))
         return _then(
             self._pairs.submit(gold, answer),
             lambda result: _verdict(result, answer, extraction_rule, SYMBOLIC_RULE),

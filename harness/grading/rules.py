@@ -1,19 +1,37 @@
-r"""The cheap rules, tried before any symbolic comparison.
+r"""The rules that decide without symbolic work, cheapest first.
 
-Each is pure and decides only what it is sure of: `Comparison.EQUAL`,
-`Comparison.DIFFERENT`, or None for "not mine to say", which hands the pair on.
-Most pairs of a mathematics benchmark are two integers and end here.
+`decide` asks them in order; the first that is sure names the verdict's rule.
+Most pairs of a mathematics benchmark are two numbers and end in microseconds;
+what no rule is sure of goes to a symbolic comparison in a worker process.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
+from functools import lru_cache
 
 from benchmarks import Conventions
+from harness.grading import limits
+from harness.grading.equality import equal, without_unit_letters
+from harness.grading.parser import parse
+from harness.grading.syntax import (
+    Answer,
+    Apply,
+    Based,
+    Matrix,
+    Number,
+    Quantity,
+    Ratio,
+    Relation,
+    Sequence,
+    Symbol,
+    Union,
+    Words,
+)
+from harness.grading.tokens import UnreadableError
+from harness.grading.values import exact
 
 MATHEMATICS = Conventions()
 """Equality and nothing else: what counts where no benchmark is named."""
@@ -30,17 +48,47 @@ class Comparison(StrEnum):
     ERROR = "error"
 
 
-def identical(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Comparison | None:
-    r"""Call two answers equal when they differ in nothing but typesetting.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A comparison's result and the rule that was sure of it."""
+
+    comparison: Comparison
+    rule: str
+
+
+def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Decision | None:
+    r"""Compare a candidate with the gold; None if only a symbolic comparison could tell.
+
+    >>> decide(r"\frac{1}{2}", "0.50")
+    Decision(comparison=<Comparison.EQUAL: 'equal'>, rule='number')
+    >>> decide("(1,2)", "[1,2]")
+    Decision(comparison=<Comparison.DIFFERENT: 'different'>, rule='tuple')
+    """
+    if identical(gold, answer):
+        return Decision(Comparison.EQUAL, "identical")
+    if limits.too_costly(answer):
+        return Decision(Comparison.UNPARSABLE, "limits")
+    if chosen(gold, answer):
+        return Decision(Comparison.EQUAL, "choice")
+    found = structure(gold, answer, conventions)
+    if found is None and prose(answer):
+        return Decision(Comparison.UNPARSABLE, "prose")
+    return found
+
+
+def identical(gold: str, answer: str) -> bool:
+    r"""Whether two answers differ in nothing but typesetting.
 
     >>> identical(r"\left( 1, \dfrac{1}{2} \right)", r"$(1,\frac{1}{2})$.")
-    <Comparison.EQUAL: 'equal'>
+    True
 
     An empty normal form equals nothing: a rule that strips what it does not
     know would otherwise find all unknown things equal.
     """
+    if gold == answer:
+        return bool(typeset_alike(gold))
     normal = typeset_alike(gold)
-    return Comparison.EQUAL if normal and normal == typeset_alike(answer) else None
+    return bool(normal) and normal == typeset_alike(answer)
 
 
 _SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])")
@@ -51,6 +99,7 @@ _IDLE_BLANK = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
 _DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 
 
+@lru_cache(maxsize=4_096)
 def typeset_alike(answer: str) -> str:
     r"""Return the answer without what only a typesetter sees.
 
@@ -74,148 +123,104 @@ def strip_delimiters(answer: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """An exact number, and what its spelling says of it."""
-
-    value: Fraction
-    decimal: bool
-    """Written with a decimal point, hence perhaps a rounding."""
-    percent: bool
+_WRAPPED = r"(?:\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{\s?)?"
+_CHOICE = re.compile(rf"\s?{_WRAPPED}\(?([A-J])\)?\}}?\s?")
+_CHOSEN = re.compile(
+    rf"\s?(?:(?:option|choice|answer)\s)?{_WRAPPED}(?:\(([A-J])\)|([A-J])[).:])(?![0-9]).{{0,300}}",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
-def number(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Comparison | None:
-    r"""Compare two numbers exactly; None unless both are plain numbers.
+def chosen(gold: str, answer: str) -> bool:
+    r"""Whether the answer names the gold's choice, perhaps with what stands there.
 
-    A percent sign is read either way, since golds come with and without it:
-    ``10\%`` equals both ``0.1`` and ``10``. A decimal close to the other value
-    may be a rounding of it and is left to the symbolic rule, which knows how
-    many digits are enough.
-
-    >>> number(r"\frac{1}{2}", "0.50"), number("1,000", "1001"), number("1/3", "0.3333")
-    (<Comparison.EQUAL: 'equal'>, <Comparison.DIFFERENT: 'different'>, None)
+    >>> chosen(r"\text{(C)}", r"(C) \frac{1}{2}"), chosen("C", "(B) C")
+    (True, False)
     """
-    left, right = read_number(gold), read_number(answer)
-    if left is None or right is None:
-        return None
-    if left.value == right.value or _equal_in_percent(left, right):
-        return Comparison.EQUAL
-    if (left.decimal or right.decimal) and _close(left.value, right.value):
-        return None
-    return Comparison.DIFFERENT
-
-
-def _equal_in_percent(left: Number, right: Number) -> bool:
-    if left.percent == right.percent:
+    wanted = _CHOICE.fullmatch(gold)
+    if wanted is None:
         return False
-    percent, plain = (left, right) if left.percent else (right, left)
-    return percent.value == plain.value * 100
+    given = _CHOICE.fullmatch(answer) or _CHOSEN.fullmatch(answer)
+    return given is not None and wanted[1] == str(given[given.lastindex or 1]).upper()
 
 
-def _close(left: Fraction, right: Fraction) -> bool:
-    return abs(left - right) * 100 <= max(abs(left), abs(right))
+_PACKED = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 
 
-# Python reads no longer digit strings than this by itself, and int() takes
-# quadratic time; no answer comes near.
-_MAXIMUM_DIGITS = 1_000
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
-_DECIMAL = re.compile(rf"(?P<whole>{_DIGITS}|)(?:\.(?P<decimals>[0-9]*))?")
-_SLASHED = re.compile(rf"(?P<whole>(?:[0-9]+(?= ))?) ?(?P<above>{_DIGITS})/(?P<below>{_DIGITS})")
-_LATEX_FRACTION = re.compile(
-    r"(?P<whole>[0-9]*)\\frac *\{?(?P<above>(?<=\{)-?[0-9]+|(?<!\{)[0-9])\}?"
-    r"\{?(?P<below>(?<=\{)[0-9]+|(?<!\{)[0-9])\}?"
+def structure(gold: str, answer: str, conventions: Conventions) -> Decision | None:
+    """Compare two answers by what they are made of; None if either is not understood.
+
+    ``100,200`` is a number with a separator first, and a list if that is not the gold.
+    """
+    decision = _structure(gold, answer, conventions)
+    if decision and decision.comparison is Comparison.EQUAL:
+        return decision
+    if _PACKED.search(gold) or _PACKED.search(answer):
+        listed = _structure(_PACKED.sub(", ", gold), _PACKED.sub(", ", answer), conventions)
+        if listed and listed.comparison is Comparison.EQUAL:
+            return listed
+    return decision
+
+
+def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | None:
+    wanted, given = read(gold), read(answer)
+    if wanted is None or given is None:
+        return None
+    given = without_unit_letters(wanted, given)
+    same = equal(wanted, given, conventions)
+    if same is None:
+        return None
+    return Decision(Comparison.EQUAL if same else Comparison.DIFFERENT, kind_of(wanted, given))
+
+
+@lru_cache(maxsize=8_192)
+def read(text: str) -> Answer | None:
+    """Return an answer's structure, or None if it is not understood or too costly to read."""
+    if limits.too_costly(text):
+        return None
+    try:
+        return parse(text)
+    except UnreadableError:
+        return None
+
+
+_KINDS: tuple[tuple[type, str], ...] = (
+    (Union, "interval"),
+    (Relation, "relation"),
+    (Matrix, "matrix"),
+    (Sequence, "list"),
+    (Words, "words"),
+    (Based, "base"),
+    (Ratio, "ratio"),
+    (Quantity, "unit"),
 )
-_PERCENT = re.compile(r" ?(?:\\?%|(?:\\text\{ ?)?(?:percent(?:age)?|pct)\}?)$")
 
 
-def read_number(answer: str) -> Number | None:
-    r"""Return the exact value of a plain number, or None for anything else.
-
-    Integers, decimals, ``a/b`` and ``\frac{a}{b}``, with thousands separators,
-    a currency sign before and a percent sign behind; ASCII digits only.
-
-    >>> read_number(r"-\$1{,}250.50")
-    Number(value=Fraction(-2501, 2), decimal=True, percent=False)
-    """
-    if len(answer) > 2 * _MAXIMUM_DIGITS:
-        return None
-    text = re.sub(r"(?<=[0-9])\\[,!](?=[0-9]{3})", ",", answer.replace(r",\!", ","))
-    text = typeset_alike(text).replace("\u2212", "-").replace(r"\$", "")
-    bare = _PERCENT.sub("", text.replace("$", ""))
-    sign, magnitude = (-1, bare[1:]) if bare.startswith("-") else (1, bare.removeprefix("+"))
-    value = _read_decimal(magnitude)
-    if value is None:
-        value = _read_fraction(magnitude)
-    if value is None:
-        return None
-    return Number(sign * value, decimal="." in bare, percent=bool(_PERCENT.search(text)))
+def kind_of(gold: Answer, answer: Answer) -> str:
+    """Return the name under which a verdict records the comparison of two such answers."""
+    sides = (gold, answer)
+    for kind, name in _KINDS:
+        if any(isinstance(side, kind) for side in sides):
+            ordered = name == "list" and any(
+                isinstance(side, Sequence) and side.ordered for side in sides
+            )
+            return "tuple" if ordered else name
+    return "number" if all(is_plain_number(side) for side in sides) else "expression"
 
 
-def _read_decimal(text: str) -> Fraction | None:
-    match = _DECIMAL.fullmatch(text)
-    if match is None or not (match["whole"] or match["decimals"]):
-        return None
-    digits, decimals = match["whole"].replace(",", ""), match["decimals"] or ""
-    if len(digits + decimals) > _MAXIMUM_DIGITS:
-        return None
-    return Fraction(int(digits + decimals), 10 ** len(decimals))
+def is_plain_number(answer: Answer) -> bool:
+    """Whether the answer is a rational number by arithmetic alone."""
+    return isinstance(answer, Number | Symbol | Apply) and exact(answer) is not None
 
 
-def _read_fraction(text: str) -> Fraction | None:
-    """Read ``a/b`` and its LaTeX, both perhaps as a mixed number: ``1 1/2`` is three halves."""
-    match = _SLASHED.fullmatch(text) or _LATEX_FRACTION.fullmatch(text)
-    if match is None:
-        return None
-    whole, above, below = (part.replace(",", "") for part in match.group("whole", "above", "below"))
-    if len(whole + above + below) > _MAXIMUM_DIGITS or int(below) == 0:
-        return None
-    if above.startswith("-"):  # a negative numerator makes no mixed number
-        return None if whole else Fraction(int(above), int(below))
-    return int(whole or "0") + Fraction(int(above), int(below))
-
-
-_BASED = re.compile(r"(?P<digits>[0-9A-Fa-f]+)_\{?(?P<base>[0-9]{1,2})\}?")
-
-
-def base(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Comparison | None:
-    r"""Compare two numbers that both name their base; parsers drop the subscript.
-
-    >>> base("52_8", "52_{9}"), base("52_8", "52")
-    (<Comparison.DIFFERENT: 'different'>, None)
-    """
-    left = _BASED.fullmatch(typeset_alike(gold))
-    right = _BASED.fullmatch(typeset_alike(answer))
-    if left is None or right is None:
-        return None
-    same = left["base"] == right["base"] and left["digits"].lower() == right["digits"].lower()
-    return Comparison.EQUAL if same else Comparison.DIFFERENT
-
-
-_LIST = re.compile(r"[^,(){}\[\]]+(?:,[^,(){}\[\]]+)+")
-_THOUSANDS = re.compile(r"[0-9],[0-9]{3}(?![0-9])")
-
-
-def repeated(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Comparison | None:
-    """Tell lists apart by their length when the gold repeats an element on purpose.
-
-    Symbolic comparison makes sets of them, and then ``3,1,1`` equals ``3,1``.
-
-    >>> repeated("3,1,1", "3,1"), repeated("3,1", "3,1,1")
-    (<Comparison.DIFFERENT: 'different'>, None)
-    """
-    lists = [typeset_alike(side) for side in (gold, answer)]
-    if not all(_LIST.fullmatch(side) for side in lists) or _THOUSANDS.search("\n".join(lists)):
-        return None
-    wanted, given = (side.split(",") for side in lists)
-    repeats = len(set(wanted)) < len(wanted)
-    return Comparison.DIFFERENT if repeats and len(wanted) != len(given) else None
-
-
-RULES: tuple[Callable[[str, str, Conventions], Comparison | None], ...] = (
-    identical,
-    number,
-    base,
-    repeated,
+_PROSE = re.compile(
+    r"(?<![\\A-Za-z{])[A-Za-z]{4,}(?![A-Za-z])|\\(?:text[a-z]*|mbox)\s?\{[^{}]*[A-Za-z]{2}"
 )
-"""In the order they are asked; the first that decides names the verdict's rule."""
+_FORMULA_WORDS = frozenset(
+    "sqrt frac arcsin arccos arctan sinh cosh tanh theta begin infty".split()
+)
+
+
+def prose(answer: str) -> bool:
+    """Whether the candidate is a sentence: a formula parser would drop words and grade the rest."""
+    return sum(word not in _FORMULA_WORDS for word in _PROSE.findall(answer)) >= 2

@@ -75,7 +75,7 @@ def test_a_verdict_says_how_it_was_reached(grader: Grader) -> None:
     assert grader.grade("The answer is 1/2.", "0.5") == Verdict(
         outcome=Outcome.CORRECT, extracted="1/2", extraction="answer-is", rule="number"
     )
-    symbolic = grader.grade(r"\boxed{x(x+1)}", "x^2+x")
+    symbolic = grader.grade(r"\boxed{\sum_{k=1}^{n} k}", r"\frac{n(n+1)}{2}")
     assert (symbolic.correct, symbolic.rule) == (True, "math-verify")
 
 
@@ -131,7 +131,7 @@ def test_it_grades_from_any_thread_and_asks_once_for_equal_pairs(grader: Grader)
     verdicts: list[Verdict] = []
 
     def work() -> None:
-        verdicts.append(grader.grade(r"\boxed{(y-1)(y+1)}", "y^2-1"))
+        verdicts.append(grader.grade(r"\boxed{\sum_{k=1}^{4} k}", "10"))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -142,8 +142,8 @@ def test_it_grades_from_any_thread_and_asks_once_for_equal_pairs(grader: Grader)
 
 
 def test_futures_cannot_be_cancelled_from_under_others(grader: Grader) -> None:
-    first = grader.submit(r"\boxed{(z-2)(z+2)}", "z^2-4")
-    second = grader.submit(r"\boxed{(z-2)(z+2)}", "z^2-4")
+    first = grader.submit(r"\boxed{\prod_{k=1}^{4} k}", "24")
+    second = grader.submit(r"\boxed{\prod_{k=1}^{4} k}", "24")
     first.cancel()
     assert second.result(60).correct
     assert first.result(60).correct
