@@ -82,6 +82,9 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
+        distinct = [_distinct(side) for side in (gold, answer)]
+        if distinct != [gold, answer]:
+            return equal(distinct[0], distinct[1], conventions)
         return False if _is_whole(gold) and _is_whole(answer) else None
     wanted, given = _values(gold), _values(answer)
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
@@ -91,6 +94,15 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     if len(set(wanted)) == len(wanted):  # the gold repeats nothing on purpose
         given = tuple(dict.fromkeys(given))
     return _matched(wanted, given, conventions)
+
+
+def _distinct(answer: Answer) -> Answer:
+    """Return the one value that a list repeats, or the answer as it is."""
+    if isinstance(answer, Sequence) and not answer.ordered:
+        values = dict.fromkeys(_values(answer))
+        if len(values) == 1:
+            return next(iter(values))
+    return answer
 
 
 def _has_inequality(answer: Answer) -> bool:
@@ -266,7 +278,8 @@ def _converted(
 
 def without_unit_letters(gold: Answer, answer: Answer) -> Answer:
     """Return ``10 m`` as the quantity 10 where the gold is a number without any variable."""
-    if not isinstance(answer, Apply) or not is_constant(gold) or is_constant(answer):
+    wanted = gold.value if isinstance(gold, Quantity) else gold
+    if not isinstance(answer, Apply) or not is_constant(wanted) or is_constant(answer):
         return answer
     if answer.function in "*/" and symbols(answer) <= UNIT_LETTERS:
         factors = _factors(answer)

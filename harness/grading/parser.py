@@ -36,6 +36,7 @@ _OPENING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 _CLOSING = frozenset(_OPENING.values())
 _HEDGES = frozenset("about approximately approx roughly exactly equals is the only".split())
 _NOTHING = frozenset(("no solution", "no solutions", "none", "empty set", "no real solutions"))
+_ALL = frozenset(("all real numbers", "all reals", "any real number"))
 _DEPTH = 12
 
 
@@ -227,6 +228,8 @@ def _single(tokens: list[Token]) -> Answer:
         token.kind == "word" for token in tokens
     ):
         return _words(tokens)
+    if [token.text for token in tokens] in (["\\emptyset"], ["\\varnothing"]):
+        return Words("no solution")
     while tokens and tokens[0].text.lower() in _HEDGES:
         tokens = tokens[1:]
     based = _based(tokens)
@@ -241,6 +244,8 @@ def _single(tokens: list[Token]) -> Answer:
 
 def _words(tokens: Tokens[Token]) -> Answer:
     text = " ".join(token.text.lower() for token in tokens)
+    if text in _ALL:
+        return Sequence("(", ")", _WHOLE)
     return Words("no solution" if text in _NOTHING else text)
 
 

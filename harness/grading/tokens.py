@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+
+from harness.grading.units import UNIT_LETTERS
 
 MAXIMUM_TOKENS = 600
 
@@ -92,11 +95,27 @@ def clean(text: str) -> str:
         mark = "^" if pattern is _RAISED else "_"
         text = pattern.sub(lambda m, t=table, k=mark: f"{k}{{{m[0].translate(t)}}}", text)  # type: ignore[misc]
     text = text.translate(_CHARACTERS)
+    text = _REPEATING.sub(_as_fraction, text)
     if "\\begin" not in text:
         text = _TWICE_ESCAPED.sub(r"\\", text)
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
     return text.strip().strip("*").rstrip(".,;:").strip()
+
+
+_REPEATING = re.compile(
+    r"(?<![\d.])(\d{0,20})\.(\d{0,20}?)(?:\\overline\s?\{(\d{1,20})\}|\\dot\s?\{?(\d)\}?|\((\d{1,20})\)"
+    r"|(\d)\6\6+\s?(?:\.\.\.|\u2026|\\[lc]?dots))"
+)
+
+
+def _as_fraction(match: re.Match[str]) -> str:
+    r"""Return ``0.1\overline{6}`` as the fraction it is: (16 - 1) / 90."""
+    whole, fixed = match[1] or "0", match[2]
+    period = next(group for group in match.groups()[2:] if group)
+    value = Fraction(int(whole + fixed + period) - int(whole + fixed))
+    value /= (10 ** len(period) - 1) * 10 ** len(fixed)
+    return f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 _TOKEN = re.compile(
@@ -105,8 +124,9 @@ _TOKEN = re.compile(
         (?: \d{1,3}(?:,\d{3})+(?![\d]) | \d{1,3}(?:[ ]\d{3})+(?![\d]) | \d+ ) (?:\.\d*)?
         (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )?
       | \.\d+ (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )? )
-    | (?P<text>\\(?:text|textbf|textit|textrm|textnormal|textsf|mbox|hbox|mathrm|mathbf|mathit
-        |mathsf|mathcal|bm|boldsymbol|operatorname\*?|emph|boxed|fbox)\s?\{)
+    | (?P<text>\\(?:text|textrm|textnormal|textsf|textit|mbox|hbox|mathrm)\s?\{)
+    | (?P<styled>\\(?:textbf|mathbf|mathit|mathsf|mathcal|bm|boldsymbol|operatorname\*?|emph
+        |boxed|fbox)\s?\{)
     | \\(?P<environment>begin|end)\s?\{(?P<name>[a-zA-Z]{1,12})\*?\}(?:\{[lcr|]{0,20}\})?
     | (?P<row>\\\\|\\cr(?![a-z]))
     | \\(?P<command>[A-Za-z]+)
@@ -126,7 +146,7 @@ RELATIONS = {
 _MARKS = {
     "times": "*", "cdot": "*", "ast": "*", "div": "/", "lbrack": "[", "rbrack": "]",
     "lbrace": "\\{", "rbrace": "\\}", "vert": "|", "mid": "|", "lvert": "|", "rvert": "|",
-    "colon": ":", "land": ",", "lor": ",", "langle": "(", "rangle": ")", "prime": "'",
+    "colon": ":", "land": ",", "lor": ",", "vee": ",", "langle": "(", "rangle": ")", "prime": "'",
     "lparen": "(", "rparen": ")", "degree": "circ", "percent": "%", "tfrac": "frac",
 }  # fmt: skip
 FUNCTIONS = frozenset(
@@ -148,7 +168,12 @@ NUMBER_WORDS = {
         "zero one two three four five six seven eight nine ten eleven twelve".split()
     )
 }
-_SPELLED = re.compile(r"[A-Za-z]+")
+_MULTIPLES = {
+    "thousand": "1000",
+    "million": "1000000",
+    "billion": "1000000000",
+    "trillion": "1000000000000",
+}
 
 
 def tokenize(text: str) -> list[Token]:
@@ -166,7 +191,7 @@ def tokenize(text: str) -> list[Token]:
 
 
 def _scan(text: str) -> Iterator[Token]:
-    position, spaced = 0, False
+    position, spaced, previous = 0, False, ""
     closing: list[int] = []  # depth at which a text group ends, so that its brace is dropped
     depth = 0
     while position < len(text):
@@ -178,7 +203,7 @@ def _scan(text: str) -> Iterator[Token]:
         if kind == "space":
             spaced = True
             continue
-        if kind == "text":
+        if kind in ("text", "styled"):
             closing.append(depth)
             depth += 1
             spaced = True
@@ -189,7 +214,11 @@ def _scan(text: str) -> Iterator[Token]:
                 closing.pop()
                 spaced = True
                 continue
-        yield from _tokens_of(kind, match, spaced)
+        for token in _tokens_of(kind, match, spaced):
+            if closing and token.text in UNIT_LETTERS and previous in ("number", "word", "/"):
+                token = Token("word", token.text, token.spaced)
+            previous = token.kind
+            yield token
         spaced = False
     if closing:
         raise UnreadableError("a group stays open")
@@ -247,9 +276,12 @@ def _letters(run: str, spaced: bool) -> Iterator[Token]:
             yield Token("command", run, spaced)
     elif lower in ("and", "or"):
         yield Token("separator", lower, spaced)
+    elif lower in _MULTIPLES:
+        yield Token("*", "*")
+        yield Token("number", _MULTIPLES[lower])
     elif lower in NUMBER_WORDS:
         yield Token("number", NUMBER_WORDS[lower], True)
-    elif len(run) >= 3 or lower in SHORT_UNITS or run in _SHORT_WORDS:
+    elif len(run) >= 3 or lower in SHORT_UNITS or (lower in _SHORT_WORDS and not run.isupper()):
         yield Token("word", run, spaced)
     else:
         for index, letter in enumerate(run):
