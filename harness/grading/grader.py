@@ -31,6 +31,8 @@ from harness.grading.verdict import Outcome, Verdict
 GENERATION = 2
 """Raised when verdicts change their meaning, not merely their rules."""
 SYMBOLIC_RULE = "math-verify"
+TIME_LIMIT = 1.5
+"""CPU seconds that one symbolic comparison may take; beyond it nothing is learnt by waiting."""
 REMEMBERED_PAIRS = 100_000
 
 _DECIDING = (
@@ -94,7 +96,7 @@ class Grader:
     'correct'
     """
 
-    def __init__(self, *, workers: int | None = None, time_limit: float = 5.0) -> None:
+    def __init__(self, *, workers: int | None = None, time_limit: float = TIME_LIMIT) -> None:
         """Make a grader; no process is started before a pair needs one."""
         self._pool = WorkerPool(workers or default_workers(), time_limit=time_limit)
         self._pairs = _PairMemory(self._pool)

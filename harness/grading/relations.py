@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks import Conventions
-from harness.grading.expressions import is_constant, proportional
+from harness.grading.expressions import equal_expressions, is_constant, proportional
 from harness.grading.syntax import (
     Answer,
     Apply,
@@ -171,8 +171,6 @@ def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
 
 def _consistent(relation: Relation, value: Answer) -> bool:
     """Whether no side contradicts the value: a chain of numbers states none of them."""
-    from harness.grading.expressions import equal_expressions
-
     approximate = dict(zip(relation.sides[1:], relation.signs, strict=True))
     constants = [
         side

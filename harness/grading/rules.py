@@ -71,9 +71,22 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
     if chosen(gold, answer):
         return Decision(Comparison.EQUAL, "choice")
     found = structure(gold, answer, conventions)
+    if found is None:
+        found = labelled(gold, answer, conventions)
     if found is None and prose(answer):
         return Decision(Comparison.UNPARSABLE, "prose")
     return found
+
+
+_LABELLED = re.compile(
+    r"\s?(?:\\(?:text|textbf|mathrm|mathbf)\s?\{\s?)?\([A-Ja-j]\)\s?\}?\s?(.{1,300})"
+)
+
+
+def labelled(gold: str, answer: str, conventions: Conventions) -> Decision | None:
+    """Compare what stands behind a choice's letter: ``(B) 12`` where the gold is a value."""
+    found = _LABELLED.fullmatch(answer)
+    return structure(gold, found[1], conventions) if found else None
 
 
 def identical(gold: str, answer: str) -> bool:
