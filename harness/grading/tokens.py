@@ -214,7 +214,9 @@ def _scan(text: str) -> Iterator[Token]:
                 closing.pop()
                 spaced = True
                 continue
-        for token in _tokens_of(kind, match, spaced):
+        for token in _tokens_of(
+            kind, match, spaced, "text" if closing and previous != "number" else previous
+        ):
             if closing and token.text in UNIT_LETTERS and previous in ("number", "word", "/"):
                 token = Token("word", token.text, token.spaced)
             previous = token.kind
@@ -224,7 +226,7 @@ def _scan(text: str) -> Iterator[Token]:
         raise UnreadableError("a group stays open")
 
 
-def _tokens_of(kind: str, match: re.Match[str], spaced: bool) -> Iterator[Token]:
+def _tokens_of(kind: str, match: re.Match[str], spaced: bool, after: str) -> Iterator[Token]:
     if kind == "number":
         yield Token("number", match["number"], spaced)
     elif kind == "name":
@@ -236,7 +238,7 @@ def _tokens_of(kind: str, match: re.Match[str], spaced: bool) -> Iterator[Token]
     elif kind == "escaped":
         yield _escaped(match["escaped"], spaced)
     elif kind == "letters":
-        yield from _letters(match["letters"], spaced)
+        yield from _letters(match["letters"], spaced, after)
     elif kind == "relation":
         yield Token("relation", RELATIONS[match["relation"]], spaced)
     else:
@@ -265,7 +267,16 @@ def _escaped(mark: str, spaced: bool) -> Token:
     raise UnreadableError(f"\\{mark} is not read")
 
 
-def _letters(run: str, spaced: bool) -> Iterator[Token]:
+def _is_short_word(run: str, after: str) -> bool:
+    """Whether two letters are a word here, and not a product: behind a number or in a text."""
+    if after == "number":
+        return run in SHORT_UNITS
+    if after in ("text", "word"):
+        return run.lower() in _SHORT_WORDS
+    return after == "" and run.lower() == "no"
+
+
+def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
     """Yield a function, a separator, a word, or one symbol a letter for a short run."""
     lower = run.lower()
     if run in FUNCTIONS or run in ("pi", "infty", "inf", "infinity", "theta"):
@@ -281,7 +292,7 @@ def _letters(run: str, spaced: bool) -> Iterator[Token]:
         yield Token("number", _MULTIPLES[lower])
     elif lower in NUMBER_WORDS:
         yield Token("number", NUMBER_WORDS[lower], True)
-    elif len(run) >= 3 or lower in SHORT_UNITS or (lower in _SHORT_WORDS and not run.isupper()):
+    elif len(run) >= 3 or _is_short_word(run, after):
         yield Token("word", run, spaced)
     else:
         for index, letter in enumerate(run):
@@ -289,5 +300,5 @@ def _letters(run: str, spaced: bool) -> Iterator[Token]:
 
 
 _SHORT_WORDS = frozenset("an is of to if on at by as we no so it be".split())
-SHORT_UNITS = frozenset("cm mm km kg mg ml hr hz kj mj mw kw kv pm am ev in ft mi lb oz".split())
-"""Two letters that are a unit where a number stands before them, never a product."""
+SHORT_UNITS = frozenset("cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
+"""Two letters that are a unit where a number stands before them, elsewhere a product."""
