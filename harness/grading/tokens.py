@@ -269,8 +269,8 @@ def _escaped(mark: str, spaced: bool) -> Token:
 
 def _is_short_word(run: str, after: str) -> bool:
     """Whether two letters are a word here, and not a product: behind a number or in a text."""
-    if after == "number":
-        return run in SHORT_UNITS
+    if run in SHORT_UNITS and after in ("number", "}", ")", "text", "word"):
+        return True
     if after in ("text", "word"):
         return run.lower() in _SHORT_WORDS
     return after == "" and run.lower() == "no"
