@@ -89,7 +89,7 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     wanted, given = _values(gold), _values(answer)
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
         return _ordered(gold, answer, wanted, given, conventions)
-    if gold.ordered:
+    if gold.ordered or (gold.opening == "{" and answer.ordered):
         return False
     if len(set(wanted)) == len(wanted):  # the gold repeats nothing on purpose
         given = tuple(dict.fromkeys(given))

@@ -16,7 +16,7 @@ MAXIMUM_DEPTH = 30
 MAXIMUM_DIGITS = 1_000
 MAXIMUM_EXPONENT = 400
 
-_ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde underline".split())
+_ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde".split())
 _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
 _CALLED = frozenset("fghuFGH")

@@ -19,7 +19,7 @@ from harness.grading.syntax import (
     Union,
     Words,
 )
-from harness.grading.values import symbols
+from harness.grading.values import CONSTANTS, symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
 _EXPRESSIONS = (Number, Symbol, Apply)
@@ -31,7 +31,7 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
     """Compare where at least one side is a relation; ``compare`` is used for what they state."""
     left, right = region(gold), region(answer)
     if (is_inequality(gold) or is_inequality(answer)) and left and right:
-        if len(left) != len(right):
+        if len(left) != len(right) or _other_variable(gold, answer):
             return False
         return _both(compare(a, b, conventions) for a, b in zip(left, right, strict=True))
     if isinstance(gold, Relation) and isinstance(answer, Relation):
@@ -46,6 +46,14 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
         both = isinstance(gold, Relation) and isinstance(answer, Relation)
         return None if both or isinstance(answer, Words | Opaque) else False
     return compare(values[0], values[1], conventions)
+
+
+def _other_variable(gold: Answer, answer: Answer) -> bool:
+    """Whether two inequalities bound different variables."""
+    sides = [side.sides if isinstance(side, Relation) else () for side in (gold, answer)]
+    names = [{item.name for item in side if isinstance(item, Symbol)} for side in sides]
+    names = [found - CONSTANTS for found in names]
+    return all(names) and names[0] != names[1]
 
 
 def _both(results: object) -> bool | None:

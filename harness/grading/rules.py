@@ -153,7 +153,9 @@ def chosen(gold: str, answer: str) -> bool:
     wanted = _CHOICE.fullmatch(gold)
     if wanted is None:
         return False
-    given = _CHOICE.fullmatch(answer) or _CHOSEN.fullmatch(answer)
+    given = _CHOICE.fullmatch(answer.upper() if len(answer) <= 3 else answer) or _CHOSEN.fullmatch(
+        answer
+    )
     return given is not None and wanted[1] == str(given[given.lastindex or 1]).upper()
 
 

@@ -82,6 +82,9 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<![A-Za-z])(?:np|numpy|math|sympy|sp)\.(?=[a-z])", ""),
         (r"\\(?:bmod|pmod|mod)(?![A-Za-z])", r"\\mod"),
         (r"\*\*", "^"),
+        (r"(?<=\d)\s?x\s?(?=10\s?\^)", r"\\times "),
+        (r"\.(?=\s?\}\s?$)", ""),
+        (r"^\s?(?:\\text\s?\{)?\s?(?:[Tt]he )?(?:[Ff]inal )?[Aa]nswer\s?(?:is|:){1,2}\s?\}?", ""),
         (r"(?:\r?\n\s{0,20}){2,}", " , "),
         (r"\\\$|\$", ""),
     )
@@ -126,7 +129,7 @@ _TOKEN = re.compile(
       | \.\d+ (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )? )
     | (?P<text>\\(?:text|textrm|textnormal|textsf|textit|mbox|hbox|mathrm)\s?\{)
     | (?P<styled>\\(?:textbf|mathbf|mathit|mathsf|mathcal|bm|boldsymbol|operatorname\*?|emph
-        |boxed|fbox)\s?\{)
+        |boxed|fbox|underline)\s?\{)
     | \\(?P<environment>begin|end)\s?\{(?P<name>[a-zA-Z]{1,12})\*?\}(?:\{[lcr|]{0,20}\})?
     | (?P<row>\\\\|\\cr(?![a-z]))
     | \\(?P<command>[A-Za-z]+)
@@ -160,7 +163,7 @@ GREEK = frozenset(
 )
 _STRUCTURE = frozenset(
     "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
-    "hat bar vec overline overrightarrow widehat tilde underline angle triangle".split()
+    "hat bar vec overline overrightarrow widehat tilde angle triangle".split()
 )
 NUMBER_WORDS = {
     word: str(value)
