@@ -4,27 +4,54 @@ It lives beside the benchmarks because golds are read by it (MATH, Minerva) as
 well as responses, and the two must never be read by different rules.
 
 The last box in which something was written wins, by where the box *begins*:
-of nested boxes the innermost. A box that never closes is passed over whatever
-stands in it, since what it would have said is unknown; an earlier box that
-closed is the last complete statement. Whether a response was cut off is told
-by its finish reason, not guessed here.
+of nested boxes the innermost. Boxes with nothing but "and", "or" or a comma
+between them are one statement and are read as one list. A box that never
+closes is passed over whatever stands in it, since what it would have said is
+unknown; an earlier box that closed is the last complete statement. Whether a
+response was cut off is told by its finish reason, not guessed here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
+# `\beginboxed{…}` is what a model writes that mixes up `\begin` and `\boxed`.
+_COMMAND = r"(?:begin)?(?:boxed|fbox)(?![A-Za-z])"
+# What stands before the first box decides nothing; the run of backslashes does.
+_FIRST = re.compile(rf"(?<!\\)\\+{_COMMAND}")
 # A doubled backslash before ``boxed`` is taken as the command too: text that
 # was escaped twice on its way through JSON is common, a line break followed by
 # the word "boxed{" is not. At most two, so that a run of backslashes is read once.
 _TOKEN = re.compile(
-    r"\\{1,2}(?:boxed|fbox)(?![A-Za-z])\s*(?P<brace>\{?)|\\.|(?P<open>\{)|(?P<close>\})",
+    rf"(?P<command>\\{{1,2}}){_COMMAND}\s*(?P<brace>\{{?)|\\.|(?P<open>\{{)|(?P<close>\}})",
     re.DOTALL,
 )
-_UNBRACED_END = re.compile(r"\$|\n|\\[)\]]|\\{1,2}(?:boxed|fbox)|\Z")
+_UNBRACED_END = re.compile(rf"\$|\n|\\[)\]]|\\{{1,2}}{_COMMAND}|\Z")
 _SAYS_SOMETHING = re.compile(r"[^\W_]")
 _WORD = re.compile(r"[A-Za-z]{2}")
+_BACKSLASHES = re.compile(r"\\+")
+
+_SEPARATOR_LENGTH = 80
+# One word may name what was counted: \boxed{3} apples and \boxed{4} pears.
+_SEPARATOR = re.compile(
+    r"""(?:(?:\ ?\\[)\]]|[$*]){0,4}\ [a-z]{1,20}(?=\ and\ ))?
+    (?: [\s$~*,;\uff0c\u3001] | \\[()\[\],;:!\ ] | \\q?quad(?![a-z]) | (?:and|or)(?![a-z])
+      | \\(?:text|textrm|mathrm|mbox)\{\s*(?:and|or|,)\s*\} | \u548c | \u6216 )*""",
+    re.VERBOSE,
+)
+_JOINS = re.compile(r"(?<!\\)[,;\uff0c\u3001]|and|or|\u548c|\u6216")
+
+
+class _Box(NamedTuple):
+    start: int
+    """Where the command begins."""
+    inside: int
+    """Where its content begins."""
+    end: int | None
+    """Where its content ends; None for a box without braces."""
+    escaped_twice: bool
 
 
 def last_boxed(text: str) -> str | None:
@@ -40,41 +67,98 @@ def last_boxed(text: str) -> str | None:
     '\\frac{1}{2}'
     >>> last_boxed(r"first \boxed{3}, and then \boxed{4")
     '3'
+    >>> last_boxed(r"$\boxed{3}$ and $\boxed{4}$")
+    '3, 4'
     """
-    for start, end in sorted(_boxes(text), reverse=True):
-        content = text[start:end].strip() if end is not None else _unbraced(text, start)
-        if content:
-            return content
-    return None
-
-
-def _boxes(text: str) -> Iterator[tuple[int, int | None]]:
-    """Yield where the content of every closed box starts and ends; None ends an unbraced one."""
-    still_open: list[int | None] = []  # a box's start, or None for a plain brace
-    for token in _TOKEN.finditer(text):
-        if token["close"]:
-            start = still_open.pop() if still_open else None
-            if start is not None:
-                yield start, token.start()
-        elif token["open"]:
-            still_open.append(None)
-        elif token["brace"]:
-            still_open.append(token.end())
-        elif token["brace"] is not None:
-            yield token.end(), None
-
-
-def _unbraced(text: str, start: int) -> str:
-    end = _UNBRACED_END.search(text, start)
-    content = text[start : end.start() if end else len(text)].strip()
-    if _WORD.match(content) or not _SAYS_SOMETHING.search(content):
-        return ""
-    return content
+    if "boxed" not in text and "fbox" not in text:
+        return None
+    boxes = _stated_boxes(text)
+    return _listed(text, boxes) if boxes else None
 
 
 def boxed_gold(solution: str) -> str:
-    """Return the answer that a published solution boxes; raise ValueError if it boxes none."""
-    answer = last_boxed(solution)
-    if answer is None:
+    r"""Return the answer that a published solution boxes; raise ValueError if it boxes none.
+
+    That is the last box alone, never a list: a solution of MATH that boxes more
+    boxes one answer in several forms (``\boxed{1\frac{1}{2}}, or \boxed{\frac{3}{2}}``),
+    and the data set's own answer is the last of them.
+    """
+    boxes = _stated_boxes(solution)
+    if not boxes:
         raise ValueError("the solution has no closed box")
-    return answer
+    return _content(solution, boxes[-1])
+
+
+def _stated_boxes(text: str) -> list[_Box]:
+    """Return the boxes in the order they begin in; the last of them has content."""
+    first = _FIRST.search(text)
+    boxes = sorted(_boxes(text, first.start())) if first else []
+    while boxes and not _content(text, boxes[-1]):
+        boxes.pop()
+    return boxes
+
+
+def _boxes(text: str, start: int) -> Iterator[_Box]:
+    """Yield every box from ``start`` on that is closed or has no braces."""
+    still_open: list[re.Match[str] | None] = []  # a box, or None for a plain brace
+    for token in _TOKEN.finditer(text, start):
+        if token["close"]:
+            box = still_open.pop() if still_open else None
+            if box is not None:
+                yield _box(box, token.start())
+        elif token["open"]:
+            still_open.append(None)
+        elif token["brace"]:
+            still_open.append(token)
+        elif token["brace"] is not None:
+            yield _box(token, None)
+
+
+def _box(token: re.Match[str], end: int | None) -> _Box:
+    return _Box(token.start(), token.end(), end, len(token["command"]) == 2)
+
+
+def _content(text: str, box: _Box) -> str:
+    content = _unbraced(text, box) if box.end is None else text[box.inside : box.end].strip()
+    return _unescaped(content) if box.escaped_twice else content
+
+
+def _unescaped(content: str) -> str:
+    r"""Undo the second escaping, unless a lone backslash shows that there was none.
+
+    >>> _unescaped(r"\\frac{1}{2}"), _unescaped(r"\text{a}\\b")
+    ('\\frac{1}{2}', '\\text{a}\\\\b')
+    """
+    if any(len(run) % 2 for run in _BACKSLASHES.findall(content)):
+        return content
+    return content.replace("\\\\", "\\")
+
+
+def _listed(text: str, boxes: list[_Box]) -> str:
+    """Return the content of the last box, with those of the boxes it is listed with."""
+    content = _content(text, boxes[-1])
+    contents = [content]
+    for before, after in zip(boxes[-2::-1], boxes[:0:-1], strict=True):
+        if not _one_list(text, before, after):
+            break
+        contents.append(_content(text, before))
+    same = all(other == content for other in contents)
+    return content if same else ", ".join(other for other in reversed(contents) if other)
+
+
+def _one_list(text: str, before: _Box, after: _Box) -> bool:
+    if before.end is None or after.end is None or before.end >= after.start:
+        return False
+    if after.start - before.end > _SEPARATOR_LENGTH:
+        return False
+    between = text[before.end + 1 : after.start]
+    # \boxed{1}\boxed{2} is a list; with only blanks between, the second is a new attempt.
+    return not between or bool(_SEPARATOR.fullmatch(between) and _JOINS.search(between))
+
+
+def _unbraced(text: str, box: _Box) -> str:
+    end = _UNBRACED_END.search(text, box.inside)
+    content = text[box.inside : end.start() if end else len(text)].strip()
+    if _WORD.match(content) or not _SAYS_SOMETHING.search(content):
+        return ""
+    return content

@@ -1,0 +1,104 @@
+r"""Response -> candidate answer, with the name of the rule that found it.
+
+The one decision here: an answer is what the response *states last*, under the
+most explicit form it uses. The rules go from explicit to lenient, and the
+first that finds something ends the search:
+
+================  ============================================================
+``boxed``         the last ``\boxed{…}`` in which something stands
+``tag``           the last ``<answer>…</answer>``, unless a box comes later
+``hash``          the last ``#### 42`` (GSM8K's marker, not a markdown heading)
+``answer-is``     the last "answer is …", "Answer: …", or the same in another language
+``bare``          the whole response, if it is nothing but an expression
+``choice``        the last "option B", "it's B", "(B)"
+``last-formula``  the formula that the response ends with
+``last-number``   the last number
+================  ============================================================
+
+The last four are only tried on a response that ended by itself. Text inside a
+thinking block never counts, nor does what follows the end of the model's turn.
+Responses come from a model under training, so every step takes time linear in
+the text, however hostile.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.boxed import last_boxed
+from harness.extraction import conclusions, formulas, reply, statements, values
+from harness.extraction.conclusions import bare, choice, last_formula, last_number
+from harness.extraction.reply import Reply, reply_in
+from harness.extraction.statements import answer_is, hash_mark, last_tag
+from harness.extraction.values import MAXIMUM_ANSWER_LENGTH
+
+__all__ = ["MAXIMUM_ANSWER_LENGTH", "SOURCES", "Extraction", "extract"]
+
+SOURCES = (sys.modules[__name__], conclusions, formulas, reply, statements, values)
+"""The modules that decide what is extracted: part of what identifies a grader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The candidate answer of one response."""
+
+    answer: str
+    """The candidate as the response writes it, without its box or marker."""
+    rule: str
+    """The rule that found it: one of the names in this module's table."""
+
+
+def extract(response: str, *, truncated: bool = False) -> Extraction | None:
+    r"""Return the answer a response states, or None when it states none.
+
+    ``truncated`` says that the token limit cut the response off: then its last
+    number proves nothing, and a statement that the cut runs through does not count.
+
+    >>> extract(r"<think>\boxed{7}</think> So it is \boxed{8}.")
+    Extraction(answer='8', rule='boxed')
+    >>> extract("The answer is **42**.")
+    Extraction(answer='42', rule='answer-is')
+    >>> extract(r"Therefore $x \geq 5$ is the solution.")
+    Extraction(answer='x \\geq 5', rule='last-formula')
+    >>> extract("it was 12 and", truncated=True) is None
+    True
+    """
+    said = reply_in(response, truncated=truncated)
+    if said is None:
+        return None
+    for name, rule in _RULES.items():
+        answer = rule(said)
+        if answer:
+            return Extraction(answer, name) if len(answer) <= MAXIMUM_ANSWER_LENGTH else None
+    return None
+
+
+def _boxed(said: Reply) -> str | None:
+    tag = last_tag(said.text)
+    return last_boxed(said.text[tag.start :] if tag else said.text)
+
+
+def _tagged(said: Reply) -> str | None:
+    tag = last_tag(said.text)
+    if tag is None:
+        return None
+    inside = Reply(text=tag.content, truncated=False)
+    return answer_is(inside) or values.tidy(values.said_in(tag.content))
+
+
+def _of_a_finished_reply(rule: Callable[[str], str | None]) -> Callable[[Reply], str | None]:
+    return lambda said: None if said.truncated else rule(said.text)
+
+
+_RULES: dict[str, Callable[[Reply], str | None]] = {
+    "boxed": _boxed,
+    "tag": _tagged,
+    "hash": hash_mark,
+    "answer-is": answer_is,
+    "bare": _of_a_finished_reply(bare),
+    "choice": _of_a_finished_reply(choice),
+    "last-formula": _of_a_finished_reply(last_formula),
+    "last-number": _of_a_finished_reply(last_number),
+}

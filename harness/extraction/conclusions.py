@@ -1,0 +1,193 @@
+r"""Answers that a response merely ends with: an expression, a choice, a formula, a number.
+
+The one decision here: what was said last is the conclusion, but a formula that
+only qualifies ("for which $x < 5$", "for every $n$") says nothing new.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.extraction.formulas import (
+    Formula,
+    cleaned,
+    formula_at,
+    formulas_from_the_end,
+    listed,
+    only_names,
+    prose_in,
+)
+from harness.extraction.values import MAXIMUM_ANSWER_LENGTH, NUMBER, WORD, last_number_in, tidy
+
+_BRACKETED = re.compile(r"\A\[\s?(\$[^$]{1,2000}\$)\s?\]\Z")
+_TERMS = re.compile(r"[\s,.]{0,3}\b(?:where|for all|for every)\b")
+# One or two words, and maybe a formula: "Evelyn", "no solution", "odd $n$".
+_FEW_WORDS = re.compile(r"(?:[A-Z]?[a-z]{1,20}\b[ -]?){0,2}(?:\$[^$\d]{1,40}\$)?[.]?")
+
+_LABEL = re.compile(r"\w{1,8}:\s")
+_NUMBERS = re.compile(r"-?\d+(?:[,:;]\s?-?\d+)+(?<!,\d{3})")
+
+
+def bare(text: str) -> str | None:
+    r"""Return the whole response if it is nothing but an expression or a word or two.
+
+    >>> bare(r"2\sqrt{3}"), bare("odd $n$"), bare("42 because I say so")
+    ('2\\sqrt{3}', 'odd $n$', None)
+    """
+    text = _BRACKETED.sub(r"\1", text.strip())
+    if not text or len(text) > MAXIMUM_ANSWER_LENGTH or not any(map(str.isalnum, text)):
+        return None
+    if text.startswith("\\begin{") and text.endswith("}") and text.count("\\begin{") == 1:
+        return text
+    if "\n" in text or not _is_whole(text) or _LABEL.match(text):
+        return None
+    formula = formula_at(text, 0)
+    if formula and formula.end == len(text.rstrip(". ")):
+        return formula.content
+    if _FEW_WORDS.fullmatch(text) or _NUMBERS.fullmatch(text) or _is_expression(text):
+        return tidy(text)
+    explained = _TERMS.search(text) and not WORD.search(_TERMS.sub("", text))
+    return tidy(text) if explained else None
+
+
+def _is_expression(line: str) -> bool:
+    """Whether a line has no prose and says more than a number, as a last number would."""
+    if prose_in(line) or _SMALL_WORD.search(line) or not _SYMBOLIC.search(line):
+        return False
+    whole = _RELATION.search(line) or _EQUATION.fullmatch(line.strip())
+    result = line if whole else line.rsplit("=", 1)[-1]
+    return not (NUMBER.fullmatch(result.strip(" .$*()[]")) or _MEASURED.fullmatch(result))
+
+
+# What WORD leaves out as possible names of mathematics.
+_SMALL_WORD = re.compile(
+    r"(?<![\\\w])(?:an|as|at|be|by|he|if|in|is|it|my|no|of|on|so|to|we)\b", re.I
+)
+_SYMBOLIC = re.compile(
+    r"[\\^_(\[{<>\u2264\u2265\u2260\u221a\u03c0\u221e\u222a\u2208\u00b1|]|[A-Za-z]|,\s|\d:\d"
+)
+_RELATION = re.compile(r"[<>\u2264\u2265\u2260,;]|\\[lg]eq?|\\ne|\\in\b|\b(?:and|or)\b")
+# "3x + 4y = 0" is an answer; "x = 5" states a number, "2 km * 3 = 6 km" computes one.
+_EQUATION = re.compile(
+    r"(?=[^=]{0,200}[+*/^\-\u2212])(?=[^=]{0,200}[A-Za-z])(?!.{0,200}[A-Za-z]{2})[^=]{1,200}=[^=]{1,200}"
+)
+# "5 cm", "79 g de", "(25 km/h)", "3kg": a number with its unit; "3ab" is none.
+_MEASURED = re.compile(
+    r"""[=\u2248~*(\ ]*[-\u2212$]?\d[\d.,/]*
+    (?: (?:\s|[%\u00b0$\u20ac\u00a3])+ (?:[A-Za-z\u00b0%/.$\u20ac\u00a3]{1,5}\s?){0,3}
+      | [ckm]?m | k?g | m?l | ft | lbs? | oz | hrs? )? (?:\^\d)? [*.)\ ]*""",
+    re.VERBOSE,
+)
+
+_CHOICES = re.compile(
+    r"""\b(?:option|choice|finali[sz]e|choose|select|pick|go\ with)\s(?:is\s)?
+      \(?\*{0,2}\(?(?P<named>[A-J])\b(?!\s(?!is|because)[a-z])
+    | \b(?:it's|it\u2019s|it\ is|it\ must\ be|it\ has\ to\ be)\s
+      \(?\*{0,2}\(?(?P<it>[A-J])\b\)?\W{0,4}(?=\n|\Z)
+    | \b(?P<right>[A-J])\)?\ is\ (?:correct|(?:the\ )(?:correct|right|best))\b
+    | (?:\A|\n)\W{0,6}(?P<alone>[A-J])\b\)?\W{0,6}(?=\n|\Z)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_FIRST_WORD = re.compile(r"\W{0,6}([A-HJ])(?:\)?[.:,\u3002\uff0c]|\)|\s(?:is|because)\b)")
+
+
+def choice(text: str) -> str | None:
+    """Return the letter that the response chooses after its last formula and number.
+
+    >>> choice("B is correct. Or maybe C. Actually let's finalize B")
+    'B'
+    >>> choice("Choose A number.") is None
+    True
+    """
+    tail = text[-MAXIMUM_ANSWER_LENGTH:]
+    start = 1 + max(tail.rfind(digit) for digit in "0123456789")
+    chosen = [found for found in _CHOICES.finditer(tail) if found.start() >= start]
+    letters = [found[found.lastgroup] for found in chosen if found.lastgroup]
+    letters = [letter for letter in letters if letter.isupper()]
+    if letters:
+        return letters[-1]
+    first = None if start or tail != text else _FIRST_WORD.match(text)
+    return first[1] if first else None
+
+
+def last_number(text: str) -> str | None:
+    """Return the last number written in digits: a last resort."""
+    return last_number_in(_up_to_qualification(text))
+
+
+def last_formula(text: str) -> str | None:
+    r"""Return the formula that the response ends with, or an expression in plain text.
+
+    >>> last_formula(r"So $x = 2$, and the total is 12."), last_formula("It is 2x + 3.")
+    (None, '2x + 3')
+    """
+    text = _up_to_qualification(text)
+    formula = _last_statement(text)
+    tail = text[formula.end :] if formula else text
+    if NUMBER.search(tail[-MAXIMUM_ANSWER_LENGTH:]) or formula is None:
+        return _plain_expression(tail)
+    percent = _PERCENT.match(tail)
+    return formula.content + "\\%" if percent else formula.content
+
+
+_PERCENT = re.compile(r"\s?(?:\\?%|per ?cent\b)")
+
+
+def _last_statement(text: str) -> Formula | None:
+    """Return the last formula that says something, with those listed before it."""
+    found = formulas_from_the_end(text)
+    name = None
+    for formula in found:
+        if not only_names(formula.content):
+            return listed(text, formula, found)
+        name = name or formula
+    return None if NUMBER.search(text[-MAXIMUM_ANSWER_LENGTH:]) else name
+
+
+_QUALIFIES = re.compile(
+    r"\b(?:where|when|if|since|because|as|such that|so that|for which|with|satisfying|satisfy"
+    r"|for(?: all| any| every| each)?)\s{0,3}$"
+)
+_SENTENCE_END = re.compile(r"[.!?]\s|\n")
+
+
+def _up_to_qualification(text: str) -> str:
+    """Cut off formulas at the end that only qualify what their sentence says before them."""
+    for _ in range(3):
+        formula = _last_statement(text)
+        if formula is None or NUMBER.search(text, formula.end) or not _qualifies(text, formula):
+            break
+        text = text[: formula.start]
+    return text
+
+
+def _qualifies(text: str, formula: Formula) -> bool:
+    before = text[max(0, formula.start - 300) : formula.start]
+    sentence = _SENTENCE_END.split(before)[-1]
+    if not _QUALIFIES.search(sentence[-20:]):
+        return False
+    states = any(not only_names(said.content) for said in formulas_from_the_end(sentence))
+    return states or bool(NUMBER.search(sentence))
+
+
+# A display whose backslashes were lost on the way: "[ 56 + 11 = 67 ]".
+_DISPLAYED = re.compile(r"\A\s?\[\s(.{1,2000})\s\]\s?\Z")
+_COPULA = re.compile(r"\s(?:is|are|equals|be)\s|:\s")
+
+
+def _plain_expression(text: str) -> str | None:
+    """Return the expression that the last line is, or that it says something is."""
+    for line in reversed(text[-MAXIMUM_ANSWER_LENGTH:].split("\n")):
+        if any(map(str.isalnum, line)):
+            value = _COPULA.split(_DISPLAYED.sub(r"\1", line))[-1]
+            value = value.strip(" \t*$=\u2248").rstrip(".,; ")
+            if WORD.search(value) or not _is_whole(line) or not _is_expression(value):
+                return None
+            return tidy(cleaned(value))
+    return None
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a line is no calculator call, nor a formula that breaks off, nor an empty box."""
+    opened, closed = (sum(map(line.count, signs)) for signs in ("([{", ")]}"))
+    return opened == closed and "<<" not in line and "boxed" not in line

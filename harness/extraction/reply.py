@@ -1,0 +1,106 @@
+r"""What of a raw response counts as the model's reply.
+
+The one decision here: what is cut away is decided by markers that no prose
+contains (the tokens of chat templates), never by what the text says. Text that
+was escaped twice on its way through JSON is read as what was meant.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_FINAL_CHANNEL = "<|channel|>final<|message|>"
+_THINKING = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("[THINK]", "[/THINK]"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("<|channel|>analysis", _FINAL_CHANNEL),
+)
+_TURN_START = re.compile(
+    r"""\s{0,20}(?: <s> | <\|begin_of_text\|> | <\|assistant\|> | <\uff5cAssistant\uff5c>
+      | <\|im_start\|>\s{0,3}assistant | <start_of_turn>model
+      | <\|start_header_id\|>assistant<\|end_header_id\|> )\s{0,20}""",
+    re.VERBOSE,
+)
+_TURN_END = (
+    "<|im_end|>",
+    "<|im_start|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|start_header_id|>",
+    "<|end|>",
+    "<|return|>",
+    "<|user|>",
+    "<end_of_turn>",
+    "<start_of_turn>",
+    "<eos>",
+    "</s>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "<\uff5cUser\uff5c>",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The part of a response that states the answer, if any part does."""
+
+    text: str
+    """What the model said, after its thinking and up to the end of its turn."""
+    truncated: bool
+    """Whether the token limit cut this text off."""
+
+
+def reply_in(response: str, *, truncated: bool) -> Reply | None:
+    """Return the model's reply, or None while it is still thinking.
+
+    A template may have opened the thinking block in the prompt, so ``</think>``
+    alone closes one. A turn that ended was not cut off, whatever came after it.
+
+    >>> reply_in("<think>7?</think>It is 8.<|im_end|>Next: 9", truncated=True)
+    Reply(text='It is 8.', truncated=False)
+    """
+    turn = _turn(response.rpartition(_FINAL_CHANNEL)[2])
+    text = _after_thinking(turn)
+    if text is None:
+        return None
+    # Its end may be missing only where the whole response was kept.
+    return Reply(text=_meant(text), truncated=truncated and response.endswith(turn))
+
+
+def _turn(response: str) -> str:
+    opening = _TURN_START.match(response)
+    start = opening.end() if opening else 0
+    ends = [end for marker in _TURN_END if (end := response.find(marker, start)) >= 0]
+    return response[start : min(ends)] if ends else response[start:]
+
+
+def _after_thinking(text: str) -> str | None:
+    for opening, closing in _THINKING:
+        text = text.rpartition(closing)[2]
+        if opening in text:
+            return None
+    return text
+
+
+_ESCAPED_COMMAND = re.compile(
+    r"\\\\(?:(?:begin)?boxed|[dt]?frac|sqrt|text|left|begin|cdot|times|pi)(?![A-Za-z])"
+)
+# A backslash that stands alone and begins no escape of JSON: the text is LaTeX as it is.
+_LONE_BACKSLASH = re.compile(r'(?<!\\)(?:\\\\)*\\(?!\\|"|[nt](?![a-z]))')
+_ESCAPE = re.compile(r'\\([\\"nt])')
+
+
+def _meant(text: str) -> str:
+    r"""Undo a second escaping.
+
+    >>> _meant(r"It is \\frac{1}{2}.\nDone"), _meant(r"\frac{1}{2} \\text{cm}")
+    ('It is \\frac{1}{2}.\nDone', '\\frac{1}{2} \\\\text{cm}')
+    """
+    if "\\\\" not in text or not _ESCAPED_COMMAND.search(text) or _LONE_BACKSLASH.search(text):
+        return text
+    return _ESCAPE.sub(lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), text)

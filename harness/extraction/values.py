@@ -1,0 +1,129 @@
+r"""Values in text: what a number looks like, and which part of a sentence is the value.
+
+The one decision here: a sentence without words of prose *is* the value;
+otherwise the value is what the sentence emphasises, sets as a formula or, if
+it has only one, its number.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAXIMUM_ANSWER_LENGTH = 2_000
+"""A longer candidate is no answer: cut short it would state something else."""
+
+MATHS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+"""How formulas open and close in text."""
+
+# A word of prose, and not the name of a function or constant. A letter of a
+# script that mathematics does not use is prose by itself.
+WORD = re.compile(
+    r"""(?<![\\A-Za-z{])
+    (?! (?: and|or|sqrt|cbrt|a?(?:rc)?(?:sin|cos|tan|cot)h?|sec|csc|log|exp|inf|infty|infinity
+          | gcd|lcm|max|min|mod|abs|det|floor|ceil|binom|nan ) (?![A-Za-z]) )
+    [A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]{3,}
+    | [\u0400-\u1cff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]""",
+    re.VERBOSE,
+)
+"""A word of prose."""
+
+NUMBER = re.compile(
+    r"""(?: (?<![\w)}\]]) [-\u2212] [ ]? )? (?<![\d^_]) (?<![\^_]\{) \$?
+    (?: \\[dt]?frac\{\s?-?\d+\s?\}\{\s?\d+\s?\}
+      | (?: \d+,\d\d(?=[ ]?[$\u20ac\u00a3](?!\d))
+          | (?: \d{1,3}(?:,\d{3})+(?!\d) | \d+ ) (?:\.\d+)? | \.\d+ )
+        (?: [ ]?(?:\\times|\\cdot|\u00d7|\*)[ ]?10(?=\^) )?
+        (?: \^(?: \{[-\u2212]?\d{1,9}\} | [-\u2212]?\d{1,9} ) )?
+        (?: [ ]?/[ ]?\d+ )? )
+    (?: \\?% | (?P<percent>[ ]?per[ ]?cent\b) )?""",
+    re.VERBOSE | re.ASCII,
+)
+"""A number in digits: decimal, a fraction, a power; in percent or with a dollar before it."""
+
+_NUMBER_LENGTH = 200
+_DECIMAL_COMMA = re.compile(r"(?a:(\d),(\d\d))(?!\d)")
+
+
+def last_number_in(text: str) -> str | None:
+    """Return the last number in the text, without its currency, or None.
+
+    An exponent or index is no number of its own.
+
+    >>> last_number_in("they share 28 percent"), last_number_in("it is 25 cm^2 wide")
+    ('28%', '25')
+    """
+    end = 1 + max(text.rfind(digit) for digit in "0123456789")
+    for length in (_NUMBER_LENGTH, 10 * _NUMBER_LENGTH):
+        window = text[max(0, end - length) : end + len(" percent")]
+        numbers = list(NUMBER.finditer(window)) if end else []
+        if numbers:
+            return plain(numbers[-1]) if len(numbers[-1][0]) < _NUMBER_LENGTH else None
+    return None
+
+
+def plain(number: re.Match[str]) -> str:
+    """Return a found number in one spelling: no currency, ASCII minus, a sign for "percent"."""
+    text = number[0]
+    if number["percent"]:
+        text = text[: -len(number["percent"])] + "%"
+    text = text.replace("\u2212", "-").replace("- ", "-").replace("$", "")
+    return _DECIMAL_COMMA.sub(r"\1.\2", text)
+
+
+_EMPHASISED = re.compile(r"\*\*([^*\n]{1,200})\*\*|\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
+_COPULA = re.compile(r"\s(?:is|are|equals)\s")
+# The letter of a choice; "A" before a word is an article.
+_LABEL = re.compile(
+    r"(?<![\w'])(?<!not )(?:\(([A-J])\)|([B-HJ])(?![\w'])(?!\s?[=+*/^<>-])|(A)(?=[.,:;)]|\s*$))"
+)
+
+
+def said_in(sentence: str) -> str:
+    """Return the value in a sentence such as "the largest one is **7** apples".
+
+    >>> said_in("the largest one is **7** apples"), said_in("for sure D, it can't be A or B")
+    ('7', 'D')
+    """
+    sentence = _COPULA.split(sentence)[-1]
+    if not WORD.search(sentence):
+        return sentence
+    emphasised = [str(found[found.lastindex or 0]) for found in _EMPHASISED.finditer(sentence)]
+    emphasised = [value for value in emphasised if not WORD.search(value)]
+    if emphasised:
+        return emphasised[-1]
+    numbers = list(NUMBER.finditer(sentence))
+    if len(numbers) == 1:
+        return plain(numbers[0]) if numbers[0]["percent"] else numbers[0][0]
+    label = None if numbers else _LABEL.search(sentence)
+    return str(label[label.lastindex or 0]) if label else sentence
+
+
+_QUOTES = "\"'\u201c\u201d`"
+_CHOICE = re.compile(r"\(?([A-J])\)?\.?")
+
+
+def tidy(value: str) -> str | None:
+    r"""Strip emphasis, quotes, a formula's signs and a sentence's full stop from around a value.
+
+    >>> tidy(" **$42$.** "), tidy('"(C)"'), tidy("(35 + 70 = 105)")
+    ('42', 'C', '35 + 70 = 105')
+    """
+    value = value.strip().strip("*_").strip()
+    value = value.rstrip(".\u3002").rstrip()
+    if value[:1] in _QUOTES and value[-1:] in _QUOTES:
+        value = value.strip(_QUOTES).strip()
+    for opening, closing in MATHS:
+        inner = value[len(opening) : -len(closing)]
+        if value.startswith(opening) and value.endswith(closing) and opening not in inner:
+            return inner.strip() or None
+    choice = _CHOICE.fullmatch(value)
+    if choice:
+        return choice[1]
+    value = value.strip("*").strip()
+    return (_unwrapped(value) if "=" in value else value) or None
+
+
+def _unwrapped(equation: str) -> str:
+    inner = equation[1:-1]
+    whole = equation.startswith("(") and equation.endswith(")") and "(" not in inner
+    return inner.strip() if whole and "," not in inner else equation
