@@ -82,9 +82,8 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
-        distinct = [_distinct(side) for side in (gold, answer)]
-        if distinct != [gold, answer]:
-            return equal(distinct[0], distinct[1], conventions)
+        if _states_each_time(gold, answer, conventions):
+            return True
         return False if _is_whole(gold) and _is_whole(answer) else None
     wanted, given = _values(gold), _values(answer)
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
@@ -96,13 +95,12 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     return _matched(wanted, given, conventions)
 
 
-def _distinct(answer: Answer) -> Answer:
-    """Return the one value that a list repeats, or the answer as it is."""
-    if isinstance(answer, Sequence) and not answer.ordered:
-        values = dict.fromkeys(_values(answer))
-        if len(values) == 1:
-            return next(iter(values))
-    return answer
+def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
+    """Whether one side is a list that states the other's one value in every item."""
+    single, listed = (answer, gold) if isinstance(gold, Sequence) else (gold, answer)
+    if not isinstance(listed, Sequence) or listed.ordered:
+        return False
+    return all(equal(single, item, conventions) for item in _values(listed))
 
 
 def _has_inequality(answer: Answer) -> bool:

@@ -24,15 +24,14 @@ from benchmarks.boxed import last_boxed
 from harness import extraction
 from harness.extraction import extract
 from harness.grading import rules
-from harness.grading.pool import WorkerPool
+from harness.grading.limits import MAXIMUM_LENGTH
+from harness.grading.pool import TIME_LIMIT, WorkerPool
 from harness.grading.rules import MATHEMATICS, Comparison
 from harness.grading.verdict import Outcome, Verdict
 
 GENERATION = 2
 """Raised when verdicts change their meaning, not merely their rules."""
 SYMBOLIC_RULE = "math-verify"
-TIME_LIMIT = 1.5
-"""CPU seconds that one symbolic comparison may take; beyond it nothing is learnt by waiting."""
 REMEMBERED_PAIRS = 100_000
 
 _DECIDING = (
@@ -79,7 +78,7 @@ def grader_version() -> str:
 def _sources() -> list[Path]:
     """Return the files that decide a verdict, in a fixed order."""
     here = Path(__file__).parent
-    read = [Path(str(module.__file__)) for module in (boxed, extraction)]
+    read = [Path(str(module.__file__)) for module in (boxed, *extraction.SOURCES)]
     return [*read, *(here / f"{name}.py" for name in _DECIDING)]
 
 
@@ -176,10 +175,18 @@ class _PairMemory:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._futures: OrderedDict[tuple[str, str], Future[Comparison]] = OrderedDict()
 
     def submit(self, gold: str, answer: str) -> Future[Comparison]:
+        if self._process != os.getpid():  # a forked child has its parent's lock, perhaps held
+            self._begin()
+        if len(gold) > MAXIMUM_LENGTH:  # nothing that long is remembered
+            return self._pool.submit(gold, answer)
         with self._lock:
             future = self._futures.get((gold, answer))
             if future is None or (future.done() and future.exception()):

@@ -87,8 +87,8 @@ def _sequence(parts: list[list[Token]], depth: int) -> Answer | None:
     if len(parts) == 1:
         return None
     filled = [part for part in parts if part]
-    if len(filled) > MAXIMUM_ITEMS:
-        raise UnreadableError("too many items")
+    if not 0 < len(filled) <= MAXIMUM_ITEMS:
+        raise UnreadableError("no items, or too many")
     if len(filled) == 1:
         return _answer(filled[0], depth)
     return Sequence("", "", tuple(_flat([_answer(part, depth) for part in filled])))

@@ -3,16 +3,19 @@
 An executor of the standard library will not do: it cannot kill a worker that
 hangs in C code, so a few hostile answers would occupy it for good and every
 later grade would time out. Here a hanging worker is killed and replaced, and a
-task is answered within its limit from whichever thread it comes.
+task is answered within its limit from whichever thread it comes. A pool that was
+made before a fork serves the child too, with workers of its own.
 """
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 from benchmarks.errors import UserError
 from harness.grading.process import Worker, WorkerFailedError, WorkerTimeoutError, worker_command
@@ -21,7 +24,10 @@ from harness.grading.rules import Comparison
 START_ATTEMPTS = 3
 START_LIMIT = 120.0
 """Seconds a worker may take to import sympy; generous, since the machine may be busy."""
-MEMORY_LIMIT = 1 << 30
+TIME_LIMIT = 1.8
+"""Seconds of CPU a task may take: with its killing, a hostile row costs less than two."""
+MEMORY_LIMIT = 300 << 20
+"""Bytes of address space, hence also of memory; a fresh worker takes a quarter of it."""
 
 
 class PoolClosedError(RuntimeError):
@@ -36,17 +42,18 @@ class WorkersUnavailableError(UserError):
 class _Task:
     gold: str
     answer: str
+    method: str
     future: Future[Comparison] = field(default_factory=Future)
 
 
 class WorkerPool:
-    """Compares pairs symbolically in up to ``workers`` processes, started when first needed."""
+    """Compares pairs in up to ``workers`` processes, started when first needed."""
 
     def __init__(
         self,
         workers: int,
         *,
-        time_limit: float = 5.0,
+        time_limit: float = TIME_LIMIT,
         memory_limit: int = MEMORY_LIMIT,
         start_limit: float = START_LIMIT,
         command: Sequence[str] | None = None,
@@ -57,10 +64,51 @@ class WorkerPool:
         """
         if workers < 1:
             raise ValueError(f"a pool needs at least one worker, not {workers}")
+        limits = _Limits(time=time_limit, memory=memory_limit, start=start_limit)
+        self._new_crew = partial(_Crew, workers, limits, command)
+        # A forked child inherits its parent's crew but none of its threads: it gets another,
+        # and the parent's is kept, since to drop it would be to close what is not the child's.
+        self._crews = {os.getpid(): self._new_crew()}
+        self._closed = False
+
+    def submit(self, gold: str, answer: str, *, method: str = "compare") -> Future[Comparison]:
+        """Queue one pair; the future holds a `Comparison`, failures of the worker included.
+
+        ``method`` is one of the worker's; all but ``compare`` take a whole response for the
+        answer. It raises only what is not about this pair: `WorkersUnavailableError`,
+        `PoolClosedError`.
+        """
+        if self._closed:
+            raise PoolClosedError("the grader is closed")
+        return self._crew().submit(_Task(gold, answer, method))
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the workers that run now."""
+        return self._crew().pids()
+
+    def close(self, *, cancel: bool = False) -> None:
+        """End the workers, after the queued tasks or, with ``cancel``, at once."""
+        self._closed = True
+        self._crew().close(cancel=cancel)
+
+    def _crew(self) -> _Crew:
+        process = os.getpid()
+        return self._crews.get(process) or self._crews.setdefault(process, self._new_crew())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    time: float
+    memory: int
+    start: float
+
+
+class _Crew:
+    """The workers of one process, and the threads that drive them."""
+
+    def __init__(self, workers: int, limits: _Limits, command: Sequence[str] | None) -> None:
         self._workers = workers
-        self._time_limit = time_limit
-        self._start_limit = start_limit
-        self._memory_limit = memory_limit
+        self._limits = limits
         self._command = command
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -70,12 +118,7 @@ class WorkerPool:
         self._failed_starts = 0
         self._closed = self._cancelled = False
 
-    def submit(self, gold: str, answer: str) -> Future[Comparison]:
-        """Queue one pair; the future holds a `Comparison`, failures of the worker included.
-
-        It raises only what is not about this pair: `WorkersUnavailableError`, `PoolClosedError`.
-        """
-        task = _Task(gold, answer)
+    def submit(self, task: _Task) -> Future[Comparison]:
         task.future.set_running_or_notify_cancel()  # shared by many callers: not to be cancelled
         with self._lock:
             if self._closed:
@@ -87,12 +130,10 @@ class WorkerPool:
         return task.future
 
     def pids(self) -> list[int]:
-        """Return the process ids of the workers that run now."""
         with self._lock:
             return sorted(worker.pid for worker in self._running)
 
-    def close(self, *, cancel: bool = False) -> None:
-        """End the workers, after the queued tasks or, with ``cancel``, at once."""
+    def close(self, *, cancel: bool) -> None:
         with self._lock:
             self._closed = True
             self._cancelled = self._cancelled or cancel
@@ -143,8 +184,8 @@ class WorkerPool:
     def _ask(self, worker: Worker, task: _Task) -> tuple[Comparison, Worker | None]:
         """Return the result, and the worker if it is fit for another task."""
         try:
-            pair = {"gold": task.gold, "answer": task.answer}
-            reply = worker.ask(pair, time_limit=self._time_limit)
+            pair = {"gold": task.gold, "answer": task.answer, "method": task.method}
+            reply = worker.ask(pair, time_limit=self._limits.time)
             result, retire = Comparison(str(reply.get("result"))), bool(reply.get("retire"))
         except WorkerTimeoutError:
             result, retire = Comparison.TIMEOUT, True
@@ -163,10 +204,10 @@ class WorkerPool:
             if self._cancelled:
                 raise PoolClosedError("the grader was closed")
             command = self._command or worker_command(
-                time_limit=self._time_limit, memory_limit=self._memory_limit
+                time_limit=self._limits.time, memory_limit=self._limits.memory
             )
             try:
-                worker = Worker(command, start_limit=self._start_limit)
+                worker = Worker(command, start_limit=self._limits.start)
             except WorkerFailedError as error:
                 with self._lock:
                     self._failed_starts += 1

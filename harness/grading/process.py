@@ -40,7 +40,7 @@ def wall_limit(time_limit: float) -> float:
     The limit that counts is of CPU time, so that a busy machine, whose inference
     engine goes first, does not turn slow pairs into time-outs.
     """
-    return 10 * time_limit
+    return 3 * time_limit
 
 
 def worker_command(*, time_limit: float, memory_limit: int) -> list[str]:
@@ -81,9 +81,11 @@ class Worker:
             raise WorkerFailedError(f"{command[0]} cannot be run: {error}") from error
         self._tasks = cast(IO[bytes], self._process.stdin)
         self._replies = cast(IO[bytes], self._process.stdout)
+        # A task may be larger than the pipe, and the worker may have stopped reading.
+        os.set_blocking(self._tasks.fileno(), False)
         self._unread = b""
         try:
-            self._receive(start_limit)
+            self._receive(time.monotonic() + start_limit)
         except (WorkerFailedError, WorkerTimeoutError) as error:
             self.kill()
             message = f"{error}\n{self._last_words()}".strip()
@@ -106,11 +108,12 @@ class Worker:
         Raises `WorkerTimeoutError` past the limit and `WorkerFailedError` if the process
         died; in both cases the worker is of no more use.
         """
+        deadline = time.monotonic() + wall_limit(time_limit)
         try:
-            self._tasks.write(json.dumps(task).encode() + b"\n")
+            self._send(json.dumps(task).encode() + b"\n", deadline)
         except OSError as error:
             raise WorkerFailedError("the worker closed its pipe") from error
-        return self._receive(wall_limit(time_limit))
+        return self._receive(deadline)
 
     def kill(self) -> None:
         """Kill the process; whoever waits for its reply learns of it at once."""
@@ -125,8 +128,13 @@ class Worker:
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    def _receive(self, limit: float) -> dict[str, object]:
-        deadline = time.monotonic() + limit
+    def _send(self, line: bytes, deadline: float) -> None:
+        unsent = memoryview(line)
+        while unsent:
+            _await(self._tasks, select.POLLOUT, deadline)
+            unsent = unsent[os.write(self._tasks.fileno(), unsent) :]
+
+    def _receive(self, deadline: float) -> dict[str, object]:
         while b"\n" not in self._unread:
             self._unread += self._read_some(deadline)
         line, _, self._unread = self._unread.partition(b"\n")
@@ -137,10 +145,7 @@ class Worker:
         return message
 
     def _read_some(self, deadline: float) -> bytes:
-        waiting = select.poll()  # unlike select(), it takes any file number
-        waiting.register(self._replies, select.POLLIN)
-        if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise WorkerTimeoutError("no reply in time")
+        _await(self._replies, select.POLLIN, deadline)
         received = os.read(self._replies.fileno(), 65536)
         if not received:
             if self._process.wait() in _OUT_OF_TIME:
@@ -153,3 +158,10 @@ class Worker:
         size = self._complaints.seek(0, os.SEEK_END)
         self._complaints.seek(max(0, size - 2_000))
         return self._complaints.read().decode(errors="replace").strip()
+
+
+def _await(pipe: IO[bytes], event: int, deadline: float) -> None:
+    waiting = select.poll()  # unlike select(), it takes any file number
+    waiting.register(pipe, event)
+    if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise WorkerTimeoutError("no reply in time")

@@ -18,6 +18,8 @@ from typing import TextIO
 
 from harness.orphans import die_with_parent
 
+Method = Callable[[str, str], str]
+"""From a gold and a candidate, or a whole response, to the value of a `Comparison`."""
 NICENESS = 10
 """The worker shares the machine with the inference engine, which goes first."""
 
@@ -28,23 +30,34 @@ def main() -> None:
     _die_with(options.parent)
     _limit(options.memory)
     tasks, answers = _take_over_pipes()
-    from harness.grading.symbolic import compare
-
+    methods = _methods()
     # The first comparison builds the parser's tables; the pool does not count this time.
-    compare("1", r"\frac{2}{3}")
+    methods["compare"]("1", r"\frac{2}{3}")
     _silence()
     _send(answers, {"ready": os.getpid()})
     for line in tasks:
         task = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, options.time)
         signal.setitimer(signal.ITIMER_REAL, options.wall)
-        result = _compare_at_boundary(compare, task["gold"], task["answer"])
+        result = _compare_at_boundary(methods[task["method"]], task["gold"], task["answer"])
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _send(answers, {"result": result, "retire": _memory_is_used_up(options.memory)})
 
 
-def _compare_at_boundary(compare: Callable[[str, str], str], gold: str, answer: str) -> str:
+def _methods() -> dict[str, Method]:
+    """Return how a task may be compared, by name; all but the first take a whole response."""
+    from harness.grading import compat, symbolic
+
+    return {
+        "compare": symbolic.compare,
+        "math-verify": compat.math_verify_alone,
+        "qwen-compat": compat.qwen_compat,
+        "qwen-compat-with-units": compat.qwen_compat_with_units,
+    }
+
+
+def _compare_at_boundary(compare: Method, gold: str, answer: str) -> str:
     """Compare, with every failure turned into a result: the one broad except of grading."""
     try:
         return str(compare(gold, answer))

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmarks import Conventions
+from harness.cli import grade as grade_module
 from harness.cli.grade import WINDOW, command
+from harness.grading.audit import SHOWN
 
 
 def run(pairs: Path, output: Path | str, *options: str) -> Result:
@@ -90,3 +99,137 @@ def test_a_missing_file_or_folder_is_said_and_leaves_nothing(tmp_path: Path) -> 
     pairs = write(tmp_path / "in.jsonl", [pair(1, 7)])
     assert "no folder" in str(run(pairs, tmp_path / "none" / "out.jsonl").exception)
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+AUDITED = [
+    {"id": "same", "gold": "7", "response": r"\boxed{7}"},
+    {"id": "hundredfold", "gold": "5", "response": r"\boxed{500}"},
+    {"id": "bell\x07", "gold": "5", "response": r"\boxed{500}"},
+]
+
+
+def test_an_audit_adds_opinions_and_lists_what_is_disputed(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", [*AUDITED])
+    both = ("--audit", "qwen-compat", "--audit", "math-verify")
+    result = run(pairs, tmp_path / "out.jsonl", *both)
+    assert result.exit_code == 0
+    written = rows(tmp_path / "out.jsonl")
+    assert [row["disputed"] for row in written] == [False, True, True]
+    assert written[1]["correct"] is False
+    assert written[1]["opinions"] == {"qwen-compat": "equal", "math-verify": "different"}
+    assert "qwen-compat: 2 of 3 disputed (3 equal)" in result.stdout
+    assert "math-verify: 0 of 3 disputed (2 different, 1 equal)" in result.stdout
+    assert [line.split() for line in result.stdout.splitlines() if "hundredfold" in line] == [
+        ["hundredfold", "5", "500", "wrong", "equal"]
+    ]
+    assert "\x07" not in result.stdout
+
+
+def test_the_list_of_disputes_is_short_and_the_file_has_all(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", [{**AUDITED[1], "id": n} for n in range(SHOWN + 5)])
+    result = run(pairs, tmp_path / "out.jsonl", "--audit", "qwen-compat")
+    assert sum(bool(row["disputed"]) for row in rows(tmp_path / "out.jsonl")) == SHOWN + 5
+    assert "… and 5 more" in result.stdout
+    shown = [line for line in result.stdout.splitlines() if line.split()[-2:] == ["wrong", "equal"]]
+    assert len(shown) == SHOWN
+
+
+def test_an_audit_is_counted_in_json(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", [*AUDITED])
+    result = run(pairs, tmp_path / "out.jsonl", "--json", "--audit", "qwen-compat")
+    assert json.loads(result.stdout)["audit"] == {
+        "qwen-compat": {"opinions": {"equal": 3}, "disputed": 2}
+    }
+
+
+def test_bad_rows_do_not_stop_an_audit(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", ["{", AUDITED[0]])
+    result = run(pairs, tmp_path / "out.jsonl", "--audit", "math-verify")
+    assert result.exit_code == 1
+    assert [row.get("disputed") for row in rows(tmp_path / "out.jsonl")] == [None, False]
+
+
+def test_an_unknown_opinion_is_refused(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", [pair(1, 7)])
+    result = run(pairs, tmp_path / "out.jsonl", "--audit", "a-friend")
+    assert result.exit_code == 2
+    assert "qwen-compat" in result.stderr
+
+
+def test_a_row_may_name_its_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tolerant = SimpleNamespace(conventions=Conventions(relative_tolerance=0.1))
+    monkeypatch.setattr(grade_module, "BENCHMARKS", {"tolerant": tolerant})
+    close = {"gold": "10.0", "response": r"\boxed{10.5}"}
+    pairs = write(tmp_path / "in.jsonl", [{**close, "benchmark": "tolerant"}, close])
+    assert run(pairs, tmp_path / "out.jsonl").exit_code == 0
+    assert [row["correct"] for row in rows(tmp_path / "out.jsonl")] == [True, False]
+
+
+def test_an_unknown_benchmark_is_an_error_of_its_row(tmp_path: Path) -> None:
+    named = [{**pair(n, 7), "benchmark": name} for n, name in enumerate(["gsm8", 7, None])]
+    assert run(write(tmp_path / "in.jsonl", [*named]), tmp_path / "out.jsonl").exit_code == 1
+    unknown, no_name, graded = rows(tmp_path / "out.jsonl")
+    assert unknown["line"] == 1
+    assert "did you mean 'gsm8k'" in str(unknown["error"])
+    assert no_name["error"] == '"benchmark" is not a string'
+    assert graded["correct"] is True
+
+
+def test_a_line_too_long_is_an_error_and_is_never_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grade_module, "MAXIMUM_LINE", 1 << 20)
+    longest = json.dumps({**pair(2, 7), "filler": "x" * (5 << 20)})
+    pairs = write(tmp_path / "in.jsonl", [pair(1, 7), longest, "", pair(3, 7), longest])
+    assert run(pairs, tmp_path / "out.jsonl").exit_code == 1
+    too_long = "longer than 1 MiB"
+    written = rows(tmp_path / "out.jsonl")
+    assert [row.get("error") for row in written] == [None, too_long, None, too_long]
+    assert [row.get("line") for row in written] == [None, 2, None, 5]
+
+
+class Measured(io.BytesIO):
+    """A file that remembers how much it was asked for at most."""
+
+    largest = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self.largest = max(self.largest, len(line))
+        return line
+
+
+@given(lengths=st.lists(st.integers(0, 12), max_size=8), ends=st.booleans())
+def test_lines_are_numbered_and_measured_whatever_their_length(
+    lengths: list[int], ends: bool
+) -> None:
+    lines = [b"x" * length for length in lengths]
+    file = Measured(b"\n".join(lines) + b"\n" * ends)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grade_module, "MAXIMUM_LINE", 5)
+        read = list(grade_module.numbered_lines(file))
+    assert file.largest <= 5
+    assert sum(size for _, _, size in read) == len(file.getvalue())
+    whole = [line for line in file.getvalue().splitlines(keepends=True)]
+    assert [number for number, _, _ in read] == list(range(1, len(whole) + 1))
+    assert all(line in (None, expected) for (_, line, _), expected in zip(read, whole, strict=True))
+    assert all(
+        (line is None) == (len(expected.rstrip(b"\n")) >= 5)
+        for (_, line, _), expected in zip(read, whole, strict=True)
+    )
+
+
+def test_few_bytes_of_rows_are_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a window of one row the first is written before the third is read."""
+    monkeypatch.setattr(grade_module, "WINDOW_BYTES", 1)
+    begun: list[int] = []
+
+    class Judges:
+        def begin(self, pair: grade_module.Pair) -> Callable[[], dict[str, object]]:
+            begun.append(int(pair.id or 0))
+            return lambda: {"id": pair.id, "begun": len(begun)}
+
+    pairs = write(tmp_path / "in.jsonl", [{**pair(0, 7), "id": n} for n in range(1, 5)])
+    with pairs.open("rb") as lines:
+        written = list(grade_module.verdict_rows(lines, Judges(), lambda count: None))
+    assert [row["begun"] for row in written] == [1, 2, 3, 4]

@@ -1,40 +1,18 @@
-"""The grader as its users see it: cases with a reason, properties, outcomes, hostile text."""
+"""The grader as its users see it: outcomes, threads, hostile text."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.grading import Grader, Outcome, Verdict, grade, grader_version
-
-CASES = [
-    json.loads(line) for line in Path(__file__).with_name("cases.jsonl").read_text().splitlines()
-]
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['gold']} ~ {case['answer']}")
-def test_golden_cases(grader: Grader, case: dict[str, Any]) -> None:
-    verdict = grader.grade(rf"Therefore \boxed{{{case['answer']}}}.", case["gold"])
-    assert verdict.correct == case["correct"], f"{case['reason']}: {verdict}"
-
-
-GOLDS = sorted({case["gold"] for case in CASES})
-
-
-@pytest.mark.parametrize("gold", GOLDS)
-def test_every_gold_is_accepted_however_it_is_typeset(grader: Grader, gold: str) -> None:
-    for spelling in (gold, f" {gold} ", f"${gold}$", f"{gold}.", gold.replace("frac", "dfrac")):
-        assert grader.grade(rf"\boxed{{{spelling}}}", gold).correct, spelling
-        assert grader.grade(gold=rf"\boxed{{{gold}}}", response=rf"\boxed{{{spelling}}}").correct
 
 
 @given(gold=st.text(min_size=1, max_size=40))
@@ -56,7 +34,7 @@ def test_fractions_are_told_apart_in_every_spelling(above: int, below: int, shif
 @pytest.mark.parametrize(
     ("response", "truncated", "outcome"),
     [
-        ("no idea", False, Outcome.NO_ANSWER),
+        ("I could not find out.", False, Outcome.NO_ANSWER),
         ("", False, Outcome.NO_ANSWER),
         ("let me count: 1, 2, 3", True, Outcome.TRUNCATED),
         (r"\boxed{7} and then", True, Outcome.CORRECT),

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from harness.grading import Grader, Outcome
-from harness.grading.pool import PoolClosedError, WorkerPool, WorkersUnavailableError
+from harness.grading.pool import (
+    MEMORY_LIMIT,
+    TIME_LIMIT,
+    PoolClosedError,
+    WorkerPool,
+    WorkersUnavailableError,
+)
+from harness.grading.process import wall_limit
 from harness.grading.rules import Comparison
 
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_worker.py"))]
@@ -81,6 +90,38 @@ def test_one_hanging_task_does_not_hold_up_the_other_worker() -> None:
         hanging.result(5)
 
 
+def test_a_task_says_how_it_is_to_be_compared() -> None:
+    pool = WorkerPool(1, command=SCRIPTED)
+    assert pool.submit("1", "which method?").result(20) == Comparison.DIFFERENT
+    asked = pool.submit("1", "which method?", method="math-verify")
+    assert asked.result(20) == Comparison.EQUAL
+    pool.close()
+
+
+def test_a_task_larger_than_a_pipe_arrives() -> None:
+    pool = WorkerPool(1, command=SCRIPTED)
+    assert pool.submit("1", "x" * 3_000_000).result(20) == Comparison.EQUAL
+    pool.close()
+
+
+def test_a_worker_that_stops_reading_is_given_up_in_time() -> None:
+    pool = WorkerPool(1, time_limit=0.2, command=SCRIPTED)
+    pool.submit("1", "1").result(20)
+    (pid,) = pool.pids()
+    os.kill(pid, signal.SIGSTOP)
+    assert pool.submit("1", "x" * 3_000_000).result(20) == Comparison.TIMEOUT
+    assert pool.submit("1", "1").result(20) == Comparison.EQUAL
+    pool.close()
+
+
+def test_tasks_come_from_any_thread() -> None:
+    pool = WorkerPool(2, command=SCRIPTED)
+    with ThreadPoolExecutor(8) as threads:
+        answers = threads.map(lambda n: pool.submit("1", str(n)).result(20), range(100))
+        assert list(answers) == [Comparison.EQUAL] * 100
+    pool.close()
+
+
 def test_no_process_starts_before_it_is_needed_and_none_stays_after() -> None:
     pool = WorkerPool(2, command=SCRIPTED)
     assert pool.pids() == []
@@ -123,6 +164,32 @@ def test_a_real_hang_is_killed_and_the_next_answer_is_graded() -> None:
         assert verdict.outcome is Outcome.GRADER_TIMEOUT
         assert time.monotonic() - began < 10
         assert grader.grade_answer(r"\sum_{k=1}^{4} k", "10").correct
+
+
+@pytest.mark.parametrize("method", ["compare", "math-verify", "qwen-compat"])
+def test_a_hostile_row_takes_less_than_two_seconds_of_the_processor(method: str) -> None:
+    assert TIME_LIMIT < 2
+    pool = WorkerPool(1)
+    pool.submit("x", "y").result(60)
+    began = time.monotonic()
+    hostile = pool.submit(
+        "0", ENDLESS if method == "compare" else rf"\boxed{{{ENDLESS}}}", method=method
+    )
+    assert hostile.result(60) == Comparison.TIMEOUT
+    assert time.monotonic() - began < wall_limit(TIME_LIMIT) + 1
+    pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_kernel_holds_a_worker_to_three_hundred_mebibytes() -> None:
+    pool = WorkerPool(1)
+    pool.submit("a+b", "b+a").result(60)
+    (pid,) = pool.pids()
+    (limit,) = re.findall(r"Max address space +(\d+)", Path(f"/proc/{pid}/limits").read_text())
+    assert int(limit) == MEMORY_LIMIT <= 300 << 20
+    (held,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert int(held) * 1024 < MEMORY_LIMIT / 2  # or it would retire after every task
+    pool.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -186,3 +253,68 @@ def test_a_worker_of_a_large_driver_is_not_taken_for_large() -> None:
         [sys.executable, "-c", LARGE_DRIVER], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "1"
+
+
+FORKING_DRIVER = """
+import os
+from harness.grading.pool import WorkerPool
+pool = WorkerPool(1)
+pool.submit("x", "x+1").result()
+child = os.fork()
+print(pool.submit("x+y", "y+x").result(60).value, len(pool.pids()), flush=True)
+if child:
+    os.waitpid(child, 0)
+    print(pool.submit("x", "x+2").result(60).value)
+pool.close()
+"""
+
+
+def test_a_pool_serves_its_process_and_the_child_that_this_forks() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FORKING_DRIVER],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.split("\n") == ["equal 1", "equal 1", "different", ""]
+    assert done.stderr == ""
+
+
+RAY_DRIVER = """
+import ray
+ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+
+@ray.remote
+class Trainer:
+    def rewards(self):
+        from harness.grading import shared_grader
+        pairs = ["x(x+1)", "x^2", SPELLING]
+        futures = [shared_grader().submit(rf"\\boxed{{{answer}}}", "x^2+x") for answer in pairs]
+        return [future.result().correct for future in futures]
+
+    def opinions(self):
+        from harness.grading.pool import WorkerPool
+        pool = WorkerPool(1)
+        asked = pool.submit("x^2+x", r"\\boxed{x(x+1)}", method="math-verify")
+        return asked.result().value
+
+trainer = Trainer.remote()
+print(ray.get(trainer.rewards.remote()), ray.get(trainer.opinions.remote()))
+ray.shutdown()
+"""
+
+
+@pytest.mark.engine
+def test_a_ray_actor_grades() -> None:
+    pytest.importorskip("ray")
+    program = RAY_DRIVER.replace("SPELLING", repr(r"x + x\cdot x"))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.stdout.split("\n")[-2] == "[True, False, True] equal"

@@ -86,6 +86,14 @@ def test_nothing_normalises_to_an_empty_text_that_equals_another() -> None:
     assert not identical("$ $", ".")
 
 
+@pytest.mark.parametrize(
+    "empty", ["{,}", r"\{,\}", "(,)", r"\{;\}", ", ,", r"\{\}", "||", "=", r"\pm"]
+)
+def test_an_empty_list_equals_no_value(empty: str) -> None:
+    for gold in ("5", "1,2", r"\sqrt{2}", "east"):
+        assert compared(gold, empty) is not Comparison.EQUAL
+
+
 def compared(gold: str, answer: str) -> Comparison | None:
     decision = decide(gold, answer)
     return decision.comparison if decision else None
