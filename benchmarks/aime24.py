@@ -17,7 +17,7 @@ A row's shape (content invented; ``problem`` repeats ``question``)::
      "question": "Find $70+3$."}
 """
 
-from benchmarks.benchmark import Benchmark, Problem, Row, Split
+from benchmarks.benchmark import Benchmark, Conventions, Problem, Row, Split
 from benchmarks.source import evaluation_kits
 
 
@@ -44,4 +44,6 @@ BENCHMARK = Benchmark(
         urls=evaluation_kits("aime24"),
     ),
     to_problem=_to_problem,
+    # A contest's answer sheet takes three digits: "1" is not "100%" there.
+    conventions=Conventions(percent_as_fraction=False),
 )

@@ -17,7 +17,7 @@ A row's shape (content invented; ``problem`` repeats ``question``)::
      "url": "https://…/2023_AMC_12A_Problems/Problem_0", "question": "What is $2+3$?"}
 """
 
-from benchmarks.benchmark import Benchmark, Problem, Row, Split
+from benchmarks.benchmark import Benchmark, Conventions, Problem, Row, Split
 from benchmarks.source import evaluation_kits
 
 
@@ -45,4 +45,7 @@ BENCHMARK = Benchmark(
         urls=evaluation_kits("amc23"),
     ),
     to_problem=_to_problem,
+    # The golds are the numbers of the choices as the contest prints them, none of them rounded;
+    # a percentage is asked for in percent, so 0.2 is not another way to say 20.
+    conventions=Conventions(percent_as_fraction=False),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from benchmarks.benchmark import Benchmark, Problem, Row, Shot, Split
+from benchmarks.benchmark import Benchmark, Conventions, Problem, Row, Shot, Split
 from benchmarks.demo_problems import Exercise, exercises
 
 TEST_ROWS, TRAIN_ROWS = 200, 2_000
@@ -71,5 +71,7 @@ BENCHMARK = Benchmark(
         generate=train_rows,
     ),
     to_problem=to_problem,
+    # Every answer is made exactly, decimals included.
+    conventions=Conventions(),
     to_shot=to_shot,
 )

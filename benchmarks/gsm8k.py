@@ -21,7 +21,7 @@ A row's shape (content invented; rows of the train split have no ``idx``)::
 
 import re
 
-from benchmarks.benchmark import Benchmark, Problem, Row, Shot, Split
+from benchmarks.benchmark import Benchmark, Conventions, Problem, Row, Shot, Split
 from benchmarks.source import evaluation_kits
 
 _CALCULATOR_MARK = re.compile(r"<<[^<>]*>>")
@@ -52,6 +52,9 @@ BENCHMARK = Benchmark(
         urls=evaluation_kits("gsm8k"),
     ),
     to_problem=_to_problem,
+    # Whole numbers, compared as Cobbe et al. do: equal or not. Where a percentage is asked for
+    # the gold is in percent ("24"), so "24%" is right and a bare 0.24 is not.
+    conventions=Conventions(percent_as_fraction=False),
     train=Split(
         rows=7473,
         sha256="17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465",

@@ -19,7 +19,7 @@ A row's shape (content invented)::
      "subject": "Prealgebra", "level": 1, "unique_id": "test/prealgebra/0.json"}
 """
 
-from benchmarks.benchmark import Benchmark, Problem, Row, Split
+from benchmarks.benchmark import Benchmark, Conventions, Problem, Row, Split
 from benchmarks.boxed import boxed_gold
 from benchmarks.source import openseek
 
@@ -45,4 +45,7 @@ BENCHMARK = Benchmark(
         urls=(openseek("math500"),),
     ),
     to_problem=_to_problem,
+    # Golds are exact, also where they are decimals. Both "10\%" and "\frac{1}{10}" occur for
+    # a proportion, and MATH's own comparison drops the sign: a percentage is its fraction.
+    conventions=Conventions(),
 )

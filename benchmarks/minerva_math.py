@@ -21,7 +21,7 @@ A row's shape (content invented)::
      "idx": 7}
 """
 
-from benchmarks.benchmark import Benchmark, Problem, Row, Split
+from benchmarks.benchmark import Benchmark, Conventions, Problem, Row, Split
 from benchmarks.boxed import boxed_gold
 from benchmarks.source import evaluation_kits
 
@@ -35,6 +35,18 @@ def _to_problem(row: Row) -> Problem:
     )
 
 
+_OCW_CONVENTIONS = Conventions(relative_tolerance=0.01)
+"""Golds are physical quantities rounded to two to four digits, from constants that are
+rounded too ("6.62e-34", "3e8"), so a right calculation rarely hits them exactly. One per
+cent is the threshold of the numeric comparison that is published for this set: Minerva's
+(Lewkowycz et al. 2022, appendix), as `numeric_equality(n1, n2, threshold=0.01)` in
+https://github.com/EleutherAI/lm-evaluation-harness/blob/1fda6f69a159b0968949e3588b97d168ac329329/lm_eval/tasks/ocw_courses.py
+and in DeepSeek-Math's evaluation/eval/ocwcourses_eval_utils.py. Both apply it to values near
+zero alone and leave all others to numpy's 1e-5, under which few of the golds can be hit;
+Qwen2.5-Math (evaluation/grader.py), whose file this is, uses 1e-4. Scores under those are
+lower. Two integers or closed forms stay exact: the tolerance is for decimals."""
+
+
 BENCHMARK = Benchmark(
     name="minerva_math",
     about="undergraduate science from MIT OpenCourseWare (OCWCourses); not Hendrycks' MATH",
@@ -46,4 +58,5 @@ BENCHMARK = Benchmark(
         urls=evaluation_kits("minerva_math"),
     ),
     to_problem=_to_problem,
+    conventions=_OCW_CONVENTIONS,
 )

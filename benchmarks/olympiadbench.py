@@ -22,9 +22,10 @@ A row's shape (content invented)::
      "is_multiple_answer": true, "unit": null, "answer_type": "Numerical", "error": null}
 """
 
+import math
 import re
 
-from benchmarks.benchmark import Benchmark, Problem, Row, Split
+from benchmarks.benchmark import Benchmark, Conventions, Problem, Row, Split
 from benchmarks.source import evaluation_kits
 
 _DOLLAR = re.compile(r"(?<!\\)\$")
@@ -38,7 +39,23 @@ def _to_problem(row: Row) -> Problem:
         question="\n\n".join(part.strip() for part in parts if part),
         answer=_DOLLAR.sub("", row["final_answer"][0]).strip(),
         meta={key: row[key] for key in _META},
+        conventions=_tolerated(row["error"]),
     )
+
+
+def _tolerated(error: str | float | None) -> Conventions | None:
+    """Read the tolerance of one row: absolute, in the gold's own unit; None where there is none.
+
+    Some rows of the larger set give one for each of several answers, separated by commas.
+    A problem has a single tolerance here, so the strictest counts.
+    """
+    parts = [part for part in str(error or "").split(",") if part.strip()]
+    if not parts:
+        return None
+    tolerances = [float(part) for part in parts]
+    if not all(0 <= tolerance < math.inf for tolerance in tolerances):
+        raise ValueError(f"a tolerance is a number from 0 on, not {error!r}")
+    return Conventions(absolute_tolerance=min(tolerances))
 
 
 BENCHMARK = Benchmark(
@@ -52,4 +69,8 @@ BENCHMARK = Benchmark(
         urls=evaluation_kits("olympiadbench"),
     ),
     to_problem=_to_problem,
+    # Exact but where a row states its `error`. The authors' judge takes 1e-8 by default, which
+    # makes up for its floating point; the comparison here is exact. Golds such as "8 \%" are
+    # proportions, and are asked for as such.
+    conventions=Conventions(),
 )

@@ -7,9 +7,11 @@ from concurrent.futures import Future
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import BENCHMARKS, Benchmark, Problem, Split
+from benchmarks import BENCHMARKS, Benchmark, Conventions, Problem, Split
+from benchmarks.errata import Erratum
 from benchmarks.source import canonical_lines
-from harness.cli.data import command
+from harness.cli.data import Check, command, plain_value
+from harness.cli.data import _neighbour as find_neighbour
 from harness.grading import Outcome, Verdict
 
 ROWS = [{"id": number, "answer": str(number)} for number in range(3)]
@@ -38,9 +40,10 @@ TOYS = {
 
 
 class FakeGrader:
-    """Accepts every response but those that contain what it refuses."""
+    """Finds the gold in a text by its characters, unless that contains what it refuses."""
 
     refuses = "nothing"
+    confuses = frozenset()
 
     def __init__(self, *, workers):
         assert workers
@@ -51,11 +54,15 @@ class FakeGrader:
     def __exit__(self, *_):
         pass
 
-    def submit(self, response, gold):
-        outcome = Outcome.WRONG if self.refuses in response else Outcome.CORRECT
+    def submit(self, response, gold, *, conventions):
+        assert conventions.percent_as_fraction
+        right = gold in response or {response, gold} == self.confuses
+        outcome = Outcome.CORRECT if right and self.refuses not in response else Outcome.WRONG
         future = Future()
         future.set_result(Verdict(outcome=outcome, extracted=gold, rule="number"))
         return future
+
+    submit_answer = submit
 
 
 @pytest.fixture
@@ -64,8 +71,9 @@ def run(monkeypatch):
     monkeypatch.setattr("harness.cli.data.BENCHMARKS", TOYS)
     monkeypatch.delenv("HARNESS_DATA", raising=False)
 
-    def invoke(*arguments, refuses="nothing"):
-        grader = type("Grader", (FakeGrader,), {"refuses": refuses})
+    def invoke(*arguments, refuses="nothing", confuses=()):
+        told = {"refuses": refuses, "confuses": set(confuses)}
+        grader = type("Grader", (FakeGrader,), told)
         monkeypatch.setattr("harness.grading.Grader", grader)
         return CliRunner().invoke(command, arguments)
 
@@ -79,7 +87,7 @@ def test_a_sound_benchmark_passes(run):
         "sound",
         "3",
         TOYS["sound"].test.sha256[:12],
-        "3/3",
+        *["3"] * len(Check),
         "ok",
     ]
 
@@ -97,18 +105,70 @@ def test_every_benchmark_is_reported_not_only_the_first_fault(run):
     assert "harness data fetch remote" in result.output
 
 
-@pytest.mark.parametrize("refuses", [r"\boxed{2}", r"\displaystyle 2}"])
-def test_a_gold_its_grader_refuses_is_listed_with_the_reason(run, refuses):
-    result = run("verify", "sound", refuses=refuses)
+@pytest.mark.parametrize(
+    ("refuses", "check"),
+    [
+        (r"\boxed{2}", Check.BOXED),
+        (r"\displaystyle 2", Check.TYPESET),
+    ],
+)
+def test_a_gold_its_grader_refuses_is_listed_with_the_reason(run, refuses, check):
+    result = run("verify", "--json", "sound", refuses=refuses)
     assert result.exit_code == 1
-    assert "2/3" in result.output
-    assert "    sound/2: gold '2' graded wrong by number, read as '2'" in result.output
+    (report,) = json.loads(result.stdout)
+    assert report["passed"] == {each: 2 if each == check else 3 for each in Check}
+    (failed,) = report["failed"]
+    assert (failed["id"], failed["check"]) == ("sound/2", check)
+    assert "gold '2' graded wrong by number" in failed["reason"]
+
+
+def test_a_gold_taken_for_its_neighbour_is_listed(run):
+    result = run("verify", "sound", confuses=["0", "1"])
+    assert result.exit_code == 1
+    assert "    sound/0: gold '0' taken for its neighbour '1' by number" in result.output
+
+
+def test_a_gold_that_its_box_does_not_give_back_is_listed(run, monkeypatch):
+    monkeypatch.setattr("harness.cli.data._RESPONSE", r"\boxed{x%s}")
+    result = run("verify", "sound")
+    assert result.exit_code == 1
+    assert "    sound/1: gold '1' read from its box as 'x1'" in result.output
+
+
+def test_a_known_erratum_is_shown_and_forgiven(run, monkeypatch):
+    erratum = Erratum(problem_id="sound/1", reason="torn", source="here")
+    monkeypatch.setattr("harness.cli.data.errata_for", lambda name: (erratum,))
+    result = run("verify", "sound", refuses=r"\displaystyle 1")
+    assert result.exit_code == 0
+    assert "    sound/1: gold '1' graded wrong by number (a known erratum)" in result.output
+
+
+@pytest.mark.parametrize(
+    ("golds", "neighbour"),
+    [
+        (["1/2", "0.5", "1", "2"], "1"),
+        (["1,500", "1.5e3", "x=1500", r"\frac{3000}{2}", "15"], "15"),
+        (["100", "100.9", "102"], "102"),
+        (["5", "0"], "0"),
+        (["a", " a ", "b"], "b"),
+        (["7", "7"], None),
+        (["7"], None),
+    ],
+)
+def test_the_neighbour_is_the_next_gold_of_another_value(golds, neighbour):
+    problems = [Problem(id=f"toy/{i}", question="?", answer=gold) for i, gold in enumerate(golds)]
+    assert find_neighbour(problems, 0, Conventions(relative_tolerance=0.01)) == neighbour
+
+
+@pytest.mark.parametrize("text", ["", "x", "1/0", "1e", "9" * 1000, "1e999999999", "1 2"])
+def test_what_is_no_plain_number_has_no_value(text):
+    assert plain_value(text) is None
 
 
 def test_json_says_the_same(run):
     result = run("verify", "--json", "sound", "changed", refuses=r"\boxed{2}")
     sound, changed = json.loads(result.stdout)
-    assert (sound["accepted"], sound["fault"], sound["good"]) == (2, None, False)
+    assert (sound["passed"]["boxed"], sound["fault"], sound["good"]) == (2, None, False)
     assert [gold["id"] for gold in sound["failed"]] == ["sound/2"]
     assert "not the pinned bytes" in changed["fault"]
 
@@ -130,4 +190,4 @@ def test_fetch_goes_on_after_a_fault_and_exits_with_1(run):
 def test_the_embedded_benchmark_passes_its_own_verification():
     result = CliRunner().invoke(command, ["verify", "demo"])
     assert result.exit_code == 0, result.output
-    assert f"{BENCHMARKS['demo'].test.rows}/" in result.output
+    assert result.output.split().count(str(BENCHMARKS["demo"].test.rows)) == 1 + len(Check)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks import BENCHMARKS, STANDARD, Shot, UserError
+from benchmarks import BENCHMARKS, STANDARD, Conventions, Shot, UserError
 from benchmarks.source import load_problems
 
 ROWS = {
@@ -120,6 +120,42 @@ def test_olympiadbench_puts_the_context_first_and_takes_dollar_signs_out():
     assert row.question == "Let $a>0$.\n\nSolve $x^2=4$."
     assert row.answer == r"\frac{1}{2}."
     assert problem_of("olympiadbench", final_answer=[r"\$5"]).answer == r"\$5"
+
+
+@pytest.mark.parametrize("name", ["aime24", "amc23", "gsm8k"])
+def test_a_benchmark_of_numbers_reads_no_percentage_as_a_fraction(name):
+    assert BENCHMARKS[name].conventions == Conventions(percent_as_fraction=False)
+
+
+@pytest.mark.parametrize("name", ["math500", "olympiadbench", "demo"])
+def test_a_benchmark_of_exact_golds_has_no_tolerance(name):
+    assert BENCHMARKS[name].conventions == Conventions()
+
+
+def test_minerva_math_allows_one_per_cent():
+    conventions = BENCHMARKS["minerva_math"].conventions
+    assert (conventions.relative_tolerance, conventions.absolute_tolerance) == (0.01, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "tolerance"),
+    [("1e-1", 0.1), (0.5, 0.5), ("1e-2,1e-3", 0.001), (" 1e-2 , ", 0.01), ("0", 0.0)],
+)
+def test_olympiadbench_takes_the_tolerance_of_the_row(error, tolerance):
+    problem = problem_of("olympiadbench", error=error)
+    assert problem.conventions == Conventions(absolute_tolerance=tolerance)
+    assert BENCHMARKS["olympiadbench"].conventions_for(problem) is problem.conventions
+
+
+@pytest.mark.parametrize("error", [None, "", " ", ","])
+def test_olympiadbench_without_a_tolerance_is_exact(error):
+    assert problem_of("olympiadbench", error=error).conventions is None
+
+
+@pytest.mark.parametrize("error", ["-1", "nan", "inf", "some", "1e-2,x"])
+def test_olympiadbench_refuses_what_is_no_tolerance(error):
+    with pytest.raises(ValueError, match=r"tolerance|float"):
+        problem_of("olympiadbench", error=error)
 
 
 def test_a_gsm8k_shot_has_no_calculator_marks():

@@ -1,0 +1,41 @@
+"""Published answers that are doubtful, each with its reason and where that was found.
+
+Nothing here changes a gold or a score: a benchmark is evaluated as published. The
+list says which verdicts to read twice, and lets a report count them apart.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erratum:
+    """One problem whose gold is not to be relied on."""
+
+    problem_id: str
+    """The problem's id as loaded, its benchmark's name first."""
+    reason: str
+    """What is wrong with the gold or the question, in one line."""
+    source: str
+    """An address that says so, or ``own check: `` and the argument."""
+
+
+def errata_for(benchmark_name: str) -> tuple[Erratum, ...]:
+    """Return what is known against a benchmark's golds; empty for one without errata.
+
+    >>> errata_for("demo")
+    ()
+    """
+    return tuple(
+        erratum for erratum in _all_errata() if erratum.problem_id.startswith(f"{benchmark_name}/")
+    )
+
+
+@cache
+def _all_errata() -> tuple[Erratum, ...]:
+    text = resources.files("benchmarks").joinpath("errata.jsonl").read_text(encoding="utf-8")
+    return tuple(Erratum(**json.loads(line)) for line in text.splitlines())
