@@ -6,7 +6,7 @@ It draws what the run's folder still owes, and grades while the engine works.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Protocol
@@ -14,7 +14,7 @@ from typing import Protocol
 from benchmarks import Problem, UserError
 from harness.engines import ENGINES, Completion, Engine, EngineSetup, Request
 from harness.grading import Grader, Outcome, Verdict, settled
-from harness.plan import Plan
+from harness.plan import Asked, Plan
 from harness.record import Phases, Run
 from harness.sample import Sample, SampleKey
 from harness.scores import Graded, average, parquet_columns, score
@@ -167,17 +167,24 @@ class _Grading:
             self._watcher.graded(key, done.result())
 
     def _grade(self, sample: Sample) -> Future[Verdict]:
-        if sample.finish_reason == "overflow":
-            return settled(Outcome.OVERFLOW)
-        if sample.finish_reason == "error":
-            return settled(Outcome.ENGINE_ERROR)
-        said = self._style.read(sample.response)
-        cut = sample.finish_reason == "length" and said == sample.response
         asked = self._asked[sample.problem_id]
-        return self._grader.submit(said, asked.gold, truncated=cut, conventions=asked.conventions)
+        return grade_sample(sample, asked, read=self._style.read, grader=self._grader)
 
     def verdict(self, key: SampleKey) -> Verdict:
         return self._verdicts[key].result()
+
+
+def grade_sample(
+    sample: Sample, asked: Asked, *, read: Callable[[str], str], grader: Grader
+) -> Future[Verdict]:
+    """Grade what counts of one sample's response; ``read`` is its prompt style's."""
+    if sample.finish_reason == "overflow":
+        return settled(Outcome.OVERFLOW)
+    if sample.finish_reason == "error":
+        return settled(Outcome.ENGINE_ERROR)
+    said = read(sample.response)
+    cut = sample.finish_reason == "length" and said == sample.response
+    return grader.submit(said, asked.gold, truncated=cut, conventions=asked.conventions)
 
 
 def _complete(plan: Plan, folder: RunFolder, grading: _Grading, watcher: Watcher) -> Run:
@@ -187,9 +194,16 @@ def _complete(plan: Plan, folder: RunFolder, grading: _Grading, watcher: Watcher
         name: list(_graded(problems, plan.spec.sampling.samples_for(name), folder, grading))
         for name, problems in plan.problems.items()
     }
-    scores = tuple(score(name, rows) for name, rows in graded.items())
-    folder.write_parquet(parquet_columns(graded))
+    folder.write_parquet(parquet_columns({name: rows}) for name, rows in graded.items())
     spent = Phases(prepare=plan.seconds, finish=time.monotonic() - began)
+    return declare_complete(folder, graded, spent)
+
+
+def declare_complete(
+    folder: RunFolder, graded: Mapping[str, Sequence[Graded]], spent: Phases
+) -> Run:
+    """Score a run whose table is written, and store its record as complete."""
+    scores = tuple(score(name, rows) for name, rows in graded.items())
     run = folder.run.model_copy(
         update={
             "status": "complete",

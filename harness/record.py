@@ -22,6 +22,16 @@ class Interval(Frozen):
     high: float
 
 
+class WithoutErrata(Frozen):
+    """A benchmark's accuracy over the problems whose published answer nobody doubts."""
+
+    problems: int
+    samples: int
+    correct: int
+    """Samples."""
+    accuracy: float
+
+
 class Score(Frozen):
     """Accuracy of one benchmark. The outcomes sum to the number of samples."""
 
@@ -39,6 +49,8 @@ class Score(Frozen):
     """Samples that the token limit ended, whatever became of them."""
     mean_response_tokens: float | None
     """None where the engine counts none."""
+    without_errata: WithoutErrata | None = None
+    """None where no doubtful gold was asked; never part of ``accuracy``."""
 
 
 class Average(Frozen):
@@ -65,6 +77,26 @@ class Phases(Frozen):
         return Phases(**pairs)
 
 
+class SavedSource(Frozen):
+    """Which files a run's samples were read from, and how much of them it holds.
+
+    What such files do not say is unknown: prompt, sampling and engine of the run's spec
+    are placeholders then, and the engine is called ``saved:<format>``.
+    """
+
+    format: str
+    files: dict[str, str]
+    """Name to sha256."""
+    responses: int
+    """How many the files hold; those that the run lacks are counted below."""
+    unmatched: int
+    """Of no problem that is known here."""
+    unreadable: int
+    """Rows that are none of this format."""
+    problems_of: dict[str, int]
+    """Benchmark to how many problems it has, whether or not the files have them."""
+
+
 class Run(Frozen):
     """One evaluation of one model, as `run.json` holds it."""
 
@@ -85,6 +117,10 @@ class Run(Frozen):
     hardware: dict[str, Any]
     reused: dict[str, int] = Field(default_factory=dict)
     """Run id to how many of its samples this run adopted instead of drawing them."""
+    regraded_from: str | None = None
+    """The id of the run whose samples these are, if they were only graded again."""
+    saved: SavedSource | None = None
+    """Set if the samples were read from saved generations instead of being drawn."""
     phases: Phases = Field(default_factory=Phases)
     scores: tuple[Score, ...] = ()
     average: Average | None = None

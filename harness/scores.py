@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from statistics import fmean
 from typing import NamedTuple
 
 from benchmarks import Problem
+from benchmarks.errata import errata_for
 from harness.grading import Outcome, Verdict
 from harness.metrics import clustered, mean_interval, wilson
-from harness.record import Average, Score
+from harness.record import Average, Score, WithoutErrata
 from harness.sample import Sample
+
+MAX_GRADER_FAILURES = 0.005
+"""The share of a benchmark's samples on which the grader may fail before its score is
+not to be trusted: half a point, less than what two checkpoints differ by."""
+GRADER_FAILURES = (Outcome.GRADER_TIMEOUT, Outcome.GRADER_ERROR)
 
 
 class Graded(NamedTuple):
@@ -40,7 +46,39 @@ def score(benchmark: str, rows: Sequence[Graded]) -> Score:
         outcomes={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
         at_limit=sum(row.sample.finish_reason == "length" for row in rows),
         mean_response_tokens=fmean(lengths) if lengths else None,
+        without_errata=_without_errata(rows, {e.problem_id for e in errata_for(benchmark)}),
     )
+
+
+def _without_errata(rows: Sequence[Graded], doubted: Collection[str]) -> WithoutErrata | None:
+    kept = [row for row in rows if row.problem.id not in doubted]
+    if len(kept) == len(rows):
+        return None
+    means = problem_means(kept)
+    return WithoutErrata(
+        problems=len(means),
+        samples=len(kept),
+        correct=sum(row.verdict.correct for row in kept),
+        accuracy=fmean(means) if means else 0.0,
+    )
+
+
+def distrust(scores: Iterable[Score]) -> list[str]:
+    """Return why scores are not to be trusted, a reason for each benchmark concerned.
+
+    A sample on which the grader failed counts as not correct, which says nothing of the model.
+    """
+    reasons = []
+    for one in scores:
+        failed = {kind.value: one.outcomes.get(kind.value, 0) for kind in GRADER_FAILURES}
+        count = sum(failed.values())
+        if count > MAX_GRADER_FAILURES * one.samples:
+            kinds = ", ".join(f"{number} {kind}" for kind, number in failed.items() if number)
+            reasons.append(
+                f"{one.benchmark}: the grader failed on {count} of {one.samples} samples "
+                f"({kinds}), more than {100 * MAX_GRADER_FAILURES:g} %"
+            )
+    return reasons
 
 
 def problem_means(rows: Iterable[Graded]) -> list[float]:

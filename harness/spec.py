@@ -125,6 +125,12 @@ class BenchmarkIdentity(Frozen):
     """A sum over what is accepted beside each problem's exact gold."""
 
 
+UNKNOWN_STYLE = "unknown"
+"""The prompt style of a run over saved generations that do not say how they were asked for."""
+REWARD_GRADER = "reward:"
+"""How the grader of a run begins whose verdicts are a training reward's."""
+
+
 class EngineIdentity(Frozen):
     """Which code turned prompts into responses."""
 
@@ -148,6 +154,13 @@ class Identity(Frozen):
     sampling: Sampling
     engine: EngineIdentity
     grader: str
+
+    @property
+    def reward(self) -> str | None:
+        """The training reward whose verdicts the run has; None where they are the grader's."""
+        if not self.grader.startswith(REWARD_GRADER):
+            return None
+        return self.grader.removeprefix(REWARD_GRADER).rpartition("+")[0]
 
     @property
     def fingerprint(self) -> str:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 from benchmarks import UserError
 from harness.record import Run, read_run
@@ -25,6 +25,18 @@ from harness.sample import Sample, SampleKey
 from harness.spec import differences
 
 RECORD, JOURNAL, PARQUET, LOCK = "run.json", "samples.jsonl", "samples.parquet", ".lock"
+
+_TABLED = (
+    "problem_id", "index", "response", "finish_reason", "seed",
+    "prompt_tokens", "completion_tokens", "error",
+)  # fmt: skip
+_COLUMNS = {
+    "benchmark": "string", "problem_id": "string", "index": "int64", "gold": "string",
+    "outcome": "string", "extracted": "string", "extraction": "string", "rule": "string",
+    "finish_reason": "string", "prompt_tokens": "int64", "completion_tokens": "int64",
+    "seed": "int64", "response": "large_string", "error": "string",
+}  # fmt: skip
+"""Of the table: names and Arrow types."""
 
 
 class RunFolder:
@@ -46,6 +58,7 @@ class RunFolder:
     @classmethod
     def create(cls, root: Path, run: Run) -> Self:
         """Make the folder of a new run under ``root`` and open it."""
+        run = _with_unused_id(root, run)
         path = root / _folder_name(run.name) / run.id
         # The record is there before the folder has its name: no folder is ever without one.
         unborn = path.with_name(f".{path.name}.{os.getpid()}")
@@ -61,24 +74,40 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def append(self, sample: Sample) -> None:
-        """Write one finished sample to the journal; from here on it survives a kill."""
+    def append(self, sample: Sample, *, keep: bool = True) -> int:
+        """Write one finished sample to the journal; from here on it survives a kill.
+
+        Returns where in the journal it begins, for `sample_at`. With ``keep`` off it is
+        not held in memory besides.
+        """
         with _told(f"the sample of {sample.problem_id} cannot be stored; earlier ones are intact"):
             if self._journal is None:
                 self._journal = (self.path / JOURNAL).open("ab")
+            place = self._journal.tell()
             self._journal.write(sample.to_json().encode() + b"\n")
             self._journal.flush()
-        self.samples[sample.key] = sample
+        if keep:
+            self.samples[sample.key] = sample
+        return place
 
-    def write_parquet(self, columns: dict[str, list[object]]) -> None:
-        """Write the final table of samples and verdicts."""
+    def sample_at(self, place: int) -> Sample:
+        """Read one sample back from where `append` put it."""
+        with (self.path / JOURNAL).open("rb") as file:
+            file.seek(place)
+            return Sample.from_json(file.readline())
+
+    def write_parquet(self, batches: Iterable[dict[str, list[object]]]) -> None:
+        """Write the final table of samples and verdicts, one batch of rows at a time."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path / PARQUET
         partial = path.with_suffix(".partial")
+        schema = _parquet_schema()
         with _told(f"{path} cannot be written; the journal beside it is intact"):
-            pq.write_table(pa.table(columns), partial, compression="zstd")
+            with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+                for columns in batches:
+                    writer.write_table(pa.table(columns, schema=schema))
             partial.rename(path)
 
     def update(self, run: Run) -> None:
@@ -124,6 +153,15 @@ def new_run_id(fingerprint: str, now: datetime | None = None) -> str:
     return f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{fingerprint[:8]}"
 
 
+def _with_unused_id(root: Path, run: Run) -> Run:
+    """Return the run, its second moved on if another of its fingerprint began in the same one."""
+    moment = run.created
+    while (root / _folder_name(run.name) / run.id).exists():
+        moment += timedelta(seconds=1)
+        run = run.model_copy(update={"id": new_run_id(run.fingerprint, moment)})
+    return run
+
+
 def list_runs(root: Path) -> list[tuple[Path, Run]]:
     """Return every stored run under ``root``, oldest first."""
     # A dot begins the folder of a run that was killed before it had a name.
@@ -164,6 +202,39 @@ def read_samples(path: Path) -> list[Sample]:
     return list(_read_journal(path / JOURNAL).samples.values())
 
 
+def finished_samples(path: Path) -> dict[SampleKey, Sample]:
+    """Return every sample of a complete run, those on which the engine failed included.
+
+    They are in the journal, or, where a run was handed on without it, in the table.
+
+    Raises:
+        UserError: neither file is there.
+    """
+    if not (path / JOURNAL).is_file() and not (path / PARQUET).is_file():
+        raise UserError(
+            f"{path} has no samples any more (neither {JOURNAL} nor {PARQUET}), "
+            "so there is nothing to grade; draw them again: python -m harness eval --spec "
+            f"{path / RECORD} --again"
+        )
+    tabled = {row.key: row for row in map(_tabled, read_parquet(path))}
+    return {**tabled, **_read_journal(path / JOURNAL, failed=True).samples}
+
+
+def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a run's table of samples and verdicts; none if it is not there."""
+    import pyarrow.parquet as pq
+
+    if (path / PARQUET).is_file():
+        with pq.ParquetFile(path / PARQUET) as file:
+            for batch in file.iter_batches(batch_size=512):
+                yield from batch.to_pylist()
+
+
+def _tabled(row: dict[str, Any]) -> Sample:
+    # The table does not say which prompt was answered.
+    return Sample(prompt_sum="", **{name: row[name] for name in _TABLED})
+
+
 class _Journal(NamedTuple):
     samples: dict[SampleKey, Sample]
     torn: int
@@ -172,8 +243,11 @@ class _Journal(NamedTuple):
     """Bytes up to the end of the last line that was written to its end."""
 
 
-def _read_journal(path: Path) -> _Journal:
-    """Read a journal. A bad line is owed again, never a crash; so is what the engine failed on."""
+def _read_journal(path: Path, *, failed: bool = False) -> _Journal:
+    """Read a journal. A bad line is owed again, never a crash.
+
+    So is what the engine failed on, unless ``failed`` asks for these samples too.
+    """
     samples: dict[SampleKey, Sample] = {}
     torn = whole = 0
     if not path.is_file():
@@ -189,7 +263,7 @@ def _read_journal(path: Path) -> _Journal:
             except ValueError:
                 torn += 1
                 continue
-            if sample.finish_reason != "error":
+            if failed or sample.finish_reason != "error":
                 samples[sample.key] = sample
     return _Journal(samples, torn, whole)
 
@@ -233,3 +307,9 @@ def _told(what: str) -> Iterator[None]:
 
 def _folder_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "model"
+
+
+def _parquet_schema() -> Any:
+    import pyarrow as pa
+
+    return pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()])

@@ -261,10 +261,10 @@ def _interrupted(plan: Plan, folder: RunFolder) -> str:
 
 
 def _print_run(run: Run, path: Path, *, as_json: bool) -> None:
-    from harness.tables import score_table
+    from harness.tables import run_fields, score_table
 
     if as_json:
-        click.echo(run.model_dump_json(indent=2))
+        click.echo(json.dumps(run_fields(run), ensure_ascii=False, indent=2))
         return
     click.echo(score_table(run))
     total = run.phases

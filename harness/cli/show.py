@@ -36,12 +36,12 @@ def command(
 ) -> None:
     """Show RUN: named by its version, its id (or the beginning of it), or its folder."""
     from harness.store import find_run
-    from harness.tables import score_table
+    from harness.tables import run_fields, score_table
 
     path, record = find_run(results / "runs", run)
     if not (benchmark or problem or wrong):
         if as_json:
-            click.echo(record.model_dump_json(indent=2))
+            click.echo(json.dumps(run_fields(record), ensure_ascii=False, indent=2))
             return
         click.echo(f"{record.name}  {record.id}  {record.status}  {path}")
         click.echo(

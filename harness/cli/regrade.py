@@ -1,0 +1,148 @@
+"""`regrade`: an old run's samples, graded again, and the verdicts that changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import data_option, json_option, results_option
+from harness.text import one_line
+
+if TYPE_CHECKING:
+    from harness.regrade import Change, Judge, Regraded
+
+LISTED = 20
+"""Changed verdicts printed; `--json` has all."""
+
+
+@click.command("regrade")
+@click.argument("run")
+@click.option(
+    "--reward",
+    metavar="NAME",
+    help="Ask a training reward instead of the grader: gsm8k-strict or hendrycks-boxed.",
+)
+@data_option
+@results_option
+@json_option
+def command(
+    run: str, reward: str | None, data_dir: Path | None, results: Path, as_json: bool
+) -> None:
+    """Grade RUN's samples again, with today's grader, and store them as a new run.
+
+    RUN is named by its version, its id (or the beginning of it), or its folder, and stays as it
+    is. Prints each benchmark's old and new accuracy, and the verdicts that changed.
+    """
+    from harness.regrade import regrade
+    from harness.store import find_run
+
+    root = results / "runs"
+    path, old = find_run(root, run)
+    with ExitStack() as stack:
+        judge = _judge(reward, stack)
+        done = regrade(path, old, judge=judge, root=root, data_dir=data_dir)
+    click.echo(_as_json(done) if as_json else "\n".join(_lines(done)))
+
+
+def _judge(reward: str | None, stack: ExitStack) -> Judge:
+    from harness.grading import Grader
+    from harness.regrade import GraderJudge, RewardJudge
+
+    return RewardJudge(reward) if reward else GraderJudge(stack.enter_context(Grader()))
+
+
+def _as_json(done: Regraded) -> str:
+    from harness.tables import run_fields
+
+    changes = None if done.changes is None else [asdict(change) for change in done.changes]
+    fields = {
+        "from": {"run": done.old.id, "grader": done.old.identity.grader},
+        "accuracy": [
+            {"benchmark": old.benchmark, "before": old.accuracy, "after": new.accuracy}
+            for old, new in zip(done.old.scores, done.new.scores, strict=True)
+        ],
+        "changes": changes,
+        "run": run_fields(done.new),
+    }
+    return json.dumps(fields, ensure_ascii=False, indent=2)
+
+
+def _lines(done: Regraded) -> list[str]:
+    from harness.tables import score_notes
+
+    graders = f"{done.old.identity.grader} -> {done.new.identity.grader}"
+    return [
+        f"{done.old.name}  {done.old.id}  grader {graders}",
+        "",
+        _accuracies(done),
+        *score_notes(done.new),
+        "",
+        *_changed(done.changes),
+        "",
+        f"stored in {done.path}",
+        f"next: python -m harness show {done.new.id}",
+    ]
+
+
+def _accuracies(done: Regraded) -> str:
+    from tabulate import tabulate
+
+    rows = [
+        [old.benchmark, f"{old.correct}/{old.samples}", f"{new.correct}/{new.samples}",
+         *_moved(old.accuracy, new.accuracy)]
+        for old, new in zip(done.old.scores, done.new.scores, strict=True)
+    ]  # fmt: skip
+    if done.old.average and done.new.average:
+        moved = _moved(done.old.average.accuracy, done.new.average.accuracy)
+        rows.append(["average", "", "", *moved])
+    headers = ["benchmark", "old", "new", "old %", "new %", "change"]
+    align = ("left", *["right"] * 5)
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _moved(old: float, new: float) -> list[str]:
+    return [f"{100 * old:.1f}", f"{100 * new:.1f}", f"{100 * (new - old):+.1f}"]
+
+
+def _changed(changes: Sequence[Change] | None) -> list[str]:
+    if changes is None:
+        return ["the old run has no verdicts any more, so which of them changed cannot be said"]
+    if not changes:
+        return ["no verdict went from correct to wrong, or from wrong to correct"]
+    lost = sum(change.before == "correct" for change in changes)
+    lines = [f"{len(changes)} verdicts changed: {lost} correct -> wrong, "
+             f"{len(changes) - lost} wrong -> correct"]  # fmt: skip
+    lines.append(_change_table(changes[:LISTED]))
+    if len(changes) > LISTED:
+        lines.append(f"… and {len(changes) - LISTED} more (--json)")
+    return lines
+
+
+def _change_table(changes: Sequence[Change]) -> str:
+    from tabulate import tabulate
+
+    rows = [
+        [
+            change.problem_id,
+            change.index,
+            f"{change.before} -> {change.after}",
+            one_line(change.gold, limit=24),
+            _both(change.answer_before, change.answer_after),
+            _both(change.rule_before, change.rule_after),
+        ]
+        for change in changes
+    ]
+    headers = ["problem", "sample", "verdict", "gold", "answer", "rule"]
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+
+
+def _both(before: str | None, after: str | None) -> str:
+    if before == after:
+        return one_line(after, limit=30)
+    return f"{one_line(before, limit=24) or '-'} -> {one_line(after, limit=24) or '-'}"

@@ -1,0 +1,218 @@
+"""`score`: saved generations, judged by our grader, beside the verdicts they came with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmarks import UserError
+from harness.cli.options import data_option, json_option, results_option
+from harness.text import one_line, printable
+
+if TYPE_CHECKING:
+    from harness.record import Run
+    from harness.saved import Scored, Source
+    from harness.saved.comparison import Difference
+
+LISTED, LISTED_ROWS = 20, 5
+"""Differing verdicts, and rows that could not be used, that are printed; `--json` has all."""
+FORMATS = ("harness", "qwen", "lm-eval", "lighteval")
+
+EXAMPLES = """\b
+Examples:
+  python -m harness score outputs/math500/test_qwen25-math-cot_-1_seed0_t0.0.jsonl --name theirs
+  python -m harness score samples_gsm8k_2025-01-01.jsonl --benchmark gsm8k --data DIR
+  python -m harness score details_lighteval_math_500.parquet --json
+"""
+
+
+@click.command("score", epilog=EXAMPLES)
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--name", help="Version's name, such as v4.  [default: the first file's]")
+@click.option(
+    "--benchmark",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Match against this benchmark only; repeatable.  [default: all]",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    help="What FILES are.  [default: told by their first rows]",
+)
+@data_option
+@results_option
+@json_option
+def command(
+    files: tuple[Path, ...],
+    name: str | None,
+    names: tuple[str, ...],
+    format_: str | None,
+    data_dir: Path | None,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Score FILES of saved generations and store them as a run.
+
+    Understood are this harness's samples, Qwen2.5-Math's and OpenSeek's outputs,
+    lm-evaluation-harness's samples, lighteval's details, and rows of {"problem_id", "response"}.
+    Prints where the verdicts in the files differ from ours, and which rows could not be used.
+    """
+    from harness.grading import Grader
+    from harness.saved import ProblemIndex, Source, open_saved, score_files, store_scored
+
+    opened = [open_saved(file, format_) for file in files]
+    index = ProblemIndex(_benchmarks(names), data_dir)
+    with Grader() as grader:
+        scored = score_files(opened, index, grader)
+    source = Source(name=name or _default_name(files[0]), files=opened, index=index)
+    stored = store_scored(scored, source, results / "runs") if scored.graded else None
+    if stored is None and not scored.foreign:
+        raise UserError(_nothing(scored))
+    click.echo(_as_json(scored, stored) if as_json else "\n".join(_lines(scored, source, stored)))
+
+
+def _benchmarks(names: Sequence[str]) -> list[str]:
+    from benchmarks import BENCHMARKS
+
+    return [BENCHMARKS[name].name for name in dict.fromkeys(names)] or list(BENCHMARKS)
+
+
+def _default_name(file: Path) -> str:
+    return file.resolve().stem if file.is_file() else file.resolve().parent.name
+
+
+def _nothing(scored: Scored) -> str:
+    rows = len(scored.unreadable)
+    text = (
+        f"nothing could be scored: {scored.responses} responses were read, none of a known "
+        f"problem, and {rows} rows could not be read"
+    )
+    unused = [f"{row.place}: {row.reason}" for row in scored.unmatched]
+    unused += [f"{row.place}: {row.reason}" for row in scored.unreadable]
+    first = f"; the first: {printable(unused[0])}" if unused else ""
+    return f"{text}{first}{''.join(f'; {line}' for line in _unread(scored))}"
+
+
+def _unread(scored: Scored) -> list[str]:
+    if not scored.faults:
+        return []
+    names = ", ".join(scored.faults)
+    return [
+        f"the problems of {names} could not be read, so nothing could match them: "
+        f"python -m harness data fetch, or --data DIR"
+    ]
+
+
+def _as_json(scored: Scored, stored: tuple[Path, Run] | None) -> str:
+    from harness.tables import run_fields
+
+    fields = {
+        "run": None if stored is None else run_fields(stored[1]),
+        "path": None if stored is None else str(stored[0]),
+        "own_golds": [score.model_dump(mode="json") for score in scored.foreign],
+        "agreement": [asdict(counts) for counts in scored.comparison.agreements.values()],
+        "differences": [asdict(difference) for difference in scored.comparison.differences],
+        "unmatched": [asdict(row) for row in scored.unmatched],
+        "unreadable": [asdict(row) for row in scored.unreadable],
+        "unread_benchmarks": scored.faults,
+    }
+    # Texts from the files may hold halves of surrogate pairs, which only ASCII can carry.
+    return json.dumps(fields, indent=2)
+
+
+def _lines(scored: Scored, source: Source, stored: tuple[Path, Run] | None) -> list[str]:
+    from harness.tables import score_table
+
+    formats = ", ".join(dict.fromkeys(file.format.name for file in source.files))
+    lines = [f"{scored.responses} responses read as {formats}", ""]
+    if stored is not None:
+        lines += [score_table(stored[1]), ""]
+    lines += [*_foreign(scored), *_agreement(scored), *_unused(scored)]
+    if stored is not None:
+        lines += [f"stored in {stored[0]}", f"next: python -m harness show {stored[1].id} --wrong"]
+    return lines
+
+
+def _foreign(scored: Scored) -> list[str]:
+    if not scored.foreign:
+        return []
+    rows = [
+        f"  {printable(score.benchmark)}: {score.correct}/{score.samples} correct "
+        f"({100 * score.accuracy:.1f} % over {score.problems} problems)"
+        for score in scored.foreign
+    ]
+    head = "of no benchmark known here, graded against the files' own golds, and not stored:"
+    return [head, *rows, ""]
+
+
+def _agreement(scored: Scored) -> list[str]:
+    from tabulate import tabulate
+
+    judged = scored.comparison.judged
+    if not judged:
+        return ["the files hold no verdicts to compare with ours", ""]
+    rows = [
+        [printable(one.benchmark), printable(one.judge, limit=40), one.both_correct, one.neither,
+         one.only_ours, one.only_theirs, one.unjudged]
+        for one in judged
+    ]  # fmt: skip
+    headers = [
+        "benchmark", "their verdict", "both right", "neither", "only ours", "only theirs",
+        "without",
+    ]  # fmt: skip
+    table = tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+    return [table, "", *_differences(scored.comparison.differences)]
+
+
+def _differences(differences: Sequence[Difference]) -> list[str]:
+    from tabulate import tabulate
+
+    if not differences:
+        return ["no verdict of theirs differs from ours", ""]
+    rows = [
+        [
+            printable(one.problem_id, limit=40),
+            one.index,
+            "right" if one.theirs else "wrong",
+            one.ours,
+            one_line(one.gold, limit=24),
+            one_line(one.their_answer, limit=24),
+            one_line(one.our_answer, limit=24),
+            one.rule or "",
+        ]
+        for one in differences[:LISTED]
+    ]
+    headers = ["problem", "sample", "theirs", "ours", "gold", "their answer", "our answer", "rule"]
+    more = len(differences) - LISTED
+    return [
+        f"{len(differences)} verdicts differ:",
+        tabulate(rows, headers, tablefmt="simple", disable_numparse=True),
+        *([f"… and {more} more (--json)"] if more > 0 else []),
+        "",
+    ]
+
+
+def _unused(scored: Scored) -> list[str]:
+    lines = []
+    for what, rows in (
+        ("responses match no problem and are not scored", scored.unmatched),
+        ("rows could not be read", scored.unreadable),
+    ):
+        if rows:
+            lines.append(f"{len(rows)} {what}:")
+            lines += [
+                f"  {row.place}: {one_line(row.reason, limit=120)}" for row in rows[:LISTED_ROWS]
+            ]
+            more = len(rows) - LISTED_ROWS
+            lines += [f"  … and {more} more (--json)"] if more > 0 else []
+    if scored.unmatched or scored.foreign:
+        lines += _unread(scored)
+    return [*lines, ""] if lines else []

@@ -1,0 +1,158 @@
+"""Saved generations, once graded, as a stored run like any other, and marked as what it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import BENCHMARKS
+from benchmarks.source import conventions_sum, problems_sum
+from harness.environment import hardware, harness_version, recorded_versions
+from harness.evaluate import declare_complete
+from harness.grading import grader_version
+from harness.record import Phases, Run, SavedSource
+from harness.sample import SampleKey
+from harness.saved.files import SavedFile
+from harness.saved.matching import ProblemIndex
+from harness.saved.scoring import Placed, Scored, place_all
+from harness.scores import Graded, parquet_columns
+from harness.spec import (
+    UNKNOWN_STYLE,
+    BenchmarkIdentity,
+    EngineIdentity,
+    EngineSpec,
+    EvalSpec,
+    Identity,
+    PromptSpec,
+    Sampling,
+)
+from harness.store import RunFolder, find_same, new_run_id
+
+BATCH = 256
+"""Rows of the run's table that are in memory at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The files of one run, and where their problems were found."""
+
+    name: str
+    """The version's name."""
+    files: Sequence[SavedFile]
+    index: ProblemIndex
+
+
+def store_scored(scored: Scored, source: Source, root: Path) -> tuple[Path, Run]:
+    """Store what was matched as a run under ``root``; the same files again are the same run."""
+    began = time.monotonic()
+    run = _new_run(scored, source)
+    stored = find_same(root, run)
+    if stored is not None:
+        with RunFolder(stored) as folder:
+            if folder.run.status == "complete":
+                return stored, folder.run
+    with RunFolder.create(root, run) as folder:
+        places = {
+            placed.sample.key: folder.append(placed.sample, keep=False)
+            for placed in _matched(source)
+        }
+        folder.write_parquet(_batches(folder, places, scored))
+        spent = Phases(finish=time.monotonic() - began)
+        return folder.path, declare_complete(folder, scored.graded, spent)
+
+
+def _matched(source: Source) -> Iterator[Placed]:
+    for placed in place_all(source.files, source.index, Scored()):
+        if isinstance(placed, Placed) and placed.ours:
+            yield placed
+
+
+def _batches(
+    folder: RunFolder, places: dict[SampleKey, int], scored: Scored
+) -> Iterator[dict[str, list[object]]]:
+    for name, rows in scored.graded.items():
+        for start in range(0, len(rows), BATCH):
+            whole = [_with_response(folder, places, row) for row in rows[start : start + BATCH]]
+            yield parquet_columns({name: whole})
+
+
+def _with_response(folder: RunFolder, places: dict[SampleKey, int], row: Graded) -> Graded:
+    return row._replace(sample=folder.sample_at(places[row.sample.key]))
+
+
+def _new_run(scored: Scored, source: Source) -> Run:
+    engine = f"saved:{'+'.join(sorted({file.format.name for file in source.files}))}"
+    spec = EvalSpec(
+        model=source.name,
+        benchmarks=tuple(scored.graded),
+        prompt=PromptSpec(style=_style(source.files)),
+        sampling=_sampling(scored),
+        engine=EngineSpec(name=engine),
+    )
+    identity = _identity(scored, source, spec)
+    now = datetime.now(UTC)
+    return Run(
+        id=new_run_id(identity.fingerprint, now),
+        name=source.name,
+        fingerprint=identity.fingerprint,
+        identity=identity,
+        spec=spec,
+        created=now,
+        harness_version=harness_version(),
+        packages=recorded_versions(()),
+        hardware=hardware(),
+        saved=_source(scored, source),
+    )
+
+
+def _style(files: Sequence[SavedFile]) -> str:
+    styles = {file.style for file in files}
+    return styles.pop() if len(styles) == 1 else UNKNOWN_STYLE
+
+
+def _sampling(scored: Scored) -> Sampling:
+    """Return a placeholder: of how saved responses were drawn, only their number is known."""
+    counts = {name: _most_samples(rows) for name, rows in scored.graded.items()}
+    several = max(counts.values()) > 1
+    return Sampling(temperature=1.0 if several else 0.0, n_by_benchmark=counts if several else {})
+
+
+def _most_samples(rows: Sequence[Graded]) -> int:
+    return max(row.sample.index for row in rows) + 1
+
+
+def _source(scored: Scored, source: Source) -> SavedSource:
+    return SavedSource(
+        format="+".join(sorted({file.format.name for file in source.files})),
+        files={f"{file.path.parent.name}/{file.path.name}": file.sum for file in source.files},
+        responses=scored.responses,
+        unmatched=len(scored.unmatched) + sum(one.samples for one in scored.foreign),
+        unreadable=len(scored.unreadable),
+        problems_of={name: len(source.index.problems(name)) for name in scored.graded},
+    )
+
+
+def _identity(scored: Scored, source: Source, spec: EvalSpec) -> Identity:
+    benchmarks = {}
+    for name, rows in scored.graded.items():
+        problems = list({row.problem.id: row.problem for row in rows}.values())
+        benchmarks[name] = BenchmarkIdentity(
+            problems=len(problems),
+            sum=problems_sum(problems),
+            samples=_most_samples(rows),
+            conventions=conventions_sum(BENCHMARKS[name], problems),
+        )
+    sums = {str(number): file.sum for number, file in enumerate(source.files)}
+    return Identity(
+        model={},
+        benchmarks=benchmarks,
+        prompt=spec.prompt,
+        prompts_sum="",
+        stop_token_ids=(),
+        sampling=spec.sampling,
+        engine=EngineIdentity(name=spec.engine.name, versions={}, settings={"files": sums}),
+        grader=grader_version(),
+    )
