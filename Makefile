@@ -7,10 +7,10 @@ ACCELERATOR ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval test check format clean
+.PHONY: help setup eval test check bench-grading format clean
 
 help: ## Say what there is.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY) ## Make .venv with everything the project needs.
 
@@ -30,6 +30,10 @@ test: setup ## Lint, check types, and run every test, real engines included.
 
 check: setup ## The fast part of the tests: no engine is started.
 	$(RUN) -m pytest -m "not engine"
+
+# With HARNESS_GRADING_CORPUS naming a folder of labelled rows; else on our own cases.
+bench-grading: setup ## Measure the grader's speed beside math-verify's, and its accuracy.
+	$(RUN) tests/performance/grading.py --output tests/performance/latest.json
 
 format: setup ## Format the code.
 	$(VENV)/bin/ruff format .
