@@ -18,6 +18,7 @@ from harness.grading.values import (
 
 ENOUGH_DIGITS = 6
 """A decimal of so many significant digits that rounds the exact value states it."""
+_FLOAT_DIGITS = 15
 _STEPPED = frozenset(("floor", "ceil", "!", "binom"))
 _WHOLE_LETTERS = frozenset("abcdijklmnpqrNMKLR")
 """Letters that stand for integers in a formula with factorials, binomials or floors."""
@@ -100,8 +101,25 @@ def _close(gold: Expression, answer: Expression, conventions: Conventions) -> bo
     )
     if difference <= allowed:
         return True
-    sides = (decimal_of(gold), values[1]), (decimal_of(answer), values[0])
-    return any(decimal is not None and _rounds(decimal, other) for decimal, other in sides)
+    return any(
+        decimal is not None and _rounds(decimal, value, of_float=_never_ends(other))
+        for decimal, value, other in (
+            (decimal_of(gold), values[1], answer),
+            (decimal_of(answer), values[0], gold),
+        )
+    )
+
+
+def _never_ends(expression: Expression) -> bool:
+    """Whether no decimal is the value, so that a long one was printed from a float."""
+    value = exact(expression)
+    if value is None:
+        return True
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest > 1
 
 
 def _real(expression: Expression) -> Fraction | None:
@@ -111,23 +129,23 @@ def _real(expression: Expression) -> Fraction | None:
     number = numeric(expression, {})
     if getattr(number, "imag", 0):
         return None
-    # A float has sixteen digits, enough to judge a rounding of at most fifteen.
+    # Enough digits to judge any rounding but that of a float, which is given its slack.
     try:
         return Fraction(float(number))
     except (OverflowError, ValueError) as error:
         raise UnknownValueError("too large") from error
 
 
-def _rounds(decimal: Number, exactly: Fraction) -> bool:
+def _rounds(decimal: Number, value: Fraction, *, of_float: bool) -> bool:
     """Whether a decimal of enough digits is the other value rounded or cut off."""
     if decimal.digits < ENOUGH_DIGITS or decimal.decimals is None:
         return False
     unit = Fraction(10) ** -decimal.decimals
-    # One part in 10^15 more: a float was rounded itself.
-    slack = abs(exactly) / 10**15
-    error = abs(decimal.value - exactly)
-    cut_off = error < unit and abs(decimal.value) <= abs(exactly)
-    return error <= unit / 2 + slack or (cut_off and decimal.value * exactly > 0)
+    error = abs(decimal.value - value)
+    # A float's last printed digit is that of the nearest double, not of the value.
+    slack = abs(value) / 2**52 if of_float and decimal.digits >= _FLOAT_DIGITS else 0
+    cut_off = error < unit and abs(decimal.value) <= abs(value)
+    return error <= unit / 2 + slack or (cut_off and decimal.value * value > 0)
 
 
 def _equal_functions(gold: Expression, answer: Expression) -> bool | None:

@@ -167,7 +167,9 @@ def test_a_hostile_gold_is_survived(grader: Grader, name: str) -> None:
 @on_linux
 def test_the_memory_of_a_worker_is_seen(grader: Grader) -> None:
     warm_up(grader)
-    assert [peak_memory(pid) > WORKER_MEMORY // 10 for pid in workers()] == [True]
+    peaks = [peak_memory(pid) for pid in workers()]
+    assert peaks
+    assert min(peaks) > WORKER_MEMORY // 10
 
 
 def workers() -> list[int]:
