@@ -121,7 +121,7 @@ class Grader:
         """Grade a candidate that was extracted already."""
         if not answer.strip():
             return settled(Outcome.NO_ANSWER)
-        return self._submit(answer, gold, None, conventions)
+        return self._submit(last_boxed(answer) or answer, gold, None, conventions)
 
     def grade(
         self,

@@ -30,7 +30,7 @@ from harness.grading.syntax import (
     Union,
     Words,
 )
-from harness.grading.tokens import UnreadableError
+from harness.grading.tokens import UnreadableError, tokenize
 from harness.grading.values import exact
 
 MATHEMATICS = Conventions()
@@ -238,4 +238,8 @@ _FORMULA_WORDS = frozenset(
 
 def prose(answer: str) -> bool:
     """Whether the candidate is a sentence: a formula parser would drop words and grade the rest."""
-    return sum(word not in _FORMULA_WORDS for word in _PROSE.findall(answer)) >= 2
+    try:
+        words = sum(token.kind == "word" for token in tokenize(answer))
+    except UnreadableError:
+        words = sum(word not in _FORMULA_WORDS for word in _PROSE.findall(answer))
+    return words >= 2
