@@ -33,9 +33,9 @@ class Verdict:
     extracted: str | None = None
     """The candidate answer found in the response."""
     extraction: str | None = None
-    """The extraction rule that found it (`boxed`, `hash`, …)."""
+    """The extraction rule that found it; see `harness.extraction`."""
     rule: str | None = None
-    """The comparison rule that decided (`identical`, `number`, `math-verify`)."""
+    """The comparison rule that decided (`identical`, `number`, `tuple`, …, `math-verify`)."""
 
     @property
     def correct(self) -> bool:
