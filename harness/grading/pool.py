@@ -24,7 +24,7 @@ from harness.grading.rules import Comparison
 START_ATTEMPTS = 3
 START_LIMIT = 120.0
 """Seconds a worker may take to import sympy; generous, since the machine may be busy."""
-TIME_LIMIT = 1.8
+TIME_LIMIT = 1.5
 """Seconds of CPU a task may take: with its killing, a hostile row costs less than two."""
 MEMORY_LIMIT = 300 << 20
 """Bytes of address space, hence also of memory; a fresh worker takes a quarter of it."""

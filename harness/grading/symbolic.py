@@ -41,10 +41,17 @@ def _parse(text: str) -> list[Any]:
     Both sides are boxed: bare LaTeX is often not recognised, and with a box the
     first match is the whole text, never a number picked out of it.
     """
-    from math_verify import parse
+    from math_verify import LatexExtractionConfig, parse
 
     boxed = rf"\boxed{{{as_latex(text)}}}"
-    parsed: list[Any] = parse(boxed, extraction_mode="first_match", parsing_timeout=None)
+    # LaTeX alone: the reader of plain expressions hands text to sympy's parse_expr, which
+    # evaluates it.
+    parsed: list[Any] = parse(
+        boxed,
+        extraction_config=[LatexExtractionConfig()],
+        extraction_mode="first_match",
+        parsing_timeout=None,
+    )
     return parsed
 
 
