@@ -111,6 +111,8 @@ def _related(tokens: list[Token], depth: int) -> Answer | None:
     if len(parts) == 1 or len(parts) != len(signs) + 1 or not any(parts):
         return None
     if not parts[0]:  # "= 5"
+        if signs[0].text not in "=~":
+            raise UnreadableError("a bound of nothing")
         return _answer(tokens[1:], depth)
     return Relation(tuple(sign.text for sign in signs), tuple(_side(part, depth) for part in parts))
 

@@ -93,7 +93,11 @@ _TWICE_ESCAPED = re.compile(r"\\\\(?=[A-Za-z])")
 
 
 def clean(text: str) -> str:
-    """Return the text in ASCII LaTeX, without sizes, spacing and remarks."""
+    """Return the text in ASCII LaTeX, without sizes, spacing and remarks.
+
+    Raises:
+        UnreadableError: it goes on with dots, and so does not say all.
+    """
     for pattern, table in ((_RAISED, _PLAIN_SUPERSCRIPT), (_LOWERED, _PLAIN_SUBSCRIPT)):
         mark = "^" if pattern is _RAISED else "_"
         text = pattern.sub(lambda m, t=table, k=mark: f"{k}{{{m[0].translate(t)}}}", text)  # type: ignore[misc]
@@ -103,7 +107,10 @@ def clean(text: str) -> str:
         text = _TWICE_ESCAPED.sub(r"\\", text)
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
-    return text.strip().strip("*").rstrip(".,;:").strip()
+    text = text.strip().strip("*")
+    if text.endswith(("...", "\u2026", "dots")):
+        raise UnreadableError("an open end")
+    return text.rstrip(".,;:").strip()
 
 
 _REPEATING = re.compile(
