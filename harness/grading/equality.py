@@ -53,16 +53,6 @@ def _only(answer: Answer) -> Answer:
     return answer
 
 
-def _all(results: Iterable[Equality]) -> Equality:
-    """Return True if all are, False if one is not, else None."""
-    unknown = False
-    for result in results:
-        if result is False:
-            return False
-        unknown |= result is None
-    return None if unknown else True
-
-
 def _relation(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     return relations.equal(gold, answer, conventions, equal)
 
@@ -121,7 +111,7 @@ def _ordered(
     if len(wanted) == 2 and answer.ordered and ends[0] != ends[1]:
         return False  # open or closed
     pairs = zip(wanted, given, strict=True)
-    return _all(equal(left, right, conventions) for left, right in pairs)
+    return relations.every(equal(left, right, conventions) for left, right in pairs)
 
 
 def _values(sequence: Sequence) -> tuple[Answer, ...]:
@@ -165,7 +155,7 @@ def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     vectors = not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
     if shapes[0] != shapes[1] and not (vectors and len(flat[0]) == len(flat[1])):
         return False
-    return _all(equal(a, b, conventions) for a, b in zip(*flat, strict=True))
+    return relations.every(equal(a, b, conventions) for a, b in zip(*flat, strict=True))
 
 
 def _entries(answer: Answer) -> tuple[tuple[Answer, ...], ...] | None:
@@ -214,14 +204,14 @@ def _ratio(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
             return False
         if gold.clock and answer.clock:
             pairs = zip(gold.terms, answer.terms, strict=True)
-            return _all(equal(left, right, conventions) for left, right in pairs)
+            return relations.every(equal(left, right, conventions) for left, right in pairs)
     quotients = [_quotients(side) for side in (gold, answer)]
     if quotients[0] is None or quotients[1] is None:
         return None
     if len(quotients[0]) != len(quotients[1]):
         return False
     pairs = zip(*quotients, strict=True)
-    return _all(equal(left, right, conventions) for left, right in pairs)
+    return relations.every(equal(left, right, conventions) for left, right in pairs)
 
 
 def _quotients(answer: Answer) -> list[Answer] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from benchmarks import Conventions
 from harness.grading.expressions import equal_expressions, is_constant, proportional
@@ -33,7 +33,7 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
     if (is_inequality(gold) or is_inequality(answer)) and left and right:
         if len(left) != len(right) or _other_variable(gold, answer):
             return False
-        return _both(compare(a, b, conventions) for a, b in zip(left, right, strict=True))
+        return every(compare(a, b, conventions) for a, b in zip(left, right, strict=True))
     if isinstance(gold, Relation) and isinstance(answer, Relation):
         same = _equations(gold, answer)
         if same:
@@ -56,11 +56,14 @@ def _other_variable(gold: Answer, answer: Answer) -> bool:
     return all(names) and names[0] != names[1]
 
 
-def _both(results: object) -> bool | None:
-    found = list(results)  # type: ignore[call-overload]
-    if False in found:
-        return False
-    return None if None in found else True
+def every(results: Iterable[bool | None]) -> bool | None:
+    """Return True if all are, False if one is not, else None."""
+    unknown = False
+    for result in results:
+        if result is False:
+            return False
+        unknown |= result is None
+    return None if unknown else True
 
 
 def is_inequality(answer: Answer) -> bool:
@@ -71,9 +74,7 @@ def is_inequality(answer: Answer) -> bool:
 def region(answer: Answer) -> list[Answer] | None:
     """Return the intervals and points that an answer describes, or None if it describes none."""
     if isinstance(answer, Union):
-        parts = [region(part) for part in answer.parts]
-        known = [part for part in parts if part is not None]
-        return [item for part in known for item in part] if len(known) == len(parts) else None
+        return _joined(answer.parts)
     if isinstance(answer, Relation):
         return _bounded(answer)
     if isinstance(answer, Sequence):
@@ -87,10 +88,18 @@ def _region_of_items(answer: Sequence) -> list[Answer] | None:
     if answer.opening == "{":
         return list(answer.items)
     if answer.opening == "" and all(is_inequality(item) for item in answer.items):
-        parts = [region(item) for item in answer.items]
-        known = [part for part in parts if part is not None]
-        return [item for part in known for item in part] if len(known) == len(parts) else None
+        return _joined(answer.items)
     return None
+
+
+def _joined(parts: Iterable[Answer]) -> list[Answer] | None:
+    joined: list[Answer] = []
+    for part in parts:
+        found = region(part)
+        if found is None:
+            return None
+        joined += found
+    return joined
 
 
 def _bounded(relation: Relation) -> list[Answer] | None:
