@@ -76,6 +76,8 @@ class Benchmark:
     test: Split
     to_problem: Callable[[Row], Problem]
     conventions: Conventions = Conventions()
+    groups: tuple[str, ...] = ()
+    """Keys of a problem's ``meta`` by which accuracy is counted apart: subject, level, …"""
     train: Split | None = None
     to_shot: Callable[[Row], Shot] | None = None
     """How a row of the train split becomes a worked example."""

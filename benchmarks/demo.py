@@ -73,5 +73,6 @@ BENCHMARK = Benchmark(
     to_problem=to_problem,
     # Every answer is made exactly, decimals included.
     conventions=Conventions(),
+    groups=("kind",),
     to_shot=to_shot,
 )

@@ -45,6 +45,7 @@ BENCHMARK = Benchmark(
         urls=(openseek("math500"),),
     ),
     to_problem=_to_problem,
+    groups=("subject", "level"),
     # Golds are exact, also where they are decimals. Both "10\%" and "\frac{1}{10}" occur for
     # a proportion, and MATH's own comparison drops the sign: a percentage is its fraction.
     conventions=Conventions(),

@@ -31,7 +31,7 @@ def _to_problem(row: Row) -> Problem:
         id=f"minerva_math/{row['idx']}",
         question=row["problem"],
         answer=boxed_gold(row["solution"]),
-        meta={"type": row["type"]},
+        meta={"course": row["type"]},
     )
 
 
@@ -58,5 +58,6 @@ BENCHMARK = Benchmark(
         urls=evaluation_kits("minerva_math"),
     ),
     to_problem=_to_problem,
+    groups=("course",),
     conventions=_OCW_CONVENTIONS,
 )

@@ -69,6 +69,7 @@ BENCHMARK = Benchmark(
         urls=evaluation_kits("olympiadbench"),
     ),
     to_problem=_to_problem,
+    groups=("subfield",),
     # Exact but where a row states its `error`. The authors' judge takes 1e-8 by default, which
     # makes up for its floating point; the comparison here is exact. Golds such as "8 \%" are
     # proportions, and are asked for as such.

@@ -5,6 +5,7 @@ It draws what the run's folder still owes, and grades while the engine works.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -19,6 +20,7 @@ from harness.record import Phases, Run
 from harness.sample import Sample, SampleKey
 from harness.scores import Graded, average, parquet_columns, score
 from harness.store import RunFolder
+from harness.verdicts import problem_verdicts, to_lines
 
 
 class Watcher(Protocol):
@@ -202,8 +204,12 @@ def _complete(plan: Plan, folder: RunFolder, grading: _Grading, watcher: Watcher
 def declare_complete(
     folder: RunFolder, graded: Mapping[str, Sequence[Graded]], spent: Phases
 ) -> Run:
-    """Score a run whose table is written, and store its record as complete."""
+    """Score a run whose table is written; store its verdicts, and its record as complete."""
     scores = tuple(score(name, rows) for name, rows in graded.items())
+    verdicts = to_lines(
+        row for name, rows in graded.items() for row in problem_verdicts(name, rows)
+    )
+    folder.write_verdicts(verdicts)
     run = folder.run.model_copy(
         update={
             "status": "complete",
@@ -211,6 +217,7 @@ def declare_complete(
             "phases": folder.run.phases.plus(spent),
             "scores": scores,
             "average": average(scores),
+            "verdicts_sum": hashlib.sha256(verdicts).hexdigest(),
         }
     )
     folder.update(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from harness.checkpoint import Checkpoint, open_checkpoint
 from harness.engines import ENGINES, Engine, Request
 from harness.environment import hardware, harness_version, installed_versions, recorded_versions
 from harness.grading import grader_version
+from harness.lineage import lineage_bytes
 from harness.prompts import Prompt, Style, choose_shots, find_style, prompts_sum, render
 from harness.record import Run
 from harness.sample import Sample, SampleKey, sample_seed
@@ -98,12 +99,18 @@ class Plan:
             default=1,
         )
 
-    def new_run(self, name: str) -> Run:
+    @property
+    def lineage(self) -> bytes | None:
+        """The checkpoint's own account of its training, if it has one."""
+        return None if self.checkpoint is None else lineage_bytes(self.checkpoint.path)
+
+    def new_run(self, name: str, tags: Sequence[str] = ()) -> Run:
         """Return the record that this plan's run begins with."""
         engine = ENGINES[self.spec.engine.name]
         return Run(
             id=new_run_id(self.identity.fingerprint),
             name=name,
+            tags=tuple(dict.fromkeys(tags)),
             fingerprint=self.identity.fingerprint,
             identity=self.identity,
             spec=self.spec,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from pydantic import Field, ValidationError
 from benchmarks import UserError
 from harness.spec import EvalSpec, Frozen, Identity
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 
 class Interval(Frozen):
@@ -100,11 +101,13 @@ class SavedSource(Frozen):
 class Run(Frozen):
     """One evaluation of one model, as `run.json` holds it."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     id: str
     """UTC time and the first eight digits of the fingerprint; the folder's name."""
     name: str
     """The version's name that a person gave, or the model's."""
+    tags: tuple[str, ...] = ()
+    """Words that a person gave, to find and to group runs by."""
     status: Literal["incomplete", "complete"] = "incomplete"
     fingerprint: str
     identity: Identity
@@ -124,10 +127,29 @@ class Run(Frozen):
     phases: Phases = Field(default_factory=Phases)
     scores: tuple[Score, ...] = ()
     average: Average | None = None
+    verdicts_sum: str | None = None
+    """The sha256 of the file of verdicts that the scores were taken from; None in a record
+    from before that file was kept."""
 
     def to_json(self) -> str:
         """Return the record as indented JSON, nulls kept."""
         return self.model_dump_json(indent=2) + "\n"
+
+
+def _from_1(fields: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 adds tags and the sum of the verdicts; a run of before has neither."""
+    return {**fields, "schema_version": 2, "tags": [], "verdicts_sum": None}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+"""By the version that each takes to the next; none is ever removed."""
+
+
+def migrated(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of any past version as one of today's."""
+    while (step := MIGRATIONS.get(fields["schema_version"])) is not None:
+        fields = step(fields)
+    return fields
 
 
 def read_run(path: Path) -> Run:
@@ -137,13 +159,14 @@ def read_run(path: Path) -> Run:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a run: {error}") from error
     version = fields.get("schema_version") if isinstance(fields, dict) else None
-    if version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION and version not in MIGRATIONS:
+        known = ", ".join(map(str, [*MIGRATIONS, SCHEMA_VERSION]))
         raise UserError(
-            f"{path} has schema version {version}; this harness reads {SCHEMA_VERSION}: "
+            f"{path} has schema version {version}; this harness reads {known}: "
             "use the harness that wrote it, or a newer one"
         )
     try:
-        return Run.model_validate(fields)
+        return Run.model_validate(migrated(fields))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

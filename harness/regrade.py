@@ -22,6 +22,7 @@ from harness.environment import harness_version, recorded_versions
 from harness.evaluate import declare_complete, grade_sample
 from harness.grading import Grader, Outcome, Verdict, grader_version, settled
 from harness.grading.rewards import REWARDS, Reward
+from harness.lineage import lineage_bytes
 from harness.plan import Asked
 from harness.prompts import find_style
 from harness.record import Phases, Run
@@ -124,7 +125,9 @@ def regrade(
     samples = finished_samples(path)
     problems = asked_problems(old, samples, data_dir)
     graded = _grade(old, problems, samples, judge)
-    with RunFolder.create(root, _new_run(old, problems, judge)) as folder:
+    with RunFolder.create(
+        root, _new_run(old, problems, judge), lineage=lineage_bytes(path)
+    ) as folder:
         for sample in samples.values():
             folder.append(sample, keep=False)
         folder.write_parquet(parquet_columns({name: rows}) for name, rows in graded.items())
@@ -175,6 +178,7 @@ def _new_run(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> R
             "phases": Phases(),
             "scores": (),
             "average": None,
+            "verdicts_sum": None,
         }
     )
 

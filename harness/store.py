@@ -4,6 +4,8 @@
       run.json          the record; replaced atomically
       samples.jsonl     the journal: one line a finished sample, appended as it finishes
       samples.parquet   the same with verdicts, written once at the end
+      verdicts.jsonl    one row a problem, without responses; what is compared
+      lineage.json      how the checkpoint was trained, if it says so
 
 The journal holds what the engine said and nothing else: verdicts can be made again.
 """
@@ -20,9 +22,11 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
 from benchmarks import UserError
+from harness.lineage import LINEAGE
 from harness.record import Run, read_run
 from harness.sample import Sample, SampleKey
 from harness.spec import differences
+from harness.verdicts import VERDICTS
 
 RECORD, JOURNAL, PARQUET, LOCK = "run.json", "samples.jsonl", "samples.parquet", ".lock"
 
@@ -56,8 +60,11 @@ class RunFolder:
         self._journal: IO[bytes] | None = None
 
     @classmethod
-    def create(cls, root: Path, run: Run) -> Self:
-        """Make the folder of a new run under ``root`` and open it."""
+    def create(cls, root: Path, run: Run, *, lineage: bytes | None = None) -> Self:
+        """Make the folder of a new run under ``root`` and open it.
+
+        ``lineage`` is the checkpoint's own file, kept as it is.
+        """
         run = _with_unused_id(root, run)
         path = root / _folder_name(run.name) / run.id
         # The record is there before the folder has its name: no folder is ever without one.
@@ -65,6 +72,8 @@ class RunFolder:
         with _told(f"the run cannot be stored in {path}"):
             unborn.mkdir(parents=True)
             _write(unborn / RECORD, run.to_json().encode())
+            if lineage is not None:
+                _write(unborn / LINEAGE, lineage)
             unborn.rename(path)
         return cls(path)
 
@@ -109,6 +118,12 @@ class RunFolder:
                 for columns in batches:
                     writer.write_table(pa.table(columns, schema=schema))
             partial.rename(path)
+
+    def write_verdicts(self, content: bytes) -> None:
+        """Write the file of verdicts."""
+        path = self.path / VERDICTS
+        with _told(f"{path} cannot be written; the journal beside it is intact"):
+            _write(path, content)
 
     def update(self, run: Run) -> None:
         """Replace the record."""
@@ -171,7 +186,7 @@ def list_runs(root: Path) -> list[tuple[Path, Run]]:
 
 
 def find_run(root: Path, asked: str) -> tuple[Path, Run]:
-    """Find one run by its folder, its id (or the beginning of it), or its name (the newest).
+    """Find one run by its folder, its id (or how that begins), or its name or tag (the newest).
 
     Raises:
         UserError: nothing matches, or an id's beginning matches several.
@@ -180,9 +195,10 @@ def find_run(root: Path, asked: str) -> tuple[Path, Run]:
     if (folder / RECORD).is_file():
         return folder, read_run(folder / RECORD)
     runs = list_runs(root)
-    named = [pair for pair in runs if pair[1].name == asked]
-    if named:
-        return named[-1]
+    for known_as in (lambda run: run.name == asked, lambda run: asked in run.tags):
+        named = [pair for pair in runs if known_as(pair[1])]
+        if named:
+            return named[-1]
     begun = [pair for pair in runs if _matches(pair[1], asked)]
     if len(begun) == 1:
         return begun[0]

@@ -53,6 +53,7 @@ FLAGS = {
 @click.option("--model", help="Checkpoint folder, Hugging Face id, or 'demo'.")
 @click.option("--revision", help="Of a Hugging Face id.")
 @click.option("--name", help="Version's name, such as v4.  [default: the model's own]")
+@click.option("--tag", "tags", multiple=True, metavar="WORD", help="Tag the run; repeatable.")
 @click.option(
     "--benchmarks", metavar="A,B,…", help="Benchmarks to evaluate.  [default: the six of the table]"
 )
@@ -225,17 +226,26 @@ def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
     """Open the folder to work in: the one to resume, the one already there, or a new one."""
     from harness.store import RunFolder, find_same, require_same
 
-    run = plan.new_run(name)
+    run = plan.new_run(name, flags["tags"])
     root: Path = flags["results"] / "runs"
     if flags["resume"] is not None:
         require_same(flags["resume"], run)
         return RunFolder(flags["resume"])
     stored = None if flags["again"] else find_same(root, run)
     adopted = None if flags["reuse"] is None else _reusable(plan, root, flags["reuse"])
-    folder = RunFolder.create(root, run) if stored is None else RunFolder(stored)
+    folder = _create(root, plan, run) if stored is None else RunFolder(stored)
     if adopted and folder.run.status == "incomplete":
         _adopt(folder, *adopted)
+    if not set(run.tags) <= set(folder.run.tags):
+        tags = tuple(dict.fromkeys([*folder.run.tags, *run.tags]))
+        folder.update(folder.run.model_copy(update={"tags": tags}))
     return folder
+
+
+def _create(root: Path, plan: Plan, run: Run) -> RunFolder:
+    from harness.store import RunFolder
+
+    return RunFolder.create(root, run, lineage=plan.lineage)
 
 
 def _reusable(plan: Plan, root: Path, asked: str) -> tuple[str, list[Sample]]:

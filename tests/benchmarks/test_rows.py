@@ -98,7 +98,7 @@ def test_a_benchmark_is_named_as_it_is_registered_and_pinned(name):
 
 
 def test_meta_keeps_what_the_source_says_besides():
-    assert problem_of("minerva_math").meta == {"type": "Carts (0.001 Fall 1999)"}
+    assert problem_of("minerva_math").meta == {"course": "Carts (0.001 Fall 1999)"}
     assert problem_of("math500").meta == {"subject": "Prealgebra", "level": 1}
     assert problem_of("olympiadbench", unit="km").meta["unit"] == "km"
     assert problem_of("olympiadbench").meta["is_multiple_answer"] is True
