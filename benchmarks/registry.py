@@ -81,4 +81,5 @@ def suggest(noun: str, name: str, known: list[str]) -> str:
     """Say that no ``noun`` is called ``name``, what is, and which of those was perhaps meant."""
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" -- did you mean '{close[0]}'?" if close else ""
-    return f"no {noun} is called '{name}'{hint} (known: {', '.join(known)})"
+    names = ", ".join(dict.fromkeys(known)) or "none"
+    return f"no {noun} is called '{name}'{hint} (known: {names})"

@@ -61,11 +61,12 @@ class Plan:
                     yield Request(
                         key=SampleKey(problem.id, index),
                         prompt=prompt,
-                        max_tokens=self._room(prompt),
+                        max_tokens=self.room(prompt),
                         seed=sample_seed(sampling.seed, problem.id, index),
                     )
 
-    def _room(self, prompt: Prompt) -> int:
+    def room(self, prompt: Prompt) -> int:
+        """Return how many tokens a response to ``prompt`` may have; 0 if there is no room."""
         limit = self.spec.sampling.max_tokens
         if self.checkpoint is None or prompt.token_ids is None:
             return limit
@@ -91,11 +92,7 @@ class Plan:
     def longest(self) -> int:
         """Prompt and response of the longest request, in tokens."""
         return max(
-            (
-                len(p.token_ids or ()) + self._room(p)
-                for p in self.prompts.values()
-                if self._room(p)
-            ),
+            (len(p.token_ids or ()) + self.room(p) for p in self.prompts.values() if self.room(p)),
             default=1,
         )
 

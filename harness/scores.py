@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks import Problem
 from benchmarks.errata import errata_for
 from harness.grading import Outcome, Verdict
-from harness.metrics import clustered, mean_interval, wilson
+from harness.metrics import accuracy_interval, mean_interval
 from harness.record import Average, Score, WithoutErrata
 from harness.sample import Sample
 
@@ -41,7 +41,7 @@ def score(benchmark: str, rows: Sequence[Graded]) -> Score:
         samples=len(rows),
         correct=counts[Outcome.CORRECT],
         accuracy=fmean(means) if means else 0.0,
-        interval=wilson(counts[Outcome.CORRECT], len(rows)) if single else clustered(means),
+        interval=accuracy_interval(means, samples=len(rows)),
         interval_method="wilson" if single else "normal, clustered by problem",
         outcomes={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
         at_limit=sum(row.sample.finish_reason == "length" for row in rows),

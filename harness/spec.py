@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -169,15 +170,30 @@ class Identity(Frozen):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def differences(left: BaseModel, right: BaseModel) -> list[str]:
-    """List the fields in which two identities differ, as ``field: left -> right``.
+class Change(NamedTuple):
+    """A field that two records do not share, with both values as text."""
 
-    Long values (sums) are shortened to twelve characters.
+    field: str
+    a: str
+    b: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.a} -> {self.b}"
+
+
+def differences(left: BaseModel, right: BaseModel) -> list[str]:
+    """List the fields in which two identities differ, as ``field: left -> right``."""
+    return list(map(str, changes(left.model_dump(mode="json"), right.model_dump(mode="json"))))
+
+
+def changes(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Change]:
+    """List the leaves in which two nested mappings differ, by name.
+
+    Sums are shortened to twelve digits.
     """
-    ours = dict(_leaves(left.model_dump(mode="json")))
-    theirs = dict(_leaves(right.model_dump(mode="json")))
+    ours, theirs = dict(_leaves(left)), dict(_leaves(right))
     return [
-        f"{key}: {_short(ours.get(key))} -> {_short(theirs.get(key))}"
+        Change(key, _short(ours.get(key)), _short(theirs.get(key)))
         for key in sorted(ours.keys() | theirs.keys())
         if ours.get(key) != theirs.get(key)
     ]
@@ -195,4 +211,6 @@ def _short(value: Any) -> str:
     if value is None:
         return "(none)"
     text = str(value)
-    return text if len(text) <= 24 else text[:12] + "…"
+    if re.fullmatch("[0-9a-f]{24,}", text):  # a sum, of which twelve digits tell enough
+        return text[:12] + "…"
+    return text if len(text) <= 100 else text[:99] + "…"

@@ -15,13 +15,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
 from benchmarks import UserError
+from benchmarks.registry import suggest
 from harness.lineage import LINEAGE
 from harness.record import Run, read_run
 from harness.sample import Sample, SampleKey
@@ -195,21 +196,30 @@ def find_run(root: Path, asked: str) -> tuple[Path, Run]:
     if (folder / RECORD).is_file():
         return folder, read_run(folder / RECORD)
     runs = list_runs(root)
+    found = search(runs, asked)
+    if found is None:
+        raise UserError(suggest(f"run under {root}", asked, [run.name for _, run in runs]))
+    return found
+
+
+def search(runs: Sequence[tuple[Path, Run]], asked: str) -> tuple[Path, Run] | None:
+    """Return the run that is asked for, or None; of several with its name or tag the last.
+
+    Raises:
+        UserError: what begins several ids was asked for.
+    """
     for known_as in (lambda run: run.name == asked, lambda run: asked in run.tags):
         named = [pair for pair in runs if known_as(pair[1])]
         if named:
             return named[-1]
-    begun = [pair for pair in runs if _matches(pair[1], asked)]
-    if len(begun) == 1:
-        return begun[0]
-    if begun:
+    begun = [pair for pair in runs if _begins(pair[1], asked)]
+    if len(begun) > 1:
         ids = ", ".join(run.id for _, run in begun)
         raise UserError(f"several runs match '{asked}': {ids}")
-    known = ", ".join(dict.fromkeys(run.name for _, run in runs)) or "none"
-    raise UserError(f"no run under {root} is called '{asked}' (known: {known})")
+    return begun[0] if begun else None
 
 
-def _matches(run: Run, asked: str) -> bool:
+def _begins(run: Run, asked: str) -> bool:
     return run.id.startswith(asked) or run.fingerprint.startswith(asked)
 
 

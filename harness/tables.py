@@ -6,12 +6,16 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import Any, Literal
 
 from tabulate import tabulate
 
+from harness.ranking import Group, grouped
 from harness.record import Interval, Run, Score
+from harness.results import Result
 from harness.scores import distrust
+from harness.text import one_line
 
 Format = Literal["text", "markdown", "csv", "latex", "json"]
 _TABULATE = {"text": "simple", "markdown": "github", "latex": "latex_booktabs"}
@@ -136,63 +140,150 @@ def run_fields(run: Run) -> dict[str, Any]:
     return {**run.model_dump(mode="json"), "trusted": not reasons, "untrusted": reasons}
 
 
-def runs_table(runs: Sequence[Run], form: Format) -> str:
-    """Return the stored runs side by side: accuracies in per cent, one row a run."""
-    benchmarks = list(dict.fromkeys(score.benchmark for run in runs for score in run.scores))
-    rows = [_run_row(run, benchmarks) for run in runs]
-    if form == "json":
-        return json.dumps(
-            [{**row, **_more(run)} for row, run in zip(rows, runs, strict=True)], indent=2
-        )
-    if form == "csv":
-        return _csv(rows)
+def runs_table(results: Sequence[Result], form: Format) -> str:
+    """Return results side by side: accuracies in per cent, one row a result.
+
+    What was not measured alike is marked, and a footnote says in what it differs; a rank is
+    one among those that were. CSV and JSON have columns for it instead.
+    """
+    groups = grouped(results)
+    benchmarks = list(dict.fromkeys(name for result in results for name in result.scores))
+    if form in ("csv", "json"):
+        rows = [row for n, group in enumerate(groups) for row in _data_rows(group, n, benchmarks)]
+        return _csv(rows) if form == "csv" else json.dumps(rows, indent=2)
+    notes = _Notes(groups)
+    letters = _letters(groups)
+    rows = [
+        row
+        for letter, group in zip(letters, groups, strict=True)
+        for row in _shown_rows(group, letter, benchmarks, notes)
+    ]
     headers = list(rows[0]) if rows else ["name", "average"]
-    body = [[_cell(value) for value in row.values()] for row in rows]
-    table = tabulate(body, headers, tablefmt=_TABULATE[form], disable_numparse=True)
-    notes = [note for run in runs for note in _run_notes(run)]
-    return "\n\n".join([table, *notes])
+    body = [[_escaped(str(value), form) for value in row.values()] for row in rows]
+    align = ["left" if name in ("name", "run") else "right" for name in headers]
+    table = tabulate(body, headers, tablefmt=_TABULATE[form], disable_numparse=True, colalign=align)
+    return "\n\n".join([table, "\n".join(_escaped(line, form) for line in notes.lines())]).rstrip()
 
 
-def _run_notes(run: Run) -> list[str]:
+class _Notes:
+    """Footnotes: each said once, numbered in the order in which they are first needed."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._of_group = {id(group): _group_note(group) for group in groups[1:]}
+        self._ranked = any(rank is not None for group in groups for rank in group.ranks)
+        self._numbers: dict[str, int] = {}
+
+    def marks(self, group: Group, result: Result) -> str:
+        texts = [*filter(None, [self._of_group.get(id(group))]), *result_notes(result)]
+        numbers = [self._numbers.setdefault(t, len(self._numbers) + 1) for t in texts]
+        return "".join(f" [{number}]" for number in numbers)
+
+    def lines(self) -> list[str]:
+        ranked = [RANK_NOTE] if self._ranked else []
+        return [*ranked, *(f"[{number}] {text}" for text, number in self._numbers.items())]
+
+
+RANK_NOTE = (
+    "rank: one more than the number of rows of the same letter whose average is higher beyond "
+    "chance (5 %, corrected over all pairs); a shared rank means that the data cannot tell, and "
+    "other letters were measured otherwise"
+)
+
+
+def _letters(groups: Sequence[Group]) -> list[str]:
+    """Return what begins the ranks of each group: nothing where there is only one.
+
+    >>> _letters([Group(results=(), ranks=())] * 28)[-2:]
+    ['aa', 'ab']
+    """
+    if len(groups) < 2:
+        return [""] * len(groups)
+    alphabet = ascii_lowercase
+    return [
+        (alphabet[n // 26 - 1] if n >= 26 else "") + alphabet[n % 26] for n in range(len(groups))
+    ]
+
+
+def _group_note(group: Group) -> str:
+    source = group.results[0].source
+    if source is not None:
+        url = f", {source.url}" if source.url else ""
+        return f"published: {source.title}{url}; what it does not state may differ from ours"
+    differs = "; ".join(
+        f"{change.field} {change.b} instead of {change.a}" for change in group.differs
+    )
+    return f"not comparable with the rows above: {differs}"
+
+
+def result_notes(result: Result) -> list[str]:
+    """Return what has to be said of one result wherever its average is shown."""
+    run = result.run
+    if run is None:
+        return []
     notes = [*_doubts(run), *_missing(run), *_reward_note(run)]
     if run.spec.limit is not None:
         notes.append(f"only the first {run.spec.limit} problems of each benchmark")
-    return [f"{run.name}: {note}" for note in notes]
+    return notes
 
 
-def _more(run: Run) -> dict[str, Any]:
-    """Return what a run's row has in JSON alone."""
-    reasons = distrust(run.scores)
+def _shown_rows(
+    group: Group, letter: str, benchmarks: Sequence[str], notes: _Notes
+) -> list[dict[str, str]]:
+    return [
+        {
+            "rank": letter if rank is None else f"{letter}{rank}",
+            "name": one_line(result.name) + notes.marks(group, result),
+            **{name: _percent_of(result, name) for name in benchmarks},
+            "average": "" if result.average is None else f"{100 * result.average:.2f}",
+            "samples": str(sum(score.samples for score in result.scores.values())),
+            "run": result.id,
+        }
+        for result, rank in zip(group.results, group.ranks, strict=True)
+    ]
+
+
+def _percent_of(result: Result, benchmark: str) -> str:
+    score = result.scores.get(benchmark)
+    return "" if score is None else f"{100 * score.accuracy:.2f}"
+
+
+def _escaped(text: str, form: Format) -> str:
+    """Keep a name from ending a cell of a Markdown table; tabulate itself escapes LaTeX."""
+    return text.replace("|", "\\|") if form == "markdown" else text
+
+
+def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": rank,
+            "group": number,
+            "name": result.name,
+            **{
+                name: None if score is None else round(100 * score.accuracy, 6)
+                for name in benchmarks
+                for score in [result.scores.get(name)]
+            },
+            "average": None if result.average is None else round(100 * result.average, 6),
+            "samples": sum(score.samples for score in result.scores.values()),
+            **_set_up(result),
+            "run": result.id,
+            "notes": "; ".join(result_notes(result)),
+        }
+        for result, rank in zip(group.results, group.ranks, strict=True)
+    ]
+
+
+def _set_up(result: Result) -> dict[str, Any]:
+    """Return how a result was measured; None is what nobody stated."""
+    run, settings = result.run, result.settings
     return {
-        "grader": run.identity.grader,
-        "trusted": not reasons,
-        "untrusted": reasons,
-        "regraded_from": run.regraded_from,
-        "without_errata": {
-            score.benchmark: score.without_errata.model_dump()
-            for score in run.scores
-            if score.without_errata is not None
-        },
+        "tags": "" if run is None else " ".join(run.tags),
+        "prompt": settings.get("prompt.style"),
+        "temperature": settings.get("sampling.temperature"),
+        "max_tokens": settings.get("sampling.max_tokens"),
+        "limit": None if run is None else run.spec.limit,
+        "grader": settings.get("grader"),
     }
-
-
-def _run_row(run: Run, benchmarks: Sequence[str]) -> dict[str, Any]:
-    by_name = {score.benchmark: 100 * score.accuracy for score in run.scores}
-    return {
-        "name": run.name,
-        **{name: by_name.get(name) for name in benchmarks},
-        "average": None if run.average is None else 100 * run.average.accuracy,
-        "samples": sum(score.samples for score in run.scores),
-        "prompt": run.spec.prompt.style,
-        "limit": run.spec.limit,
-        "run": run.id,
-    }
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ COMMANDS = {
     "eval": "Evaluate a checkpoint and store the run.",
     "show": "Show one run: its scores, its problems, its responses.",
     "table": "Print the stored runs side by side.",
+    "diff": "Compare two versions: better, worse, or no evidence.",
     "regrade": "Grade a stored run's samples again.",
     "score": "Score saved generations, this harness's or another's.",
     "grade": "Grade a file of (gold, response) pairs.",

@@ -112,6 +112,12 @@ FLAGS = {
     help="Go on with this run's folder; refused if the spec differs.",
 )
 @click.option("--reuse", metavar="RUN", help="Adopt that run's samples where they are the same.")
+@click.option(
+    "--plan",
+    "only_plan",
+    is_flag=True,
+    help="Only say what the run would cost, and how small a difference it could show.",
+)
 @click.option("--again", is_flag=True, help="Begin a new run even if this one is stored already.")
 @data_option
 @results_option
@@ -128,6 +134,8 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
         if ctx.get_parameter_source(key) is not ParameterSource.DEFAULT
     }
     spec = build_spec(given)
+    if flags["only_plan"]:
+        return _print_plan(spec, flags)
     name = flags["name"] or _default_name(spec)
     return _evaluate(spec, name, flags)
 
@@ -199,6 +207,22 @@ def _default_name(spec: EvalSpec) -> str:
     generic = {"actor", "huggingface", "checkpoint", "final", "model"}
     kept = [part for part in parts[-3:] if part not in generic and part not in ("/", ".", "..")]
     return kept[-1] if kept else spec.model
+
+
+def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
+    from harness.environment import hardware
+    from harness.forecast import forecast, forecast_fields, forecast_text
+    from harness.plan import prepare
+    from harness.store import list_runs
+
+    plan = prepare(spec, data_dir=flags["data_dir"])
+    stored = [run for _, run in list_runs(flags["results"] / "runs")]
+    found = forecast(plan, stored, hardware())
+    if flags["as_json"]:
+        click.echo(json.dumps(forecast_fields(found), indent=2))
+    else:
+        click.echo(forecast_text(found, max_tokens=spec.sampling.max_tokens))
+    return 0
 
 
 def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:

@@ -1,36 +1,111 @@
-"""`table`: the stored runs side by side."""
+"""`table`: the stored runs and the published results side by side."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks import UserError
 from harness.cli.options import json_option, results_option
 
 if TYPE_CHECKING:
+    from harness.results import Result
     from harness.tables import Format
 
 FORMATS = ("text", "markdown", "csv", "latex", "json")
+MARKDOWN, CSV = "TABLE.md", "table.csv"
+HEADING = """\
+# Results
+
+Made by `python -m harness table --write` from the stored runs and published results beside it.
+
+"""
 
 
 @click.command("table")
 @click.argument("runs", nargs=-1)
+@click.option("--tag", help="Only runs with this tag.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--write", is_flag=True, help=f"Write {MARKDOWN} and {CSV} into the results folder instead."
+)
+@click.option("--check", is_flag=True, help="Say whether those two files are current.")
 @results_option
 @json_option
-def command(runs: tuple[str, ...], format_: Format, results: Path, as_json: bool) -> None:
-    """Print stored runs side by side: RUNS by name, id or folder, or all that are complete."""
-    from harness.store import find_run, list_runs
+def command(
+    runs: tuple[str, ...],
+    tag: str | None,
+    format_: Format,
+    write: bool,
+    check: bool,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Print stored runs and published results side by side: RUNS, or all that are complete.
+
+    RUNS are named by version, tag, id or folder. Rows that were not measured alike are marked,
+    and a footnote says in what they differ; rows that cannot be told apart share a rank.
+    """
+    from harness.results import find_result, list_results
     from harness.tables import runs_table
 
-    root = results / "runs"
-    found = [find_run(root, asked) for asked in runs] if runs else list_runs(root)
-    complete = [run for _, run in found if run.status == "complete"]
-    if not complete and not as_json:
+    if write or check:
+        if runs or tag:
+            raise click.UsageError("--write and --check are about all the runs: name none")
+        _write_or_check(results, write=write)
+        return
+    found = [find_result(results, asked) for asked in runs] if runs else list_results(results)
+    found = [one for one in found if tag is None or (one.run and tag in one.run.tags)]
+    if not found and not as_json:
         raise click.ClickException(
-            f"no complete run under {root}; "
+            f"no complete run{f' tagged {tag}' if tag else ''} under {results / 'runs'}; "
             "make one: python -m harness eval --model demo --benchmarks demo"
         )
-    click.echo(runs_table(complete, "json" if as_json else format_))
+    click.echo(runs_table(found, "json" if as_json else format_))
+
+
+def _write_or_check(results: Path, *, write: bool) -> None:
+    from harness.results import list_results
+
+    stored = _without_ignored(list_results(results))
+    stale = []
+    for name, text in _files(stored).items():
+        path = results / name
+        if write:
+            path.write_text(text, encoding="utf-8")
+            click.echo(f"written: {path}")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            stale.append(str(path))
+    if stale:
+        raise UserError(
+            f"not made from the runs that are stored now: {', '.join(stale)}; "
+            "make them anew: python -m harness table --write"
+        )
+    if not write:
+        click.echo("the tables are current")
+
+
+def _files(stored: list[Result]) -> dict[str, str]:
+    from harness.tables import runs_table
+
+    return {
+        MARKDOWN: f"{HEADING}{runs_table(stored, 'markdown')}\n",
+        CSV: f"{runs_table(stored, 'csv')}\n",
+    }
+
+
+def _without_ignored(results: list[Result]) -> list[Result]:
+    """Leave out runs that git ignores: the tables are kept in git, and such runs are not."""
+    paths = [str(result.path) for result in results if result.path is not None]
+    try:
+        done = subprocess.run(
+            ["git", "check-ignore", "--stdin"],
+            input="\n".join(paths), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except OSError:  # no git: nothing is ignored
+        return results
+    ignored = set(done.stdout.splitlines())
+    return [result for result in results if str(result.path) not in ignored]

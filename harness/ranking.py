@@ -1,0 +1,92 @@
+"""Which results can be ranked against each other, and which of those can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import sqrt
+from statistics import fmean
+
+from harness import significance
+from harness.compare import LEVEL, mean_differences, obstacles, pair_up, tally
+from harness.metrics import standard_error
+from harness.results import Result
+from harness.spec import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Results that were measured alike, best average first, with their ranks."""
+
+    results: tuple[Result, ...]
+    ranks: tuple[int | None, ...]
+    """1 for those that nothing else is better than; equal for what cannot be told apart;
+    None where there is nothing to be ranked against."""
+    differs: tuple[Change, ...] = ()
+    """In what, from the first group."""
+
+
+def grouped(results: Sequence[Result]) -> list[Group]:
+    """Sort results into groups that can be compared, the largest first, then the newest.
+
+    Published rows are a group a source: what they do not state may differ from ours.
+    """
+    found: list[list[Result]] = []
+    for result in results:
+        for members in found:
+            if _alike(members[0], result):
+                members.append(result)
+                break
+        else:
+            found.append([result])
+    newest = {id(members): number for number, members in enumerate(found)}
+    found.sort(key=lambda members: (members[0].run is None, -len(members), -newest[id(members)]))
+    return [_group(members, found[0][0]) for members in found]
+
+
+def _alike(one: Result, other: Result) -> bool:
+    if one.run is None or other.run is None:
+        return one.source is not None and one.source is other.source and not obstacles(one, other)
+    return not obstacles(one, other)
+
+
+def _group(members: Sequence[Result], first: Result) -> Group:
+    best_first = sorted(members, key=lambda result: result.average or 0.0, reverse=True)
+    return Group(
+        results=tuple(best_first),
+        ranks=tuple(ranks(best_first)) if len(best_first) > 1 else (None,),
+        differs=tuple(obstacles(first, best_first[0])),
+    )
+
+
+def ranks(results: Sequence[Result]) -> list[int]:
+    """Rank comparable results by their average; what cannot be told apart shares a rank.
+
+    A result's rank is one more than the number of results that are better than it (Chiang
+    et al., "Chatbot Arena", arXiv 2403.04132, §5): a two-sided z test of each pair's difference
+    of averages, paired by problem where verdicts exist, at 5 % after Holm's correction over
+    all pairs.
+    """
+    pairs = list(combinations(range(len(results)), 2))
+    tested = [_average_test(results[i], results[j]) for i, j in pairs]
+    adjusted = significance.holm([p_value for _, p_value in tested])
+    better = [0] * len(results)
+    for (i, j), (difference, _), p_value in zip(pairs, tested, adjusted, strict=True):
+        if p_value < LEVEL:
+            better[i if difference > 0 else j] += 1
+    return [count + 1 for count in better]
+
+
+def _average_test(a: Result, b: Result) -> tuple[float, float]:
+    """Return the difference of the averages, B − A, and its p-value."""
+    pairs, _ = pair_up(a, b)
+    if not all(pair.rows_a for pair in pairs.values()):
+        found = significance.average_unpaired(
+            {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
+        )
+        return found.difference, found.p_value
+    differences = [mean_differences(pair) for pair in pairs.values()]
+    error = sqrt(sum(standard_error(one) ** 2 for one in differences)) / len(differences)
+    mean = fmean(map(fmean, differences))
+    return mean, significance.two_sided(mean, error)
