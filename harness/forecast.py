@@ -181,7 +181,7 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
             f"about {max(1, round(found.seconds / 60))} minutes of generating, at its speed"
         )
     elif found.like is not None:
-        lines.append("minutes are not known: that run tells no speed of this machine")
+        lines.append("how long is not known: that run tells no speed of this model here")
     lines.append(
         "shown: the smallest true difference to another run of these problems that is found four "
         "times in five, at 5 % over all benchmarks (Holm); two checkpoints are assumed to agree "

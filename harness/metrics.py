@@ -48,7 +48,8 @@ def wilson(correct: float, total: int) -> Interval:
     centre = (share + square / (2 * total)) / (1 + square / total)
     half = Z95 * sqrt(share * (1 - share) / total + square / (4 * total**2)) / (1 + square / total)
     return Interval(
-        low=0.0 if correct == 0 else centre - half, high=1.0 if correct == total else centre + half
+        low=0.0 if correct == 0 else max(0.0, centre - half),
+        high=1.0 if correct == total else min(1.0, centre + half),
     )
 
 

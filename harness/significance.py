@@ -231,11 +231,11 @@ def t_quantile(probability: float, freedom: int) -> float:
 
 def _t_within(angle: float, freedom: int) -> float:
     """Return P(|T| < √ν tan(angle))."""
-    odd = freedom % 2
-    term, total = cos(angle) if odd else 1.0, 0.0
+    odd, cosine = freedom % 2, cos(angle)
+    term, total, square = cosine if odd else 1.0, 0.0, cosine**2
     for k in range(2 + odd, freedom + 1, 2):
         total += term
-        term *= (k - 1) / k * cos(angle) ** 2
+        term *= (k - 1) / k * square
     total *= sin(angle)
     return 2 / pi * (angle + total) if odd else total
 
@@ -281,7 +281,7 @@ def _newcombe(a: Tally, b: Tally) -> Interval:
     difference = b.accuracy - a.accuracy
     below = _hypotenuse(b.accuracy - interval_b.low, interval_a.high - a.accuracy)
     above = _hypotenuse(interval_b.high - b.accuracy, a.accuracy - interval_a.low)
-    return Interval(low=difference - below, high=difference + above)
+    return Interval(low=max(-1.0, difference - below), high=min(1.0, difference + above))
 
 
 def _wilson(tally: Tally) -> Interval:
@@ -324,7 +324,13 @@ def _pooled_z(a: Tally, b: Tally) -> float:
 
 
 def two_sided(difference: float, error: float) -> float:
-    """Return the normal p-value; no difference is no evidence, however small its error."""
+    """Return the two-sided normal p-value 2 (1 − Φ(|difference| / error)).
+
+    No difference is no evidence, however small its error.
+
+    >>> round(two_sided(0.0196, 0.01), 3), two_sided(0.0, 0.0)
+    (0.05, 1.0)
+    """
     return erfc(abs(difference) / error / sqrt(2)) if difference and error else 1.0
 
 

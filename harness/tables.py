@@ -212,7 +212,7 @@ def _group_note(group: Group) -> str:
     differs = "; ".join(
         f"{change.field} {change.b} instead of {change.a}" for change in group.differs
     )
-    return f"not comparable with the rows above: {differs}"
+    return f"not comparable with the first row: {differs}"
 
 
 def result_notes(result: Result) -> list[str]:

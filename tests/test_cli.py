@@ -44,7 +44,7 @@ def test_every_flag_of_eval_is_in_the_spec_or_named_here() -> None:
 
     elsewhere = {
         "name", "tags", "benchmarks", "template_args", "counts", "engine_args", "spec_file", "resume",
-        "again", "reuse", "data_dir", "results", "as_json",
+        "only_plan", "again", "reuse", "data_dir", "results", "as_json",
     }  # fmt: skip
     assert {p.name for p in command.params} - elsewhere == FLAGS.keys()
     spec = EvalSpec(model="m").model_dump()
