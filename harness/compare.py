@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Literal, NamedTuple
 
 from benchmarks import UserError
-from harness import significance
+from harness import power, significance
 from harness.metrics import accuracy_interval
 from harness.record import Interval
 from harness.results import Result, ResultScore
@@ -298,8 +298,8 @@ def _row(
         difference=difference,
         adjusted_p=adjusted,
         verdict=verdict(difference.difference, adjusted),
-        detectable=significance.detectable(error, level=level, power=POWER),
-        problems_needed=significance.problems_needed(
+        detectable=power.detectable(error, level=level, power=POWER),
+        problems_needed=power.problems_needed(
             difference.difference, error, side_a.problems, level=level, power=POWER
         ),
         samples_needed=_samples_needed(pair, level),
@@ -320,7 +320,7 @@ def _samples_needed(pair: Pair, level: float) -> int | None:
         return None
     # Saved generations may have fewer samples of one problem than of another.
     counts = [min(row.samples for row in rows) for rows in (pair.rows_a, pair.rows_b)]
-    return significance.samples_needed(
+    return power.samples_needed(
         [row.accuracy for row in pair.rows_a],
         [row.accuracy for row in pair.rows_b],
         samples_a=counts[0],
@@ -397,5 +397,5 @@ def _average(
         b=fmean(row.b.accuracy for row in rows),
         difference=found,
         verdict=verdict(found.difference, found.p_value),
-        detectable=significance.detectable(found.standard_error, level=LEVEL, power=POWER),
+        detectable=power.detectable(found.standard_error, level=LEVEL, power=POWER),
     )

@@ -11,8 +11,8 @@ from tabulate import tabulate
 
 from harness.compare import LEVEL, POWER
 from harness.plan import Plan
+from harness.power import detectable
 from harness.record import Run
-from harness.significance import detectable
 
 SHARED = 0.5
 """Assumed of two checkpoints: how far their accuracies on single problems are correlated."""

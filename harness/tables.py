@@ -150,7 +150,7 @@ def runs_table(results: Sequence[Result], form: Format) -> str:
     benchmarks = list(dict.fromkeys(name for result in results for name in result.scores))
     if form in ("csv", "json"):
         rows = [row for n, group in enumerate(groups) for row in _data_rows(group, n, benchmarks)]
-        return _csv(rows) if form == "csv" else json.dumps(rows, indent=2)
+        return _csv(rows) if form == "csv" else json.dumps(_with_more(rows, groups), indent=2)
     notes = _Notes(groups)
     letters = _letters(groups)
     rows = [
@@ -271,6 +271,29 @@ def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dic
         }
         for result, rank in zip(group.results, group.ranks, strict=True)
     ]
+
+
+def _with_more(rows: Sequence[dict[str, Any]], groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """Add what a run's row has in JSON alone."""
+    results = [result for group in groups for result in group.results]
+    return [
+        {**row, **({} if result.run is None else _more(result.run))}
+        for row, result in zip(rows, results, strict=True)
+    ]
+
+
+def _more(run: Run) -> dict[str, Any]:
+    reasons = distrust(run.scores)
+    return {
+        "trusted": not reasons,
+        "untrusted": reasons,
+        "regraded_from": run.regraded_from,
+        "without_errata": {
+            score.benchmark: score.without_errata.model_dump()
+            for score in run.scores
+            if score.without_errata is not None
+        },
+    }
 
 
 def _set_up(result: Result) -> dict[str, Any]:

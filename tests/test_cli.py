@@ -43,8 +43,8 @@ def test_every_flag_of_eval_is_in_the_spec_or_named_here() -> None:
     from harness.spec import EvalSpec
 
     elsewhere = {
-        "name", "tags", "benchmarks", "template_args", "counts", "engine_args", "spec_file", "resume",
-        "only_plan", "again", "reuse", "data_dir", "results", "as_json",
+        "name", "tags", "benchmarks", "template_args", "counts", "engine_args", "spec_file",
+        "resume", "only_plan", "again", "reuse", "data_dir", "results", "as_json",
     }  # fmt: skip
     assert {p.name for p in command.params} - elsewhere == FLAGS.keys()
     spec = EvalSpec(model="m").model_dump()
@@ -95,7 +95,7 @@ def test_table_prints_runs_in_every_format(tmp_path: Path, responses: Path) -> N
     }
     assert all("v1" in text and "33.3" in text for text in shown.values())
     assert json.loads(shown["json"])[0]["average"] == pytest.approx(100 / 3)
-    assert shown["csv"].startswith("name,demo,average")
+    assert shown["csv"].startswith("rank,group,name,demo,average")
     assert shown["latex"].startswith("\\begin{tabular}")
 
 

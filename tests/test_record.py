@@ -9,10 +9,12 @@ import pytest
 from replayed import replay_spec
 
 from harness.plan import prepare
-from harness.record import read_run
+from harness.record import MIGRATIONS, SCHEMA_VERSION, Run, read_run
+from harness.results import of_run
 from harness.tables import run_fields, runs_table, score_table
 
 STORED = sorted((Path(__file__).parent.parent / "results" / "runs").glob("*/*/run.json"))
+GOLDEN = sorted((Path(__file__).parent / "golden" / "runs").glob("schema-*/run.json"))
 ADDED = {"regraded_from", "saved"}
 
 
@@ -20,9 +22,35 @@ ADDED = {"regraded_from", "saved"}
 def test_every_stored_run_is_read_and_shown(path: Path) -> None:
     run = read_run(path)
     assert run.id == path.parent.name
-    assert run.name in runs_table([run], "text")
+    assert run.name in runs_table([of_run(Path(), run)], "text")
     assert all(score.benchmark in score_table(run) for score in run.scores)
     assert run_fields(run)["trusted"] is True
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.parent.name)
+def test_a_record_of_every_past_schema_is_read(path: Path) -> None:
+    """A golden file a version; none is ever changed, and a new version adds one."""
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    assert path.parent.name == f"schema-{fields['schema_version']}"
+    run = read_run(path)
+    assert run.schema_version == SCHEMA_VERSION
+    assert [score.model_dump()["correct"] for score in run.scores] == [
+        score["correct"] for score in fields["scores"]
+    ]
+    assert read_run(path) == Run.model_validate(json.loads(run.to_json()))
+
+
+def test_every_schema_has_its_golden_file() -> None:
+    versions = {int(path.parent.name.removeprefix("schema-")) for path in GOLDEN}
+    assert versions == {*MIGRATIONS, SCHEMA_VERSION}
+
+
+def test_verdicts_of_every_past_schema_are_read() -> None:
+    (folder,) = (path.parent for path in GOLDEN if (path.parent / "verdicts.jsonl").is_file())
+    run = read_run(folder / "run.json")
+    rows = of_run(folder, run).verdicts
+    assert rows is not None
+    assert sum(row.correct for row in rows["demo"]) == run.scores[0].correct
 
 
 def test_a_record_from_before_these_fields_is_read(tmp_path: Path, responses: Path) -> None:

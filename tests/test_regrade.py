@@ -162,10 +162,11 @@ def test_a_rewards_verdicts_cannot_be_mistaken_for_the_harnesss(old: Path) -> No
     assert set(run["scores"][0]["outcomes"]) == {"correct", "wrong"}
     assert find_run(old.parents[1], "v1")[0] == old
 
+    from harness.results import of_run
     from harness.tables import runs_table, score_table
 
     stored = find_run(old.parents[1], run["id"])[1]
-    for text in (score_table(stored), runs_table([stored], "text")):
+    for text in (score_table(stored), runs_table([of_run(Path(), stored)], "text")):
         assert "not the harness's own score" in text
     back = regrade(find_run(old.parents[1], run["id"])[0])
     assert back["run"]["name"] == "v1"

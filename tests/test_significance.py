@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Iterable
 from itertools import pairwise, product
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from tallies import single
 
 from harness.significance import (
     Difference,
     Tally,
     average_paired,
     average_unpaired,
-    detectable,
     holm,
     paired_means,
     paired_single,
-    problems_needed,
-    samples_needed,
     t_quantile,
     unpaired,
 )
@@ -45,10 +41,6 @@ SEED_B = {
     "aime24": (1, 30),
 }
 """Two checkpoints of the report this project grew from."""
-
-
-def single(correct: int, problems: int) -> Tally:
-    return Tally(problems=problems, samples=problems, accuracy=correct / problems)
 
 
 def seed_pairs() -> dict[str, tuple[Tally, Tally]]:
@@ -364,268 +356,6 @@ def test_counts_that_cannot_be() -> None:
     for probability, freedom in [(0.0, 3), (1.0, 3), (0.5, 0)]:
         with pytest.raises(ValueError, match="quantile"):
             t_quantile(probability, freedom)
-
-
-# --- power ---
-
-
-def test_power_is_what_it_says() -> None:
-    generator = np.random.default_rng(3)
-    found = generator.normal(detectable(1.0, power=0.9, level=0.01), 1, 100_000)
-    assert np.mean(np.abs(found) > stats.norm.ppf(0.995)) == pytest.approx(0.9, abs=0.005)
-
-
-@given(st.floats(0.001, 1), st.floats(0.001, 0.5), st.integers(1, 3000))
-def test_the_problems_needed_suffice_and_no_fewer_do(
-    difference: float, error: float, problems: int
-) -> None:
-    needed = problems_needed(difference, error, problems)
-    assert needed is not None
-    assert needed == problems_needed(-difference, error, problems)
-    assert detectable(error * np.sqrt(problems / needed)) <= difference * (1 + 1e-9)
-    if needed > 1:
-        assert detectable(error * np.sqrt(problems / (needed - 1))) > difference * (1 - 1e-9)
-    assert problems_needed(0.0, error, problems) is None
-
-
-def test_the_samples_needed_are_found() -> None:
-    """Two runs whose problems differ by 0.05 ± 0.1 in truth, of which 400 are asked."""
-    generator = np.random.default_rng(11)
-    truth = generator.uniform(0.2, 0.7, 400)
-    better = truth + generator.choice([-0.05, 0.15], 400)
-    a, b = (generator.binomial(64, p) / 64 for p in (truth, better))
-    needed = samples_needed(list(a), list(b), samples_a=64, samples_b=64)
-    within = np.mean(truth * (1 - truth)) + np.mean(better * (1 - better))
-    allowed = 400 * (np.mean(b - a) / detectable(1.0)) ** 2
-    assert needed == pytest.approx(within / (allowed - 0.01), abs=1)
-
-
-def test_samples_cannot_replace_problems() -> None:
-    # The two problems of three differ for good: certain answers, opposite ways.
-    a, b = [0.0, 1.0, 0.0] * 3, [1.0, 0.0, 1.0] * 3
-    assert samples_needed(a, b, samples_a=8, samples_b=8) is None
-    assert samples_needed(a, b, samples_a=1, samples_b=1) is None
-    assert samples_needed([0.5, 0.25], [0.25, 0.5], samples_a=4, samples_b=4) is None
-    assert samples_needed([], [], samples_a=4, samples_b=4) is None
-    certain = samples_needed([0.0] * 50, [1.0] * 50, samples_a=4, samples_b=4)
-    assert certain == 1
-
-
-def test_a_side_with_one_sample_is_taken_to_vary_as_the_other_does() -> None:
-    a, b = [0.0, 1.0, 0.0, 1.0] * 10, [0.25, 0.5, 0.75, 0.75] * 10
-    one = samples_needed(a, b, samples_a=1, samples_b=4)
-    other = samples_needed(b, a, samples_a=4, samples_b=1)
-    assert one == other
-    assert one is not None
-
-
-# --- simulation: do the intervals cover, do the tests keep their level ---
-
-
-class Rates(NamedTuple):
-    coverage: float
-    """Share of intervals that hold the true difference."""
-    rejected: float
-    """Share of p-values of at most 0.05."""
-
-
-def simulate(
-    truth: float, runs: int, compare: Callable[[np.random.Generator], Difference]
-) -> Rates:
-    generator = np.random.default_rng(20_240_101)
-    found = [compare(generator) for _ in range(runs)]
-    return Rates(
-        coverage=float(np.mean([f.low <= truth <= f.high for f in found])),
-        rejected=float(np.mean([f.p_value <= 0.05 for f in found])),
-    )
-
-
-def fresh(generator: np.random.Generator) -> int:
-    """Return a seed: with few draws and always the same seed, each run would err alike."""
-    return int(generator.integers(2**32))
-
-
-def accuracies(generator: np.random.Generator, truth: np.ndarray, samples: int) -> np.ndarray:
-    return generator.binomial(samples, truth) / samples
-
-
-class Pool(NamedTuple):
-    """Problems of unequal difficulty, of which a benchmark is a random choice.
-
-    A's chance of being right is Beta(mean, 1 − mean), that is mostly near 0 or near 1. B
-    has A's chance on most problems, and on the share ``apart`` one of its own.
-    """
-
-    mean: float
-    apart: float = 0.0
-    mean_apart: float = 0.0
-
-    @property
-    def truth(self) -> float:
-        return self.apart * (self.mean_apart - self.mean)
-
-    def differences(
-        self, generator: np.random.Generator, problems: int, samples: int
-    ) -> np.ndarray:
-        a = generator.beta(self.mean, 1 - self.mean, problems)
-        b = a
-        if self.apart:
-            own = generator.beta(self.mean_apart, 1 - self.mean_apart, problems)
-            b = np.where(generator.random(problems) < self.apart, own, a)
-        return accuracies(generator, b, samples) - accuracies(generator, a, samples)
-
-
-@pytest.mark.parametrize(
-    ("problems", "fixed", "broken"),
-    [(500, 0.14, 0.10), (500, 0.025, 0.025), (40, 0.25, 0.15), (40, 0.2, 0.2)],
-)
-def test_coverage_of_single_samples(problems: int, fixed: float, broken: float) -> None:
-    rates = single_rates(problems, fixed, broken)
-    assert 0.93 <= rates.coverage <= 0.97, rates
-
-
-def single_rates(problems: int, fixed: float, broken: float) -> Rates:
-    cached = lru_cache(maxsize=None)(paired_single)
-    chances = [fixed, broken, 1 - fixed - broken]
-
-    def compare(generator: np.random.Generator) -> Difference:
-        counts = generator.multinomial(problems, chances)
-        return cached(int(counts[0]), int(counts[1]), problems)
-
-    return simulate(fixed - broken, 4000, compare)
-
-
-@pytest.mark.parametrize(("problems", "discordant"), [(500, 0.24), (500, 0.05), (40, 0.4)])
-def test_size_of_single_samples(problems: int, discordant: float) -> None:
-    """Exact, so below the level: how far depends on how many problems are discordant."""
-    assert single_rates(problems, discordant / 2, discordant / 2).rejected <= 0.06
-
-
-def means_rates(problems: int, pool: Pool, samples: int = 4) -> Rates:
-    def compare(generator: np.random.Generator) -> Difference:
-        values = pool.differences(generator, problems, samples)
-        return paired_means(values.tolist(), seed=fresh(generator), draws=999)
-
-    return simulate(pool.truth, 2000, compare)
-
-
-@pytest.mark.parametrize("problems", [40, 500])
-def test_coverage_of_several_samples(problems: int) -> None:
-    rates = means_rates(problems, Pool(mean=0.3, apart=0.3, mean_apart=0.5))
-    assert 0.93 <= rates.coverage <= 0.97, rates
-
-
-@pytest.mark.parametrize("problems", [40, 500])
-def test_size_and_coverage_of_several_samples_when_nothing_differs(problems: int) -> None:
-    rates = means_rates(problems, Pool(mean=0.3))
-    assert 0.93 <= rates.coverage <= 0.97, rates
-    # Of 40 problems most do not differ, and the sums of the rest often tie.
-    assert (0.035 if problems == 500 else 0.02) <= rates.rejected <= 0.06, rates
-
-
-def unpaired_rates(a: float, b: float, problems: int = 500) -> Rates:
-    cached = lru_cache(maxsize=None)(unpaired)
-
-    def compare(generator: np.random.Generator) -> Difference:
-        right = generator.binomial(problems, [a, b])
-        return cached(single(int(right[0]), problems), single(int(right[1]), problems))
-
-    return simulate(b - a, 4000, compare)
-
-
-@pytest.mark.parametrize(("a", "b"), [(0.16, 0.24), (0.2, 0.2), (0.05, 0.06)])
-def test_coverage_and_size_of_counts(a: float, b: float) -> None:
-    rates = unpaired_rates(a, b)
-    assert 0.93 <= rates.coverage <= 0.97, rates
-    if a == b:
-        assert rates.rejected <= 0.06
-
-
-def repeated_rates(mean: float, problems: int = 500, samples: int = 8) -> Rates:
-    """Different problems in both runs, each with several samples, and only the counts known."""
-
-    def side(generator: np.random.Generator) -> Tally:
-        truth = generator.beta(mean, 1 - mean, problems)
-        accuracy = float(np.mean(accuracies(generator, truth, samples)))
-        return Tally(problems=problems, samples=problems * samples, accuracy=accuracy)
-
-    return simulate(0.0, 2000, lambda generator: unpaired(side(generator), side(generator)))
-
-
-def test_counts_of_several_samples_are_on_the_safe_side() -> None:
-    """How samples cluster is not known, so that no more than 95 % can be asked: the interval
-    assumes the worst, and is right when samples of a problem nearly agree."""
-    rates = repeated_rates(0.3)
-    assert rates.coverage >= 0.95, rates
-    assert rates.rejected <= 0.05, rates
-
-
-SIZES = {
-    "minerva_math": 272,
-    "gsm8k": 1319,
-    "amc23": 40,
-    "olympiadbench": 675,
-    "math500": 500,
-    "aime24": 30,
-}
-MEANS = {
-    "minerva_math": 0.15,
-    "gsm8k": 0.6,
-    "amc23": 0.3,
-    "olympiadbench": 0.2,
-    "math500": 0.45,
-    "aime24": 0.1,
-}
-SINGLE = dict.fromkeys(SIZES, 1)
-MIXED = SINGLE | {"amc23": 16, "aime24": 32, "math500": 4}
-
-
-def average_rates(samples: dict[str, int], apart: float, gain: float, runs: int = 1500) -> Rates:
-    pools = {name: Pool(mean, apart, mean + gain) for name, mean in MEANS.items()}
-
-    def compare(generator: np.random.Generator) -> Difference:
-        return average_paired(
-            {
-                name: pools[name].differences(generator, SIZES[name], samples[name]).tolist()
-                for name in SIZES
-            },
-            seed=fresh(generator),
-            draws=400,
-        )
-
-    return simulate(float(np.mean([p.truth for p in pools.values()])), runs, compare)
-
-
-@pytest.mark.parametrize("samples", [SINGLE, MIXED], ids=["single", "mixed"])
-def test_coverage_of_averages(samples: dict[str, int]) -> None:
-    rates = average_rates(samples, apart=0.3, gain=0.1)
-    assert 0.93 <= rates.coverage <= 0.97, rates
-
-
-@pytest.mark.parametrize("samples", [SINGLE, MIXED], ids=["single", "mixed"])
-def test_size_of_averages(samples: dict[str, int]) -> None:
-    rates = average_rates(samples, apart=0.3, gain=0.0)
-    assert 0.93 <= rates.coverage <= 0.97, rates
-    assert 0.03 <= rates.rejected <= 0.06, rates
-
-
-def unpaired_average_rates(gain: float) -> Rates:
-    def compare(generator: np.random.Generator) -> Difference:
-        sides = {}
-        for name, problems in SIZES.items():
-            right = generator.binomial(problems, [MEANS[name], MEANS[name] + gain])
-            sides[name] = single(int(right[0]), problems), single(int(right[1]), problems)
-        return average_unpaired(sides)
-
-    return simulate(gain, 2000, compare)
-
-
-@pytest.mark.parametrize("gain", [0.0, 0.05])
-def test_coverage_and_size_of_averages_of_counts(gain: float) -> None:
-    rates = unpaired_average_rates(gain)
-    assert 0.93 <= rates.coverage <= 0.97, rates
-    if not gain:
-        assert 0.03 <= rates.rejected <= 0.06, rates
 
 
 # --- brute force ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from replayed import replay_spec
@@ -12,6 +13,7 @@ from benchmarks.errata import Erratum
 from harness.grading import Outcome, Verdict
 from harness.plan import prepare
 from harness.record import Run, Score
+from harness.results import of_run
 from harness.sample import Sample
 from harness.scores import MAX_GRADER_FAILURES, Graded, average, distrust, score
 from harness.tables import run_fields, runs_table, score_table
@@ -65,10 +67,13 @@ def test_one_benchmark_in_doubt_is_named() -> None:
 
 def test_whatever_shows_a_doubtful_score_says_so(responses: object) -> None:
     run = run_with(scored([Outcome.CORRECT, Outcome.GRADER_TIMEOUT]), responses)
-    for text in (score_table(run), *(runs_table([run], form) for form in ("text", "markdown"))):
+    for text in (
+        score_table(run),
+        *(runs_table([of_run(Path(), run)], form) for form in ("text", "markdown")),
+    ):
         assert "NOT TO BE TRUSTED: demo: the grader failed on 1 of 2 samples" in text
         assert f"python -m harness regrade {run.id}" in text
-    (row,) = json.loads(runs_table([run], "json"))
+    (row,) = json.loads(runs_table([of_run(Path(), run)], "json"))
     for fields in (row, run_fields(run)):
         assert fields["trusted"] is False
         assert len(fields["untrusted"]) == 1
@@ -76,7 +81,7 @@ def test_whatever_shows_a_doubtful_score_says_so(responses: object) -> None:
 
 def test_a_sound_score_is_trusted(responses: object) -> None:
     run = run_with(scored([Outcome.CORRECT, Outcome.WRONG]), responses)
-    assert "TRUST" not in score_table(run) + runs_table([run], "text")
+    assert "TRUST" not in score_table(run) + runs_table([of_run(Path(), run)], "text")
     assert run_fields(run)["trusted"] is True
 
 
@@ -93,8 +98,8 @@ def test_doubtful_golds_are_a_footnote_and_never_the_headline(
     }  # fmt: skip
     run = run_with(one, responses)
     assert "demo: without 1 doubtful gold: 1/2 = 50.0 %" in score_table(run)
-    assert "doubtful" not in runs_table([run], "text")
-    (row,) = json.loads(runs_table([run], "json"))
+    assert "doubtful" not in runs_table([of_run(Path(), run)], "text")
+    (row,) = json.loads(runs_table([of_run(Path(), run)], "json"))
     assert row["without_errata"]["demo"]["correct"] == 1
     assert row["average"] == pytest.approx(100 / 3)
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "show": "Show one run: its scores, its problems, its responses.",
     "table": "Print the stored runs side by side.",
     "diff": "Compare two versions: better, worse, or no evidence.",
+    "report": "Write an HTML page: scores, differences, plots, every sample.",
     "regrade": "Grade a stored run's samples again.",
     "score": "Score saved generations, this harness's or another's.",
     "grade": "Grade a file of (gold, response) pairs.",

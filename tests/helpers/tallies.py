@@ -1,0 +1,10 @@
+"""Counts of one side of an unpaired comparison."""
+
+from __future__ import annotations
+
+from harness.significance import Tally
+
+
+def single(correct: int, problems: int) -> Tally:
+    """So many of the problems right, each with one sample."""
+    return Tally(problems=problems, samples=problems, accuracy=correct / problems)
