@@ -7,7 +7,7 @@ ACCELERATOR ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval test check bench-grading format clean
+.PHONY: help setup eval test check bench-grading bench-comparing format clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ check: setup ## The fast part of the tests: no engine is started.
 # With HARNESS_GRADING_CORPUS naming a folder of labelled rows; else on our own cases.
 bench-grading: setup ## Measure the grader's speed beside math-verify's, and its accuracy.
 	$(RUN) tests/performance/grading.py --output tests/performance/latest.json
+
+bench-comparing: setup ## Measure how long comparing stored runs takes.
+	PYTHONPATH=tests/helpers $(RUN) tests/performance/comparing.py --output tests/performance/latest.json
 
 format: setup ## Format the code.
 	$(VENV)/bin/ruff format .

@@ -288,8 +288,8 @@ def mean_differences(pair: Pair) -> list[float]:
 def _row(
     name: str, pair: Pair, difference: Difference, adjusted: float, *, level: float
 ) -> BenchmarkDifference:
-    flips = [_flip(a, b) for a, b in zip(pair.rows_a, pair.rows_b, strict=True)]
     side_a, side_b = _side(pair.a, pair.rows_a), _side(pair.b, pair.rows_b)
+    both = list(zip(pair.rows_a, pair.rows_b, strict=True))
     error = difference.standard_error
     return BenchmarkDifference(
         benchmark=name,
@@ -303,8 +303,8 @@ def _row(
             difference.difference, error, side_a.problems, level=level, power=POWER
         ),
         samples_needed=_samples_needed(pair, level),
-        fixed=tuple(flip for flip in flips if flip.before < 0.5 <= flip.after),
-        broken=tuple(flip for flip in flips if flip.after < 0.5 <= flip.before),
+        fixed=tuple(_flip(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
+        broken=tuple(_flip(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
     )
 
 

@@ -12,6 +12,7 @@ from harness.compare import BenchmarkDifference, Comparison, Flip, Side
 from harness.results import Result
 from harness.significance import Difference
 from harness.spec import Change
+from harness.tables import result_notes
 from harness.text import one_line
 
 LISTED = 40
@@ -26,7 +27,7 @@ def comparison_text(found: Comparison) -> str:
         "\n".join(_tests(found)),
         *_section("no evidence is not evidence of no difference:", _sizes(found)),
         *_section("", _behaviour(found)),
-        *_section("", found.notes),
+        *_section("", [*_doubts(found), *found.notes]),
         "\n".join(_setup(found)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -184,6 +185,12 @@ def _setup(found: Comparison) -> Iterator[str]:
         yield "nothing is known to differ between the two"
 
 
+def _doubts(found: Comparison) -> list[str]:
+    """Say of each side what is said wherever its scores are shown."""
+    sides = (("A", found.a), ("B", found.b))
+    return [f"{letter}: {note}" for letter, result in sides for note in result_notes(result)]
+
+
 def _changes(changes: Sequence[Change]) -> Iterator[str]:
     for change in changes:
         yield one_line(str(change), limit=160)
@@ -221,7 +228,7 @@ def comparison_fields(found: Comparison) -> dict[str, Any]:
         "average": None if found.average is None else asdict(found.average),
         "obstacles": [change._asdict() for change in found.obstacles],
         "changes": [change._asdict() for change in found.changes],
-        "notes": list(found.notes),
+        "notes": [*_doubts(found), *found.notes],
     }
 
 

@@ -254,6 +254,15 @@ def test_a_run_against_published_counts_is_unpaired(tmp_path: Path) -> None:
     assert {row.benchmark: row.verdict for row in found.rows}["olympiadbench"] == "better"
 
 
+def test_a_score_that_is_not_to_be_trusted_says_so_in_a_comparison(tmp_path: Path) -> None:
+    sound = store_run(tmp_path, "a", verdict_rows(made(1, 0.5)))
+    assert sound.run is not None
+    score = sound.run.scores[0].model_copy(update={"outcomes": {"grader timeout": 60}})
+    doubtful = store_run(tmp_path, "b", verdict_rows(made(1, 0.5)), scores=(score,))
+    assert "B: NOT TO BE TRUSTED: gsm8k" in comparison_text(compare(sound, doubtful, anyway=True))
+    assert "TRUST" not in comparison_text(compare(sound, sound))
+
+
 # --- what changed ---------------------------------------------------------------------------
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = {"torch", "vllm", "ray", "verl", "sympy", "datasets", "pandas", "transformers", "pyarrow"}
+HEAVY = {
+    "torch", "vllm", "ray", "verl", "sympy", "datasets", "pandas", "transformers", "pyarrow",
+    "matplotlib", "scipy",
+}  # fmt: skip
+RESULTS = str(ROOT / "results")
 
 
 def imports_of(path: Path) -> set[str]:
@@ -50,7 +54,17 @@ def test_grading_stands_alone(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["eval", "--help"], ["list"], ["table", "--json"]], ids=" ".join
+    "arguments",
+    [
+        ["--help"],
+        ["eval", "--help"],
+        ["list"],
+        ["table", "--json"],
+        ["table", "--results", RESULTS],
+        ["diff", "openseek-v1", "openseek-v4", "--results", RESULTS],
+        ["show", "openseek-v1", "--results", RESULTS],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
 )
 def test_the_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     program = (

@@ -50,11 +50,22 @@ def _runs(results: Path) -> Rows:
     ]
 
 
+def _published(results: Path) -> Rows:
+    from harness.published import read_published
+
+    return [
+        {"name": row.name, "model": row.model, "source": source.title}
+        for _, source in read_published(results)
+        for row in source.results
+    ]
+
+
 KINDS: dict[str, Callable[[Path], Rows]] = {
     "benchmarks": _benchmarks,
     "engines": _engines,
     "prompts": _prompts,
     "runs": _runs,
+    "published": _published,
 }
 
 
@@ -63,7 +74,7 @@ KINDS: dict[str, Callable[[Path], Rows]] = {
 @results_option
 @json_option
 def command(kind: str | None, results: Path, as_json: bool) -> None:
-    """List benchmarks, engines, prompt styles or runs; all of them without KIND."""
+    """List benchmarks, engines, prompt styles, runs or published results; all without KIND."""
     from tabulate import tabulate
 
     found = {name: KINDS[name](results) for name in ([kind] if kind else KINDS)}
