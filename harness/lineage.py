@@ -6,13 +6,12 @@ trainer tells stays in the file.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from benchmarks import UserError
+from harness.spec import read_value
 
 LINEAGE = "lineage.json"
 
@@ -63,16 +62,7 @@ def read_lineage(folder: Path) -> Lineage | None:
         UserError: the file is not a lineage.
     """
     path = folder / LINEAGE
-    if not path.is_file():
-        return None
-    try:
-        return Lineage.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path} is not a lineage: {where}: {first['msg']}") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a lineage: {error}") from error
+    return read_value(path, Lineage, "lineage") if path.is_file() else None
 
 
 def lineage_bytes(folder: Path) -> bytes | None:

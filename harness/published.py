@@ -11,16 +11,15 @@ trusted; a count of right answers beside it has to agree with it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from benchmarks import UserError
-from harness.spec import Frozen
+from harness.spec import Frozen, read_value
 
 PUBLISHED = "published"
 """The folder beside `runs` in which the files lie."""
@@ -133,7 +132,10 @@ def read_published(results: Path) -> list[tuple[Path, Published]]:
     Raises:
         UserError: a file is not of this form, or two results have the same name.
     """
-    found = [(path, _read(path)) for path in sorted((results / PUBLISHED).glob("*.json"))]
+    found = [
+        (path, read_value(path, Published, "published result"))
+        for path in sorted((results / PUBLISHED).glob("*.json"))
+    ]
     owners: dict[str, Path] = {}
     for path, source in found:
         for result in source.results:
@@ -144,14 +146,3 @@ def read_published(results: Path) -> list[tuple[Path, Published]]:
                 )
             owners[result.name] = path
     return found
-
-
-def _read(path: Path) -> Published:
-    try:
-        return Published.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path} is no published result: {where}: {first['msg']}") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a published result: {error}") from error

@@ -64,7 +64,7 @@ def ranks(results: Sequence[Result]) -> list[int]:
     """Rank comparable results by their average; what cannot be told apart shares a rank.
 
     A result's rank is one more than the number of results that are better than it (Chiang
-    et al., "Chatbot Arena", arXiv 2403.04132, §5): a two-sided z test of each pair's difference
+    et al., "Chatbot Arena", arXiv 2403.04132): a two-sided z test of each pair's difference
     of averages, paired by problem where verdicts exist, at 5 % after Holm's correction over
     all pairs.
     """

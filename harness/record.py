@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from benchmarks import UserError
-from harness.spec import EvalSpec, Frozen, Identity
+from harness.spec import EvalSpec, Frozen, Identity, first_problem
 
 SCHEMA_VERSION: Literal[2] = 2
 
@@ -168,6 +168,4 @@ def read_run(path: Path) -> Run:
     try:
         return Run.model_validate(migrated(fields))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path} is not a run: {where}: {first['msg']}") from error
+        raise UserError(f"{path} is not a run: {first_problem(error)}") from error

@@ -101,7 +101,11 @@ def paired_single(fixed: int, broken: int, problems: int) -> Difference:
     if min(fixed, broken) < 0 or fixed + broken > problems:
         raise ValueError(f"{fixed} fixed and {broken} broken of {problems} problems")
     discordant = fixed + broken
-    tail = sum(comb(discordant, i) for i in range(min(fixed, broken) + 1))
+    # Each binomial coefficient from the one before: thousands of large ones are slow to make anew.
+    ways = accumulate(
+        range(min(fixed, broken)), lambda way, i: way * (discordant - i) // (i + 1), initial=1
+    )
+    tail = sum(ways)
     return _bonett_price(
         fixed - broken,
         discordant,

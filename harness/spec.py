@@ -12,11 +12,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from benchmarks import STANDARD
+from benchmarks import STANDARD, UserError
 
 Trust = Literal["none", "model", "tokenizer", "all"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -168,6 +169,27 @@ class Identity(Frozen):
         """The sha256, in hex, of the identity's canonical JSON."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first thing that is wrong with a value, as ``field: what is wrong``."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+Value = TypeVar("Value", bound=BaseModel)
+
+
+def read_value(path: Path, kind: type[Value], noun: str) -> Value:
+    """Read a JSON file that holds a ``kind``; raise UserError if it is none."""
+    try:
+        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise UserError(f"{path} is no {noun}: {first_problem(error)}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a {noun}: {error}") from error
 
 
 class Change(NamedTuple):

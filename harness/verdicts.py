@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, ValidationError, model_validator
 
 from benchmarks import UserError
-from harness.spec import Frozen
+from harness.spec import Frozen, first_problem
 
 if TYPE_CHECKING:
     from harness.scores import Graded
@@ -171,11 +171,8 @@ def read_verdicts(folder: Path) -> list[ProblemVerdicts] | None:
             )
         return [ProblemVerdicts.model_validate_json(line) for line in lines[1:]]
     except ValidationError as error:
-        raise UserError(f"{path} holds a row that is no problem's: {_first(error)}") from error
+        raise UserError(
+            f"{path} holds a row that is no problem's: {first_problem(error)}"
+        ) from error
     except ValueError as error:
         raise UserError(f"{path} is not JSON lines: {error}") from error
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

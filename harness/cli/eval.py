@@ -148,7 +148,7 @@ def build_spec(given: dict[str, Any]) -> EvalSpec:
     """
     from pydantic import ValidationError
 
-    from harness.spec import EvalSpec
+    from harness.spec import EvalSpec, first_problem
 
     fields = _spec_fields(given.get("spec_file"))
     for flag, path in FLAGS.items():
@@ -172,14 +172,7 @@ def build_spec(given: dict[str, Any]) -> EvalSpec:
     try:
         return EvalSpec.model_validate(fields)
     except ValidationError as error:
-        raise click.UsageError(_first_problem(error)) from error
-
-
-def _first_problem(error: Any) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+        raise click.UsageError(first_problem(error)) from error
 
 
 def _spec_fields(path: Path | None) -> dict[str, Any]:

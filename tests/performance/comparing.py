@@ -8,17 +8,14 @@ Two runs over the six benchmarks' 2,836 problems with 16 samples each, and the p
 from __future__ import annotations
 
 import json
-import os
 import platform
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import click
+from startup import seconds
 from stored import store_run, verdict_rows
 
 from benchmarks import BENCHMARKS, STANDARD
@@ -28,20 +25,6 @@ REPOSITORY = Path(__file__).parent.parent.parent
 SAMPLES = 16
 RUNS = 7
 TARGETS = {"diff_published_seconds": 1.0, "diff_seconds": 1.0}
-
-
-def seconds(arguments: list[str], folder: Path) -> float:
-    """Return the wall time of one command in a fresh process, which may keep compiled modules."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    began = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        cwd=folder,
-        env=environment,
-    )
-    return time.perf_counter() - began
 
 
 def two_runs(results: Path) -> int:

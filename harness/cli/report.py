@@ -1,0 +1,100 @@
+"""`report`: scores, differences, plots and every sample, in one HTML file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from harness.cli.options import data_option, results_option
+
+SAY_AFTER = 2.0
+"""Seconds between the lines that say how far it is; a short report says nothing."""
+
+EXAMPLES = """\b
+Examples:
+  python -m harness report v1 v4 -o v1-v4.html
+  python -m harness report v4 -o v4.html --png plots
+"""
+
+
+@click.command("report", epilog=EXAMPLES)
+@click.argument("runs", nargs=-1)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    metavar="FILE",
+    help="The HTML file.",
+)
+@click.option(
+    "--png",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write every plot as a PNG file as well.",
+)
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Compare what all have even if they were not measured alike; says so.",
+)
+@data_option
+@results_option
+def command(
+    runs: tuple[str, ...],
+    output: Path,
+    png: Path | None,
+    anyway: bool,
+    data_dir: Path | None,
+    results: Path,
+) -> None:
+    """Write one HTML file about RUNS: by name, tag, id or folder, or published results by name.
+
+    Two runs are compared, of more each with the first. The file needs no network and no server:
+    it holds the scores, what their differences are worth, the plots, and every response, to be
+    filtered and read side by side.
+    """
+    if not runs:
+        raise click.UsageError(
+            "give one run or more, by name, such as: python -m harness report v1 v4 -o report.html "
+            "(python -m harness list names those that are stored)"
+        )
+    from harness.report import write_report
+    from harness.results import find_result
+
+    written = write_report(
+        [find_result(results, asked) for asked in runs],
+        output,
+        anyway=anyway,
+        data_dir=data_dir,
+        png=png,
+        say=_Progress(),
+    )
+    click.echo(f"wrote {written.path} ({_size(written.size)})")
+    if png is not None:
+        click.echo(f"wrote {written.plots} plots in {png}")
+
+
+class _Progress:
+    """Says on stderr how far it is, if it takes long."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        if time.monotonic() - self._said >= SAY_AFTER:
+            self._said = time.monotonic()
+            print(f"{text} …", file=sys.stderr)
+
+
+def _size(count: int) -> str:
+    """Return a size as people say it.
+
+    >>> _size(812_345), _size(23_456_789)
+    ('0.8 MB', '23.5 MB')
+    """
+    return f"{count / 1e6:,.1f} MB"
