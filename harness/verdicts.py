@@ -89,7 +89,7 @@ def problem_verdicts(benchmark: str, rows: Sequence[Graded]) -> Iterator[Problem
             benchmark=benchmark,
             problem_id=problem.id,
             sum=problem_sum(problem.question, problem.answer),
-            groups={key: str(problem.meta[key]) for key in keys},
+            groups={key: str(problem.meta[key]) for key in keys if key in problem.meta},
             indices=tuple(sample.index for sample in samples),
             outcomes=tuple(outcomes),
             answers=tuple(answer and answer[:LONGEST_ANSWER] for answer in answers),

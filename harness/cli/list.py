@@ -43,6 +43,7 @@ def _runs(results: Path) -> Rows:
             "name": run.name,
             "run": run.id,
             "status": run.status,
+            "tags": " ".join(run.tags),
             "average": None if run.average is None else round(100 * run.average.accuracy, 2),
             "benchmarks": " ".join(run.identity.benchmarks),
         }
