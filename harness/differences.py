@@ -107,7 +107,8 @@ def _tests(found: Comparison) -> Iterator[str]:
     how = "paired, problem by problem" if found.paired else "unpaired, from counts"
     yield (
         f"{how}: {'; '.join(tests)}; Holm's correction over {len(found.rows)} "
-        f"benchmark{'s' if len(found.rows) > 1 else ''}; percentage points"
+        f"benchmark{'s' if len(found.rows) > 1 else ''}; percentage points, each interval its "
+        "benchmark's own"
     )
     if found.average is not None:
         yield f"average: the plain mean of the benchmarks; {found.average.difference.test}"
@@ -210,7 +211,7 @@ def flips_text(found: Comparison, which: Literal["fixed", "broken"], limit: int)
 
 def _flip_row(flip: Flip) -> list[str]:
     return [
-        flip.problem_id,
+        one_line(flip.problem_id),
         f"{flip.before:.2g}",
         one_line(flip.answer_a, limit=36) or "-",
         f"{flip.after:.2g}",

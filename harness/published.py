@@ -73,12 +73,12 @@ class PublishedScore(Frozen):
 class PublishedResult(Frozen):
     """One model's scores. A setting that the source does not state is left out."""
 
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     """By which `diff` and `table` know it."""
     model: str = ""
     settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """What the source says of how it was measured: prompt, temperature, max_tokens, …"""
-    scores: dict[str, PublishedScore]
+    scores: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]+$")], PublishedScore]
     """By benchmark."""
     average: str | None = None
     """As printed, in per cent; the plain mean of the scores."""

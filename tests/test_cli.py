@@ -185,3 +185,25 @@ def test_more_samples_keep_the_first(tmp_path: Path) -> None:
     )
     assert hotter.returncode == 1
     assert "sampling.temperature: 1.0 -> 0.5" in hotter.stderr
+
+
+def test_a_plan_says_what_a_run_would_cost_and_spends_nothing(
+    tmp_path: Path, responses: Path
+) -> None:
+    done = replay(tmp_path, responses, "--plan")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^demo +12 +12 .*points$", done.stdout, re.MULTILINE)
+    assert "no stored run tells" in done.stdout
+    assert not (tmp_path / "results").exists()
+    plan = json.loads(replay(tmp_path, responses, "--plan", "--json").stdout)
+    assert plan["rows"][0]["samples"] == 12
+    assert 0 < plan["average_detectable"] < 1
+
+
+def test_a_tag_finds_a_run_and_can_be_added_later(tmp_path: Path, responses: Path) -> None:
+    assert replay(tmp_path, responses, "--name", "v1", "--tag", "sweep").returncode == 0
+    assert replay(tmp_path, responses, "--name", "v1", "--tag", "paper").returncode == 0
+    for tag in ("sweep", "paper"):
+        shown = json.loads(harness("show", tag, "--json", cwd=tmp_path).stdout)
+        assert shown["tags"] == ["sweep", "paper"]
+    assert len(list((tmp_path / "results/runs/v1").iterdir())) == 1

@@ -203,12 +203,15 @@ def _default_name(spec: EvalSpec) -> str:
 
 
 def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
+    from harness.cli.progress import open_progress
     from harness.environment import hardware
     from harness.forecast import forecast, forecast_fields, forecast_text
     from harness.plan import prepare
     from harness.store import list_runs
 
-    plan = prepare(spec, data_dir=flags["data_dir"])
+    with open_progress() as progress:
+        progress.stage("reading problems and model")
+        plan = prepare(spec, data_dir=flags["data_dir"])
     stored = [run for _, run in list_runs(flags["results"] / "runs")]
     found = forecast(plan, stored, hardware())
     if flags["as_json"]:
