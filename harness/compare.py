@@ -19,7 +19,7 @@ from harness.metrics import accuracy_interval
 from harness.record import Interval
 from harness.results import Result, ResultScore
 from harness.significance import Difference, Tally
-from harness.spec import Change, changes
+from harness.spec import UNSTATED, Change, changes
 from harness.verdicts import ProblemVerdicts
 
 LEVEL = 0.05
@@ -41,10 +41,10 @@ class Side:
     """Samples; None where only a percentage is known."""
     accuracy: float
     interval: Interval
-    truncated: float | None = None
+    at_limit: float | None = None
     """The share of samples that the token limit ended; None where that is not known."""
     no_answer: float | None = None
-    """The share of samples in which no answer was found."""
+    """The share of samples that ended by themselves and state no answer."""
     mean_tokens: float | None = None
 
 
@@ -162,10 +162,17 @@ def obstacles(a: Result, b: Result) -> list[Change]:
     """List what beside the model differs and decides a score, as far as both sides state it."""
     ours, theirs = a.settings, b.settings
     stated = sorted(ours.keys() & theirs.keys())
-    found = [Change(key, ours[key], theirs[key]) for key in stated if ours[key] != theirs[key]]
+    problems = _other_problems(a, b)
+    # The sum of what is accepted is over the problems: of other problems it says nothing more.
+    other = {change.field.rpartition(".")[0] + ".conventions" for change in problems}
+    found = [
+        Change(key, ours[key], theirs[key])
+        for key in stated
+        if ours[key] != theirs[key] and key not in other
+    ]
     if set(a.scores) != set(b.scores):
         found.append(Change("benchmarks", _names(a), _names(b)))
-    return [*found, *_other_problems(a, b)]
+    return [*found, *problems]
 
 
 def _names(result: Result) -> str:
@@ -190,19 +197,19 @@ def _shared(a: Result, b: Result) -> list[str]:
 
 def what_changed(a: Result, b: Result) -> list[Change]:
     """List everything that two results state of themselves and do not share."""
-    ours, theirs = _stated(a), _stated(b)
+    found = changes(_stated(a), _stated(b))
     if a.run is None or b.run is None:  # what only one of them can state is no change
-        ours = {key: value for key, value in ours.items() if key in theirs}
-        theirs = {key: value for key, value in theirs.items() if key in ours}
-    return changes(ours, theirs)
+        return [change for change in found if UNSTATED not in (change.a, change.b)]
+    return found
 
 
 def _stated(result: Result) -> dict[str, object]:
     run = result.run
     if run is None:
-        model = {} if result.row is None else {"model": {"name": result.row.model}}
-        return {**model, **result.settings}
-    identity = run.identity.model_dump(mode="json")
+        named = result.row is not None and result.row.model
+        return {**({"model": {"name": named}} if named else {}), **result.settings}
+    # Which problems were asked, and how often, is told by the comparison itself.
+    identity = run.identity.model_dump(mode="json", exclude={"benchmarks"})
     lineage = result.lineage
     return {
         **identity,
@@ -341,8 +348,8 @@ def _side(score: ResultScore, rows: Sequence[ProblemVerdicts]) -> Side:
         correct=sum(row.correct for row in rows),
         accuracy=fmean(row.accuracy for row in rows),
         interval=accuracy_interval([row.accuracy for row in rows], samples=samples),
-        truncated=sum(sum(row.at_limit) for row in rows) / samples,
-        no_answer=sum(row.answers.count(None) for row in rows) / samples,
+        at_limit=sum(sum(row.at_limit) for row in rows) / samples,
+        no_answer=sum(row.outcomes.count("no answer") for row in rows) / samples,
         mean_tokens=fmean(tokens) if tokens else None,
     )
 

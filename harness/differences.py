@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tabulate import tabulate
 
-from harness.compare import BenchmarkDifference, Comparison, Flip, Side
+from harness.compare import LEVEL, POWER, BenchmarkDifference, Comparison, Flip, Side
 from harness.results import Result
 from harness.significance import Difference
 from harness.spec import Change
@@ -111,7 +111,17 @@ def _tests(found: Comparison) -> Iterator[str]:
         "benchmark's own"
     )
     if found.average is not None:
-        yield f"average: the plain mean of the benchmarks; {found.average.difference.test}"
+        average = found.average.difference
+        yield (
+            f"average: the plain mean of the benchmarks; {average.test}; interval: "
+            f"{average.interval_method}"
+        )
+    if any(_excludes_zero(row.difference) and row.verdict == "no evidence" for row in found.rows):
+        yield "an interval can leave out 0 where the exact, corrected test sees no evidence"
+
+
+def _excludes_zero(found: Difference) -> bool:
+    return found.low > 0 or found.high < 0
 
 
 def _sizes(found: Comparison) -> list[str]:
@@ -124,6 +134,8 @@ def _sizes(found: Comparison) -> list[str]:
 
 
 def _size(row: BenchmarkDifference) -> str:
+    if row.detectable >= 1:
+        return f"{row.benchmark}: {row.a.problems} problems are too few to show any difference"
     text = (
         f"{row.benchmark}: {row.a.problems} problems show a true difference of "
         f"{_size_of(row.detectable)}"
@@ -142,17 +154,17 @@ def _size_of(share: float) -> str:
 
 def _behaviour(found: Comparison) -> list[str]:
     """Say how the responses changed, where both sides know of theirs."""
-    known = [row for row in found.rows if row.a.truncated is not None]
+    known = [row for row in found.rows if row.a.at_limit is not None]
     rows = [
         [
             row.benchmark,
             f"{len(row.fixed)} / {len(row.broken)}",
-            _move(row.a.truncated, row.b.truncated, 100, " %"),
+            _move(row.a.at_limit, row.b.at_limit, 100, " %"),
             _move(row.a.no_answer, row.b.no_answer, 100, " %"),
             _move(row.a.mean_tokens, row.b.mean_tokens, 1, ""),
         ]
         for row in known
-        if row.b.truncated is not None
+        if row.b.at_limit is not None
     ]
     if not rows:
         return []
@@ -225,6 +237,9 @@ def comparison_fields(found: Comparison) -> dict[str, Any]:
         "a": _result_fields(found.a),
         "b": _result_fields(found.b),
         "paired": found.paired,
+        "level": LEVEL,
+        "correction": "Holm, over the benchmarks",
+        "power": POWER,
         "benchmarks": [_row_fields(row) for row in found.rows],
         "average": None if found.average is None else asdict(found.average),
         "obstacles": [change._asdict() for change in found.obstacles],

@@ -117,7 +117,13 @@ def shrunk(accuracy: float, problems: int) -> float:
 
 def most_alike(plan: Plan, stored: Iterable[Run]) -> Run | None:
     """Return the newest complete run of the same model, else of the same engine; None without."""
-    runs = [run for run in stored if run.status == "complete" and run.saved is None]
+    runs = [
+        run
+        for run in stored
+        if run.status == "complete"
+        and run.saved is None
+        and any(score.benchmark in plan.problems for score in run.scores)
+    ]
     same_model = [run for run in runs if run.identity.model == plan.identity.model]
     same_engine = [r for r in runs if r.identity.engine.name == plan.identity.engine.name]
     return next((found[-1] for found in (same_model, same_engine) if found), None)
@@ -176,6 +182,9 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
         ]
     else:
         lines = [f"lengths and accuracies as in {found.like}"]
+        unknown = [row.benchmark for row in found.rows if row.expected_tokens is None]
+        if unknown:
+            lines[0] += f"; of {', '.join(unknown)} it says nothing: half of the problems right"
     if found.seconds is not None:
         lines.append(
             f"about {max(1, round(found.seconds / 60))} minutes of generating, at its speed"

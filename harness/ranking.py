@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import sqrt
 from statistics import fmean
 
 from harness import significance
 from harness.compare import LEVEL, mean_differences, obstacles, pair_up, tally
-from harness.metrics import standard_error
 from harness.results import Result
 from harness.spec import Change
+
+DRAWS = 2_000
+"""Of sign flips for each pair; there may be hundreds of pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +53,17 @@ def _alike(one: Result, other: Result) -> bool:
 
 
 def _group(members: Sequence[Result], first: Result) -> Group:
-    best_first = sorted(members, key=lambda result: result.average or 0.0, reverse=True)
+    differs = tuple(obstacles(first, members[0]))
+    if len(members) == 1:
+        return Group(results=tuple(members), ranks=(None,), differs=differs)
+    order = sorted(
+        zip(ranks(members), members, strict=True),
+        key=lambda pair: (pair[0], -(pair[1].average or 0)),
+    )
     return Group(
-        results=tuple(best_first),
-        ranks=tuple(ranks(best_first)) if len(best_first) > 1 else (None,),
-        differs=tuple(obstacles(first, best_first[0])),
+        results=tuple(result for _, result in order),
+        ranks=tuple(rank for rank, _ in order),
+        differs=differs,
     )
 
 
@@ -64,9 +71,8 @@ def ranks(results: Sequence[Result]) -> list[int]:
     """Rank comparable results by their average; what cannot be told apart shares a rank.
 
     A result's rank is one more than the number of results that are better than it (Chiang
-    et al., "Chatbot Arena", arXiv 2403.04132): a two-sided z test of each pair's difference
-    of averages, paired by problem where verdicts exist, at 5 % after Holm's correction over
-    all pairs.
+    et al., "Chatbot Arena", arXiv 2403.04132): each pair's averages are tested as `compare`
+    tests them, at 5 % after Holm's correction over all pairs.
     """
     pairs = list(combinations(range(len(results)), 2))
     tested = [_average_test(results[i], results[j]) for i, j in pairs]
@@ -79,14 +85,17 @@ def ranks(results: Sequence[Result]) -> list[int]:
 
 
 def _average_test(a: Result, b: Result) -> tuple[float, float]:
-    """Return the difference of the averages, B − A, and its p-value."""
+    """Return the difference of the averages, B − A, and its p-value, as a comparison has it."""
     pairs, _ = pair_up(a, b)
-    if not all(pair.rows_a for pair in pairs.values()):
-        found = significance.average_unpaired(
-            {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
+    if all(pair.rows_a for pair in pairs.values()):
+        differences = {name: mean_differences(pair) for name, pair in pairs.items()}
+        return (
+            fmean(map(fmean, differences.values())),
+            significance.average_flips(differences, draws=DRAWS),
         )
-        return found.difference, found.p_value
-    differences = [mean_differences(pair) for pair in pairs.values()]
-    error = sqrt(sum(standard_error(one) ** 2 for one in differences)) / len(differences)
-    mean = fmean(map(fmean, differences))
-    return mean, significance.two_sided(mean, error)
+    tallies = {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
+    if len(tallies) == 1:
+        found = significance.unpaired(*next(iter(tallies.values())))
+    else:
+        found = significance.average_unpaired(tallies)
+    return found.difference, found.p_value

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
-from math import atan, comb, cos, erfc, fsum, pi, prod, sin, sqrt, tan
+from math import comb, cos, erfc, fsum, pi, prod, sin, sqrt, tan
 from statistics import NormalDist, fmean
 
 import numpy as np
@@ -24,6 +24,8 @@ TIE = 1e-9
 """Closer than this, two accuracies differ by rounding only (16 samples against 7: 1/112)."""
 ENUMERATED = 2**16
 """Up to so many outcomes of sign flips are counted one by one instead of being drawn."""
+FEW = 10
+"""Fewer draws than these do not tell how small a p-value is; the normal tail does."""
 CLUSTERED = "normal, unpaired, a problem's samples counted once"
 
 
@@ -149,7 +151,8 @@ def paired_means(differences: Sequence[float], *, seed: int = 0, draws: int = 20
     p is the share of all sign flips whose |mean| reaches the observed one (Fisher, The
     Design of Experiments (1935), §21): counted, or, if the distinct outcomes are too many,
     estimated from seeded draws as (1 + reached) / (1 + draws) (Phipson and Smyth, Stat.
-    Appl. Genet. Mol. Biol. 9 (2010) 39). Of single samples it is McNemar's p.
+    Appl. Genet. Mol. Biol. 9 (2010) 39); too small for these, it is that of a normal sum of
+    variance Σ d². Of single samples it is McNemar's p.
 
     >>> found = paired_means([0.5, 0.25, 0.0, 0.25, 0.5, -0.25])
     >>> round(found.difference, 4), round(found.standard_error, 4)
@@ -201,7 +204,10 @@ def _sign_flips(differences: Sequence[float], *, seed: int, draws: int) -> float
     sums = np.zeros(draws)
     for magnitude, count in groups:
         sums += magnitude * (2 * generator.binomial(count, 0.5, draws) - count)
-    return float(1 + (np.abs(sums) >= reached).sum()) / (1 + draws)
+    extreme = int((np.abs(sums) >= reached).sum())
+    if extreme < FEW:
+        return two_sided(fsum(differences), sqrt(fsum(d * d * m for d, m in groups)))
+    return (1 + extreme) / (1 + draws)
 
 
 def _half_binomial(count: int) -> NDArray[np.float64]:
@@ -352,49 +358,69 @@ def average_paired(
     The interval is cut off at the share of draws, not 2.5 % but Φ(−t), that allows for s²
     being an estimate (Hesterberg, Am. Stat. 69 (2015) 371): t is Student's, of Satterthwaite's
     degrees of freedom (Biometrics Bull. 2 (1946) 110), since two small benchmarks can make
-    up most of Σ s²/n. p is twice the smaller share of draws on either side of 0, with one
-    added to count and draws, and carried over to Student's t alike. A benchmark without
-    spread adds none; if none has any, Bonett and Price's intervals are combined by MOVER
-    and signs are flipped.
+    up most of Σ s²/n. A benchmark without spread adds none; if none has any, Bonett and
+    Price's intervals are combined by MOVER. p is that of ``average_flips``, which holds
+    however few problems differ.
 
     >>> pairs = {"one": [1, 0, 0, 1, 0, 0, 1, 0], "two": [0, 1, -1, 0, 1, 0, 0, 0]}
     >>> found = average_paired(pairs)
     >>> round(found.difference, 3), round(found.standard_error, 3)
     (0.25, 0.146)
-    >>> round(found.low, 1), round(found.high, 1), round(found.p_value, 1)
-    (-0.1, 0.6, 0.2)
+    >>> round(found.low, 1), round(found.high, 1), round(found.p_value, 3)
+    (-0.1, 0.6, 0.219)
     """
     if not differences or not all(differences.values()):
         raise ValueError("an average needs benchmarks, and each of them problems")
     # Draws are not symmetric: computed in one of the two directions, whichever was asked.
     strata = [sorted(map(float, differences[name])) for name in sorted(differences)]
     mirror = [[0.0 - value for value in reversed(stratum)] for stratum in strata]
-    found = _average_paired(min(strata, mirror), seed=seed, draws=draws)
+    found = _average_paired(
+        min(strata, mirror), p_value=average_flips(differences, seed=seed), seed=seed, draws=draws
+    )
     if strata == mirror:
         half = (found.high - found.low) / 2
         return replace(found, difference=0.0, low=-half, high=half)
     return found if strata < mirror else found.mirrored()
 
 
-def _average_paired(strata: Sequence[Sequence[float]], *, seed: int, draws: int) -> Difference:
+def average_flips(
+    differences: Mapping[str, Sequence[float]], *, seed: int = 0, draws: int = 20_000
+) -> float:
+    """Return the p-value of the average's difference under random signs of all problems.
+
+    The test of ``paired_means``, on what each problem adds to the average: d / n / B of a
+    benchmark of n problems, one of B.
+
+    >>> average_flips({"one": [1, 1, 0], "two": [1, 0, -1, 0]})
+    0.375
+    """
+    shares = [
+        value / len(differences[name]) / len(differences)
+        for name in sorted(differences)
+        for value in differences[name]
+    ]
+    return _sign_flips(shares, seed=seed, draws=draws)
+
+
+def _average_paired(
+    strata: Sequence[Sequence[float]], *, p_value: float, seed: int, draws: int
+) -> Difference:
     if all(map(_alike, strata)):
-        return _average_alike(strata, seed=seed, draws=draws)
+        return _average_alike(strata, p_value=p_value)
     generator = np.random.default_rng(seed)
     means = np.mean([_resampled_means(s, generator, draws) for s in strata], axis=0)
     variances = [standard_error(stratum) ** 2 for stratum in strata]
     freedom = _freedom(variances, [len(stratum) for stratum in strata])
     beyond = NormalDist().cdf(-t_quantile(0.975, freedom))
     low, high = np.quantile(means, [beyond, 1 - beyond], method="weibull")
-    fewer = min((means <= TIE).sum(), (means >= -TIE).sum())
-    share = min(0.5, float(1 + fewer) / (1 + draws))
     return Difference(
         difference=fmean(map(fmean, strata)),
         low=float(low),
         high=float(high),
         standard_error=sqrt(fsum(variances)) / len(strata),
-        p_value=1 - _t_within(atan(NormalDist().inv_cdf(1 - share) / sqrt(freedom)), freedom),
-        test="stratified paired bootstrap",
-        interval_method="bootstrap percentiles, stratified by benchmark",
+        p_value=p_value,
+        test="sign-flip permutation over all problems",
+        interval_method="stratified paired bootstrap",
     )
 
 
@@ -417,19 +443,17 @@ def _resampled_means(
     return sums / size
 
 
-def _average_alike(strata: Sequence[Sequence[float]], *, seed: int, draws: int) -> Difference:
+def _average_alike(strata: Sequence[Sequence[float]], *, p_value: float) -> Difference:
     parts = [paired_means(stratum) for stratum in strata]
     values = [part.difference for part in parts]
     interval = mean_interval(values, [Interval(low=part.low, high=part.high) for part in parts])
-    # What each problem adds to the average: the sum of these is tested.
-    shares = [value / len(stratum) / len(strata) for stratum in strata for value in stratum]
     return Difference(
         difference=fmean(values),
         low=interval.low,
         high=interval.high,
         standard_error=sqrt(fsum(part.standard_error**2 for part in parts)) / len(parts),
-        p_value=_sign_flips(shares, seed=seed, draws=draws),
-        test="sign-flip permutation, clustered by problem",
+        p_value=p_value,
+        test="sign-flip permutation over all problems",
         interval_method="MOVER over Bonett-Price intervals",
     )
 

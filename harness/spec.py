@@ -192,6 +192,10 @@ def read_value(path: Path, kind: type[Value], noun: str) -> Value:
         raise UserError(f"{path} cannot be read as a {noun}: {error}") from error
 
 
+UNSTATED = "(none)"
+"""How a change names a value that one side does not have."""
+
+
 class Change(NamedTuple):
     """A field that two records do not share, with both values as text."""
 
@@ -231,7 +235,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _short(value: Any) -> str:
     if value is None:
-        return "(none)"
+        return UNSTATED
     text = str(value)
     if re.fullmatch("[0-9a-f]{24,}", text):  # a sum, of which twelve digits tell enough
         return text[:12] + "…"

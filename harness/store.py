@@ -31,6 +31,9 @@ from harness.verdicts import VERDICTS
 
 RECORD, JOURNAL, PARQUET, LOCK = "run.json", "samples.jsonl", "samples.parquet", ".lock"
 
+SHORTEST_PREFIX = 6
+"""Of an id or a fingerprint: a shorter text is rather a name that is misspelt."""
+
 _TABLED = (
     "problem_id", "index", "response", "finish_reason", "seed",
     "prompt_tokens", "completion_tokens", "error",
@@ -220,7 +223,8 @@ def search(runs: Sequence[tuple[Path, Run]], asked: str) -> tuple[Path, Run] | N
 
 
 def _begins(run: Run, asked: str) -> bool:
-    return run.id.startswith(asked) or run.fingerprint.startswith(asked)
+    long_enough = len(asked) >= SHORTEST_PREFIX
+    return long_enough and (run.id.startswith(asked) or run.fingerprint.startswith(asked))
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -251,9 +255,16 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     if (path / PARQUET).is_file():
-        with pq.ParquetFile(path / PARQUET) as file:
-            for batch in file.iter_batches(batch_size=512):
-                yield from batch.to_pylist()
+        try:
+            with pq.ParquetFile(path / PARQUET) as file:
+                for batch in file.iter_batches(batch_size=512):
+                    yield from batch.to_pylist()
+        except (OSError, ValueError) as error:  # pyarrow says either of a file that is torn
+            raise UserError(
+                f"{path / PARQUET} cannot be read ({error}); take it from where it was copied, or "
+                "draw the samples again: python -m harness eval --spec "
+                f"{path / RECORD} --again"
+            ) from error
 
 
 def _tabled(row: dict[str, Any]) -> Sample:
@@ -332,7 +343,7 @@ def _told(what: str) -> Iterator[None]:
 
 
 def _folder_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "model"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:100].strip(".-") or "model"
 
 
 def _parquet_schema() -> Any:

@@ -169,7 +169,11 @@ class _Notes:
     """Footnotes: each said once, numbered in the order in which they are first needed."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
-        self._of_group = {id(group): _group_note(group) for group in groups[1:]}
+        self._of_group = {
+            id(group): _group_note(group)
+            for group in groups
+            if group is not groups[0] or group.results[0].source is not None
+        }
         self._ranked = any(rank is not None for group in groups for rank in group.ranks)
         self._numbers: dict[str, int] = {}
 

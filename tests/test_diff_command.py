@@ -56,7 +56,9 @@ def test_two_runs_are_compared_problem_by_problem(folder: Path) -> None:
     gsm8k, aime24 = as_json["benchmarks"]
     assert (gsm8k["verdict"], aime24["verdict"]) == ("better", "no evidence")
     assert len(gsm8k["fixed"]) == 31
-    assert as_json["average"]["difference"]["test"] == "stratified paired bootstrap"
+    average = as_json["average"]["difference"]
+    assert average["test"] == "sign-flip permutation over all problems"
+    assert average["interval_method"] == "stratified paired bootstrap"
 
 
 def test_what_was_fixed_and_broken_is_listed_with_both_answers(folder: Path) -> None:

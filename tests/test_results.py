@@ -10,6 +10,7 @@ import pytest
 from stored import store_run, verdict_rows
 
 from benchmarks import UserError
+from harness.compare import compare
 from harness.ranking import grouped, ranks
 from harness.results import Result, find_result, list_results
 from harness.spec import PromptSpec, Sampling
@@ -55,6 +56,19 @@ def test_what_cannot_be_told_apart_shares_a_rank(tmp_path: Path) -> None:
     assert ranks([good, as_good, bad]) == [1, 1, 3]
     assert ranks([bad, good, as_good]) == [3, 1, 1]
     assert ranks([good, good]) == [1, 1]
+
+
+def test_a_certain_difference_is_told_though_it_does_not_vary(tmp_path: Path) -> None:
+    everything, nothing = made(tmp_path, "all", 1.1), made(tmp_path, "none", -0.1)
+    assert ranks([everything, nothing]) == [1, 2]
+
+
+def test_ranks_are_by_the_tests_of_a_comparison(tmp_path: Path) -> None:
+    """Five problems fixed and none broken is chance to an exact test, if not to a normal one."""
+    marks = [{"aime24": [[number < right] for number in range(30)]} for right in (3, 8)]
+    pair = [store_run(tmp_path, name, verdict_rows(m)) for name, m in zip("ab", marks, strict=True)]
+    assert compare(*pair).rows[0].verdict == "no evidence"
+    assert ranks(pair) == [1, 1]
 
 
 def test_only_what_was_measured_alike_is_ranked(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
 
 from benchmarks.errors import UserError
+from harness.text import printable
 
 COMMANDS = {
     "eval": "Evaluate a checkpoint and store the run.",
@@ -60,6 +62,9 @@ def main() -> None:
 
     0 done; 1 failed; 2 wrong usage; 130 interrupted, and the same command goes on.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character of ours
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(prog_name="python -m harness", standalone_mode=False)
     except click.ClickException as error:
@@ -69,7 +74,7 @@ def main() -> None:
         click.echo("interrupted; the same command goes on from here", err=True)
         sys.exit(130)
     except UserError as error:
-        click.echo(f"harness: {error}", err=True)
+        click.echo(f"harness: {printable(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # `… | head` has read enough
         sys.stderr.close()

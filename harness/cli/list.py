@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from harness.cli.options import json_option, results_option
+from harness.text import one_line
 
 Rows = list[dict[str, Any]]
 
@@ -85,4 +86,5 @@ def command(kind: str | None, results: Path, as_json: bool) -> None:
     for number, (name, rows) in enumerate(found.items()):
         if kind is None:
             click.echo(f"{'' if number == 0 else chr(10)}{name}")
-        click.echo(tabulate(rows, headers="keys", tablefmt="simple") if rows else "  none yet")
+        shown = [{key: one_line(str(cell), limit=200) for key, cell in row.items()} for row in rows]
+        click.echo(tabulate(shown, headers="keys", tablefmt="simple") if rows else "  none yet")

@@ -52,6 +52,8 @@ def command(
     from harness.results import find_result, list_results
     from harness.tables import runs_table
 
+    if write and check:
+        raise click.UsageError("--write makes the files, --check only looks at them: give one")
     if write or check:
         if runs or tag:
             raise click.UsageError("--write and --check are about all the runs: name none")
@@ -59,7 +61,7 @@ def command(
         return
     found = [find_result(results, asked) for asked in runs] if runs else list_results(results)
     found = [one for one in found if tag is None or (one.run and tag in one.run.tags)]
-    if not found and not as_json:
+    if not found and not (as_json or format_ == "json"):
         raise click.ClickException(
             f"no complete run{f' tagged {tag}' if tag else ''} under {results / 'runs'}; "
             "make one: python -m harness eval --model demo --benchmarks demo"
@@ -70,14 +72,14 @@ def command(
 def _write_or_check(results: Path, *, write: bool) -> None:
     from harness.results import list_results
 
-    stored = _without_ignored(list_results(results))
+    stored = _without_ignored(results, list_results(results))
     stale = []
     for name, text in _files(stored).items():
         path = results / name
         if write:
-            path.write_text(text, encoding="utf-8")
+            _write(path, text)
             click.echo(f"written: {path}")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+        elif not path.is_file() or path.read_bytes() != text.encode():
             stale.append(str(path))
     if stale:
         raise UserError(
@@ -86,6 +88,13 @@ def _write_or_check(results: Path, *, write: bool) -> None:
         )
     if not write:
         click.echo("the tables are current")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _files(stored: list[Result]) -> dict[str, str]:
@@ -97,15 +106,15 @@ def _files(stored: list[Result]) -> dict[str, str]:
     }
 
 
-def _without_ignored(results: list[Result]) -> list[Result]:
+def _without_ignored(folder: Path, results: list[Result]) -> list[Result]:
     """Leave out runs that git ignores: the tables are kept in git, and such runs are not."""
-    paths = [str(result.path) for result in results if result.path is not None]
+    paths = {result.id: str(result.path.resolve()) for result in results if result.path}
     try:
         done = subprocess.run(
-            ["git", "check-ignore", "--stdin"],
-            input="\n".join(paths), capture_output=True, text=True, check=False,
+            ["git", "-C", str(folder.resolve()), "check-ignore", "-z", "--stdin"],
+            input="\0".join(paths.values()), capture_output=True, text=True, check=False,
         )  # fmt: skip
     except OSError:  # no git: nothing is ignored
         return results
-    ignored = set(done.stdout.splitlines())
-    return [result for result in results if str(result.path) not in ignored]
+    ignored = set(done.stdout.split("\0"))
+    return [result for result in results if paths.get(result.id) not in ignored]

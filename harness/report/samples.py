@@ -7,7 +7,7 @@ samples open as fast as forty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def _write_responses(
     records: Records, version: _Version, folder: Path, problems: Mapping[str, _Asked], say: Say
 ) -> None:
     total = sum(row.samples for row in version.rows.values())
-    for count, row in enumerate(_rows(folder)):
+    for count, row in enumerate(read_parquet(folder)):
         if count % 512 == 0:
             say(f"responses of {version.label}: {count:,} of {total:,}")
         verdicts = version.rows.get(row["problem_id"])
@@ -104,13 +104,6 @@ def _write_responses(
             problem.gold = row["gold"]
         places = version.places.setdefault(row["problem_id"], [None] * verdicts.samples)
         places[verdicts.indices.index(row["index"])] = records.add(_record(row))
-
-
-def _rows(folder: Path) -> Iterator[dict[str, Any]]:
-    try:
-        yield from read_parquet(folder)
-    except (OSError, ValueError) as error:  # pyarrow says either of a file that is torn
-        raise UserError(f"{folder / PARQUET} cannot be read: {error}") from error
 
 
 def _record(row: Mapping[str, Any]) -> dict[str, Any]:
