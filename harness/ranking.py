@@ -29,7 +29,8 @@ class Group:
 
 
 def grouped(results: Sequence[Result]) -> list[Group]:
-    """Sort results into groups that can be compared, the largest first, then the newest.
+    """Sort results into groups that can be compared, the largest first, then that of most
+    benchmarks, then the newest.
 
     Published rows are a group a source: what they do not state may differ from ours.
     """
@@ -42,7 +43,14 @@ def grouped(results: Sequence[Result]) -> list[Group]:
         else:
             found.append([result])
     newest = {id(members): number for number, members in enumerate(found)}
-    found.sort(key=lambda members: (members[0].run is None, -len(members), -newest[id(members)]))
+    found.sort(
+        key=lambda members: (
+            members[0].run is None,
+            -len(members),
+            -len(members[0].scores),
+            -newest[id(members)],
+        )
+    )
     return [_group(members, found[0][0]) for members in found]
 
 

@@ -15,10 +15,14 @@ from harness.metrics import accuracy_interval, mean_interval
 from harness.record import Average, Score, WithoutErrata
 from harness.sample import Sample
 
-MAX_GRADER_FAILURES = 0.005
-"""The share of a benchmark's samples on which the grader may fail before its score is
+MAX_FAILURES = 0.005
+"""The share of a benchmark's samples on which grader or engine may fail before its score is
 not to be trusted: half a point, less than what two checkpoints differ by."""
-GRADER_FAILURES = (Outcome.GRADER_TIMEOUT, Outcome.GRADER_ERROR)
+FAILURES = {
+    "grader": (Outcome.GRADER_TIMEOUT, Outcome.GRADER_ERROR),
+    "engine": (Outcome.ENGINE_ERROR,),
+}
+"""By the part that failed."""
 
 
 class Graded(NamedTuple):
@@ -63,21 +67,23 @@ def _without_errata(rows: Sequence[Graded], doubted: Collection[str]) -> Without
     )
 
 
-def distrust(scores: Iterable[Score]) -> list[str]:
-    """Return why scores are not to be trusted, a reason for each benchmark concerned.
+def distrust(scores: Iterable[Score], *parts: str) -> list[str]:
+    """Return why scores are not to be trusted, a reason for each benchmark and failing part.
 
-    A sample on which the grader failed counts as not correct, which says nothing of the model.
+    A sample on which the grader or the engine failed counts as not correct, which says nothing
+    of the model. ``parts`` names those that are asked about, of `FAILURES`; all without any.
     """
     reasons = []
     for one in scores:
-        failed = {kind.value: one.outcomes.get(kind.value, 0) for kind in GRADER_FAILURES}
-        count = sum(failed.values())
-        if count > MAX_GRADER_FAILURES * one.samples:
-            kinds = ", ".join(f"{number} {kind}" for kind, number in failed.items() if number)
-            reasons.append(
-                f"{one.benchmark}: the grader failed on {count} of {one.samples} samples "
-                f"({kinds}), more than {100 * MAX_GRADER_FAILURES:g} %"
-            )
+        for part in parts or FAILURES:
+            failed = {kind.value: one.outcomes.get(kind.value, 0) for kind in FAILURES[part]}
+            count = sum(failed.values())
+            if count > MAX_FAILURES * one.samples:
+                kinds = ", ".join(f"{number} {kind}" for kind, number in failed.items() if number)
+                reasons.append(
+                    f"{one.benchmark}: the {part} failed on {count} of {one.samples} samples "
+                    f"({kinds}), more than {100 * MAX_FAILURES:g} %"
+                )
     return reasons
 
 

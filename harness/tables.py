@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tabulate import tabulate
 
+from benchmarks import BENCHMARKS
 from harness.ranking import Group, grouped
 from harness.record import Interval, Run, Score
 from harness.results import Result
@@ -81,16 +82,20 @@ def score_notes(run: Run) -> list[str]:
         if score.samples != score.problems:
             notes.append(f"{score.benchmark}: {score.problems} problems, {score.samples} samples")
         notes.extend(_without_errata(score))
-    if run.spec.limit is not None:
-        notes.append(
-            f"only the first {run.spec.limit} problems of each benchmark: not a full score"
-        )
-    return notes
+    return notes + [f"{text}: not a full score" for text in _limited(run)]
 
 
 def _doubts(run: Run) -> list[str]:
-    remedy = f"grade it again: python -m harness regrade {run.id}"
-    return [f"NOT TO BE TRUSTED: {reason}; {remedy}" for reason in distrust(run.scores)]
+    remedies = {
+        "grader": f"grade it again: python -m harness regrade {run.id}",
+        "engine": "draw those again: python -m harness eval --spec RUN.JSON --again "
+        f"--reuse {run.id}",
+    }
+    return [
+        f"NOT TO BE TRUSTED: {reason}; {remedy}"
+        for part, remedy in remedies.items()
+        for reason in distrust(run.scores, part)
+    ]
 
 
 def _sources(run: Run) -> list[str]:
@@ -120,6 +125,20 @@ def _missing(run: Run) -> list[str]:
         for score in run.scores
         if score.problems < whole.get(score.benchmark, 0)
     ]
+
+
+def _limited(run: Run) -> list[str]:
+    """Name the benchmarks of which a limit left only a part."""
+    limit = run.spec.limit
+    if limit is None:
+        return []
+    # What is not installed here has more problems, for all that is known.
+    rows = {name: BENCHMARKS[name].test.rows for name in run.spec.benchmarks if name in BENCHMARKS}
+    cut = [name for name in run.spec.benchmarks if rows.get(name, limit + 1) > limit]
+    if not cut:
+        return []
+    which = "each benchmark" if len(cut) == len(run.spec.benchmarks) else ", ".join(cut)
+    return [f"only the first {limit} problems of {which}"]
 
 
 def _without_errata(score: Score) -> list[str]:
@@ -224,10 +243,7 @@ def result_notes(result: Result) -> list[str]:
     run = result.run
     if run is None:
         return []
-    notes = [*_doubts(run), *_missing(run), *_reward_note(run)]
-    if run.spec.limit is not None:
-        notes.append(f"only the first {run.spec.limit} problems of each benchmark")
-    return notes
+    return [*_doubts(run), *_missing(run), *_reward_note(run), *_limited(run)]
 
 
 def _shown_rows(

@@ -15,7 +15,7 @@ from harness.plan import prepare
 from harness.record import Run, Score
 from harness.results import of_run
 from harness.sample import Sample
-from harness.scores import MAX_GRADER_FAILURES, Graded, average, distrust, score
+from harness.scores import MAX_FAILURES, Graded, average, distrust, score
 from harness.tables import run_fields, runs_table, score_table
 
 
@@ -46,7 +46,7 @@ def run_with(one: Score, responses: object) -> Run:
 
 @pytest.mark.parametrize("kind", [Outcome.GRADER_TIMEOUT, Outcome.GRADER_ERROR])
 def test_the_share_of_failures_decides(kind: Outcome) -> None:
-    assert MAX_GRADER_FAILURES == 0.005
+    assert MAX_FAILURES == 0.005
     assert distrust([scored([Outcome.CORRECT] * 995 + [kind] * 5)]) == []
     (reason,) = distrust([scored([Outcome.CORRECT] * 994 + [kind] * 6)])
     assert f"6 of 1000 samples (6 {kind.value})" in reason
@@ -55,8 +55,16 @@ def test_the_share_of_failures_decides(kind: Outcome) -> None:
 def test_both_kinds_of_failure_count_together_and_no_other_does() -> None:
     both = [Outcome.GRADER_TIMEOUT] * 3 + [Outcome.GRADER_ERROR] * 3
     assert distrust([scored([Outcome.CORRECT] * 994 + both)])
-    others = [Outcome.ENGINE_ERROR, Outcome.TRUNCATED, Outcome.UNPARSABLE, Outcome.NO_ANSWER]
+    others = [Outcome.WRONG, Outcome.TRUNCATED, Outcome.UNPARSABLE, Outcome.NO_ANSWER]
     assert distrust([scored(others)]) == []
+
+
+def test_what_the_engine_failed_on_says_as_little_of_the_model(responses: object) -> None:
+    run = run_with(scored([Outcome.CORRECT, Outcome.ENGINE_ERROR]), responses)
+    (reason,) = distrust(run.scores)
+    assert "the engine failed on 1 of 2 samples (1 engine error)" in reason
+    assert distrust(run.scores, "grader") == []
+    assert f"--again --reuse {run.id}" in score_table(run)
 
 
 def test_one_benchmark_in_doubt_is_named() -> None:
