@@ -19,6 +19,14 @@ from harness.scores import distrust
 from harness.text import one_line
 
 Format = Literal["text", "markdown", "csv", "latex", "json"]
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{mark: "\\" + mark for mark in "&%$#_{}"},
+    }
+)
 _TABULATE = {"text": "simple", "markdown": "github", "latex": "latex_booktabs"}
 
 
@@ -181,7 +189,16 @@ def runs_table(results: Sequence[Result], form: Format) -> str:
     body = [[_escaped(str(value), form) for value in row.values()] for row in rows]
     align = ["left" if name in ("name", "run") else "right" for name in headers]
     table = tabulate(body, headers, tablefmt=_TABULATE[form], disable_numparse=True, colalign=align)
-    return "\n\n".join([table, "\n".join(_escaped(line, form) for line in notes.lines())]).rstrip()
+    return f"{table}\n\n{_joined(notes.lines(), form)}".rstrip()
+
+
+def _joined(lines: Sequence[str], form: Format) -> str:
+    """Put footnotes under a table so that each keeps a line of its own, also once rendered."""
+    if form == "markdown":
+        return "\n".join(f"- {_escaped(line, form)}" for line in lines)
+    if form == "latex":
+        return "\n\n".join(line.translate(_LATEX) for line in lines)
+    return "\n".join(lines)
 
 
 class _Notes:
@@ -268,8 +285,11 @@ def _percent_of(result: Result, benchmark: str) -> str:
 
 
 def _escaped(text: str, form: Format) -> str:
-    """Keep a name from ending a cell of a Markdown table; tabulate itself escapes LaTeX."""
-    return text.replace("|", "\\|") if form == "markdown" else text
+    """Keep a text from ending a cell of a Markdown table, or from being HTML in it.
+
+    Cells of a LaTeX table are escaped by tabulate.
+    """
+    return text.replace("|", "\\|").replace("<", "&lt;") if form == "markdown" else text
 
 
 def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dict[str, Any]]:

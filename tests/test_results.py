@@ -96,6 +96,10 @@ def test_a_table_says_what_is_not_comparable_in_footnotes(tmp_path: Path) -> Non
     assert lines[4].split()[:3] == ["b", "c|d", "[1]"]
     assert "[1] not comparable with the first row: prompt.style gsm8k-hash instead of boxed" in text
     assert "c\\|d [1]" in runs_table(results, "markdown")
+    assert "- [1] not comparable" in runs_table(results, "markdown")
+    latex = runs_table(results, "latex")
+    assert r"beyond chance (5 \%, corrected" in latex
+    assert r"prompt.style gsm8k-hash" in latex
     rows = {row["name"]: row for row in json.loads(runs_table(results, "json"))}
     assert (rows["a"]["rank"], rows["a"]["group"]) == (2, 0)
     assert (rows["c|d"]["rank"], rows["c|d"]["group"]) == (None, 1)

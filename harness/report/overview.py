@@ -147,7 +147,7 @@ def _verdict(pair: Pair) -> Verdict:
 
 def _in_words(found: Difference) -> str:
     return (
-        f"by {points(found.difference)} points, 95 % interval {_range(found)}, "
+        f"{points(found.difference)} points, 95 % interval {_range(found)}, "
         f"p = {p_value(found.p_value)}"
     ).replace("p = <", "p < ")
 
