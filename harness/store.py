@@ -185,8 +185,17 @@ def list_runs(root: Path) -> list[tuple[Path, Run]]:
     """Return every stored run under ``root``, oldest first."""
     # A dot begins the folder of a run that was killed before it had a name.
     records = [path for path in root.glob(f"*/*/{RECORD}") if path.parent.name[0] != "."]
-    found = [(path.parent, read_run(path)) for path in records]
+    found = [(path.parent, _read_listed(path)) for path in records]
     return sorted(found, key=lambda pair: (pair[1].created, pair[1].id))
+
+
+def _read_listed(path: Path) -> Run:
+    try:
+        return read_run(path)
+    except UserError as error:
+        raise UserError(
+            f"{error}; mend it, or move {path.parent} away, and the other runs can be used again"
+        ) from error
 
 
 def find_run(root: Path, asked: str) -> tuple[Path, Run]:

@@ -48,6 +48,14 @@ def test_an_attempt_under_way_does_not_hide_the_complete_run(tmp_path: Path) -> 
     assert [result.id for result in list_results(tmp_path)] == [complete.id]
 
 
+def test_a_torn_record_says_how_to_use_the_others(tmp_path: Path) -> None:
+    torn = made(tmp_path, "v1", 0.5)
+    assert torn.path is not None
+    (torn.path / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UserError, match=f"move {torn.path} away"):
+        list_results(tmp_path)
+
+
 def test_what_cannot_be_told_apart_shares_a_rank(tmp_path: Path) -> None:
     good, as_good, bad = (
         made(tmp_path, name, accuracy, seed)
