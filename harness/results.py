@@ -28,6 +28,9 @@ from harness.verdicts import VERDICTS, ProblemVerdicts, read_verdicts
 if TYPE_CHECKING:
     from harness.record import Score
 
+PUBLISHED_ID = "published:"
+"""How a published row's id begins; its name follows. So it is found though a run has that name."""
+
 Settings = Mapping[str, str]
 """Name of a setting to its value as text; one that is not known is left out."""
 
@@ -54,7 +57,7 @@ class Result:
 
     name: str
     id: str
-    """The run's, or ``published:`` and the file."""
+    """The run's, or ``published:`` and the row's name."""
     scores: Mapping[str, ResultScore]
     """By benchmark."""
     path: Path | None = None
@@ -82,6 +85,13 @@ class Result:
         by_benchmark: dict[str, list[ProblemVerdicts]] = {name: [] for name in self.scores}
         for row in rows:
             by_benchmark.setdefault(row.benchmark, []).append(row)
+        for name, score in self.scores.items():
+            counted = sum(row.correct for row in by_benchmark[name])
+            if counted != score.correct:
+                raise UserError(
+                    f"{self.path}: the record says {score.correct} correct of {name} and the "
+                    f"verdicts {counted}; one was edited: take both from where they were copied"
+                )
         return by_benchmark
 
     @cached_property
@@ -141,7 +151,7 @@ def _of_score(score: Score) -> ResultScore:
     )
 
 
-def of_published(path: Path, source: Published, row: PublishedResult) -> Result:
+def of_published(source: Published, row: PublishedResult) -> Result:
     """Return the result of a published row.
 
     How the samples of a problem cluster was not published, so an interval counts problems.
@@ -157,8 +167,9 @@ def of_published(path: Path, source: Published, row: PublishedResult) -> Result:
         )
         for name, score in row.scores.items()
     }
-    identity = f"published:{path.stem}"
-    return Result(name=row.name, id=identity, scores=scores, source=source, row=row)
+    return Result(
+        name=row.name, id=f"{PUBLISHED_ID}{row.name}", scores=scores, source=source, row=row
+    )
 
 
 def list_results(results: Path) -> list[Result]:
@@ -169,7 +180,7 @@ def list_results(results: Path) -> list[Result]:
 
 def _published(results: Path) -> list[Result]:
     sources = read_published(results)
-    return [of_published(path, source, row) for path, source in sources for row in source.results]
+    return [of_published(source, row) for _, source in sources for row in source.results]
 
 
 def find_result(results: Path, asked: str) -> Result:
@@ -186,8 +197,9 @@ def find_result(results: Path, asked: str) -> Result:
     # An attempt that is still under way does not hide the complete run of its name.
     complete = [pair for pair in runs if pair[1].status == "complete"]
     found = search(complete, asked)
-    if found is None and asked in published:
-        return published[asked]
+    row = asked.removeprefix(PUBLISHED_ID)
+    if row in published and (found is None or row != asked):
+        return published[row]
     found = found or search(runs, asked)
     if found is None:
         names = [*(run.name for _, run in runs), *published]

@@ -32,7 +32,8 @@ def test_a_result_is_found_by_name_tag_id_folder_and_published_name(tmp_path: Pa
     assert find_result(tmp_path, "first").id == older.id
     assert find_result(tmp_path, older.id[:-1]).id == older.id
     assert find_result(tmp_path, str(older.path)).id == older.id
-    assert find_result(REPOSITORY / "results", "openseek-v1").id == "published:openseek"
+    for asked in ("openseek-v1", "published:openseek-v1"):
+        assert find_result(REPOSITORY / "results", asked).id == "published:openseek-v1"
     with pytest.raises(UserError, match="did you mean 'v1'"):
         find_result(tmp_path, "v11")
 
@@ -46,6 +47,17 @@ def test_an_attempt_under_way_does_not_hide_the_complete_run(tmp_path: Path) -> 
         with pytest.raises(UserError, match="is not complete"):
             find_result(tmp_path, asked)
     assert [result.id for result in list_results(tmp_path)] == [complete.id]
+
+
+def test_a_record_that_was_edited_is_noticed(tmp_path: Path) -> None:
+    result = made(tmp_path, "v1", 0.5)
+    assert result.path is not None
+    assert result.run is not None
+    score = result.run.scores[0].model_copy(update={"correct": 99})
+    edited = result.run.model_copy(update={"scores": (score, *result.run.scores[1:])})
+    (result.path / "run.json").write_text(edited.to_json(), encoding="utf-8")
+    with pytest.raises(UserError, match="99 correct of gsm8k"):
+        _ = find_result(tmp_path, "v1").verdicts
 
 
 def test_a_torn_record_says_how_to_use_the_others(tmp_path: Path) -> None:

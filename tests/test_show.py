@@ -203,7 +203,7 @@ def test_a_published_row_has_its_counts_and_its_source(tmp_path: Path) -> None:
     (folder / "paper.json").write_text(json.dumps(source), encoding="utf-8")
     text = shown(tmp_path, "theirs")
     assert "119/500" in text
-    assert "published:paper" in text
+    assert "published:theirs" in text
     assert "temperature 0.6" in text
     assert "A paper\\x1b[2J\nhttps://example.org/paper" in text
     assert as_json(tmp_path, "theirs")["scores"]["math500"]["correct"] == 119
