@@ -18,7 +18,7 @@ DRAWS = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Results that were measured alike, best average first, with their ranks."""
+    """Results that were measured alike, by rank and then by average."""
 
     results: tuple[Result, ...]
     ranks: tuple[int | None, ...]
