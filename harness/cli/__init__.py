@@ -13,6 +13,7 @@ from harness.text import printable
 
 COMMANDS = {
     "eval": "Evaluate a checkpoint and store the run.",
+    "train": "Train a checkpoint by a recipe.",
     "show": "Show one run: its scores, its problems, its responses.",
     "table": "Print the stored runs side by side.",
     "diff": "Compare two versions: better, worse, or no evidence.",

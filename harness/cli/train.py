@@ -1,0 +1,164 @@
+"""`train`: a base model and data into a checkpoint that `eval --model` takes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import json_option
+
+if TYPE_CHECKING:
+    from trainers import Job
+
+EXAMPLES = """\b
+Examples:
+  python -m harness train --trainer verl-grpo-v4 --model demo --data demo --output out --dry-run
+  python -m harness train --trainer verl-grpo-v4 --model BASE --data gsm8k --output out/v4
+  python -m harness train --trainer verl-grpo-v5 --model BASE --data DIR --output out/v5 \\
+      --steps 200 --set actor_rollout_ref.actor.optim.lr=2e-6 --eval
+"""
+
+
+ORIGINS = {
+    "stated": "Stated by the recipe's source:",
+    "chosen": "Chosen by this project, or by the flags named:",
+    "set": "Set by --set:",
+    "placed": "Following from where it runs:",
+}
+"""Where a setting can come from, and what is said of it."""
+
+
+@click.command("train", epilog=EXAMPLES)
+@click.option("--trainer", required=True, metavar="NAME", help="See: list trainers.")
+@click.option("--model", required=True, help="Base: a folder, a Hugging Face id, or 'demo'.")
+@click.option("--revision", help="Of a Hugging Face id.")
+@click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="A folder made by `data build`, or a source to build from: 'demo', 'gsm8k', a file, an id.",
+)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Its folder.")
+@click.option("--steps", type=click.IntRange(1), help="[default: as long as the recipe says]")
+@click.option("--seed", type=int, default=42, show_default=True)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any of the engine's own keys; repeatable.",
+)
+@click.option("--gpus", type=click.IntRange(1), help="On each node.  [default: all]")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--address", metavar="ADDRESS", help="Of a Ray cluster that runs ('auto').")
+@click.option(
+    "--logger",
+    "loggers",
+    multiple=True,
+    metavar="NAME",
+    help="wandb, tensorboard, mlflow, …; repeatable.",
+)
+@click.option("--save-every", type=click.IntRange(1), help="Steps.  [default: the recipe's]")
+@click.option(
+    "--keep", type=click.IntRange(1), default=2, show_default=True, help="Newest checkpoints kept."
+)
+@click.option("--trust-remote-code", is_flag=True, help="Run the base model's own Python files.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="HARNESS_DATA",
+    help="Folder with the benchmarks' files.",
+)
+@click.option("--dry-run", is_flag=True, help="Print recipe and command, and stop.")
+@click.option(
+    "--eval",
+    "benchmarks",
+    is_flag=False,
+    flag_value="",
+    metavar="[A,B,…]",
+    help="Then evaluate the checkpoint, on these benchmarks or on the six.",
+)
+@json_option
+@click.pass_context
+def command(
+    context: click.Context,
+    trainer: str,
+    settings: tuple[str, ...],
+    dry_run: bool,
+    benchmarks: str | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Train a checkpoint; killed at any moment, the same command goes on from the last save."""
+    from trainers import TRAINERS, TrainSpec
+
+    chosen = TRAINERS[trainer]()
+    job = chosen.plan(TrainSpec(trainer=trainer, settings=_settings(settings), **asked))
+    if dry_run:
+        click.echo(job.model_dump_json(indent=2) if as_json else "\n".join(_told(job)))
+        return
+    from harness.cli.training_progress import TrainingProgress
+
+    for note in job.notes:
+        click.echo(note, err=True)
+    with TrainingProgress() as progress:
+        checkpoint = chosen.train(job, progress)
+    click.echo(json.dumps({"checkpoint": str(checkpoint)}) if as_json else f"trained: {checkpoint}")
+    if benchmarks is not None:
+        _evaluate(context, checkpoint, benchmarks, job)
+
+
+def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Split `--set` values, which stay as they are written: the engine reads them itself."""
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"'{pair}' is not key=value", param_hint="--set")
+        settings[key] = value
+    return settings
+
+
+def _evaluate(context: click.Context, checkpoint: Path, benchmarks: str, job: Job) -> None:
+    from harness.cli.eval import command as evaluation
+
+    trust = "all" if job.spec.trust_remote_code else None
+    given = {"model": str(checkpoint), "name": checkpoint.name, "trust_remote_code": trust}
+    if benchmarks:
+        given["benchmarks"] = benchmarks
+    if job.spec.data_dir is not None:
+        given["data_dir"] = job.spec.data_dir
+    arguments = [
+        part
+        for flag, value in given.items()
+        if value is not None
+        for part in (f"--{flag.replace('_', '-').removesuffix('-dir')}", str(value))
+    ]
+    evaluation.main(arguments, standalone_mode=False, parent=context.parent)
+
+
+def _told(job: Job) -> Iterator[str]:
+    """Yield what would be run: notes, the recipe by origin, the environment, the command."""
+    from tabulate import tabulate
+
+    yield from job.notes
+    yield ""
+    for origin, heading in ORIGINS.items():
+        lines = [line for line in job.recipe if line.origin == origin]
+        if lines:
+            yield heading
+            rows = [(f"  {line.key}", _shown(line.value), line.why) for line in lines]
+            yield tabulate(rows, tablefmt="plain", maxcolwidths=[None, 60, 72])
+            yield ""
+    for name, value in job.environment.items():
+        yield f"{name}={shlex.quote(value)} \\"
+    yield shlex.join(job.command)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,154 @@
+"""verl's own keys: what there is, and what a set of them resolves to.
+
+They are read from verl's configuration files by Hydra, which is how verl reads them
+itself; verl is not imported, and a wrong key is known before anything is started.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchmarks import UserError
+
+GRPO, SFT = "ppo_trainer", "sft_trainer_engine"
+"""verl's configurations of its two trainers."""
+RENAMED = {
+    "actor_rollout_ref.actor.optim.warmup_style": "actor_rollout_ref.actor.optim.lr_scheduler_type",
+    "custom_reward_function.path": "reward.custom_reward_function.path",
+    "custom_reward_function.name": "reward.custom_reward_function.name",
+    "optim.warmup_style": "optim.lr_scheduler_type",
+}
+"""Keys that verl still reads and moves elsewhere; only the new place is taken here."""
+OPEN = (
+    "actor_rollout_ref.model.override_config.",
+    "actor_rollout_ref.rollout.engine_kwargs.",
+    "data.apply_chat_template_kwargs.",
+    "model.override_config.",
+    "ray_kwargs.ray_init.",
+    "reward.custom_reward_function.reward_kwargs.",
+    "trainer.v1.sampler.sampler_kwargs.",
+)
+"""Beginnings under which verl takes any key and hands it on."""
+UNLISTED = ("actor_rollout_ref.rollout.enable_sleep_mode",)
+"""Keys of verl's classes that its configuration files leave out."""
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
+
+
+def require_verl() -> Path:
+    """Return verl's folder of configurations.
+
+    Raises:
+        UserError: verl is not installed.
+    """
+    found = find_spec("verl")
+    if found is None or not found.submodule_search_locations:
+        raise UserError(
+            "training needs verl, which is not installed here; 'make setup' installs it, "
+            "or: pip install 'math-harness[train]'"
+        )
+    return Path(found.submodule_search_locations[0]) / "trainer" / "config"
+
+
+def compose(configuration: str, overrides: Iterable[str]) -> dict[str, Any]:
+    """Return the whole configuration as verl will see it.
+
+    Args:
+        configuration: one of `GRPO` and `SFT`.
+        overrides: ``key=value`` and ``+key=value``, in Hydra's grammar.
+
+    Raises:
+        UserError: Hydra does not take an override.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(require_verl()), version_base=None):
+            composed = hydra_compose(configuration, overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"verl's configuration does not take these settings: {reason}") from error
+    plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=False)  # type: ignore[assignment]
+    return plain
+
+
+@cache
+def known_keys(configuration: str) -> dict[str, Any]:
+    """Return every key of a configuration, with verl's default."""
+    return dict(_flat(compose(configuration, ())))
+
+
+def _flat(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def override(configuration: str, key: str, value: str) -> str:
+    """Return a setting in Hydra's grammar: ``key=value``, after a ``+`` if verl lists no such key.
+
+    Raises:
+        UserError: verl has no such key.
+    """
+    if not _KEY.fullmatch(key):
+        raise UserError(f"--set {key}={value}: '{key}' is no key; write it as part.part.name=value")
+    if key in RENAMED:
+        raise UserError(f"--set {key}: verl has renamed this key; use {RENAMED[key]}={value}")
+    known = known_keys(configuration)
+    if key in known:
+        return f"{key}={value}"
+    if key.startswith(OPEN) or key in UNLISTED:
+        return f"+{key}={value}"
+    raise UserError(_unknown(key, value, list(known)))
+
+
+def _unknown(key: str, value: str, known: list[str]) -> str:
+    """Say what there is instead: a part of the tree, the same last name elsewhere, a likeness."""
+    inside = [name for name in known if name.startswith(key + ".")]
+    if inside:
+        return f"--set {key}={value}: '{key}' is a group of {len(inside)} keys, such as {inside[0]}"
+    ends = [name for name in known if name.endswith(f".{key}")]
+    likely = ends or difflib.get_close_matches(key, known, n=1)
+    best = next(
+        (name for name in likely if name.startswith("actor_rollout_ref.actor")), *likely[:1]
+    )
+    hint = f" -- did you mean '{best}'?" if likely else ""
+    return f"--set {key}={value}: verl has no key '{key}'{hint}"
+
+
+def hydra_value(value: Any) -> str:
+    """Write a value as Hydra's grammar reads it back.
+
+    >>> hydra_value([0.9, 0.999]), hydra_value(None), hydra_value(True), hydra_value(1e-06)
+    ('[0.9,0.999]', 'null', 'true', '1e-06')
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(hydra_value(item) for item in value) + "]"
+    if isinstance(value, int | float):
+        return repr(value)
+    text = str(value)
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and text.lower() not in (
+        "null",
+        "true",
+        "false",
+    ):
+        return text
+    # Inside quotes Hydra takes a backslash for itself unless a quote follows it.
+    quoted = re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), text)
+    return f"'{quoted}'"

@@ -1,0 +1,198 @@
+"""Where a training runs, and the settings that follow from it and from nothing else.
+
+Two machines may place one recipe differently and still train the same: these settings are
+marked `placed` and are no part of what decides a checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from benchmarks import UserError
+from trainers.base import Setting, TrainSpec
+
+PLATFORM_MODULE = "trainers.verl.platform"
+_ACTOR = "actor_rollout_ref.actor"
+_REF = "actor_rollout_ref.ref"
+_ROLLOUT = "actor_rollout_ref.rollout"
+_MODEL = "actor_rollout_ref.model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """The machines of one training."""
+
+    device: Literal["cpu", "cuda"]
+    nodes: int
+    gpus: int
+    """On each node; on a CPU the one process that trains."""
+    address: str | None
+    """Of a Ray cluster that runs already; None starts one here for this training."""
+    cores: int
+    """Of this machine."""
+
+    @property
+    def processes(self) -> int:
+        """How many processes train, which is what saved states depend on."""
+        return self.nodes * self.gpus
+
+
+def place(spec: TrainSpec) -> Placement:
+    """Return where a training will run.
+
+    Raises:
+        UserError: more GPUs than there are, or several machines and no cluster.
+    """
+    if spec.nodes > 1 and spec.address is None:
+        raise UserError(
+            f"--nodes {spec.nodes}: one machine is found from here; start Ray on all of them "
+            "(ray start --head, ray start --address=…) and name it: --address auto"
+        )
+    here = visible_gpus()
+    if spec.address is None and spec.gpus is not None and spec.gpus > here:
+        found = f"{here} GPU{'s' * (here != 1)}" if here else "no GPU"
+        raise UserError(
+            f"--gpus {spec.gpus}: this machine has {found}; leave --gpus out to train on "
+            + ("all of them" if here else "the CPU")
+        )
+    # A cluster's GPUs are not seen from its head: there the flag is what says how many.
+    on_gpu = bool(here or (spec.address is not None and spec.gpus))
+    return Placement(
+        device="cuda" if on_gpu else "cpu",
+        nodes=spec.nodes,
+        gpus=(spec.gpus or here) if on_gpu else 1,
+        address=spec.address,
+        cores=len(os.sched_getaffinity(0)),
+    )
+
+
+def visible_gpus() -> int:
+    """Return how many NVIDIA GPUs this process may use, without starting CUDA in it."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+    try:
+        import pynvml
+    except ImportError:
+        return 0
+    try:
+        pynvml.nvmlInit()
+        count = int(pynvml.nvmlDeviceGetCount())
+        pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return 0
+    return count
+
+
+def settings(placement: Placement, *, filters_groups: bool) -> Iterator[Setting]:
+    """Yield what GRPO needs to be told of the machine.
+
+    verl tells a sampler that is not its own nothing of ``filters_groups``.
+    """
+    values = {**_everywhere(placement), **(_gpu() if placement.device == "cuda" else _cpu())}
+    values.update(_cluster(placement) if placement.address else _own_ray(placement))
+    if placement.device == "cpu" and not filters_groups:
+        values.update(_PROMPT_SAMPLER)
+    for key, (value, why) in values.items():
+        yield Setting(key=key, value=value, origin="placed", why=why)
+
+
+Values = dict[str, tuple[Any, str]]
+_PROMPT_SAMPLER: Values = {
+    "trainer.v1.sampler.custom_sampler.path": ("pkg://trainers.verl.sampler", ""),
+    "trainer.v1.sampler.custom_sampler.name": ("PromptSampler", "waits for less than 2 s"),
+}
+
+
+def _everywhere(placement: Placement) -> Values:
+    return {
+        "trainer.device": (placement.device, ""),
+        "trainer.nnodes": (placement.nodes, ""),
+        "trainer.n_gpus_per_node": (placement.gpus, ""),
+        "trainer.use_v1": (True, "verl's current trainer"),
+        "trainer.v1.trainer_mode": ("sync", "rollouts and updates take turns: on-policy"),
+        f"{_ACTOR}.strategy": ("fsdp2", ""),
+        f"{_ROLLOUT}.name": ("vllm", ""),
+        f"{_ROLLOUT}.tensor_model_parallel_size": (1, "a small model fits on one device"),
+    }
+
+
+def _own_ray(placement: Placement) -> Values:
+    values: Values = {"ray_kwargs.ray_init.include_dashboard": (False, "nothing here reads it")}
+    if placement.device == "cpu":
+        values["ray_kwargs.ray_init.num_cpus"] = (16, "logical: verl asks for more than there are")
+        values["ray_kwargs.ray_init.num_gpus"] = (1, "logical: the process that trains takes it")
+    return values
+
+
+def _cluster(placement: Placement) -> Values:
+    """Join a cluster, whose workers do not inherit the environment from here."""
+    variables = {
+        f"ray_kwargs.ray_init.runtime_env.env_vars.{name}": (value, "")
+        for name, value in environment(placement).items()
+    }
+    return {"ray_kwargs.ray_init.address": (placement.address, ""), **variables}
+
+
+def _gpu() -> Values:
+    flash = find_spec("flash_attn") is not None
+    attention = "flash_attention_2" if flash else "sdpa"
+    why = "flash-attn is installed" if flash else "flash-attn is not installed"
+    return {
+        f"{_MODEL}.override_config.attn_implementation": (attention, why),
+        f"{_MODEL}.use_remove_padding": (flash, "needs flash-attn"),
+        f"{_MODEL}.enable_gradient_checkpointing": (True, "memory for time"),
+        f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
+        f"{_ACTOR}.ppo_max_token_len_per_gpu": (16384, ""),
+        f"{_ROLLOUT}.log_prob_max_token_len_per_gpu": (32768, ""),
+        f"{_REF}.log_prob_max_token_len_per_gpu": (32768, ""),
+        f"{_ROLLOUT}.gpu_memory_utilization": (0.5, "the other half is for training"),
+    }
+
+
+def _cpu() -> Values:
+    return {
+        f"{_MODEL}.override_config.attn_implementation": ("sdpa", "flash-attn needs a GPU"),
+        f"{_MODEL}.use_remove_padding": (False, "needs flash-attn"),
+        f"{_MODEL}.enable_gradient_checkpointing": (False, "small models have the memory"),
+        f"{_ACTOR}.use_torch_compile": (False, "compiling takes longer than it saves"),
+        f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
+        f"{_ACTOR}.ppo_max_token_len_per_gpu": (16384, ""),
+        f"{_ROLLOUT}.enforce_eager": (True, "no CUDA graphs"),
+        f"{_ROLLOUT}.enable_sleep_mode": (False, "vLLM has none on a CPU"),
+        f"{_ROLLOUT}.free_cache_engine": (False, "the same"),
+        f"{_ROLLOUT}.agent.num_workers": (1, "few cores"),
+        f"{_ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes": (
+            256,
+            "shared memory, not a GPU's",
+        ),
+        "reward.num_workers": (1, "few cores"),
+        "data.dataloader_num_workers": (0, "few cores"),
+        "transfer_queue.backend.SimpleStorage.num_data_storage_units": (1, "few cores"),
+    }
+
+
+def environment(placement: Placement) -> dict[str, str]:
+    """Return what every process of the training finds in its environment."""
+    shared = {
+        "HYDRA_FULL_ERROR": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TOKENIZERS_PARALLELISM": "true",
+    }
+    if placement.device == "cuda":
+        return shared
+    return {
+        **shared,
+        "VERL_PLATFORM": "cpu",
+        "VERL_USE_EXTERNAL_MODULES": PLATFORM_MODULE,
+        # Names the class that trains; FSDP's, which asks the platform for its device.
+        "VERL_ENGINE_DEVICE": "cuda",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        # Two engines on the same cores: neither may hold them for itself.
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": str(placement.cores),
+    }

@@ -1,0 +1,95 @@
+"""What is done while verl trains: curves kept, saves made into checkpoints, old ones removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.lineage import Lineage
+from trainers.base import Reporter
+from trainers.curves import Step, append, read, seconds_left, to_lineage
+from trainers.rollouts import complete_steps, outcomes_of, prune
+from trainers.verl import saves
+from trainers.verl.command import Places
+from trainers.verl.export import export
+from trainers.verl.metrics import Follower
+
+KEPT_ROLLOUTS = 5
+"""Dumps of the latest steps that stay beside the first; each may be megabytes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """One launch of a training, seen from outside."""
+
+    places: Places
+    base: Path
+    lineage: Lineage
+    keep: int
+    total: int
+    reporter: Reporter
+    exported: int | None = None
+    """The last step of which there is a checkpoint."""
+    _follower: Follower | None = None
+    _counted: set[int] = field(default_factory=set)
+    """Steps whose outcomes are in the curves."""
+
+    def follow(self, log: Path) -> None:
+        """Read verl's metrics from ``log`` from here on."""
+        self._follower = Follower(log)
+        self._counted = {step.step for step in self._steps() if step.outcomes}
+
+    def tick(self) -> None:
+        """Take in what happened since the last call."""
+        for step in self._follower.new() if self._follower else ():
+            append(self.places.metrics, step)
+            self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
+        self._count_outcomes(ended=False)
+        step = saves.latest(self.places.state)
+        # verl saves a step before it logs it, and a checkpoint has its step in its curves.
+        if step != self.exported and any(row.step == step for row in self._steps()):
+            self.export_new()
+
+    def finish(self) -> None:
+        """Take in the rest, once verl has ended."""
+        self.tick()
+        self._count_outcomes(ended=True)
+        self.export_new()
+
+    def export_new(self) -> None:
+        """Make a checkpoint of verl's last save, if there is none yet."""
+        step = saves.latest(self.places.state)
+        if step is None or step == self.exported:
+            return
+        output = self.places.checkpoint(step)
+        if not output.is_dir():
+            self.reporter.phase(f"writing the checkpoint of step {step}")
+            self._export(step, output)
+        saves.keep_last(self.places.checkpoints, self.keep)
+        saves.keep_last_saves(self.places.state, self.keep)
+        self.exported = step
+
+    def _export(self, step: int, output: Path) -> None:
+        done = [row for row in self._steps() if row.step <= step]
+        lineage = self.lineage.model_copy(update={"steps": step, "curves": to_lineage(done)})
+        export(
+            saves.save_folder(self.places.state, step),
+            self.base,
+            output,
+            lineage=lineage,
+        )
+
+    def _count_outcomes(self, *, ended: bool) -> None:
+        """Add each step's outcomes to its row, as soon as its dump is whole."""
+        folder = self.places.rollouts
+        new = [n for n in complete_steps(folder, ended=ended) if n not in self._counted]
+        for number in new:
+            self._counted.add(number)
+            outcomes = outcomes_of(folder / f"{number}.jsonl")
+            if outcomes:
+                append(self.places.metrics, Step(step=number, outcomes=outcomes))
+        if new:
+            prune(folder, KEPT_ROLLOUTS)
+
+    def _steps(self) -> list[Step]:
+        return read(self.places.metrics) if self.places.metrics.is_file() else []
