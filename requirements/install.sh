@@ -24,4 +24,5 @@ fi
 for place in ${PIP_FIND_LINKS:-}; do
     set -- "$@" --find-links "$place"
 done
-exec "$venv/bin/uv" pip install "$@"
+# Compiled here, once: verl starts a dozen processes, and each would compile what it imports.
+exec "$venv/bin/uv" pip install --compile-bytecode "$@"

@@ -22,6 +22,7 @@ import click
 
 from benchmarks import BENCHMARKS, Benchmark, Conventions, Problem, UserError
 from benchmarks.errata import errata_for
+from harness.cli.data_build import build
 from harness.cli.options import data_option, json_option
 
 if TYPE_CHECKING:
@@ -84,10 +85,11 @@ class Report:
 
 @click.group()
 def data() -> None:
-    """Fetch and verify the benchmarks' files."""
+    """Fetch and verify the benchmarks' files; build training data."""
 
 
 command = data
+data.add_command(build)
 
 
 @data.command()

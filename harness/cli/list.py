@@ -30,6 +30,12 @@ def _engines(_: Path) -> Rows:
     return [{"name": name, "about": ENGINES[name].about} for name in ENGINES]
 
 
+def _trainers(_: Path) -> Rows:
+    from trainers import TRAINERS
+
+    return [{"name": name, "about": TRAINERS[name].about} for name in TRAINERS]
+
+
 def _prompts(_: Path) -> Rows:
     from harness.prompts import STYLES
 
@@ -65,6 +71,7 @@ def _published(results: Path) -> Rows:
 KINDS: dict[str, Callable[[Path], Rows]] = {
     "benchmarks": _benchmarks,
     "engines": _engines,
+    "trainers": _trainers,
     "prompts": _prompts,
     "runs": _runs,
     "published": _published,
@@ -76,7 +83,7 @@ KINDS: dict[str, Callable[[Path], Rows]] = {
 @results_option
 @json_option
 def command(kind: str | None, results: Path, as_json: bool) -> None:
-    """List benchmarks, engines, prompt styles, runs or published results; all without KIND."""
+    """List benchmarks, engines, trainers, prompt styles, runs or published results; all without KIND."""
     from tabulate import tabulate
 
     found = {name: KINDS[name](results) for name in ([kind] if kind else KINDS)}

@@ -41,7 +41,7 @@ ORIGINS = {
     "--data",
     required=True,
     metavar="DATA",
-    help="A folder made by `data build`, or a source to build from: 'demo', 'gsm8k', a file, an id.",
+    help="A folder made by `data build`, or what to build from: 'demo', 'gsm8k', a file, an id.",
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Its folder.")
 @click.option("--steps", type=click.IntRange(1), help="[default: as long as the recipe says]")

@@ -72,14 +72,29 @@ def compose(configuration: str, overrides: Iterable[str]) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    given = list(overrides)
     try:
         with initialize_config_dir(str(require_verl()), version_base=None):
-            composed = hydra_compose(configuration, overrides=list(overrides))
+            composed = hydra_compose(configuration, overrides=given)
     except (HydraException, OmegaConfBaseException) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"verl's configuration does not take these settings: {reason}") from error
+        which = ", ".join(_unreadable(given)) or "these settings"
+        raise UserError(f"verl's configuration does not take {which}: {reason}") from error
     plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=False)  # type: ignore[assignment]
     return plain
+
+
+def _unreadable(overrides: Iterable[str]) -> Iterator[str]:
+    """Yield what is not in Hydra's grammar: its own message shows a part of the value alone."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    for given in overrides:
+        try:
+            parser.parse_override(given)
+        except HydraException:
+            yield given
 
 
 @cache
@@ -122,7 +137,7 @@ def _unknown(key: str, value: str, known: list[str]) -> str:
     ends = [name for name in known if name.endswith(f".{key}")]
     likely = ends or difflib.get_close_matches(key, known, n=1)
     best = next(
-        (name for name in likely if name.startswith("actor_rollout_ref.actor")), *likely[:1]
+        (name for name in likely if name.startswith("actor_rollout_ref.actor")), "".join(likely[:1])
     )
     hint = f" -- did you mean '{best}'?" if likely else ""
     return f"--set {key}={value}: verl has no key '{key}'{hint}"
@@ -147,6 +162,8 @@ def hydra_value(value: Any) -> str:
         "null",
         "true",
         "false",
+        "nan",
+        "inf",
     ):
         return text
     # Inside quotes Hydra takes a backslash for itself unless a quote follows it.

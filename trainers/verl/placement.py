@@ -122,7 +122,10 @@ def _everywhere(placement: Placement) -> Values:
 
 
 def _own_ray(placement: Placement) -> Values:
-    values: Values = {"ray_kwargs.ray_init.include_dashboard": (False, "nothing here reads it")}
+    values: Values = {
+        "ray_kwargs.ray_init.address": ("local", "a cluster that runs here is joined if named"),
+        "ray_kwargs.ray_init.include_dashboard": (False, "nothing here reads it"),
+    }
     if placement.device == "cpu":
         values["ray_kwargs.ray_init.num_cpus"] = (16, "logical: verl asks for more than there are")
         values["ray_kwargs.ray_init.num_gpus"] = (1, "logical: the process that trains takes it")

@@ -5,7 +5,7 @@ is imported by verl in each of its processes and registers one platform more, wh
 `VERL_PLATFORM` chooses (`trainers.verl.command` sets both where there is no GPU). It is
 for small models: the same trainers, the same algorithm, a hundredth of the speed.
 
-Four things that verl or vLLM take for granted are not so on a CPU; each has its function
+Five things that verl or vLLM take for granted are not so on a CPU; each has its function
 below, with what goes wrong without it.
 """
 
@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 import torch
+import torch.distributed.fsdp as fsdp
 from verl.plugin.platform import PlatformBase, PlatformRegistry
 
 NAME = "cpu"
@@ -231,6 +232,18 @@ def _close_when_unused(close: Callable[..., None]) -> Callable[..., None]:
     return closed
 
 
+class _Unpinned(fsdp.CPUOffloadPolicy):
+    """Keep the reference model's weights in ordinary memory.
+
+    verl asks for them to be offloaded to pinned memory, which is memory that a GPU reads
+    directly; without one torch refuses to pin.
+    """
+
+    def __init__(self, pin_memory: bool = False) -> None:
+        super().__init__(pin_memory=False)
+
+
 _answer_for_vllm()
+fsdp.CPUOffloadPolicy = _Unpinned  # type: ignore[misc]
 torch.distributed.init_process_group = _name_gloo_once(torch.distributed.init_process_group)
 shared_memory.SharedMemory.close = _close_when_unused(shared_memory.SharedMemory.close)  # type: ignore[method-assign]

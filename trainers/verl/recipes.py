@@ -129,7 +129,9 @@ class Grpo(Frozen):
     """False: groups that are all right or all wrong stay in the batch, and teach nothing."""
 
     validate_greedily: Annotated[float, _chosen(f"{_ROLLOUT}.val_kwargs.temperature")] = 0.0
-    """The held-out rows are answered greedily, once."""
+    """The held-out rows are answered greedily …"""
+    validation_samples: Annotated[Positive, _chosen(f"{_ROLLOUT}.val_kwargs.n")] = 1
+    """… and so once: a second response would be the same."""
     validation_rows: Annotated[Positive, _chosen("data.val_max_samples")] = 256
     """At most; the first of the held-out rows."""
     save_every: Annotated[Positive, _chosen("trainer.save_freq", "trainer.test_freq")] = 20

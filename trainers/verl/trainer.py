@@ -18,7 +18,7 @@ from harness.checkpoint import file_sums, find_model, identity_files
 from harness.lineage import Lineage, read_lineage
 from harness.spec import Frozen, differences, read_value
 from trainers.base import Job, Reporter, Setting, Trainer, TrainSpec
-from trainers.curves import read, rewind, to_lineage
+from trainers.curves import read, rewind
 from trainers.data import TrainingData, build, is_built, open_data
 from trainers.rollouts import discard_after
 from trainers.supervise import hold, run
@@ -143,6 +143,7 @@ class VerlTrainer(Trainer):
             watch.export_new()
         rewind(places.metrics, after=done or 0)
         discard_after(places.rollouts, done or 0)
+        places.logs.mkdir(exist_ok=True)
         number = places.launches() + 1
         log = places.logs / f"launch-{number}.log"
         watch.follow(log.with_suffix(".jsonl"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.lineage import Lineage
 from trainers.base import Reporter
 from trainers.curves import Step, append, read, seconds_left, to_lineage
-from trainers.rollouts import complete_steps, outcomes_of, prune
+from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
 from trainers.verl import saves
 from trainers.verl.command import Places
 from trainers.verl.export import export
@@ -86,7 +86,7 @@ class Watch:
         for number in new:
             self._counted.add(number)
             outcomes = outcomes_of(folder / f"{number}.jsonl")
-            if outcomes:
+            if outcomes[SAMPLES]:
                 append(self.places.metrics, Step(step=number, outcomes=outcomes))
         if new:
             prune(folder, KEPT_ROLLOUTS)

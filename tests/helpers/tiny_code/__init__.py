@@ -1,0 +1,1 @@
+"""An architecture that nobody knows: the Python files that a checkpoint brings along."""

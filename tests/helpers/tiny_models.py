@@ -1,0 +1,142 @@
+"""Makes tiny random checkpoints of the three kinds that training has to carry through.
+
+A native architecture, one that only its own Python files know, and one that is native
+by now but still says in its config that it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import string
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.demo import MODEL_PATH
+
+CODE = Path(__file__).parent / "tiny_code"
+TEMPLATE = (
+    "{%- for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n'"
+    " + message['content'] + '<|im_end|>\\n' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{%- endif %}"
+)
+POCKET_SPECIAL = ("<|pad|>", "<|bos|>", "<|im_start|>", "<|im_end|>", "<|end|>")
+POCKET_ENDS = [3, 4]
+"""Two tokens end a response, as in many chat models; a tokenizer can name only one of them."""
+
+
+def make_llama(folder: Path) -> Path:
+    """Make a Llama of 0.1 million random parameters with the demo tokenizer."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=640, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=2, head_dim=32, max_position_embeddings=1024,
+        bos_token_id=1, eos_token_id=3, pad_token_id=0, tie_word_embeddings=True,
+    )  # fmt: skip
+    _save(LlamaForCausalLM, config, folder)
+    _copy_demo_tokenizer(folder)
+    return folder
+
+
+def make_deepseek(folder: Path) -> Path:
+    """Make a random DeepSeek-V3 with the demo tokenizer, whose config claims remote code.
+
+    The sizes are the smallest that vLLM's MLA kernel takes on a CPU. The config declares
+    a layer of multi-token prediction without tensors for it, as published ones do.
+    """
+    from transformers import DeepseekV3Config, DeepseekV3ForCausalLM
+
+    config = DeepseekV3Config(
+        vocab_size=640, hidden_size=64, intermediate_size=128, moe_intermediate_size=32,
+        num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, n_shared_experts=1,
+        n_routed_experts=4, num_experts_per_tok=2, n_group=1, topk_group=1,
+        first_k_dense_replace=1, q_lora_rank=None, kv_lora_rank=512, qk_rope_head_dim=64,
+        qk_nope_head_dim=64, v_head_dim=64, max_position_embeddings=1024,
+        bos_token_id=1, eos_token_id=3, pad_token_id=0,
+    )  # fmt: skip
+    _save(DeepseekV3ForCausalLM, config, folder)
+    _edit(
+        folder / "config.json",
+        num_nextn_predict_layers=1,
+        topk_method="noaux_tc",
+        scoring_func="sigmoid",
+        auto_map={
+            "AutoConfig": "configuration_deepseek.DeepseekV3Config",
+            "AutoModel": "modeling_deepseek.DeepseekV3Model",
+            "AutoModelForCausalLM": "modeling_deepseek.DeepseekV3ForCausalLM",
+        },
+    )
+    for name in ("configuration_deepseek.py", "modeling_deepseek.py"):
+        (folder / name).write_text('raise ImportError("written for another release")\n')
+    _copy_demo_tokenizer(folder)
+    return folder
+
+
+def make_pocket(folder: Path) -> Path:
+    """Make a random checkpoint of an architecture and a tokenizer that only its files know."""
+    from tiny_code.configuration_pocket import PocketConfig
+    from tiny_code.modeling_pocket import PocketForCausalLM
+
+    characters = [*POCKET_SPECIAL, "\n", *string.printable[:95]]
+    config = PocketConfig(
+        vocab_size=len(characters), bos_token_id=1, eos_token_id=POCKET_ENDS, pad_token_id=0
+    )
+    _save(PocketForCausalLM, config, folder)
+    _edit(
+        folder / "config.json",
+        architectures=["PocketForCausalLM"],
+        auto_map={
+            "AutoConfig": "configuration_pocket.PocketConfig",
+            "AutoModel": "modeling_pocket.PocketModel",
+            "AutoModelForCausalLM": "modeling_pocket.PocketForCausalLM",
+        },
+    )
+    for file in CODE.glob("*_pocket.py"):
+        shutil.copyfile(file, folder / file.name)
+    lines = "".join(json.dumps(character) + "\n" for character in characters)
+    (folder / "characters.txt").write_text(lines, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    tokenizer = {
+        "tokenizer_class": "PocketTokenizer",
+        "auto_map": {"AutoTokenizer": ["tokenization_pocket.PocketTokenizer", None]},
+        "model_max_length": 1024,
+        "pad_token": "<|pad|>",
+        "bos_token": "<|bos|>",
+        "eos_token": "<|im_end|>",
+        "additional_special_tokens": ["<|im_start|>", "<|end|>"],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer, indent=2), encoding="utf-8")
+    generation = {
+        "eos_token_id": POCKET_ENDS,
+        "pad_token_id": 0,
+        "temperature": 0.7,
+        "do_sample": True,
+    }
+    (folder / "generation_config.json").write_text(json.dumps(generation), encoding="utf-8")
+    return folder
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "llama": make_llama,
+    "pocket": make_pocket,
+    "deepseek": make_deepseek,
+}
+
+
+def _save(architecture: Any, config: Any, folder: Path) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    architecture(config).to(torch.bfloat16).save_pretrained(folder)
+
+
+def _copy_demo_tokenizer(folder: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        shutil.copyfile(MODEL_PATH / name, folder / name)
+
+
+def _edit(path: Path, **fields: object) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **fields}, indent=2), encoding="utf-8")

@@ -1,0 +1,80 @@
+"""Loggers are refused early, and write below the training's folder."""
+
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.errors import UserError
+from trainers.verl import loggers
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Say which packages there are."""
+
+    def only(*names: str) -> None:
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name: object() if name in names else None
+        )
+
+    return only
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+
+def test_the_loggers_are_those_of_the_installed_verl() -> None:
+    spec = importlib.util.find_spec("verl")
+    if spec is None or spec.origin is None:
+        pytest.skip("verl is not installed")
+    source = (Path(spec.origin).parent / "utils/tracking.py").read_text()
+    listed = re.search(r"supported_backend = \[(.*?)\]", source, re.DOTALL)
+    assert listed is not None
+    assert set(re.findall(r'"(\w+)"', listed[1])) == set(loggers.LOGGERS)
+    for module in loggers.LOGGERS.values():
+        assert module is None or module in source
+
+
+def test_a_logger_that_is_not_known(installed: Callable[..., None]) -> None:
+    with pytest.raises(UserError, match=r"tensorbord.*did you mean.*tensorboard"):
+        loggers.check(["tensorbord"])
+
+
+def test_a_logger_whose_package_is_missing(installed: Callable[..., None]) -> None:
+    installed()
+    loggers.check(["console", "file"])
+    with pytest.raises(UserError, match="needs the Python package volcengine-ml-platform"):
+        loggers.check(["vemlp_wandb"])
+
+
+def test_wandb_needs_a_key(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed("wandb")
+    with pytest.raises(UserError, match="has no key"):
+        loggers.check(["wandb"])
+    (tmp_path / "netrc").write_text("machine api.wandb.example login user password secret\n")
+    loggers.check(["wandb"])
+    (tmp_path / "netrc").write_text("this is no netrc\n")
+    with pytest.raises(UserError, match="has no key"):
+        loggers.check(["wandb"])
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    loggers.check(["wandb"])
+
+
+def test_files_go_below_the_training_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    assert loggers.environment(tmp_path, ["console", "file"], {}) == {}
+    directed = loggers.environment(
+        tmp_path, ["tensorboard", "mlflow", "wandb"], {"MLFLOW_TRACKING_URI": "of the user"}
+    )
+    assert directed == {
+        "TENSORBOARD_DIR": str(tmp_path / "tensorboard"),
+        "WANDB_DIR": str(tmp_path),
+    }

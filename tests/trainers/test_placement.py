@@ -1,0 +1,199 @@
+"""A training finds its machine, and says what follows from it and from nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import UserError
+from harness.demo import MODEL_PATH
+from trainers.base import Job, TrainSpec
+from trainers.verl import keys, placement
+from trainers.verl.placement import Placement, environment, place, settings, visible_gpus
+from trainers.verl.trainer import VerlGrpoV1, VerlGrpoV4, VerlGrpoV5, VerlTrainer
+
+ENVIRONMENT = "ray_kwargs.ray_init.runtime_env.env_vars."
+ADDRESS = "ray_kwargs.ray_init.address"
+
+
+def asked(**given: Any) -> TrainSpec:
+    defaults = {"trainer": "verl-grpo-v4", "model": str(MODEL_PATH), "data": "demo"}
+    return TrainSpec.model_validate({**defaults, "output": Path("out"), **given})
+
+
+def gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(placement, "visible_gpus", lambda: count)
+
+
+def values(where: Placement, *, filters_groups: bool = False) -> dict[str, Any]:
+    lines = list(settings(where, filters_groups=filters_groups))
+    assert {line.origin for line in lines} == {"placed"}
+    found = {line.key: line.value for line in lines}
+    assert len(found) == len(lines)
+    return found
+
+
+def on(device: str, **given: Any) -> Placement:
+    defaults = {"device": device, "nodes": 1, "gpus": 1, "address": None, "cores": 4}
+    return Placement(**{**defaults, **given})
+
+
+def test_without_a_gpu_it_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 0)
+    found = place(asked())
+    assert (found.device, found.gpus, found.nodes, found.processes) == ("cpu", 1, 1, 1)
+
+
+@pytest.mark.parametrize(("flag", "taken"), [(None, 4), (1, 1), (4, 4)])
+def test_all_gpus_are_taken_or_as_many_as_asked(
+    flag: int | None, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 4)
+    found = place(asked(gpus=flag))
+    assert (found.device, found.gpus) == ("cuda", taken)
+
+
+@pytest.mark.parametrize(
+    ("there", "flag", "found", "instead"),
+    [(0, 1, "no GPU", "the CPU"), (1, 2, "1 GPU;", "all of them"), (4, 8, "4 GPUs", "all of them")],
+)
+def test_more_gpus_than_there_are(
+    there: int, flag: int, found: str, instead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, there)
+    with pytest.raises(UserError, match=f"--gpus {flag}: this machine has {found}.* {instead}$"):
+        place(asked(gpus=flag))
+
+
+def test_several_machines_need_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 8)
+    with pytest.raises(UserError, match=r"--nodes 2: .* --address auto"):
+        place(asked(nodes=2))
+    found = place(asked(nodes=2, address="auto"))
+    assert (found.nodes, found.gpus, found.processes, found.address) == (2, 8, 16, "auto")
+
+
+def test_a_clusters_gpus_need_not_be_seen_from_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 0)
+    found = place(asked(nodes=2, gpus=4, address="head:6379"))
+    assert (found.device, found.processes) == ("cuda", 8)
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"),
+    [
+        ("", 0),
+        ("-1", 0),
+        ("0", 1),
+        ("0,1,3", 3),
+        (" 2 , 5 ", 2),
+        ("GPU-ab12,GPU-cd34", 2),
+        ("0,", 1),
+    ],
+)
+def test_the_visible_devices_are_counted(
+    visible: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_gpus() == count
+
+
+def test_counting_gpus_starts_no_cuda() -> None:
+    program = (
+        "import sys\nfrom trainers.verl.placement import visible_gpus\nvisible_gpus()\n"
+        "assert not {'torch', 'ray', 'vllm', 'verl'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_cluster_is_told_the_environment_by_its_runtime(device: str) -> None:
+    """Its workers do not inherit what this process has."""
+    where = on(device, address="head:6379", nodes=2)
+    found = values(where)
+    told = {
+        key.removeprefix(ENVIRONMENT): value
+        for key, value in found.items()
+        if key.startswith(ENVIRONMENT)
+    }
+    assert told == environment(where)
+    assert ("VERL_PLATFORM" in told) == (device == "cpu")
+    assert found[ADDRESS] == "head:6379"
+    assert "ray_kwargs.ray_init.num_cpus" not in found, "a cluster has its own"
+    assert "ray_kwargs.ray_init.num_gpus" not in found
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_without_a_cluster_ray_is_its_own(device: str) -> None:
+    found = values(on(device))
+    assert found[ADDRESS] == "local", "Ray would join whatever runs on this machine"
+    assert not [key for key in found if key.startswith(ENVIRONMENT)]
+    # Logical ones, where there is none; on a GPU Ray counts itself.
+    assert ("ray_kwargs.ray_init.num_gpus" in found) == (device == "cpu")
+
+
+def test_what_a_gpu_needs_is_not_said_on_a_cpu() -> None:
+    assert environment(on("cpu")).keys() > environment(on("cuda")).keys()
+    assert environment(on("cpu"))["OMP_NUM_THREADS"] == "4"
+    cpu, cuda = values(on("cpu")), values(on("cuda", gpus=4))
+    memory = "actor_rollout_ref.rollout.gpu_memory_utilization"
+    assert memory in cuda.keys() - cpu.keys()
+    assert cpu["trainer.n_gpus_per_node"] == 1
+    assert cuda["trainer.n_gpus_per_node"] == 4
+    assert cpu["trainer.device"] == "cpu"
+    assert cuda["trainer.device"] == "cuda"
+
+
+def test_a_sampler_of_ours_is_used_only_where_nothing_is_filtered() -> None:
+    sampler = "trainer.v1.sampler.custom_sampler.name"
+    assert sampler in values(on("cpu"))
+    assert sampler not in values(on("cpu"), filters_groups=True)
+    assert sampler not in values(on("cuda"))
+
+
+@pytest.mark.parametrize("flash", [True, False])
+def test_attention_is_what_is_installed(flash: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "find_spec", lambda name: object() if flash else None)
+    found = values(on("cuda"))
+    attention = found["actor_rollout_ref.model.override_config.attn_implementation"]
+    assert attention == ("flash_attention_2" if flash else "sdpa")
+    assert found["actor_rollout_ref.model.use_remove_padding"] is flash
+
+
+@pytest.mark.parametrize("trainer", [VerlGrpoV1, VerlGrpoV4, VerlGrpoV5])
+@pytest.mark.parametrize("machine", [{"count": 2}, {"count": 0}, {"count": 8, "nodes": 2}])
+def test_every_recipe_is_a_configuration_of_verl_wherever_it_is_placed(
+    trainer: type[VerlTrainer],
+    machine: dict[str, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpus(monkeypatch, machine["count"])
+    nodes = machine.get("nodes", 1)
+    job = trainer().plan(asked(output=tmp_path, nodes=nodes, address="auto" if nodes > 1 else None))
+    composed = as_verl_reads(job)
+    assert composed["trainer"]["nnodes"] == nodes
+    assert composed["trainer"]["n_gpus_per_node"] == max(machine["count"], 1)
+    assert composed["algorithm"]["adv_estimator"] == "grpo"
+    assert list(tmp_path.iterdir()) == [], "a plan touches nothing"
+
+
+def test_where_it_runs_is_no_part_of_what_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled = []
+    for count in (0, 1, 8):
+        gpus(monkeypatch, count)
+        settled.append(VerlGrpoV4().plan(asked(output=tmp_path / str(count))).settings())
+    assert settled[0] == settled[1] == settled[2]
+
+
+def as_verl_reads(job: Job) -> dict[str, Any]:
+    """Compose the overrides of a command, all that follows verl's module in it."""
+    words = list(job.command)
+    overrides = words[words.index("verl.trainer.main_ppo") + 1 :]
+    return keys.compose(keys.GRPO, [word for word in overrides if not word.startswith("hydra")])

@@ -1,0 +1,199 @@
+"""How a training goes: `metrics.jsonl`, one row a step, that a resumed training continues.
+
+Rows are only ever appended while a training runs. A step may have several (a validation is
+logged apart from the step it follows): they are merged on reading, the later value wins.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from benchmarks.errors import UserError
+from harness.lineage import Curves
+from harness.spec import Frozen, first_problem
+
+RECENT = 10
+"""Steps whose median says how long a step takes."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)] | None
+"""A value that the step may not have; one that is not finite counts as not there."""
+
+
+class Step(Frozen):
+    """What one training step was like; a mean is over the step's rollouts."""
+
+    step: Annotated[int, Field(ge=0)]
+    """0 is what a validation before the first step is logged as."""
+    reward: Number = None
+    """Mean reward, before any KL penalty."""
+    accuracy: Number = None
+    """Share of rollouts that are right, 0 to 1."""
+    response_length: Number = None
+    """Mean, in tokens."""
+    clip_ratio: Number = None
+    """Share of responses that the length limit cut off, 0 to 1."""
+    prompt_length: Number = None
+    """Mean, in tokens."""
+    kl: Number = None
+    """Estimate of the KL divergence from the reference policy, in nats a token."""
+    update_kl: Number = None
+    """The same from the policy that drew the rollouts."""
+    entropy: Number = None
+    """Of the policy, in nats a token."""
+    policy_loss: Number = None
+    loss: Number = None
+    """Of supervised training: mean negative log likelihood of a target token, in nats."""
+    gradient_norm: Number = None
+    """Before clipping."""
+    learning_rate: Number = None
+    tokens_per_second: Number = None
+    """Prompt and response tokens of the step over its seconds, a device."""
+    seconds: Number = None
+    """Of the whole step, saving included, validation not."""
+    validation_seconds: Number = None
+    probability_difference: Number = None
+    """Mean absolute difference of the tokens' probabilities in rollout and in training, 0 to 1."""
+    probability_difference_max: Number = None
+    memory: Number = None
+    """The most that was allocated on a device so far, in GiB."""
+    host_memory: Number = None
+    """In use on the machine, in GiB."""
+    outcomes: dict[str, float] = Field(default_factory=dict)
+    """Share of the rollouts with each outcome, 0 to 1."""
+    validation: dict[str, float] = Field(default_factory=dict)
+    """By ``source/value/statistic``, as the trainer names them."""
+
+
+def append(path: Path, step: Step) -> None:
+    """Add a row, in one write, so that a reader or a kill sees all of it or a torn last line.
+
+    Raises:
+        UserError: the disk does not take it.
+    """
+    line = step.model_dump_json(exclude_defaults=True).encode() + b"\n"
+    try:
+        with path.open("ab", buffering=0) as file:
+            if _torn(path):
+                line = b"\n" + line
+            file.write(line)
+    except OSError as error:
+        raise UserError(
+            f"step {step.step} cannot be written to {path}: {error.strerror or error}"
+        ) from error
+
+
+def _torn(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
+
+
+def read(path: Path) -> list[Step]:
+    """Return the steps in order; none if the file is not there.
+
+    A last line that was not written to its end is passed over.
+
+    Raises:
+        UserError: another line is not a step.
+    """
+    if not path.is_file():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    steps: dict[int, Step] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            step = Step.model_validate_json(line)
+        except ValidationError as error:
+            if _was_torn(line):
+                continue
+            raise UserError(
+                f"{path} line {number} is not a training step ({first_problem(error)}); "
+                "mend or remove that line"
+            ) from error
+        earlier = steps.get(step.step)
+        steps[step.step] = step if earlier is None else merged(earlier, step)
+    return [steps[number] for number in sorted(steps)]
+
+
+def _was_torn(line: bytes) -> bool:
+    # A row is one object on one line: with a brace still open it was not written to its end.
+    return line.count(b"{") > line.count(b"}")
+
+
+def merged(earlier: Step, later: Step) -> Step:
+    """Return one step of two rows: what the later one has wins.
+
+    >>> merged(Step(step=3, reward=0.1, loss=2), Step(step=3, reward=0.5)).reward
+    0.5
+    """
+    update = later.model_dump(exclude_defaults=True)
+    for name in ("outcomes", "validation"):
+        update[name] = getattr(earlier, name) | getattr(later, name)
+    return earlier.model_copy(update=update)
+
+
+def rewind(path: Path, *, after: int) -> None:
+    """Drop the rows after a step, because training goes on from there.
+
+    Raises:
+        UserError: the disk does not take it; the file is as it was.
+    """
+    kept = [step for step in read(path) if step.step <= after]
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            file.writelines(
+                step.model_dump_json(exclude_defaults=True).encode() + b"\n" for step in kept
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+COLUMNS = (
+    "reward", "accuracy", "response_length", "clip_ratio", "kl", "entropy", "loss", "learning_rate",
+)  # fmt: skip
+"""What a checkpoint's lineage keeps of its training."""
+
+
+def to_lineage(steps: Sequence[Step]) -> Curves:
+    """Return the curves that a checkpoint's lineage keeps; a column that is empty is left out.
+
+    >>> to_lineage([Step(step=0), Step(step=1, reward=0.5), Step(step=2, kl=0.1)]).reward
+    (0.5, None)
+    """
+    # A row that has only a validation is no step of the training.
+    trained = [step for step in steps if any(getattr(step, name) is not None for name in COLUMNS)]
+    columns = {name: [getattr(step, name) for step in trained] for name in COLUMNS}
+    filled = {
+        name: column for name, column in columns.items() if any(v is not None for v in column)
+    }
+    return Curves.model_validate({"step": [step.step for step in trained], **filled})
+
+
+def seconds_left(steps: Iterable[Step], total: int) -> float | None:
+    """Estimate the time to the last step, from the recent steps' median; None while unknown.
+
+    Validations count by their mean time a step, since most steps have none.
+
+    >>> seconds_left([Step(step=n, seconds=s) for n, s in ((1, 90), (2, 10), (3, 10))], 5)
+    20.0
+    """
+    timed = [step for step in steps if step.seconds is not None]
+    if not timed:
+        return None
+    pace = statistics.median(step.seconds or 0.0 for step in timed[-RECENT:])
+    pace += statistics.fmean(step.validation_seconds or 0.0 for step in timed)
+    return max(total - timed[-1].step, 0) * pace

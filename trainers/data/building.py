@@ -1,0 +1,213 @@
+"""Build training data: a source's rows in a style, with a card, in one folder that is whole.
+
+The order and the split are those of `datasets`, on purpose and by calling it: the
+runs "v1" and "v4" were made so, and a split of our own would hold out other rows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks import Problem, UserError
+from benchmarks.source import problems_sum
+from harness.checkpoint import file_sum
+from harness.grading import grader_version
+from harness.spec import differences
+from trainers.data import contamination
+from trainers.data.arranging import SPLITS, Places, arrange, locate, write_split
+from trainers.data.card import CARD, CARD_FOR_PEOPLE, Asked, DataCard, RowCounts
+from trainers.data.contamination import Contamination
+from trainers.data.describe import markdown
+from trainers.data.folder import TrainingData, is_built, open_data
+from trainers.data.quiet import silent
+from trainers.data.sources import Source, open_source
+from trainers.data.styles import DataStyle, find_style
+from trainers.data.survey import Scratch, Survey, Surveyor, refuse_if_too_few, survey
+
+NGRAM = 13
+"""Words of an overlap, as in GPT-3's appendix C and in lm-evaluation-harness."""
+BAD_ROWS, CONTAMINATED = "bad_rows.jsonl", "contaminated.jsonl"
+_PACKAGES = ("datasets", "pyarrow")
+Report = Callable[[str], None]
+
+
+def build(
+    source: str,
+    style: str,
+    output: Path,
+    *,
+    split: str = "train",
+    revision: str | None = None,
+    limit: int | None = None,
+    ngram: int = NGRAM,
+    drop_contaminated: bool = False,
+    data_dir: Path | None = None,
+    report: Report | None = None,
+) -> TrainingData:
+    """Build a folder of training data, or open it if this very build is there already.
+
+    Args:
+        source: a benchmark with a train split, a file or folder, or a Hugging Face id.
+        style: a name of `STYLES`.
+        output: the folder to make; it appears when it is complete, not before.
+        split: of a Hugging Face data set.
+        revision: of a Hugging Face data set; a commit pins it.
+        limit: only the first rows of the source.
+        ngram: words in a row that count as contamination.
+        drop_contaminated: leave contaminated rows out.
+        data_dir: where the benchmarks' files lie; see `benchmarks.source`.
+        report: told, in a line each, how far the build is.
+
+    Raises:
+        UserError: there is no such source or style, no usable row, or another folder there.
+    """
+    say = report or (lambda line: None)
+    chosen = find_style(style)
+    _refuse_nonsense(ngram, limit)
+    say(f"opening {source}")
+    opened = open_source(source, split=split, revision=revision, data_dir=data_dir)
+    problems, unchecked = _watched_problems(source, data_dir, say)
+    asked = Asked(
+        source=opened.card,
+        style=style,
+        limit=limit,
+        ngram=ngram,
+        drop_contaminated=drop_contaminated,
+        benchmarks={name: problems_sum(several) for name, several in problems.items()},
+    )
+    if (existing := _existing(output, asked)) is not None:
+        say(f"{output} is this very build already")
+        return existing
+    with _appearing(output) as folder:
+        _Build(
+            source=opened,
+            style=chosen,
+            asked=asked,
+            problems=problems,
+            unchecked=unchecked,
+            say=say,
+        ).write(folder)
+    return open_data(output)
+
+
+def _watched_problems(
+    source: str, data_dir: Path | None, say: Report
+) -> tuple[dict[str, list[Problem]], tuple[str, ...]]:
+    """Return the problems to compare with, and the benchmarks that were not to be had."""
+    problems, missing = contamination.load(contamination.watched(source), data_dir)
+    if missing:
+        why = next(iter(missing.values()))
+        say(f"not checked for contamination: {', '.join(missing)} ({why})")
+    return problems, tuple(missing)
+
+
+def _refuse_nonsense(ngram: int, limit: int | None) -> None:
+    if ngram < 1:
+        raise UserError(f"an overlap of {ngram} words is none; give 1 or more (13 is usual)")
+    if limit is not None and limit < 2:
+        raise UserError(f"a limit of {limit} leaves nothing to hold out; give 2 or more")
+
+
+# --- the folder -----------------------------------------------------------------------------
+
+
+def _existing(output: Path, asked: Asked) -> TrainingData | None:
+    """Return what is there if it is what was asked for; None if nothing is there."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return None
+    if not is_built(output):
+        raise UserError(f"{output} is there already and is no training data; name another folder")
+    data = open_data(output)
+    differing = differences(data.card.asked.content(), asked.content())
+    if differing:
+        raise UserError(
+            f"{output} holds another build ({'; '.join(differing[:3])}); "
+            "name another folder, or remove that one"
+        )
+    return data
+
+
+@contextmanager
+def _appearing(output: Path) -> Iterator[Path]:
+    """Give a folder beside ``output`` that takes its name when all went well."""
+    partial = output.absolute().with_name(f".{output.absolute().name}.{os.getpid()}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        partial.replace(output)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+# --- what is written in it ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """One build, everything about it settled."""
+
+    source: Source
+    style: DataStyle
+    asked: Asked
+    problems: Mapping[str, Sequence[Problem]]
+    unchecked: tuple[str, ...]
+    say: Report
+
+    def write(self, folder: Path) -> None:
+        """Write every file of the build, the card last."""
+        scratch = Scratch(folder=folder / "scratch")
+        scratch.folder.mkdir()
+        found = self._survey(scratch, folder / BAD_ROWS)
+        refuse_if_too_few(found, self.source.card.name)
+        self.say(f"writing {len(found.questions):,} rows")
+        with silent():
+            counts = self._write_rows(scratch, found, folder)
+        shutil.rmtree(scratch.folder)
+        self._write_card(found, counts, folder)
+
+    def _survey(self, scratch: Scratch, bad_rows: Path) -> Survey:
+        with Surveyor(
+            self.style,
+            Contamination(self.problems, self.asked.ngram),
+            scratch=scratch,
+            bad_rows=bad_rows,
+            drop_contaminated=self.asked.drop_contaminated,
+        ) as surveyor:
+            return survey(self.source.rows(), surveyor, self.asked.limit, self.say)
+
+    def _write_rows(self, scratch: Scratch, found: Survey, folder: Path) -> RowCounts:
+        import datasets
+
+        places = Places(len(found.questions), self.style)
+        locate(scratch.matches, places, folder / CONTAMINATED)
+        parts = arrange(datasets.Dataset.from_file(str(scratch.rows)), self.style)
+        rows = {name: write_split(parts[name], name, self.style, folder) for name in SPLITS}
+        return found.counts(
+            train=rows["train"],
+            test=rows["test"],
+            test_also_in_train=places.also_in_train(found.questions),
+        )
+
+    def _write_card(self, found: Survey, counts: RowCounts, folder: Path) -> None:
+        card = DataCard(
+            asked=self.asked,
+            instruction=self.style.instruction,
+            rows=counts,
+            rewards=found.rewards,
+            overlap=found.overlap,
+            unchecked=self.unchecked,
+            made_with={"grader": grader_version()}
+            | {package: metadata.version(package) for package in _PACKAGES},
+            files={path.name: file_sum(path) for path in sorted(folder.iterdir())},
+        )
+        (folder / CARD_FOR_PEOPLE).write_text(markdown(card), encoding="utf-8")
+        (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")

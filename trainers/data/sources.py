@@ -1,0 +1,203 @@
+"""Where questions come from: a benchmark's train split, local files, a Hugging Face data set.
+
+Whichever it is, its content has a sum before its rows are read, so that a build can be
+told from another one without being made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import BENCHMARKS, UserError
+from harness.checkpoint import file_sum
+from trainers.data.card import SourceCard
+from trainers.data.quiet import silent
+from trainers.data.reading import BATCH, READERS, Found, known_columns, numbered, read_file
+
+if TYPE_CHECKING:
+    import datasets
+
+_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_COMMIT = re.compile(r"@([0-9a-f]{40})/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Rows that can be read, more than once, with what identifies them."""
+
+    card: SourceCard
+    rows: Callable[[], Iterator[Found]]
+
+
+def open_source(
+    name: str, *, split: str = "train", revision: str | None = None, data_dir: Path | None = None
+) -> Source:
+    """Find what ``name`` stands for.
+
+    A benchmark's name is its train split; else a path is a file or a folder of files;
+    else ``owner/name`` is a Hugging Face data set, which is downloaded.
+
+    Raises:
+        UserError: there is no such thing, or it cannot be had.
+    """
+    path = Path(name).expanduser()
+    local = name in BENCHMARKS or path.exists()
+    if local and (split != "train" or revision is not None):
+        raise UserError(
+            f"{name}: a split and a revision are a Hugging Face data set's; a benchmark gives its "
+            "train split, and a file all of its rows: leave both out"
+        )
+    if name in BENCHMARKS:
+        return _benchmark(name, data_dir)
+    if path.exists():
+        return _local(name, path)
+    if name.startswith((".", "/", "~")) or name.count("/") != 1 or path.suffix in READERS:
+        raise UserError(
+            f"{name}: there is no such file; a source is a file or folder of "
+            f"{', '.join(READERS)}, a Hugging Face id (owner/name), or a benchmark with a train "
+            f"split: {', '.join(_with_train_split())}"
+        )
+    return _hugging_face(name, split, revision)
+
+
+def _with_train_split() -> list[str]:
+    return [name for name in BENCHMARKS if BENCHMARKS[name].to_shot is not None]
+
+
+# --- benchmarks -----------------------------------------------------------------------------
+
+
+def _benchmark(name: str, data_dir: Path | None) -> Source:
+    from benchmarks.source import load_shots
+
+    benchmark = BENCHMARKS[name]
+    shots = load_shots(benchmark, data_dir=data_dir)
+    rows = [
+        {"prompt": shot.question, "reasoning": shot.solution, "answer": plain(shot.answer)}
+        for shot in shots
+    ]
+    pinned = benchmark.train.sha256 if benchmark.train else ""
+    card = SourceCard(name=name, kind="benchmark", split="train", sha256=pinned)
+    return Source(card=card, rows=partial(numbered, rows))
+
+
+def plain(answer: str) -> str:
+    r"""Return a benchmark's number without its thousands separators.
+
+    verl's own preparation of GSM8K takes them out, since its reward takes them out of
+    the response alone and would never find "1,200". Answers of other sources stay as
+    they are.
+
+    >>> plain("-1,200.5"), plain("(1,200)"), plain("1,20")
+    ('-1200.5', '(1,200)', '1,20')
+    """
+    return answer.replace(",", "") if _THOUSANDS.fullmatch(answer) else answer
+
+
+# --- local files ----------------------------------------------------------------------------
+
+
+def _local(name: str, path: Path) -> Source:
+    if path.is_file():
+        if path.suffix not in READERS:
+            raise UserError(f"{name}: a file of training data ends in {', '.join(READERS)}")
+        card = SourceCard(name=name, kind="file", sha256=file_sum(path))
+        return Source(card=card, rows=partial(read_file, path))
+    files = _files(name, path)
+    sums = {file: file_sum(path / file) for file in files}
+    whole = hashlib.sha256("".join(f"{s}  {file}\n" for file, s in sums.items()).encode())
+    card = SourceCard(name=name, kind="folder", sha256=whole.hexdigest(), files=sums)
+    return Source(card=card, rows=lambda: (row for f in files for row in read_file(path / f, f)))
+
+
+def _files(name: str, folder: Path) -> list[str]:
+    if (folder / "card.json").is_file():
+        raise UserError(
+            f"{name} is a folder of built training data already (it has a card.json); "
+            "train on it as it is, or build from its source"
+        )
+    inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    found = sorted(
+        path.as_posix()
+        for path in inside
+        if path.suffix in READERS and not any(part.startswith(".") for part in path.parts)
+    )
+    kinds = {Path(file).suffix for file in found}
+    if kinds > {".json"}:  # beside data, such a file describes it
+        kinds.discard(".json")
+    if len(kinds) > 1:
+        raise UserError(
+            f"{name} holds files of several kinds ({', '.join(sorted(kinds))}), which may be the "
+            "same rows twice; name one file, or a folder with one kind"
+        )
+    if not kinds:
+        raise UserError(f"{name}: there is no file of {', '.join(READERS)} in this folder")
+    return [file for file in found if Path(file).suffix in kinds]
+
+
+# --- Hugging Face ---------------------------------------------------------------------------
+
+
+def _hugging_face(name: str, split: str, revision: str | None) -> Source:
+    import datasets
+
+    with silent():
+        dataset = _download(name, split, revision)
+    if not isinstance(dataset, datasets.Dataset):
+        raise UserError(f"{name}: '{split}' is not one split; name one, such as train")
+    chosen = dataset.select_columns(known_columns(dataset.column_names, name))
+    card = SourceCard(
+        name=name,
+        kind="hugging-face",
+        split=split,
+        revision=revision,
+        commit=_commit(dataset),
+        sha256=rows_sum(_dataset_rows(chosen)),
+    )
+    return Source(card=card, rows=lambda: numbered(_dataset_rows(chosen)))
+
+
+def _download(name: str, split: str, revision: str | None) -> Any:
+    import datasets
+    import httpx
+    from datasets.exceptions import DatasetsError
+
+    try:
+        return datasets.load_dataset(name, split=split, revision=revision)
+    except (OSError, ValueError, RuntimeError, DatasetsError, httpx.HTTPError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        at = f" at {revision}" if revision else ""
+        raise UserError(
+            f"{name}: no such file or folder here, and the Hugging Face hub did not give the data "
+            f"set's split '{split}'{at}: {reason}; check the name and the network, or download it "
+            "elsewhere and name the folder"
+        ) from error
+
+
+def _commit(dataset: datasets.Dataset) -> str | None:
+    """Return the commit that was downloaded, as the addresses of its files say."""
+    found = {match[1] for url in dataset.download_checksums or () if (match := _COMMIT.search(url))}
+    return found.pop() if len(found) == 1 else None
+
+
+def _dataset_rows(dataset: datasets.Dataset) -> Iterator[dict[str, Any]]:
+    for batch in dataset.iter(BATCH):
+        yield from (
+            dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)
+        )
+
+
+def rows_sum(rows: Iterable[Any]) -> str:
+    """Return the sha256 over rows as lines of canonical JSON, however they are stored."""
+    digest = hashlib.sha256()
+    for row in rows:
+        line = json.dumps(row, sort_keys=True, separators=(",", ":"), default=str)
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()

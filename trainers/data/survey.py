@@ -1,0 +1,233 @@
+"""One pass over a source: usable rows go to a file, and everything about them is counted.
+
+Nothing is held but sums, so half a million rows with long reasoning take no
+more memory than a few.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Self
+
+from benchmarks import UserError
+from trainers.data.card import Overlap, Rewardable, RowCounts
+from trainers.data.contamination import Contamination
+from trainers.data.reading import BATCH, COLUMNS, Found
+from trainers.data.rewardable import RewardCounter
+from trainers.data.rows import Repetitions, Row, checked, digest
+from trainers.data.styles import DataStyle
+
+if TYPE_CHECKING:
+    import pyarrow
+
+REPORT_EVERY = 50_000
+"""Rows between two reports of progress."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Survey:
+    """What one pass found."""
+
+    read: int = 0
+    bad: Counter[str]
+    duplicate: int = 0
+    conflicting: int = 0
+    contaminated: int = 0
+    dropped: int = 0
+    numeric: int = 0
+    without_reasoning: int = 0
+    end_marks_removed: int = 0
+    questions: array[int]
+    """A sum of each kept row's question, in order."""
+    overlap: dict[str, Overlap]
+    rewards: dict[str, Rewardable]
+
+    def counts(self, *, train: int, test: int, test_also_in_train: int) -> RowCounts:
+        """Return the card's counts, once it is known where the rows went."""
+        return RowCounts(
+            read=self.read,
+            bad=dict(self.bad.most_common()),
+            duplicate=self.duplicate,
+            conflicting=self.conflicting,
+            contaminated=self.contaminated,
+            dropped=self.dropped,
+            train=train,
+            test=test,
+            numeric=self.numeric,
+            without_reasoning=self.without_reasoning,
+            end_marks_removed=self.end_marks_removed,
+            test_also_in_train=test_also_in_train,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """The files that a pass writes and that are not the result."""
+
+    folder: Path
+
+    @property
+    def rows(self) -> Path:
+        """The kept rows, as an Arrow stream."""
+        return self.folder / "rows.arrow"
+
+    @property
+    def matches(self) -> Path:
+        """The overlaps, with each kept row's position."""
+        return self.folder / "matches.jsonl"
+
+
+class Surveyor:
+    """Takes one row after the other; a context manager, which closes its files."""
+
+    def __init__(
+        self,
+        style: DataStyle,
+        contamination: Contamination,
+        *,
+        scratch: Scratch,
+        bad_rows: Path,
+        drop_contaminated: bool,
+    ) -> None:
+        self._contamination = contamination
+        self._drop = drop_contaminated
+        self._repetitions = Repetitions()
+        self._found = Survey(bad=Counter(), questions=array("Q"), overlap={}, rewards={})
+        with ExitStack() as opening:
+            self._rewards = opening.enter_context(RewardCounter(style))
+            self._stage = opening.enter_context(_Stage(scratch.rows))
+            self._bad = opening.enter_context(bad_rows.open("w", encoding="utf-8"))
+            self._matches = opening.enter_context(scratch.matches.open("w", encoding="utf-8"))
+            self._stack = opening.pop_all()
+
+    def add(self, found: Found) -> None:
+        """Look at one row, and keep it if it can be trained on."""
+        survey = self._found
+        survey.read += 1
+        row = checked(found)
+        if isinstance(row, str):
+            survey.bad[row] += 1
+            _write(self._bad, {**_place(found), "reason": row, "kept": False})
+            return
+        kept = self._uncontaminated(row, found)
+        first = self._repetitions.add(row, survey.read)
+        if first is not None:
+            reason = f"the question of row {first} of the source with another answer"
+            _write(self._bad, {**_place(found), "reason": reason, "kept": kept})
+        if kept:
+            self._keep(row)
+
+    def _uncontaminated(self, row: Row, found: Found) -> bool:
+        """Note a row's overlaps, and say whether it is to be kept."""
+        matches = self._contamination.check(row.prompt)
+        if not matches:
+            return True
+        self._found.contaminated += 1
+        self._found.dropped += self._drop
+        position = None if self._drop else len(self._found.questions)
+        for match in matches:
+            _write(self._matches, {**_place(found), "position": position, **asdict(match)})
+        return not self._drop
+
+    def _keep(self, row: Row) -> None:
+        survey = self._found
+        survey.questions.append(digest(row.prompt))
+        survey.numeric += row.numeric
+        survey.without_reasoning += not row.reasoning.strip()
+        survey.end_marks_removed += row.had_end_mark
+        self._stage.add(row)
+        self._rewards.add(row)
+
+    def finished(self) -> Survey:
+        """Return everything that was found."""
+        self._found.duplicate = self._repetitions.duplicate
+        self._found.conflicting = self._repetitions.conflicting
+        self._found.overlap = self._contamination.summary()
+        self._found.rewards = self._rewards.counts()
+        return self._found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+def survey(
+    rows: Iterator[Found], surveyor: Surveyor, limit: int | None, report: Callable[[str], None]
+) -> Survey:
+    """Put every row (the first ``limit``) before the surveyor."""
+    for number, found in enumerate(islice(rows, limit), 1):
+        surveyor.add(found)
+        if number % REPORT_EVERY == 0:
+            report(f"{number:,} rows read")
+    return surveyor.finished()
+
+
+class _Stage:
+    """Kept rows on their way to disk, a batch at a time."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow
+
+        self._schema = pyarrow.schema([(name, pyarrow.string()) for name in COLUMNS])
+        self._rows: list[dict[str, str]] = []
+        self._writer: pyarrow.RecordBatchStreamWriter = pyarrow.ipc.new_stream(
+            str(path), self._schema
+        )
+
+    def add(self, row: Row) -> None:
+        self._rows.append({"prompt": row.prompt, "reasoning": row.reasoning, "answer": row.answer})
+        if len(self._rows) >= BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow
+
+        batch = pyarrow.RecordBatch.from_pylist(self._rows, schema=self._schema)
+        self._writer.write_batch(batch)
+        self._rows = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._rows:
+            self._flush()
+        self._writer.close()
+
+
+def _place(found: Found) -> dict[str, str | int]:
+    where: dict[str, str | int] = {"row": found.row}
+    return where if found.file is None else {"file": found.file, **where}
+
+
+def _write(file: IO[str], value: dict[str, object]) -> None:
+    file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def refuse_if_too_few(found: Survey, name: str) -> None:
+    """Raise UserError unless there are rows enough to train on one and hold out one."""
+    kept = len(found.questions)
+    if kept >= 2:
+        return
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in found.bad.most_common(5))
+    contaminated = f"; {found.dropped} left out as contaminated" if found.dropped else ""
+    raise UserError(
+        f"{name}: {kept} of {found.read} rows can be used ({reasons or 'none is bad'}"
+        f"{contaminated}), and at least 2 are needed; a row has the columns "
+        f"{', '.join(COLUMNS)}, each a text"
+    )

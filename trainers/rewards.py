@@ -1,0 +1,250 @@
+r"""The rewards that verl loads, and the reward manager that tells them what verl does not.
+
+The one decision here: a reward is never a bare number. Each function returns the
+score with a 0/1 column for every outcome, so that a curve tells wrong answers from
+missing ones, from responses that the token limit cut off, and from a grader that
+failed. verl is told of this module as ``pkg://trainers.rewards`` (or by the file's
+path): a function under ``reward.custom_reward_function``, `RewardManager` under
+``reward.reward_manager``. A function works without the manager, but then nobody
+says which responses were cut off, and verl itself keeps a training sample's
+columns nowhere: it reports them for validation alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import logging
+import os
+import re
+import socket
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.boxed import last_boxed
+from harness.extraction import MAXIMUM_ANSWER_LENGTH
+from harness.grading import Grader, Outcome
+from harness.grading import rewards as strings
+from harness.grading.pool import TIME_LIMIT
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+COUNTED = (
+    Outcome.WRONG,
+    Outcome.NO_ANSWER,
+    Outcome.TRUNCATED,
+    Outcome.UNPARSABLE,
+    Outcome.GRADER_TIMEOUT,
+    Outcome.GRADER_ERROR,
+)
+"""What can become of a response; with ``acc``, the correct ones, they sum to 1."""
+OUT_OF_REACH = "out_of_reach"
+"""The column that is 1 where the gold is such that no response at all earns the reward."""
+COLUMNS = ("acc", *(outcome.replace(" ", "_") for outcome in COUNTED), OUT_OF_REACH)
+"""What every reward returns beside ``score``, in this order."""
+OUTCOMES_FOLDER = "outcomes"
+"""Where `RewardManager` writes, inside verl's ``trainer.rollout_data_dir``."""
+MAXIMUM_RESPONSE = 1_000_000
+"""Characters; of a longer response the end is graded."""
+WORKERS = 2
+"""Grading processes of each of verl's reward workers, started when the first is needed."""
+
+_log = logging.getLogger(__name__)
+_HASH_ANSWER = re.compile(r"#### -?[0-9.,]")
+_HASH_TAIL = 300
+
+
+async def gsm8k_strict(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any] | None = None,
+    **_: Any,
+) -> dict[str, float]:
+    """Reward ``#### number`` as verl's own scorer of GSM8K does, method ``strict``.
+
+    ``out_of_reach`` is 1 for every gold that is no number, or has a thousands comma.
+    """
+    response, gold = _bounded(solution_str), _gold(ground_truth)
+    answered = _HASH_ANSWER.search(response[-_HASH_TAIL:]) is not None
+    value = strings.gsm8k_strict(response, gold)
+    # The comma is lost, but even an empty gold can be matched with it.
+    reachable = strings.gsm8k_strict(f"#### {gold},", gold)
+    return _columns(_outcome(value, answered, extra_info), reachable=bool(reachable))
+
+
+async def hendrycks_boxed(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any] | None = None,
+    **_: Any,
+) -> dict[str, float]:
+    r"""Reward ``\boxed{answer}`` as verl's own scorer of MATH does, by strings."""
+    response, gold = _bounded(solution_str), _gold(ground_truth)
+    answered = last_boxed(response) is not None
+    value = strings.hendrycks_boxed(response, gold)
+    reachable = max(
+        strings.hendrycks_boxed(text, gold) for text in (f"\\boxed{{{gold}}}", f"\\boxed {gold}$")
+    )
+    return _columns(_outcome(value, answered, extra_info), reachable=bool(reachable))
+
+
+async def harness(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    workers: int = WORKERS,
+    time_limit: float = TIME_LIMIT,
+    **_: Any,
+) -> dict[str, float]:
+    """Reward a response that evaluation would call correct.
+
+    ``workers`` processes compare what the cheap rules leave open, each pair within
+    ``time_limit`` seconds of CPU; one that takes longer, or more memory than it may,
+    is killed, scores 0 and shows in its own column.
+
+    Raises:
+        WorkersUnavailableError: no grading process starts. That is no verdict on any
+            response, so it is not turned into a score.
+    """
+    response, gold = _bounded(solution_str), _gold(ground_truth)
+    grader = _grader(os.getpid(), workers, time_limit)
+    future = grader.submit(response, gold, truncated=_truncated(extra_info))
+    verdict = await asyncio.wrap_future(future)
+    reachable = bool(gold.strip()) and len(gold) <= MAXIMUM_ANSWER_LENGTH
+    return _columns(verdict.outcome, reachable=reachable)
+
+
+def _bounded(response: str) -> str:
+    return response[-MAXIMUM_RESPONSE:]
+
+
+def _gold(ground_truth: object) -> str:
+    if ground_truth is None:
+        raise ValueError("a row of the training data has no ground truth: nothing can be rewarded")
+    return str(ground_truth)
+
+
+def _truncated(extra_info: Mapping[str, Any] | None) -> bool:
+    return bool((extra_info or {}).get("truncated", False))
+
+
+def _outcome(value: float, answered: bool, extra_info: Mapping[str, Any] | None) -> Outcome:
+    """Return the outcome of a reward that compares strings."""
+    if value:
+        return Outcome.CORRECT
+    if answered:
+        return Outcome.WRONG
+    return Outcome.TRUNCATED if _truncated(extra_info) else Outcome.NO_ANSWER
+
+
+def _columns(outcome: Outcome, *, reachable: bool) -> dict[str, float]:
+    """Return the score and every column; verl wants the same keys from every row."""
+    correct = float(outcome is Outcome.CORRECT)
+    flags = [correct, *(float(outcome is each) for each in COUNTED), float(not reachable)]
+    return {"score": correct} | dict(zip(COLUMNS, flags, strict=True))
+
+
+@cache
+def _grader(process: int, workers: int, time_limit: float) -> Grader:
+    """Return the grader of this process: a forked child makes its own."""
+    grader = Grader(workers=workers, time_limit=time_limit)
+    atexit.register(grader.close, cancel=True)
+    return grader
+
+
+class RewardManager:
+    """verl's ``naive`` reward manager, which also tells and keeps what happened to a response.
+
+    The reward learns from ``extra_info["truncated"]`` whether the token limit cut the
+    response off, which verl tells no reward. What the reward found is appended to a
+    file of this process in ``rollout_data_dir/outcomes``, where
+    `trainers.rollouts.outcomes_of` finds it by the sample's key.
+    """
+
+    def __init__(self, config: Any, tokenizer: Any, compute_score: Any, **routing: Any) -> None:
+        """Take what verl gives every reward manager."""
+        from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManager
+
+        naive: Any = NaiveRewardManager  # verl has no types
+        self._naive = naive(config, tokenizer, compute_score, **routing)
+        self._tokenizer = tokenizer
+        self._limit = int(config.actor_rollout_ref.rollout.response_length)
+        self._outcomes = OutcomeLog.beside(config.trainer.get("rollout_data_dir"))
+
+    async def run_single(self, data: Any) -> dict[str, Any]:
+        """Return verl's ``reward_score`` and ``reward_extra_info`` for one trajectory."""
+        import numpy
+
+        told = dict((data.non_tensor_batch.get("tool_extra_fields", [None])[-1]) or {})
+        told["truncated"] = self._cut_off(data)
+        # The one channel that reaches the reward whether the data has an extra_info or not.
+        data.non_tensor_batch["tool_extra_fields"] = numpy.array([told] * len(data), dtype=object)
+        result: dict[str, Any] = await self._naive.run_single(data)
+        self._keep(data.non_tensor_batch, result["reward_extra_info"])
+        return result
+
+    @classmethod
+    def assemble_rm_scores(cls, data: Any, scores: list[float]) -> Tensor:
+        """Return the rewards where verl wants them: at each response's last token."""
+        from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
+
+        return RewardManagerBase.assemble_rm_scores(data, scores)
+
+    def _cut_off(self, data: Any) -> bool:
+        """Say whether the response fills its room and does not end with an end-of-turn token."""
+        responses = data.batch["responses"][-1]
+        length = int(data.batch["attention_mask"][-1][-len(responses) :].sum())
+        if length < self._limit:
+            return False
+        last = [int(responses[length - 1])]
+        # Not "is it the eos token": a model may have several, and only one is the tokenizer's.
+        special = self._tokenizer.decode(last, skip_special_tokens=False)
+        return bool(special == self._tokenizer.decode(last, skip_special_tokens=True))
+
+    def _keep(self, sample: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        if self._outcomes is None or "uid" not in sample or "session_id" not in sample:
+            return
+        key = f"{sample['uid'][-1]}_{sample['session_id'][-1]}"
+        step = int(sample["global_steps"][-1]) if "global_steps" in sample else 0
+        self._outcomes.append(step, key, found)
+
+
+class OutcomeLog:
+    """The outcomes that one reward worker found: a file a step, a line a sample.
+
+    A line names the columns that are not 0. Validation samples are among them; only
+    their keys tell, which are in no rollout dump.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Write into ``folder``, under a name that no other worker of any machine has."""
+        self._folder = folder
+        self.worker = f"{socket.gethostname()}-{os.getpid()}"
+        """What tells this worker's files from another's."""
+        self._failed = False
+
+    @classmethod
+    def beside(cls, rollouts: str | None) -> OutcomeLog | None:
+        """Return the log of a rollout folder, None where verl keeps no rollouts."""
+        return cls(Path(rollouts) / OUTCOMES_FOLDER) if rollouts else None
+
+    def append(self, step: int, key: str, found: Mapping[str, Any]) -> None:
+        """Write one sample's columns; where that fails, training goes on and the log says so."""
+        columns = [name for name in COLUMNS if found.get(name)]
+        line = json.dumps({"key": key, "columns": columns}) + "\n"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (self._folder / f"{step}.{self.worker}.jsonl").open("a", encoding="ascii") as log:
+                log.write(line)
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                _log.warning("outcomes are missing from the curves from here on: %s", error)

@@ -1,0 +1,274 @@
+"""Run a training, and leave nothing of it behind however it ends.
+
+The command runs below a guard (`trainers.guard`), which ends everything that the command
+started: when it is done, when we are asked to stop, and when this process is killed. Should
+the guard itself be killed, the rest is found by a mark in the environment and by its session,
+at the latest when the same folder is used again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, cast
+
+import psutil
+
+from benchmarks.errors import UserError
+from harness.orphans import DRIVER
+from trainers.guard import HOPELESS, INTERRUPT, KILL, POLL, send
+
+MARK = "HARNESS_TRAINING"
+"""The environment variable by which a training's processes are known; its value is unique."""
+LOCK = ".lock"
+"""In a held folder: who holds it, and what it runs."""
+TICK = 0.5
+"""Seconds between two calls of ``on_tick``."""
+LET_GO = 45.0
+"""Seconds in which the guard of a killed holder has to end what it guards."""
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A folder that this process alone trains into."""
+
+    folder: Path
+    file: IO[str]
+    """The open lock; whoever has it inherited holds the folder too."""
+
+    def note(self, marker: str = "") -> None:
+        """Write down who holds the folder and by which mark its processes are known."""
+        self.file.seek(0)
+        self.file.truncate()
+        json.dump({"holder": os.getpid(), "marker": marker}, self.file)
+        self.file.flush()
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[Hold]:
+    """Hold a folder for one training at a time, and end what an earlier one left running.
+
+    Raises:
+        UserError: another process trains into it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a+")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written to: {error.strerror or error}") from error
+    with file:
+        _take(folder, file)
+        end_marked(str(_record(file).get("marker", "")))
+        held = Hold(folder=folder, file=file)
+        held.note()
+        yield held
+
+
+def _take(folder: Path, file: IO[str]) -> None:
+    """Lock the file; wait for a guard that is still ending what a killed holder ran."""
+    give_up = time.monotonic() + LET_GO
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = _record(file).get("holder", 0)
+            if (holder and psutil.pid_exists(holder)) or time.monotonic() > give_up:
+                raise UserError(
+                    f"{folder} is being trained into by another process (pid {holder or '?'}); "
+                    "wait for it, stop it, or choose another --output"
+                ) from None
+        time.sleep(POLL)
+
+
+def _record(file: IO[str]) -> dict[str, Any]:
+    file.seek(0)
+    with suppress(ValueError):
+        found = json.loads(file.read())
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    log: Path,
+    folder: Path,
+    on_tick: Callable[[], None],
+    grace_seconds: float = 20.0,
+    held: Hold | None = None,
+    on_stop: Callable[[], None] = lambda: None,
+) -> int:
+    """Run a command to its end and return its exit code, negative where a signal ended it.
+
+    It runs in ``folder``, with ``environment`` added to this process's own, and everything it
+    writes is appended to ``log``. ``on_tick`` is called every half second while it runs; what it
+    raises stops the command. On Ctrl-C, SIGTERM or SIGHUP ``on_stop`` is called, the command is
+    asked to end (SIGINT, after the grace SIGTERM, in the end SIGKILL), and a second Ctrl-C kills
+    at once. In every case all that the command started is gone when this returns or raises.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop.
+        UserError: the command or the log cannot be opened.
+    """
+    marker = uuid.uuid4().hex
+    variables = {**os.environ, **environment, MARK: marker}
+    variables.pop(DRIVER, None)  # the guard ends the engines; Ray moves them between parents
+    if held is not None:
+        held.note(marker)
+    training = _Training(command, variables, log, folder, grace_seconds, held)
+    try:
+        with training.stopped_by_signals():
+            _watch(training, on_tick, on_stop)
+    finally:
+        guarded = training.close()
+        # While there was a guard, it saw to everything, and the session's number is free again.
+        end_marked(marker, session=0 if guarded else training.session)
+    if training.signalled:
+        raise KeyboardInterrupt
+    return training.code
+
+
+def _watch(training: _Training, on_tick: Callable[[], None], on_stop: Callable[[], None]) -> None:
+    told = False
+    try:
+        while not training.ended(TICK):
+            if training.signalled and not told:
+                told = True
+                on_stop()
+            on_tick()
+    except BaseException:
+        training.stop()
+        while not training.ended(TICK):
+            pass
+        raise
+
+
+def end_marked(marker: str, *, session: int = 0) -> None:
+    """Kill what carries a mark or is in a session; it is what a killed guard left behind.
+
+    A session's number may be another's by now, so it is given only where it is known not to be.
+    """
+    give_up = time.monotonic() + HOPELESS
+    while (left := _marked(marker, session)) and time.monotonic() < give_up:
+        send(left, signal.SIGKILL)
+        psutil.wait_procs(left, timeout=1)
+
+
+def _marked(marker: str, session: int) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter() if marker else ():
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                # Read first: what may not be read (another user's) is not of ours.
+                marked = process.environ().get(MARK) == marker
+                if marked or (session and os.getsid(process.pid) == session):
+                    found.append(process)
+    return found
+
+
+class _Training:
+    """A command below its guard, as seen from here."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        log: Path,
+        folder: Path,
+        grace: float,
+        held: Hold | None,
+    ) -> None:
+        self.signalled = False
+        """Whether we were asked to stop."""
+        self.code: int = -signal.SIGKILL  # what it is if the guard never says another
+        self.session = 0
+        self._asked = False
+        self._said = b""
+        try:
+            with log.open("ab") as output:
+                self._guard = subprocess.Popen(
+                    [*_guard_command(), str(grace), *command],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=output,
+                    cwd=folder,
+                    env=dict(variables),
+                    start_new_session=True,  # the terminal's Ctrl-C is for us alone
+                    pass_fds=[] if held is None else [held.file.fileno()],
+                    bufsize=0,
+                )
+        except OSError as error:
+            raise UserError(f"the training cannot be started: {error}") from error
+        self._orders = cast(IO[bytes], self._guard.stdin)
+        self._reports = cast(IO[bytes], self._guard.stdout)
+
+    def stop(self) -> None:
+        """Have the command asked to end; the second time, have everything killed."""
+        with suppress(BrokenPipeError):
+            self._orders.write(KILL if self._asked else INTERRUPT)
+        self._asked = True
+
+    def ended(self, seconds: float) -> bool:
+        """Wait that long at most; say whether everything has ended."""
+        if not select.select([self._reports], [], [], seconds)[0]:
+            return False
+        said = self._reports.read(4096)  # unbuffered: what there is
+        *lines, self._said = (self._said + said).split(b"\n")
+        for line in lines:
+            self._hear(line.decode())
+        return not said
+
+    def _hear(self, line: str) -> None:
+        if not line.removeprefix("-").isdigit():
+            raise UserError(f"the training cannot be started: {line}")
+        if self.session == 0:
+            self.session = int(line)
+        else:
+            self.code = int(line)
+
+    @contextmanager
+    def stopped_by_signals(self) -> Iterator[None]:
+        """Turn signals that would end this process into orders; only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asked for that
+            signals.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._on_signal) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.signalled = True
+        self.stop()
+
+    def close(self) -> bool:
+        """Have the guard end whatever is left; say whether it did, rather than being killed."""
+        self._orders.close()
+        self._reports.close()
+        return self._guard.wait() == 0
+
+
+def _guard_command() -> list[str]:
+    # -P and the path at the end: the folder it runs in may hold modules of our names.
+    begin = f"import sys; sys.path.append({str(_ROOT)!r}); from trainers.guard import main"
+    return [sys.executable, "-P", "-c", f"{begin}; sys.exit(main())"]

@@ -1,0 +1,280 @@
+"""From verl's save to a checkpoint: the base model's folder with other numbers in it.
+
+Training changes weights and nothing else. So names, dtypes, config, tokenizer, chat
+template, generation config and Python files are the base's, byte for byte, and whatever
+verl wrote of them is left behind: it replaces the end-of-response tokens of the config by
+the tokenizer's one, invents a padding token, and copies torch's files for the model's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import UserError
+from harness.checkpoint import RECORDS, identity_files
+from harness.lineage import LINEAGE, Lineage
+from trainers.verl.shards import merged_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHARD_SIZE = "5GB"
+WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json")
+PUBLISHED = ".published"
+"""Lists, in JSON, which files of a training's own folder are its last checkpoint's."""
+
+
+def export(saved: Path, base: Path, output: Path, *, lineage: Lineage) -> None:
+    """Make ``output`` a checkpoint: ``base``'s files with the weights of the save ``saved``.
+
+    ``output`` is there whole or not at all; what was there is replaced. The base's tensors
+    that are not trained (of multi-token prediction, say) come along as they were, and the
+    lineage names them.
+
+    Raises:
+        UserError: the save cannot be read, is of another model, or holds a number that is
+            none; or the folder cannot be written.
+    """
+    weights = _trained(saved, base)
+    untrained = sorted(set(_base_tensors(base)) - set(weights))
+    if untrained:
+        weights |= {name: _read_tensor(base, name) for name in untrained}
+        lineage = lineage.model_copy(update={"untrained_tensors": untrained})
+    with _replacing_folder(output) as folder:
+        _write_weights(weights, folder)
+        for file in carried_files(base):
+            shutil.copyfile(file, folder / file.name)
+        text = lineage.model_dump_json(indent=2)
+        (folder / LINEAGE).write_text(text + "\n", encoding="utf-8")
+
+
+def carried_files(base: Path) -> list[Path]:
+    """List what a checkpoint takes over from its base: all that counts, but for the weights."""
+    return [file for file in identity_files(base) if not file.name.endswith(WEIGHTS)]
+
+
+def publish(checkpoint: Path, output: Path) -> None:
+    """Make the checkpoint in ``output`` itself that of ``checkpoint``, with hard links.
+
+    Other files and folders there stay. Everything that can fail for want of space happens
+    before the old one is touched; then config.json goes first and comes last, so that one who
+    is killed in between leaves a folder that nothing takes for a checkpoint, never a mixture.
+
+    Raises:
+        UserError: ``output`` cannot be written.
+    """
+    files = [*identity_files(checkpoint), *(checkpoint / name for name in RECORDS)]
+    new = {file.name: file for file in files if file.is_file()}
+    staged = output / f".publishing-{os.getpid()}"
+    try:
+        staged.mkdir(parents=True)
+        for name, file in new.items():
+            _link(file, staged / name)
+        old = _published(output)
+        _note_published(output, old | new.keys())
+        (output / "config.json").unlink(missing_ok=True)
+        for name in sorted(new, key=lambda name: name == "config.json"):
+            if name == "config.json":
+                for stale in old - new.keys():
+                    (output / stale).unlink(missing_ok=True)
+            (staged / name).replace(output / name)
+        _note_published(output, set(new))
+    except OSError as error:
+        raise _cannot_write(output, error) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _trained(saved: Path, base: Path) -> dict[str, Tensor]:
+    """Return the trained tensors by the base's names and in the base's dtypes."""
+    layout = _base_tensors(base)
+    found = {
+        name: tensor.to(layout[name].dtype) if name in layout else tensor
+        for name, tensor in merged_tensors(saved)
+    }
+    if not found.keys() <= layout.keys():
+        found = _without_ties(_as_in_files(found, base), layout)
+    missing = [name for name in layout.keys() - found.keys() if not _may_be_untrained(name, base)]
+    strange = sorted(found.keys() - layout.keys())
+    shapes = [
+        name for name in found.keys() & layout.keys() if found[name].shape != layout[name].shape
+    ]
+    for names, what in (
+        (strange, "the base has no"),
+        (sorted(missing), "the save has no"),
+        (sorted(shapes), "the two have another shape of"),
+    ):
+        if names:
+            raise UserError(
+                f"export of {saved}: it is no training of {base}: {what} {names[0]} "
+                f"({len(names)} tensors in all); name the model that was trained"
+            )
+    weights = {name: tensor.to(layout[name].dtype) for name, tensor in found.items()}
+    _refuse_broken(weights, saved)
+    return weights
+
+
+def _refuse_broken(weights: Mapping[str, Tensor], saved: Path) -> None:
+    import torch
+
+    broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise UserError(
+            f"export of {saved}: the weights hold numbers that are none (NaN or infinite), first "
+            f"in {broken[0]} ({len(broken)} tensors of {len(weights)}); the training diverged: "
+            "take an earlier checkpoint, and train with a smaller learning rate"
+        )
+
+
+def _as_in_files(tensors: dict[str, Tensor], base: Path) -> dict[str, Tensor]:
+    """Rename and split tensors as the architecture's published files have them.
+
+    transformers keeps the experts of a layer in one tensor; its checkpoints do not.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.core_model_loading import revert_weight_conversion
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    if _config(base).get("model_type") not in CONFIG_MAPPING:
+        return tensors  # an architecture of the checkpoint's own: its names are its files'
+    architectures: Any = AutoModelForCausalLM
+    config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+    with torch.device("meta"):
+        model = architectures.from_config(config)
+    return dict(revert_weight_conversion(model, tensors))
+
+
+def _without_ties(tensors: dict[str, Tensor], layout: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Leave out what the base does not store because another tensor says the same."""
+    stored = [tensor for name, tensor in tensors.items() if name in layout]
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name in layout or not any(_equal(tensor, other) for other in stored)
+    }
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    import torch
+
+    return one.shape == other.shape and torch.equal(one.to(other.dtype), other)
+
+
+def _may_be_untrained(name: str, base: Path) -> bool:
+    """Say whether a tensor is of a part that verl's actor leaves out, or is no parameter."""
+    layer = re.search(r"\.layers\.(\d+)\.", name)
+    layers = _config(base).get("num_hidden_layers")
+    extra_layer = bool(layer and isinstance(layers, int) and int(layer[1]) >= layers)
+    return extra_layer or name.startswith("mtp.") or name.endswith("rotary_emb.inv_freq")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+
+
+def weight_files(base: Path) -> list[Path]:
+    """List the safetensors files that hold a checkpoint's weights."""
+    index = base / "model.safetensors.index.json"
+    if index.is_file():
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return [base / name for name in sorted(set(named))]
+    whole = base / "model.safetensors"
+    return [whole] if whole.is_file() else sorted(base.glob("*.safetensors"))
+
+
+def _base_tensors(base: Path) -> dict[str, Tensor]:
+    """Return the base's tensors by name, with shapes and dtypes but no numbers."""
+    import torch
+    from safetensors import safe_open
+
+    layout = {}
+    for file in weight_files(base):
+        with safe_open(file, framework="pt") as opened:
+            for name in opened.keys():  # noqa: SIM118 - it is no mapping
+                part = opened.get_slice(name)
+                layout[name] = torch.empty(part.get_shape(), dtype=_dtype(part), device="meta")
+    if not layout:
+        raise UserError(
+            f"export: {base} has no *.safetensors; load it with transformers and save it "
+            "again with save_pretrained, which writes them"
+        )
+    return layout
+
+
+def _dtype(part: Any) -> Any:
+    return part[tuple([slice(0, 0)] * len(part.get_shape()))].dtype
+
+
+def _read_tensor(base: Path, name: str) -> Tensor:
+    from safetensors import safe_open
+
+    for file in weight_files(base):
+        with safe_open(file, framework="pt") as opened:
+            if name in opened.keys():  # noqa: SIM118
+                tensor: Tensor = opened.get_tensor(name)
+                return tensor
+    raise KeyError(name)
+
+
+def _write_weights(weights: dict[str, Tensor], folder: Path) -> None:
+    from huggingface_hub import save_torch_state_dict
+    from safetensors import SafetensorError
+
+    try:
+        save_torch_state_dict(weights, folder, max_shard_size=SHARD_SIZE)
+    except SafetensorError as error:
+        raise _cannot_write(folder, error) from error
+
+
+@contextmanager
+def _replacing_folder(output: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of ``output`` if nothing goes wrong."""
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    previous = output.with_name(f".{output.name}.{os.getpid()}.previous")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if output.exists():
+            output.rename(previous)
+        partial.rename(output)
+    except OSError as error:
+        raise _cannot_write(output, error) from error
+    finally:
+        for left in (partial, previous):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def _published(output: Path) -> set[str]:
+    try:
+        return set(json.loads((output / PUBLISHED).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return set()
+
+
+def _note_published(output: Path, names: set[str]) -> None:
+    partial = output / f"{PUBLISHED}.partial"
+    partial.write_text(json.dumps(sorted(names)), encoding="utf-8")
+    partial.replace(output / PUBLISHED)
+
+
+def _cannot_write(folder: Path, error: Exception) -> UserError:
+    reason = getattr(error, "strerror", None) or error
+    return UserError(
+        f"the checkpoint {folder} cannot be written: {reason}; nothing that was there before is "
+        "lost; make room, and give the same command again"
+    )

@@ -1,0 +1,87 @@
+"""Where verl's curves go besides our own file: who can take them, and what that needs.
+
+Everything a logger writes locally goes below the training's folder, unless the user's own
+environment says where. Keys stay in that environment: no file of ours has one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import netrc
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.errors import UserError
+from benchmarks.registry import suggest
+
+LOGGERS: Mapping[str, str | None] = {
+    "console": None,
+    "file": None,
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
+    "swanlab": "swanlab",
+    "trackio": "trackio",
+    "clearml": "clearml",
+    "vemlp_wandb": "volcengine_ml_platform",
+    "rl_insight": "rl_insight",
+}
+"""verl 0.9's loggers (`utils/tracking.py`), and the module that each imports."""
+ALWAYS = ("console", "file")
+"""Our own curves come from the file; the console's lines make the log readable."""
+
+
+def check(loggers: Sequence[str]) -> None:
+    """Refuse a logger that verl does not have, or that would fail minutes later.
+
+    Raises:
+        UserError: no such logger, its package is not installed, or it has no key.
+    """
+    for name in loggers:
+        if name not in LOGGERS:
+            raise UserError(suggest("logger", name, list(LOGGERS)))
+        module = LOGGERS[name]
+        if module is not None and importlib.util.find_spec(module) is None:
+            raise UserError(
+                f"--logger {name} needs the Python package {module.replace('_', '-')}, which is "
+                "not installed here; install it, or leave the logger out (the curves are in "
+                "training/metrics.jsonl in any case)"
+            )
+    if "wandb" in loggers and not _has_wandb_key(os.environ):
+        raise UserError(
+            "--logger wandb has no key to log in with; run `wandb login`, set WANDB_API_KEY, or "
+            "set WANDB_MODE=offline to write below the output folder only"
+        )
+
+
+def _has_wandb_key(variables: Mapping[str, str]) -> bool:
+    if variables.get("WANDB_MODE") in ("offline", "disabled", "dryrun"):
+        return True
+    if variables.get("WANDB_API_KEY") or variables.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    file = variables.get("NETRC") or Path.home() / ".netrc"
+    try:
+        return any("wandb" in host for host in netrc.netrc(str(file)).hosts)
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def environment(
+    training: Path, loggers: Sequence[str], variables: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the variables that direct the loggers' files below a training's folder.
+
+    What ``variables`` (this process's environment) sets already stays as the user set it.
+    """
+    theirs = os.environ if variables is None else variables
+    training = training.resolve()
+    ours = {
+        "tensorboard": ("TENSORBOARD_DIR", str(training / "tensorboard")),
+        "mlflow": ("MLFLOW_TRACKING_URI", f"sqlite:///{training / 'mlflow.db'}"),
+        "wandb": ("WANDB_DIR", str(training)),  # it makes a folder `wandb` there
+        "swanlab": ("SWANLAB_LOG_DIR", str(training / "swanlab")),
+        "trackio": ("TRACKIO_DIR", str(training / "trackio")),
+    }
+    directed = dict(ours[name] for name in loggers if name in ours)
+    return {name: value for name, value in directed.items() if name not in theirs}
