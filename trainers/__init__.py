@@ -8,9 +8,10 @@ TRAINERS: Registry[type[Trainer]] = Registry(
     "trainer",
     group="harness.trainers",
     builtin={
-        "verl-grpo-v1": "trainers.verl.trainer:VerlGrpoV1",
-        "verl-grpo-v4": "trainers.verl.trainer:VerlGrpoV4",
-        "verl-grpo-v5": "trainers.verl.trainer:VerlGrpoV5",
+        "verl-grpo-v1": "trainers.verl.grpo:VerlGrpoV1",
+        "verl-grpo-v4": "trainers.verl.grpo:VerlGrpoV4",
+        "verl-grpo-v5": "trainers.verl.grpo:VerlGrpoV5",
+        "verl-sft": "trainers.verl.sft_trainer:VerlSft",
     },
 )
 

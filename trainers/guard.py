@@ -117,7 +117,8 @@ def end_descendants(orders: Orders, *, polite: float) -> None:
     """End every descendant of this process: asked first, killed if it stays."""
     began = time.monotonic()
     asked: set[psutil.Process] = set()
-    while left := _descendants():
+    # A process is gone when it is reaped: the threads of a zombie may still be at work.
+    while left := psutil.Process().children(recursive=True):
         patience = 0.0 if orders.kill else polite
         spent = time.monotonic() - began
         if spent >= patience + HOPELESS:
@@ -151,15 +152,6 @@ def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)
-
-
-def _descendants() -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
 
 
 def _reap_orphans(command: int | None) -> None:

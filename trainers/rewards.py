@@ -196,7 +196,8 @@ class RewardManager:
         """Return the rewards where verl wants them: at each response's last token."""
         from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
-        return RewardManagerBase.assemble_rm_scores(data, scores)
+        assembled: Tensor = RewardManagerBase.assemble_rm_scores(data, scores)
+        return assembled
 
     def _cut_off(self, data: Any) -> bool:
         """Say whether the response fills its room and does not end with an end-of-turn token."""

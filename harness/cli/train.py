@@ -84,9 +84,7 @@ ORIGINS = {
     help="Then evaluate the checkpoint, on these benchmarks or on the six.",
 )
 @json_option
-@click.pass_context
 def command(
-    context: click.Context,
     trainer: str,
     settings: tuple[str, ...],
     dry_run: bool,
@@ -110,7 +108,7 @@ def command(
         checkpoint = chosen.train(job, progress)
     click.echo(json.dumps({"checkpoint": str(checkpoint)}) if as_json else f"trained: {checkpoint}")
     if benchmarks is not None:
-        _evaluate(context, checkpoint, benchmarks, job)
+        _evaluate(checkpoint, benchmarks, job)
 
 
 def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -124,22 +122,17 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     return settings
 
 
-def _evaluate(context: click.Context, checkpoint: Path, benchmarks: str, job: Job) -> None:
+def _evaluate(checkpoint: Path, benchmarks: str, job: Job) -> None:
     from harness.cli.eval import command as evaluation
 
-    trust = "all" if job.spec.trust_remote_code else None
-    given = {"model": str(checkpoint), "name": checkpoint.name, "trust_remote_code": trust}
+    arguments = ["--model", str(checkpoint), "--name", checkpoint.absolute().name]
     if benchmarks:
-        given["benchmarks"] = benchmarks
+        arguments += ["--benchmarks", benchmarks]
     if job.spec.data_dir is not None:
-        given["data_dir"] = job.spec.data_dir
-    arguments = [
-        part
-        for flag, value in given.items()
-        if value is not None
-        for part in (f"--{flag.replace('_', '-').removesuffix('-dir')}", str(value))
-    ]
-    evaluation.main(arguments, standalone_mode=False, parent=context.parent)
+        arguments += ["--data", str(job.spec.data_dir)]
+    if job.spec.trust_remote_code:
+        arguments += ["--trust-remote-code", "all"]
+    evaluation.main(arguments, standalone_mode=False)
 
 
 def _told(job: Job) -> Iterator[str]:

@@ -50,7 +50,7 @@ def time_bare(engine: VllmEngine, plan: Plan) -> tuple[float, int]:
     parameters = [engine.parameters(request) for request in requests]
     engine.llm.reset_prefix_cache()
     began = time.perf_counter()
-    outputs = engine.llm.generate(prompts, parameters, use_tqdm=False)  # type: ignore[arg-type]
+    outputs = engine.llm.generate(prompts, parameters, use_tqdm=False)
     seconds = time.perf_counter() - began
     return seconds, sum(len(output.outputs[0].token_ids) for output in outputs)
 

@@ -257,9 +257,8 @@ def test_whoever_is_killed_while_publishing_leaves_the_old_the_new_or_none(
     moves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {"config__json", "model__safetensors", "lineage__json"}
-    old, new = (
-        small_checkpoint(tmp_path / step, **dict.fromkeys(names, step)) for step in ("old", "new")
-    )
+    old = small_checkpoint(tmp_path / "old", **dict.fromkeys({*names, "own__py"}, "old"))
+    new = small_checkpoint(tmp_path / "new", **dict.fromkeys(names, "new"))
     output = tmp_path / "out"
     publish(old, output)
     replace, done = Path.replace, []

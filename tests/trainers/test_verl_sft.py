@@ -16,9 +16,10 @@ from trainers.curves import Step
 from trainers.data import TrainingData, build, contamination
 from trainers.supervise import run
 from trainers.verl import keys, placement, sft
-from trainers.verl.command import BATCH, Places, lines, resolve
+from trainers.verl.command import BATCH, Places, lines, resolve, with_values
 from trainers.verl.metrics import Follower
 from trainers.verl.saves import latest, saved_steps
+from trainers.verl.sft_trainer import VerlSft
 
 LONG = "One is added, and " * 200
 
@@ -76,9 +77,14 @@ def test_every_setting_is_a_key_of_verl_with_a_reason(tmp_path: Path) -> None:
         assert line.why, line.key
 
 
+def started(recipe: tuple[Setting, ...], processes: int) -> tuple[str, ...]:
+    where = placement.Placement(device="cpu", nodes=1, gpus=processes, address=None, cores=2)
+    return VerlSft().command(recipe, where)
+
+
 def test_verl_resolves_the_command_to_what_the_recipe_says(tmp_path: Path) -> None:
     asked = spec(tmp_path / "a b=c's", **{"optim.lr": "3e-5"})
-    command = sft.command(recipe(asked), processes=2)
+    command = started(recipe(asked), processes=2)
     start = command.index(sft.MODULE)
     overrides = [part for part in command[start + 1 :] if not part.startswith("hydra")]
     composed = keys.compose(keys.SFT, overrides)
@@ -91,7 +97,7 @@ def test_verl_resolves_the_command_to_what_the_recipe_says(tmp_path: Path) -> No
 
 def test_a_key_that_verl_has_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"did you mean 'optim\.lr'"):
-        sft.command(recipe(spec(tmp_path, **{"lr": "1"})), processes=1)
+        started(recipe(spec(tmp_path, **{"lr": "1"})), processes=1)
 
 
 def test_rows_are_no_longer_than_the_models_context() -> None:
@@ -230,7 +236,7 @@ def launch(data: TrainingData, output: Path, name: str) -> list[Step]:
     values = sft.at_launch(found, MODEL_PATH, batch=8, processes=1, resume=resume)
     log = output / f"{name}.log"
     code = run(
-        sft.with_values(sft.command(recipe(asked, steps=5), 1), values),
+        with_values(started(recipe(asked, steps=5), 1), values),
         environment={
             **placement.environment(where),
             "OMP_NUM_THREADS": "1",

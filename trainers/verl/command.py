@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import UserError
 from trainers.base import Setting, TrainSpec
 from trainers.verl import keys
 
-MODULES = {keys.GRPO: "verl.trainer.main_ppo"}
 BATCH, MINI_BATCH = "data.train_batch_size", "actor_rollout_ref.actor.ppo_mini_batch_size"
 PROMPT, RESPONSE = "data.max_prompt_length", "data.max_response_length"
 STEPS, SAVE = "trainer.total_training_steps", "trainer.save_freq"
+OURS = {
+    "actor_rollout_ref.model.path": "use --model",
+    "actor_rollout_ref.model.trust_remote_code": "use --trust-remote-code",
+    "actor_rollout_ref.actor.checkpoint.save_contents": "checkpoints are made of all of it",
+    "model.path": "use --model",
+    "model.trust_remote_code": "use --trust-remote-code",
+    "checkpoint.save_contents": "checkpoints are made of all of it",
+    "data.train_files": "use --data",
+    "data.val_files": "use --data",
+    "trainer.default_local_dir": "use --output",
+    "trainer.rollout_data_dir": "use --output",
+    "trainer.resume_mode": "an --output that has a save is gone on with",
+    "trainer.resume_from_path": "an --output that has a save is gone on with",
+    "trainer.logger": "use --logger",
+}
+"""Keys that follow from the flags, and what to do instead of setting them."""
 REWARDS_MODULE = "pkg://trainers.rewards"
 
 
@@ -138,8 +154,8 @@ def lines(values: Mapping[str, Any], origin: str, why: str = "") -> list[Setting
     return [Setting(key=key, value=value, origin=origin, why=why) for key, value in values.items()]
 
 
-def command(configuration: str, recipe: Iterable[Setting]) -> tuple[str, ...]:
-    """Return what starts verl.
+def command(configuration: str, start: Sequence[str], recipe: Iterable[Setting]) -> tuple[str, ...]:
+    """Return what starts verl: Python, the modules of ``start``, a recipe in Hydra's grammar.
 
     Raises:
         UserError: verl has no such key, or does not take the value.
@@ -156,4 +172,33 @@ def command(configuration: str, recipe: Iterable[Setting]) -> tuple[str, ...]:
     keys.compose(configuration, overrides)
     # No folder of Hydra's own: what ran is told in the recipe.
     quiet = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=disabled")
-    return (sys.executable, "-u", "-m", MODULES[configuration], *quiet, *overrides)
+    return (sys.executable, "-u", "-m", *start, *quiet, *overrides)
+
+
+def with_values(command: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """Return a command in which keys that it has get values that are known only at launch.
+
+    >>> with_values(["verl", "a.b=1", "+c=2"], {"a.b": None})
+    ['verl', 'a.b=null', '+c=2']
+    """
+    written = {f"{key}=": keys.hydra_value(value) for key, value in values.items()}
+    starts = {part: start for part in command for start in written if part.startswith(start)}
+    return [starts[part] + written[starts[part]] if part in starts else part for part in command]
+
+
+def total_steps(values: Mapping[str, Any], an_epoch: int) -> int:
+    """Return how many steps there will be, by a recipe's keys and the steps of an epoch."""
+    if values[STEPS] not in (None, "null"):
+        return count(values, STEPS)
+    return an_epoch * count(values, "trainer.total_epochs")
+
+
+def count(values: Mapping[str, Any], key: str) -> int:
+    """Return a count, which is text where --set gave it."""
+    try:
+        count = int(values[key])
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise UserError(f"--set {key}={values[key]}: that is no count; give 1 or more")
+    return count

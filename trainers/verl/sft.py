@@ -11,25 +11,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import ConfigDict
-
 from benchmarks import UserError
-from harness.spec import Frozen
 from trainers.base import Setting, TrainSpec
 from trainers.data import TrainingData, sft_rows
 from trainers.data.sft import MESSAGES
-from trainers.verl import keys
 from trainers.verl.command import BATCH, Places, lines
 from trainers.verl.placement import Placement
-from trainers.verl.recipes import Positive, Rate, Share, Verl
+from trainers.verl.recipes import Positive, Rate, Recipe, Share, chosen
 from trainers.verl.saves import save_folder
 
 if TYPE_CHECKING:
@@ -43,79 +38,61 @@ MEASURED = 1000
 """Conversations that are tokenised at once to see how long they are."""
 
 
-def _chosen(*names: str) -> Verl:
-    return Verl(names)
-
-
-class Sft(Frozen):
+class Sft(Recipe):
     """Imitation of the reasoning that the data have, loss on the responses alone.
 
     Where no other source is named, the values are those of s1 (arXiv 2501.19393, appendix D),
     a full fine-tuning on mathematical reasoning that states them all.
     """
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
     about: ClassVar[str] = "supervised fine-tuning on the data's own reasoning; GRPO's beginning"
     style: ClassVar[str] = "boxed"
     """Of data that the trainer builds; what is built already may have any."""
 
-    batch: Annotated[Positive, _chosen(BATCH)] = 16
+    batch: Annotated[Positive, chosen(BATCH)] = 16
     """Conversations a step: s1's. Small models reason better after few examples a step at the
     same learning rate (SmolTulu, arXiv 2412.08347)."""
-    epochs: Annotated[Positive, _chosen("trainer.total_epochs")] = 2
+    epochs: Annotated[Positive, chosen("trainer.total_epochs")] = 2
     """Passes over the data, if no number of steps is asked for: Tülu 3's (arXiv 2411.15124).
     s1's 5 are for a thousand rows."""
-    longest: Annotated[Positive, _chosen(LONGEST)] = 2048
+    longest: Annotated[Positive, chosen(LONGEST)] = 2048
     """Tokens of question and response together. Longer rows are left out and counted."""
-    cut: Annotated[str, _chosen("data.truncation")] = "error"
+    cut: Annotated[str, chosen("data.truncation")] = "error"
     """Nothing is cut: who learns from cut responses does not learn to come to an end (s1, its
     table on training lengths)."""
-    padding: Annotated[str, _chosen("data.pad_mode")] = "no_padding"
+    padding: Annotated[str, chosen("data.pad_mode")] = "no_padding"
     """A micro-batch is as long as its rows."""
-    strict: Annotated[bool, _chosen("data.ignore_input_ids_mismatch")] = False
+    strict: Annotated[bool, chosen("data.ignore_input_ids_mismatch")] = False
     """verl tokenises turn by turn; a chat template under which that differs from the whole
     conversation is refused, since it would teach what is never asked."""
 
-    learning_rate: Annotated[Rate, _chosen("optim.lr")] = 1e-5
+    learning_rate: Annotated[Rate, chosen("optim.lr")] = 1e-5
     """s1's. A model that has seen no chat yet takes more, up to thirty times."""
-    schedule: Annotated[str, _chosen("optim.lr_scheduler_type")] = "cosine"
+    schedule: Annotated[str, chosen("optim.lr_scheduler_type")] = "cosine"
     """s1's."""
-    warmup: Annotated[Share, _chosen("optim.lr_warmup_steps_ratio")] = 0.05
+    warmup: Annotated[Share, chosen("optim.lr_warmup_steps_ratio")] = 0.05
     """Part of all steps: s1's."""
-    warmup_steps: Annotated[int, _chosen("optim.lr_warmup_steps")] = -1
+    warmup_steps: Annotated[int, chosen("optim.lr_warmup_steps")] = -1
     """-1: the part above decides."""
-    final_rate: Annotated[Share, _chosen("optim.min_lr_ratio")] = 0.0
+    final_rate: Annotated[Share, chosen("optim.min_lr_ratio")] = 0.0
     """The cosine ends at nothing, as s1's."""
-    cycles: Annotated[Rate, _chosen("optim.num_cycles")] = 0.5
+    cycles: Annotated[Rate, chosen("optim.num_cycles")] = 0.5
     """Half a cosine: from the peak to the end."""
-    optimizer: Annotated[str, _chosen("optim.optimizer")] = "AdamW"
+    optimizer: Annotated[str, chosen("optim.optimizer")] = "AdamW"
     """torch's."""
-    weight_decay: Annotated[Share, _chosen("optim.weight_decay")] = 1e-4
+    weight_decay: Annotated[Share, chosen("optim.weight_decay")] = 1e-4
     """s1's."""
-    betas: Annotated[tuple[float, float], _chosen("optim.betas")] = (0.9, 0.999)
+    betas: Annotated[tuple[float, float], chosen("optim.betas")] = (0.9, 0.999)
     """AdamW's own."""
-    gradient: Annotated[Rate, _chosen("optim.clip_grad")] = 1.0
+    gradient: Annotated[Rate, chosen("optim.clip_grad")] = 1.0
     """The norm to which gradients are clipped."""
-    weights: Annotated[str, _chosen("engine.model_dtype")] = "fp32"
+    weights: Annotated[str, chosen("engine.model_dtype")] = "fp32"
     """Of the trained copy: small updates are less than bfloat16 can tell apart."""
-    arithmetic: Annotated[str, _chosen("engine.dtype")] = "bfloat16"
+    arithmetic: Annotated[str, chosen("engine.dtype")] = "bfloat16"
     """Of passes through the model; the loss that is logged has three digits therefore."""
 
-    save_every: Annotated[Positive, _chosen("trainer.save_freq", "trainer.test_freq")] = 100
+    save_every: Annotated[Positive, chosen("trainer.save_freq", "trainer.test_freq")] = 100
     """Steps between checkpoints, and between looks at the held-out rows."""
-
-    def settings(self) -> Iterator[Setting]:
-        """Yield a line for each of verl's keys, with why it has its value."""
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            names = next(item for item in field.metadata if isinstance(item, Verl)).keys
-            why = " ".join((field.description or "").split())
-            yield from lines(
-                dict.fromkeys(names, list(value) if isinstance(value, tuple) else value),
-                "chosen",
-                why,
-            )
 
 
 def fitted(recipe: Sft, model: Path) -> list[Setting]:
@@ -193,37 +170,6 @@ def files(spec: TrainSpec, *, model: Path) -> list[Setting]:
         "trainer.logger": ["console", "file", *spec.loggers],
     }
     return lines(values, "placed")
-
-
-def command(recipe: Iterable[Setting], processes: int) -> tuple[str, ...]:
-    """Return what starts verl.
-
-    Raises:
-        UserError: verl has no such key, or does not take the value.
-    """
-    overrides = [
-        keys.override(
-            keys.SFT,
-            line.key,
-            str(line.value) if line.origin == "set" else keys.hydra_value(line.value),
-        )
-        for line in recipe
-    ]
-    keys.compose(keys.SFT, overrides)
-    start = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
-    quiet = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=disabled")
-    return (sys.executable, "-u", "-m", *start, "-m", MODULE, *quiet, *overrides)
-
-
-def with_values(command: Sequence[str], values: Mapping[str, Any]) -> list[str]:
-    """Return a command in which keys that it has get values that are known only at launch.
-
-    >>> with_values(["verl", "a.b=1", "+c=2"], {"a.b": None})
-    ['verl', 'a.b=null', '+c=2']
-    """
-    written = {f"{key}=": keys.hydra_value(value) for key, value in values.items()}
-    starts = {part: start for part in command for start in written if part.startswith(start)}
-    return [starts[part] + written[starts[part]] if part in starts else part for part in command]
 
 
 # --- the rows -------------------------------------------------------------------------------

@@ -1,14 +1,17 @@
-"""The trainers that run verl: GRPO in the recipes v1, v4 and v5.
+"""What all trainers that run verl have in common.
 
 verl is a process of its own, started with every setting written out. This side prepares
 data and base model, follows verl's metrics, turns its saves into checkpoints, and says why
-it stopped. The same job given again goes on from the last save.
+it stopped. The same job given again goes on from the last save. What is verl's GRPO and
+what is its supervised trainer is said in `grpo` and `sft_trainer`.
 """
 
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,14 +24,14 @@ from trainers.base import Job, Reporter, Setting, Trainer, TrainSpec
 from trainers.curves import read, rewind
 from trainers.data import TrainingData, build, is_built, open_data
 from trainers.rollouts import discard_after
-from trainers.supervise import hold, run
+from trainers.supervise import Hold, hold, run
 from trainers.verl import command as verl_command
 from trainers.verl import keys, loggers, placement, saves
 from trainers.verl.base_model import prepare_base
 from trainers.verl.command import Places
 from trainers.verl.export import publish
 from trainers.verl.failures import cause_of
-from trainers.verl.recipes import Grpo, GrpoV1, GrpoV4, GrpoV5
+from trainers.verl.placement import Placement
 from trainers.verl.watch import Watch
 
 PACKAGES = ("math-harness", "ray", "tensordict", "torch", "transformers", "verl", "vllm")
@@ -52,44 +55,64 @@ class Record(Frozen):
     job: Job
 
 
-class VerlTrainer(Trainer):
-    """GRPO by verl, in the recipe of a subclass."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What is known only when data and base model are there."""
 
-    recipe: ClassVar[type[Grpo]]
+    total: int
+    """Steps at the end."""
+    values: dict[str, Any]
+    """Keys of the command, and what they are set to at this launch."""
+
+
+class VerlTrainer(Trainer):
+    """Training by verl; a subclass says by which of its trainers and how."""
+
+    style: ClassVar[str]
+    """Of the data that the trainer builds."""
+    starting: ClassVar[str]
+    """What is done before the first step, for people."""
+
+    @abstractmethod
+    def lines(self, spec: TrainSpec, where: Placement, model: Path, data: Path) -> list[Setting]:
+        """Return the recipe, before anything that the user sets; ``data`` is a built folder."""
+
+    @abstractmethod
+    def command(self, recipe: tuple[Setting, ...], where: Placement) -> tuple[str, ...]:
+        """Return what starts verl with a recipe."""
+
+    @abstractmethod
+    def launch(
+        self, job: Job, data: TrainingData, base: Path, where: Placement, done: int | None
+    ) -> Launch:
+        """Settle a launch that goes on after ``done`` steps, or begins."""
+
+    def accepts(self, data: TrainingData) -> None:
+        """Refuse data that this trainer can learn nothing from."""
+
+    def place(self, spec: TrainSpec) -> Placement:
+        """Return where it will run."""
+        return placement.place(spec)
 
     def plan(self, spec: TrainSpec) -> Job:
         """Settle everything; see `Trainer`."""
         keys.require_verl()
         loggers.check(spec.loggers)
+        _refuse_ours(spec)
         places = Places(spec.output.absolute())
         model = find_model(spec.model, spec.revision)
-        where = placement.place(spec)
+        where = self.place(spec)
         data = _built(spec, places)
         if data is not None:
-            self._refuse_other_style(data)
+            self.accepts(data)
         folder = data.folder if data else places.data
-        recipe = self.recipe()
-        lines = [
-            *recipe.settings(),
-            *_fitted(recipe, model),
-            *verl_command.lines(
-                verl_command.reward(), "chosen", "this project's, in verl's own places for them"
-            ),
-            *_steps(spec),
-            *verl_command.lines(verl_command.seeds(spec.seed), "chosen", "--seed"),
-            *placement.settings(where, filters_groups=recipe.uneven_groups_only),
-            *verl_command.lines(
-                verl_command.files(
-                    spec, model=model, train=folder / "train.parquet", test=folder / "test.parquet"
-                ),
-                "placed",
-            ),
-        ]
-        settled = verl_command.resolve(lines, spec.settings)
+        recipe = verl_command.resolve(
+            [*self.lines(spec, where, model, folder), *_steps(spec)], spec.settings
+        )
         return Job(
             spec=spec,
-            recipe=settled,
-            command=verl_command.command(keys.GRPO, settled),
+            recipe=recipe,
+            command=self.command(recipe, where),
             environment={
                 **placement.environment(where),
                 **loggers.environment(places.training, spec.loggers),
@@ -100,6 +123,7 @@ class VerlTrainer(Trainer):
     def train(self, job: Job, reporter: Reporter) -> Path:
         """Train, or go on; see `Trainer`."""
         places = Places(job.spec.output.absolute())
+        _refuse_foreign(places)
         with hold(places.training) as held:
             model = find_model(job.spec.model, job.spec.revision)
             data = self._data(job.spec, places, reporter)
@@ -109,85 +133,80 @@ class VerlTrainer(Trainer):
                 reporter.phase(f"{places.output} is trained already")
                 return places.output
             base = prepare_base(model, places.base, trust_remote_code=job.spec.trust_remote_code)
-            total = _total_steps(job, data)
+            done = saves.resume_after(places.state)
+            where = self.place(job.spec)
+            launch = self.launch(job, data, base, where, done)
+            _write_record(places, record)
             watch = Watch(
                 places=places,
                 base=base,
                 lineage=self._lineage(record, data),
                 keep=job.spec.keep,
-                total=total,
+                total=launch.total,
                 reporter=reporter,
             )
-            _write_record(places, record)
-            self._launch(job, base, places, watch, held, reporter)
+            if done is not None:
+                self._take_up(places, where, watch, done)
+            if done is None or done < launch.total:
+                command = verl_command.with_values(job.command, launch.values)
+                self._run(job, command, places, watch, held, done or 0)
+            if watch.exported is None:
+                raise UserError(f"verl ended without a save; its logs are in {places.logs}")
+            publish(places.checkpoint(watch.exported), places.output)
             return places.output
 
-    def _launch(
+    def _take_up(self, places: Places, where: Placement, watch: Watch, done: int) -> None:
+        """Take over what an earlier launch left."""
+        saves.check_world_size(
+            saves.save_folder(places.state, done),
+            where.processes,
+            exported=places.checkpoint(done),
+        )
+        watch.reporter.phase(f"going on after step {done}")
+        # The row of the save may be there and not read: whoever was to read it was killed.
+        watch.take_in(places.logs / f"launch-{places.launches()}.jsonl")
+        watch.export_new()
+
+    def _run(
         self,
         job: Job,
-        base: Path,
+        command: Sequence[str],
         places: Places,
         watch: Watch,
-        held: Any,
-        reporter: Reporter,
+        held: Hold,
+        done: int,
     ) -> None:
-        done = saves.latest(places.state)
-        if done is not None:
-            where = placement.place(job.spec)
-            saves.check_world_size(
-                saves.save_folder(places.state, done),
-                where.processes,
-                exported=places.checkpoint(done),
-            )
-            reporter.phase(f"going on after step {done}")
-            watch.export_new()
-        rewind(places.metrics, after=done or 0)
-        discard_after(places.rollouts, done or 0)
+        rewind(places.metrics, after=done)
+        discard_after(places.rollouts, done)
         places.logs.mkdir(exist_ok=True)
-        number = places.launches() + 1
-        log = places.logs / f"launch-{number}.log"
-        watch.follow(log.with_suffix(".jsonl"))
-        reporter.phase("starting Ray and verl, loading the model")
+        log = places.logs / f"launch-{places.launches() + 1}.log"
+        rows = log.with_suffix(".jsonl")
+        watch.follow(rows)
+        watch.reporter.phase(self.starting)
         code = run(
-            _with_model(job.command, base),
-            environment={
-                **job.environment,
-                "VERL_FILE_LOGGER_PATH": str(log.with_suffix(".jsonl")),
-            },
+            command,
+            environment={**job.environment, "VERL_FILE_LOGGER_PATH": str(rows)},
             log=log,
             folder=places.training,
             on_tick=watch.tick,
             held=held,
-            on_stop=lambda: reporter.phase("stopping everything that was started"),
+            on_stop=lambda: watch.reporter.phase("stopping everything that was started"),
         )
         watch.finish()
         if code != 0:
             raise UserError(_stopped(places, log, code))
-        last = watch.exported
-        if last is None:
-            raise UserError(f"verl ended without a save; its log is {log}")
-        publish(places.checkpoint(last), places.output)
-
-    def _refuse_other_style(self, data: TrainingData) -> None:
-        built = data.card.asked.style
-        if built != self.recipe.style:
-            raise UserError(
-                f"{data.folder} is built in the style {built}, and {self.name} rewards answers in "
-                f"the style {self.recipe.style}; build it again with --style {self.recipe.style}, "
-                "or name the source and let the trainer build it"
-            )
 
     def _data(self, spec: TrainSpec, places: Places, reporter: Reporter) -> TrainingData:
         built = _built(spec, places)
         if built is None:
             built = build(
                 spec.data,
-                self.recipe.style,
+                self.style,
                 places.data,
                 data_dir=spec.data_dir,
                 report=reporter.phase,
             )
-        self._refuse_other_style(built)
+        self.accepts(built)
         return built
 
     def _record(self, job: Job, model: Path, data: TrainingData) -> Record:
@@ -219,55 +238,35 @@ class VerlTrainer(Trainer):
         )
 
     def _notes(
-        self, where: placement.Placement, data: TrainingData | None, spec: TrainSpec
+        self, where: Placement, data: TrainingData | None, spec: TrainSpec
     ) -> tuple[str, ...]:
         notes = []
         if where.device == "cpu":
             notes.append("no GPU here: training on the CPU, which is for small models")
         if data is None:
-            notes.append(f"data: {spec.data}, to be built in the style {self.recipe.style}")
+            notes.append(f"data: {spec.data}, to be built in the style {self.style}")
         return tuple(notes)
-
-
-class VerlGrpoV1(VerlTrainer):
-    """The published report's first version."""
-
-    name, about, recipe = "verl-grpo-v1", GrpoV1.about, GrpoV1
-
-
-class VerlGrpoV4(VerlTrainer):
-    """The published report's improved version."""
-
-    name, about, recipe = "verl-grpo-v4", GrpoV4.about, GrpoV4
-
-
-class VerlGrpoV5(VerlTrainer):
-    """What this project would use."""
-
-    name, about, recipe = "verl-grpo-v5", GrpoV5.about, GrpoV5
 
 
 # --- what is asked --------------------------------------------------------------------------
 
 
+def _refuse_ours(spec: TrainSpec) -> None:
+    """Refuse settings that would have the checkpoint be another one than its lineage says."""
+    for key, instead in verl_command.OURS.items():
+        if key in spec.settings:
+            raise UserError(f"--set {key}: the trainer sets this itself; {instead}")
+
+
 def _built(spec: TrainSpec, places: Places) -> TrainingData | None:
     """Return the data if it is built: as asked, or by an earlier launch of the same training."""
-    for folder in (Path(spec.data), places.data):
-        if is_built(folder):
-            return open_data(folder)
+    if is_built(Path(spec.data)):
+        return open_data(Path(spec.data))
+    if is_built(places.data):
+        built = open_data(places.data)
+        # Of another source, it is left for `build` to refuse.
+        return built if built.card.asked.source.name == spec.data else None
     return None
-
-
-def _fitted(recipe: Grpo, model: Path) -> list[Setting]:
-    """Shorten the response where prompt and response together are more than the model's context."""
-    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    context = config.get("max_position_embeddings")
-    if not isinstance(context, int) or context >= recipe.longest_prompt + recipe.longest_response:
-        return []
-    prompt = min(recipe.longest_prompt, context // 2)
-    why = f"the model's context is {context} tokens"
-    lengths = {verl_command.PROMPT: prompt, verl_command.RESPONSE: context - prompt}
-    return verl_command.lines(lengths, "chosen", why)
 
 
 def _steps(spec: TrainSpec) -> list[Setting]:
@@ -284,46 +283,29 @@ def _steps(spec: TrainSpec) -> list[Setting]:
     return lines
 
 
-def _total_steps(job: Job, data: TrainingData) -> int:
-    """Return how many steps there will be; verl leaves out what does not fill a batch.
-
-    Raises:
-        UserError: the data do not fill one batch.
-    """
-    values = {line.key: line.value for line in job.recipe}
-    batch, rows = int(values[verl_command.BATCH]), data.card.rows.train
-    if rows < batch:
-        raise UserError(
-            f"{data.folder} has {rows} rows to train on, fewer than the batch of {batch}; "
-            f"use more data, or a smaller batch: --set {verl_command.BATCH}={rows}"
-        )
-    steps = values[verl_command.STEPS]
-    if steps is not None:
-        return int(steps)
-    return rows // batch * int(values["trainer.total_epochs"])
-
-
-def _with_model(command: Sequence[str], base: Path) -> list[str]:
-    """Put the prepared base model where the command names the one that was asked for."""
-    key = "actor_rollout_ref.model.path="
-    path = keys.hydra_value(str(base.absolute()))
-    return [key + path if part.startswith(key) else part for part in command]
-
-
 # --- what is there already ------------------------------------------------------------------
+
+
+def _refuse_foreign(places: Places) -> None:
+    """Refuse a folder with a model in it that no training of ours made."""
+    if places.recipe.is_file():
+        return
+    if any(file.suffix == ".safetensors" for file in places.output.glob("*")):
+        raise UserError(
+            f"--output {places.output}: a model is there that was not trained here; "
+            "name another folder"
+        )
 
 
 def _refuse_another(places: Places, record: Record) -> None:
     """Refuse a folder in which another training was begun."""
     if not places.recipe.is_file():
-        if any(file.suffix == ".safetensors" for file in places.output.glob("*")):
-            raise UserError(
-                f"--output {places.output}: a model is there that was not trained here; "
-                "name another folder"
-            )
         return
     earlier = read_value(places.recipe, Record, "recipe").identity
-    differing = differences(earlier, record.identity)
+    # Settings are many; what says most stands before them.
+    differing = sorted(
+        differences(earlier, record.identity), key=lambda line: line.startswith("settings.")
+    )
     if differing:
         raise UserError(
             f"--output {places.output}: another training was begun there "

@@ -39,15 +39,22 @@ class Watch:
         self._follower = Follower(log)
         self._counted = {step.step for step in self._steps() if step.outcomes}
 
+    def take_in(self, log: Path) -> None:
+        """Add the steps that an earlier launch logged after anybody read its metrics."""
+        known = {step.step for step in self._steps()}
+        for step in Follower(log).new():
+            if step.step not in known:
+                append(self.places.metrics, step)
+
     def tick(self) -> None:
         """Take in what happened since the last call."""
         for step in self._follower.new() if self._follower else ():
             append(self.places.metrics, step)
             self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
         self._count_outcomes(ended=False)
-        step = saves.latest(self.places.state)
+        saved = saves.latest(self.places.state)
         # verl saves a step before it logs it, and a checkpoint has its step in its curves.
-        if step != self.exported and any(row.step == step for row in self._steps()):
+        if saved != self.exported and any(row.step == saved for row in self._steps()):
             self.export_new()
 
     def finish(self) -> None:

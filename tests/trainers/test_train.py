@@ -1,0 +1,431 @@
+"""From a spec to a checkpoint with its lineage, whatever befalls verl: here a stand-in for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fake_verl
+import psutil
+import pytest
+from made_saves import make_save
+from tiny_models import make_llama
+
+from benchmarks import UserError
+from harness.checkpoint import file_sums, identity_files, open_checkpoint
+from harness.lineage import Lineage, read_lineage
+from trainers import supervise
+from trainers.base import Job, TrainSpec
+from trainers.curves import Step, read
+from trainers.data import build, open_data
+from trainers.verl import placement
+from trainers.verl.command import Places
+from trainers.verl.saves import saved_steps
+from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
+from trainers.verl.trainer import Record
+
+STEPS = 4
+BATCH = "data.train_batch_size"
+LEARNING_RATE = "actor_rollout_ref.actor.optim.lr"
+NORM = "model.norm.weight"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_llama(tmp_path_factory.mktemp("base") / "llama")
+
+
+@pytest.fixture(scope="module")
+def saves(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
+    """A save of each step; a model's last norm is full of the number of its steps."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("saves")
+    tensors = AutoModelForCausalLM.from_pretrained(base).float().state_dict()
+    for step in range(1, STEPS + 1):
+        make_save(folder, step, {**tensors, NORM: torch.full_like(tensors[NORM], step)})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("source") / "rows.jsonl"
+    lines = [
+        {"prompt": f"What is {n} plus {n}?", "reasoning": "Add.", "answer": str(2 * n)}
+        for n in range(1, 41)
+    ]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, rows: Path) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for style in ("boxed", "gsm8k"):
+        build(str(rows), style, folder / style, data_dir=folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick_and_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "TICK", 0.02)
+    monkeypatch.setattr(placement, "visible_gpus", lambda: 0)
+
+
+class Ears:
+    """Hears what a training tells."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+        self.steps: list[tuple[int, int | None]] = []
+
+    def phase(self, text: str) -> None:
+        self.phases.append(text)
+
+    def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
+        self.steps.append((step.step, total))
+
+
+class Bench:
+    """One output folder, and verl's stand-in to train into it."""
+
+    def __init__(self, folder: Path, base: Path, saves: Path, data: Path) -> None:
+        self.places = Places(folder / "out")
+        self.base, self.saves, self.data = base, saves, data
+        self.ears = Ears()
+
+    def job(self, trainer: type[VerlGrpo] = VerlGrpoV4, **given: Any) -> Job:
+        """Plan a training; a batch has eight of the 39 rows."""
+        spec = {
+            "trainer": trainer.name, "model": str(self.base), "output": self.places.output,
+            "data": str(self.data / trainer.recipe.style), "steps": STEPS, "save_every": 1,
+            "settings": {BATCH: "8"}, "data_dir": self.data,
+        }  # fmt: skip
+        return trainer().plan(TrainSpec.model_validate({**spec, **given}))
+
+    def train(self, *what: str, job: Job | None = None) -> Path:
+        """Train with verl's stand-in, and with what is to befall it."""
+        places, job = self.places, job or self.job()
+        words = [places.state, places.rollouts, STEPS, self.saves, *what]
+        command = (sys.executable, fake_verl.__file__, *map(str, words))
+        trainers = {each.name: each for each in (VerlGrpoV1, VerlGrpoV4, VerlGrpoV5)}
+        trainer = trainers[job.spec.trainer]()
+        return trainer.train(job.model_copy(update={"command": command}), self.ears)
+
+    def begun(self) -> list[str]:
+        """Return what each launch said that it began with."""
+        logs = sorted(self.places.logs.glob("*.log"))
+        return [log.read_text().split("\n")[0] for log in logs]
+
+    def rewards(self) -> list[float | None]:
+        """Return each step's reward, which tells in which launch it was done."""
+        found = read(self.places.metrics)
+        assert [step.step for step in found if step.step] == list(range(1, len(found)))
+        return [step.reward for step in found if step.step]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, base: Path, saves: Path, built: Path) -> Bench:
+    return Bench(tmp_path, base, saves, built)
+
+
+def lineage_of(folder: Path) -> Lineage:
+    found = read_lineage(folder)
+    assert found is not None
+    return found
+
+
+def norm(folder: Path) -> float:
+    from safetensors.torch import load_file
+
+    (value,) = set(load_file(folder / "model.safetensors")[NORM].tolist())
+    return float(value)
+
+
+def test_a_training_ends_in_a_checkpoint_with_its_lineage(bench: Bench) -> None:
+    job = bench.job()
+    output = bench.train(job=job)
+    assert output == bench.places.output
+    opened = open_checkpoint(str(output))
+    assert opened.files.keys() == open_checkpoint(str(bench.base)).files.keys()
+    assert norm(output) == STEPS
+    lineage = lineage_of(output)
+    assert lineage.trainer == "verl-grpo-v4"
+    assert lineage.base_model["files"] == file_sums(identity_files(bench.base))
+    card = open_data(bench.data / "boxed").card
+    assert lineage.data["train.parquet"] == card.files["train.parquet"]
+    assert (lineage.data["style"], lineage.data["rows"]) == ("boxed", 39)
+    decided = [line for line in job.recipe if line.origin != "placed"]
+    assert lineage.recipe == {line.key: line.value for line in decided}
+    assert len(decided) > 40
+    assert {"verl", "torch", "transformers", "math-harness"} <= lineage.packages.keys()
+    assert lineage.steps == STEPS
+    assert lineage.curves is not None
+    assert lineage.curves.step == (1, 2, 3, 4)
+    assert lineage.curves.reward == (1.01, 1.02, 1.03, 1.04)
+    assert lineage.curves.response_length == (10, 20, 30, 40)
+    record = Record.model_validate_json(bench.places.recipe.read_text())
+    assert record.job.spec == job.spec
+
+
+def test_the_newest_checkpoints_are_kept_and_each_has_its_own_curve(bench: Bench) -> None:
+    bench.train(job=bench.job(keep=3))
+    kept = sorted(bench.places.checkpoints.iterdir())
+    assert [folder.name for folder in kept] == ["step-000002", "step-000003", "step-000004"]
+    for folder, step in zip(kept, (2, 3, 4), strict=True):
+        assert norm(folder) == step
+        lineage = lineage_of(folder)
+        assert lineage.curves is not None
+        assert lineage.curves.step == tuple(range(1, step + 1))
+    assert saved_steps(bench.places.state) == [2, 3, 4]
+
+
+def test_metrics_have_a_row_a_step_with_the_outcomes(bench: Bench) -> None:
+    bench.train()
+    assert bench.rewards() == [1.01, 1.02, 1.03, 1.04]
+    before, *steps = read(bench.places.metrics)
+    assert (before.step, before.validation) == (0, {"openai/acc/mean@1": 0.125})
+    for step in steps:
+        assert step.seconds == 2
+        assert step.gradient_norm is None
+        assert step.outcomes["samples"] == fake_verl.SAMPLES
+        assert step.outcomes["wrong"] == 0.5
+        assert step.outcomes["acc"] == step.outcomes["no_answer"] == 0.25
+    assert bench.ears.steps == [(step, STEPS) for step in range(STEPS + 1)]
+
+
+def test_a_failure_names_its_cause_what_is_saved_and_the_log(bench: Bench) -> None:
+    with pytest.raises(UserError) as caught:
+        bench.train("fail", "3")
+    log = bench.places.logs / "launch-1.log"
+    message = str(caught.value)
+    assert re.match(
+        r"training stopped after step 2: RuntimeError: the well has run dry \(", message
+    )
+    assert "step 2 is saved and the same command goes on from there" in message
+    assert str(log) in message
+    assert "\n" not in message
+    assert norm(bench.places.checkpoint(2)) == 2
+    assert not (bench.places.output / "config.json").exists(), "it is not finished"
+
+
+def test_a_failure_before_the_first_step_says_that_nothing_is_saved(bench: Bench) -> None:
+    with pytest.raises(UserError, match=r"well has run dry .*nothing was saved yet"):
+        bench.train("fail", "1")
+    assert not bench.places.checkpoints.exists()
+    bench.train()
+    assert bench.begun() == ["launch 1 begins after step 0", "launch 2 begins after step 0"]
+
+
+def test_the_same_job_goes_on_and_its_curves_too(bench: Bench) -> None:
+    with pytest.raises(UserError):
+        bench.train("fail", "3")
+    bench.train()
+    assert bench.begun() == ["launch 1 begins after step 0", "launch 2 begins after step 2"]
+    assert "going on after step 2" in bench.ears.phases
+    assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+    lineage = lineage_of(bench.places.output)
+    assert lineage.curves is not None
+    assert lineage.curves.step == (1, 2, 3, 4)
+    assert lineage.curves.reward == (1.01, 1.02, 2.03, 2.04)
+    assert all(step.outcomes for step in read(bench.places.metrics) if step.step)
+
+
+def test_steps_after_the_last_save_are_done_again(bench: Bench) -> None:
+    with pytest.raises(UserError):
+        bench.train("fail", "4")
+    shutil.rmtree(bench.places.state / "global_step_3")
+    bench.train()
+    # verl's note said 3: it would have begun from nothing, without a word.
+    assert bench.begun()[1] == "launch 2 begins after step 2"
+    assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+
+
+@pytest.fixture
+def interrupt_when_it_waits(bench: Bench) -> Iterator[None]:
+    """Press Ctrl-C as soon as verl's stand-in waits for it."""
+    done = threading.Event()
+
+    def press() -> None:
+        log = bench.places.logs / "launch-1.log"
+        while not done.is_set():
+            if log.is_file() and "waits" in log.read_text():
+                return os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("interrupt_when_it_waits")
+def test_an_interrupt_leaves_no_process_and_the_same_job_goes_on(bench: Bench) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        bench.train("hang", "3")
+    said = (bench.places.logs / "launch-1.log").read_text()
+    (process,) = re.findall(r"pid (\d+) waits", said)
+    assert not psutil.pid_exists(int(process))
+    assert "stopping everything that was started" in bench.ears.phases
+    assert norm(bench.places.checkpoint(2)) == 2
+    bench.train()
+    assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+
+
+@pytest.mark.usefixtures("interrupt_when_it_waits")
+def test_what_was_logged_while_it_was_being_stopped_is_not_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "TICK", 0.5)  # the stand-in ends before the next look
+    with pytest.raises(KeyboardInterrupt):
+        bench.train("wait", "3")
+    assert [step.step for step in read(bench.places.metrics)] == [0, 1, 2]
+    bench.train()
+    assert bench.begun()[1] == "launch 2 begins after step 3"
+    assert bench.rewards() == [1.01, 1.02, 1.03, 2.04]
+    lineage = lineage_of(bench.places.output)
+    assert lineage.curves is not None
+    assert lineage.curves.step == (1, 2, 3, 4)
+
+
+def test_a_finished_training_is_not_begun_again(bench: Bench) -> None:
+    bench.train()
+    before = (bench.places.output / "config.json").stat().st_mtime_ns
+    assert bench.train() == bench.places.output
+    assert bench.begun() == ["launch 1 begins after step 0"]
+    assert (bench.places.output / "config.json").stat().st_mtime_ns == before
+    assert f"{bench.places.output} is trained already" in bench.ears.phases
+
+
+def test_one_that_was_killed_before_it_was_published_is_published(bench: Bench) -> None:
+    bench.train()
+    (bench.places.output / "config.json").unlink()
+    shutil.rmtree(bench.places.checkpoint(STEPS))
+    bench.train()
+    assert bench.begun() == ["launch 1 begins after step 0"]
+    assert norm(bench.places.output) == STEPS
+
+
+@pytest.mark.parametrize(
+    ("other", "field"),
+    [
+        ({"settings": {BATCH: "8", LEARNING_RATE: "1e-5"}}, rf"{LEARNING_RATE}: 1e-06 -> 1e-5"),
+        ({"seed": 7}, r"data.seed: 42 -> 7"),
+        ({"steps": 9}, r"trainer.total_training_steps: 4 -> 9"),
+        ({"trainer": VerlGrpoV5}, r"trainer: verl-grpo-v4 -> verl-grpo-v5"),
+    ],
+)
+def test_another_job_in_the_same_folder_is_refused_by_field(
+    bench: Bench, other: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(UserError):
+        bench.train("fail", "2")
+    with pytest.raises(UserError, match=rf"another training was begun there \(.*{field}"):
+        bench.train(job=bench.job(**other))
+    assert len(bench.begun()) == 1
+
+
+def test_another_base_in_the_same_folder_is_refused(
+    bench: Bench, base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError):
+        bench.train("fail", "2")
+    bench.base = tmp_path / "changed"
+    shutil.copytree(base, bench.base)
+    (bench.base / "generation_config.json").write_text('{"temperature": 0.5}')
+    with pytest.raises(UserError, match=r"base_model\.generation_config\.json: "):
+        bench.train()
+
+
+def test_data_are_built_from_a_source_and_not_from_another_one(
+    bench: Bench, rows: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "2", job=bench.job(data=str(rows)))
+    assert open_data(bench.places.data).card.asked.source.name == str(rows)
+    other = tmp_path / "other.jsonl"
+    other.write_text(rows.read_text().replace("plus", "and"))
+    with pytest.raises(UserError, match=r"training/data holds another build \(source.sha256"):
+        bench.train(job=bench.job(data=str(other)))
+    bench.train(job=bench.job(data=str(rows)))
+    assert lineage_of(bench.places.output).data["source"] == str(rows)
+
+
+def test_where_it_runs_may_change_but_not_how_many_train(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError):
+        bench.train("fail", "3")
+    monkeypatch.setattr(placement, "visible_gpus", lambda: 2)
+    with pytest.raises(UserError, match=r"saved by 1 processes \(GPUs\), and this training has 2"):
+        bench.train()
+    monkeypatch.setattr(placement, "visible_gpus", lambda: 1)
+    bench.train()
+    assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+
+
+def test_data_of_another_style_are_refused_in_the_plan(bench: Bench) -> None:
+    with pytest.raises(UserError, match=r"style boxed, and verl-grpo-v1 rewards .* style gsm8k"):
+        bench.job(VerlGrpoV1, data=str(bench.data / "boxed"))
+    assert not bench.places.output.exists()
+
+
+def test_fewer_rows_than_a_batch_are_refused(bench: Bench) -> None:
+    with pytest.raises(UserError, match=rf"has 39 rows .* batch of 40; .* --set {BATCH}=39"):
+        bench.train(job=bench.job(settings={BATCH: "40"}))
+    assert bench.begun() == []
+
+
+@pytest.mark.parametrize("count", ["many", "0", "null", "2.5"])
+def test_a_count_that_is_none_is_refused(bench: Bench, count: str) -> None:
+    with pytest.raises(UserError, match=f"--set {BATCH}={count}: that is no count"):
+        bench.train(job=bench.job(settings={BATCH: count}))
+
+
+def test_the_epochs_decide_where_no_steps_are_asked_for(bench: Bench) -> None:
+    settings = {BATCH: "16", "trainer.total_epochs": "2"}
+    bench.train(job=bench.job(steps=None, settings=settings))
+    assert {total for _, total in bench.ears.steps} == {39 // 16 * 2}
+
+
+def test_a_model_that_was_not_trained_here_is_left_alone(bench: Bench) -> None:
+    shutil.copytree(bench.base, bench.places.output)
+    before = sorted(bench.places.output.rglob("*"))
+    with pytest.raises(UserError, match="a model is there that was not trained here"):
+        bench.train()
+    assert sorted(bench.places.output.rglob("*")) == before
+
+
+def test_verl_that_saves_nothing_is_no_training(bench: Bench) -> None:
+    job = bench.job()
+    nothing = job.model_copy(update={"command": (sys.executable, "-c", "pass")})
+    with pytest.raises(UserError, match="ended without a save"):
+        VerlGrpoV4().train(nothing, bench.ears)
+
+
+@pytest.mark.parametrize("key", ["data.train_files", "trainer.default_local_dir"])
+def test_what_the_flags_say_is_not_said_by_a_setting(bench: Bench, key: str) -> None:
+    with pytest.raises(UserError, match=rf"--set {key}: the trainer sets this itself; use --"):
+        bench.job(settings={key: "/elsewhere"})
+
+
+def test_a_response_is_shortened_to_the_models_context(bench: Bench, tmp_path: Path) -> None:
+    short = tmp_path / "short"
+    shutil.copytree(bench.base, short)
+    config = json.loads((short / "config.json").read_text())
+    (short / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 640}))
+    values = {line.key: line for line in bench.job(model=str(short)).recipe}
+    assert values["data.max_prompt_length"].value == 320
+    assert values["data.max_response_length"].value == 320
+    assert "640 tokens" in values["data.max_response_length"].why
