@@ -110,7 +110,11 @@ def describe(step: Step, total: int | None, seconds_left: float | None) -> str:
     whole = "" if total is None else f"/{total}"
     parts = [f"step {step.step:{max(len(whole) - 1, 1)}}{whole}"]
     parts += [template.format(value) for template, value in shown if value is not None]
-    parts += [f"validation {name} {value:.4g}" for name, value in sorted(step.validation.items())]
+    parts += [
+        f"validation {name} {value:.4g}"
+        for name, value in sorted(step.validation.items())
+        if "/acc/" in name or name.endswith("loss")  # the others are in metrics.jsonl
+    ]
     if seconds_left is not None:
         parts.append(f"{duration(seconds_left)} left")
     return "  ".join(parts)

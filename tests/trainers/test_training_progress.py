@@ -140,5 +140,5 @@ def test_what_comes_from_the_data_does_not_reach_the_terminal_as_it_is(
     progress: Callable[..., TrainingProgress], shown: io.StringIO
 ) -> None:
     with progress() as plain:
-        plain.step(Step(step=1, validation={"a\x1b[2J[bold]b": 1}), 10, None)
-    assert "validation a\\x1b[2J[bold]b 1" in shown.getvalue()
+        plain.step(Step(step=1, validation={"a\x1b[2J[bold]b/acc/": 1}), 10, None)
+    assert "validation a\\x1b[2J[bold]b/acc/ 1" in shown.getvalue()

@@ -94,7 +94,8 @@ class Watch:
             self._counted.add(number)
             outcomes = outcomes_of(folder / f"{number}.jsonl")
             if outcomes[SAMPLES]:
-                append(self.places.metrics, Step(step=number, outcomes=outcomes))
+                row = Step(step=number, accuracy=outcomes["acc"], outcomes=outcomes)
+                append(self.places.metrics, row)
         if new:
             prune(folder, KEPT_ROLLOUTS)
 
