@@ -48,6 +48,11 @@ REAL = {
         "['StrangeForCausalLM'] are not supported",
         "does not know this model's architecture",
     ),
+    "torchrun-rank": (
+        "ValueError: sequence_length=79 is larger than self.max_length=60 "
+        "(multiturn_sft_dataset.py line 406, in __getitem__)",
+        "",
+    ),
     "vllm-no-cache": ("ValueError: No available memory for the cache blocks.", "VLLM_CPU_KVCACHE"),
 }
 

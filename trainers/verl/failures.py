@@ -23,7 +23,9 @@ LONGEST = 400
 """Characters of an exception's message that are shown."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_SOURCE = re.compile(r"^\(([^()]*\bpid=\d+[^()]*|(?:raylet|autoscaler)[^()]*)\) ")
+_SOURCE = re.compile(
+    r"^(?:\((?P<ray>[^()]*\bpid=\d+[^()]*|(?:raylet|autoscaler)[^()]*)\) |\[(?P<torch>rank\d+)\]: ?)"
+)
 _LOGGED = re.compile(r"^(?:ERROR|CRITICAL) \d\d-\d\d [\d:]+ \[[^\]]+\] ")
 _REPEATED = re.compile(r" \[repeated \d+x across cluster\].*$")
 _HEADER = re.compile(
@@ -246,6 +248,6 @@ def _read(log: Path) -> list[Line]:
 def _line(written: str) -> Line:
     text, source = _ANSI.sub("", written), ""
     while named := _SOURCE.match(text):  # vLLM's name within Ray's
-        source += named[1]
+        source += named["ray"] or named["torch"]
         text = text[named.end() :]
     return Line(source, _REPEATED.sub("", _LOGGED.sub("", text)).rstrip())
