@@ -24,7 +24,8 @@ LONGEST = 400
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _SOURCE = re.compile(
-    r"^(?:\((?P<ray>[^()]*\bpid=\d+[^()]*|(?:raylet|autoscaler)[^()]*)\) |\[(?P<torch>rank\d+)\]: ?)"
+    r"^(?:\((?P<ray>[^()]*\bpid=\d+[^()]*|(?:raylet|autoscaler)[^()]*)\) "
+    r"|\[(?P<torch>rank\d+)\]: ?)"
 )
 _LOGGED = re.compile(r"^(?:ERROR|CRITICAL) \d\d-\d\d [\d:]+ \[[^\]]+\] ")
 _REPEATED = re.compile(r" \[repeated \d+x across cluster\].*$")
