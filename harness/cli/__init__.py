@@ -21,7 +21,7 @@ COMMANDS = {
     "regrade": "Grade a stored run's samples again.",
     "score": "Score saved generations, this harness's or another's.",
     "grade": "Grade a file of (gold, response) pairs.",
-    "data": "Fetch and verify the benchmarks' files.",
+    "data": "Fetch and verify the benchmarks' files; build training data.",
     "list": "List benchmarks, engines, prompt styles and runs.",
 }
 """Every command's name and short help: `--help` imports none of them."""

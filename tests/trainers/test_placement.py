@@ -13,8 +13,8 @@ from benchmarks import UserError
 from harness.demo import MODEL_PATH
 from trainers.base import Job, TrainSpec
 from trainers.verl import keys, placement
+from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
 from trainers.verl.placement import Placement, environment, place, settings, visible_gpus
-from trainers.verl.trainer import VerlGrpoV1, VerlGrpoV4, VerlGrpoV5, VerlTrainer
 
 ENVIRONMENT = "ray_kwargs.ray_init.runtime_env.env_vars."
 ADDRESS = "ray_kwargs.ray_init.address"
@@ -167,7 +167,7 @@ def test_attention_is_what_is_installed(flash: bool, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("trainer", [VerlGrpoV1, VerlGrpoV4, VerlGrpoV5])
 @pytest.mark.parametrize("machine", [{"count": 2}, {"count": 0}, {"count": 8, "nodes": 2}])
 def test_every_recipe_is_a_configuration_of_verl_wherever_it_is_placed(
-    trainer: type[VerlTrainer],
+    trainer: type[VerlGrpo],
     machine: dict[str, int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

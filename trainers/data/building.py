@@ -102,8 +102,10 @@ def _watched_problems(
     """Return the problems to compare with, and the benchmarks that were not to be had."""
     problems, missing = contamination.load(contamination.watched(source), data_dir)
     if missing:
-        why = next(iter(missing.values()))
-        say(f"not checked for contamination: {', '.join(missing)} ({why})")
+        say(
+            f"not checked for contamination, for want of their files: {', '.join(missing)}; "
+            "`python -m harness data fetch` gets them"
+        )
     return problems, tuple(missing)
 
 

@@ -1,0 +1,188 @@
+"""The real thing: verl on Ray trains the demo model on this machine, and vLLM evaluates it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.checkpoint import open_checkpoint
+from harness.demo import MODEL_PATH
+from harness.lineage import LINEAGE, Lineage, read_lineage
+from harness.store import list_runs
+from trainers.curves import Step, read
+from trainers.supervise import LOCK, MARK
+from trainers.verl.command import Places
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
+LIMIT = 1500
+"""Seconds that one command may take on a busy machine."""
+SMALL = {
+    "data.train_batch_size": 8,
+    "data.max_prompt_length": 96,
+    "data.max_response_length": 64,
+    "data.val_max_samples": 4,
+    "actor_rollout_ref.rollout.n": 2,
+    # The demo model is stored in bfloat16: smaller changes would not be seen in three steps.
+    "actor_rollout_ref.actor.optim.lr": 1e-3,
+    "actor_rollout_ref.actor.optim.lr_warmup_steps": 0,
+}
+
+
+class Bench:
+    """A folder to train into, and the commands that do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.places = folder, Places(folder / "out")
+        # An empty folder: nothing is downloaded for the check of the data against benchmarks.
+        (folder / "data").mkdir()
+        self.environment = {**os.environ, "HARNESS_DATA": str(folder / "data")}
+
+    def harness(self, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "said").open("w"),
+            text=True,
+            env=self.environment,
+            cwd=self.folder,
+        )
+
+    def train(self, trainer: str, *, steps: int) -> subprocess.Popen[str]:
+        asked: list[object] = ["--trainer", trainer, "--model", "demo", "--data", "demo"]
+        asked += ["--output", self.places.output, "--steps", steps, "--save-every", 1]
+        for key, value in SMALL.items():
+            asked += ["--set", f"{key}={value}"]
+        return self.harness("train", *asked)
+
+    def finish(self, process: subprocess.Popen[str]) -> str:
+        printed, _ = process.communicate(timeout=LIMIT)
+        assert process.returncode == 0, self.said()
+        return printed
+
+    def said(self) -> str:
+        return (self.folder / "said").read_text(encoding="utf-8")
+
+    def marked(self) -> list[psutil.Process]:
+        """List what belongs to the training that last held the folder."""
+        marker = json.loads((self.places.training / LOCK).read_text())["marker"]
+        assert marker
+        return [process for process in psutil.process_iter() if mark_of(process) == marker]
+
+    def trained(self) -> list[Step]:
+        """Return the steps of the training, once none of them is there twice."""
+        lines = self.places.metrics.read_text(encoding="utf-8").splitlines()
+        numbers = [row["step"] for row in map(json.loads, lines) if "reward" in row]
+        assert len(numbers) == len(set(numbers))
+        return [step for step in read(self.places.metrics) if step.step]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    if (made.places.training / LOCK).is_file():
+        for process in made.marked():
+            process.kill()
+
+
+def mark_of(process: psutil.Process) -> str | None:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def lineage_of(folder: Path) -> Lineage:
+    found = read_lineage(folder)
+    assert found is not None
+    return found
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(folder / "model.safetensors"))
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], bench: Bench) -> None:
+    give_up = time.monotonic() + LIMIT
+    while not path.exists():
+        assert process.poll() is None, bench.said()
+        assert time.monotonic() < give_up, f"{path} never came"
+        time.sleep(0.05)
+
+
+def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
+    import torch
+
+    first = bench.places.checkpoint(1)
+    process = bench.train("verl-grpo-v4", steps=3)
+    wait_for(first, process, bench)
+    running = psutil.Process(process.pid).children(recursive=True)
+    assert len(bench.marked()) > 5, "verl, Ray's daemons, workers and vLLM"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=300)
+    assert process.returncode == 130, bench.said()
+    assert "interrupted; the same command goes on from here" in bench.said()
+    assert bench.marked() == []
+    assert not [each for each in running if each.is_running()]
+    assert open_checkpoint(str(first)).files.keys() == open_checkpoint("demo").files.keys()
+    assert lineage_of(first).steps == 1
+    assert not (bench.places.output / "config.json").exists()
+
+    printed = bench.finish(bench.train("verl-grpo-v4", steps=3))
+    assert printed == f"trained: {bench.places.output}\n"
+    assert "going on after step" in bench.said()
+    steps = bench.trained()
+    assert [step.step for step in steps] == [1, 2, 3]
+    for step in steps:
+        assert step.reward is not None
+        assert step.outcomes["samples"] == 16
+        assert step.outcomes["acc"] == pytest.approx(step.reward)
+        assert step.validation
+    before, after = weights(MODEL_PATH), weights(bench.places.output)
+    assert before.keys() == after.keys()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert len(changed) > len(before) / 2
+    lineage = lineage_of(bench.places.output)
+    assert lineage.trainer == "verl-grpo-v4"
+    assert lineage.base_model["files"] == open_checkpoint("demo").files
+    assert lineage.data["source"] == "demo"
+    assert lineage.recipe["actor_rollout_ref.rollout.n"] == "2"
+    assert {"verl", "ray", "torch"} <= lineage.packages.keys()
+    assert lineage.steps == 3
+    assert lineage.curves is not None
+    assert lineage.curves.step == (1, 2, 3)
+
+    scored = ["--benchmarks", "demo", "--limit", 8, "--results", bench.folder / "results"]
+    asked = ["--model", bench.places.output, "--engine-arg", "enforce_eager=true", "--json"]
+    run = json.loads(bench.finish(bench.harness("eval", *asked, *scored)))
+    assert run["scores"][0]["samples"] == 8
+    ((stored, _),) = list_runs(bench.folder / "results" / "runs")
+    assert (stored / LINEAGE).read_bytes() == (bench.places.output / LINEAGE).read_bytes()
+
+
+def test_v5_runs_with_all_that_it_adds(bench: Bench) -> None:
+    """Filtered groups, corrected rollouts and the harness's own grader, for one step."""
+    bench.finish(bench.train("verl-grpo-v5", steps=1))
+    (step,) = bench.trained()
+    assert step.outcomes["samples"] == 16
+    # Of two responses to a prompt one is right and one is wrong: other groups are left out.
+    assert step.reward == pytest.approx(0.5)
+    assert step.kl is None, "there is no reference model"
+    assert bench.marked() == []
+    logged = (bench.places.logs / "launch-1.jsonl").read_text(encoding="utf-8")
+    assert "rollout_corr/rollout_is_mean" in logged
+    assert "training/filter_groups/evicted_samples" in logged

@@ -1,0 +1,183 @@
+"""The `train` command: what it says it would do, what it refuses, and what it does at the end."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import cli, main
+from harness.demo import MODEL_PATH
+from trainers import Job, Reporter, Trainer, TrainSpec
+from trainers.verl import placement
+
+ASKED = ["train", "--trainer", "verl-grpo-v4", "--model", "demo", "--data", "demo", "--steps", "3"]
+
+
+def harness(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    asked = [sys.executable, "-m", "harness", *map(str, arguments)]
+    return subprocess.run(asked, check=False, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(autouse=True)
+def without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def test_a_dry_run_says_all_and_does_nothing(tmp_path: Path) -> None:
+    settings = ["--set", "actor_rollout_ref.rollout.n=3", "--dry-run"]
+    done = harness(*ASKED, "--output", "out", *settings, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert "no GPU here: training on the CPU" in done.stdout
+    headings = [
+        "Stated by the recipe's source:", "Chosen by this project, or by the flags named:",
+        "Set by --set:", "Following from where it runs:",
+    ]  # fmt: skip
+    places = [done.stdout.index(heading) for heading in headings]
+    assert places == sorted(places)
+    set_here = done.stdout[places[2] : places[3]]
+    assert set_here.split() == [*headings[2].split(), "actor_rollout_ref.rollout.n", "3", "--set"]
+    words = shlex.split(done.stdout.splitlines()[-1])
+    assert words[:4] == [sys.executable, "-u", "-m", "verl.trainer.main_ppo"]
+    assert "actor_rollout_ref.rollout.n=3" in words
+    assert f"actor_rollout_ref.model.path='{MODEL_PATH}'" in words
+    assert "VERL_PLATFORM=cpu \\" in done.stdout.splitlines()
+
+
+def test_a_dry_run_in_json_is_the_job(tmp_path: Path) -> None:
+    done = harness(*ASKED, "--output", "out", "--dry-run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    job = Job.model_validate_json(done.stdout)
+    assert job.spec == TrainSpec(
+        trainer="verl-grpo-v4", model="demo", data="demo", output=Path("out"), steps=3
+    )
+    assert job.settings()["trainer.total_training_steps"] == 3
+    assert job.environment["VERL_PLATFORM"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--trainer", "verl-grpo-v6"], 1, "did you mean 'verl-grpo-v"),
+        (["--model", "./nowhere"], 1, "there is no such folder"),
+        (["--set", "data.train_batchsize=8"], 1, "did you mean 'data.train_batch_size'"),
+        (["--set", "nonsense"], 2, "'nonsense' is not key=value"),
+        (["--set", "=3"], 2, "'=3' is not key=value"),
+        (["--set", "data.seed=[1"], 1, "does not take data.seed=[1: "),
+        (["--set", "data.val_files=x"], 1, "the trainer sets this itself; use --data"),
+        (["--gpus", "2"], 1, "this machine has no GPU; leave --gpus out to train on the CPU"),
+        (["--nodes", "2"], 1, "--address auto"),
+        (["--logger", "wandbb"], 1, "wandb"),
+        (["--steps", "0"], 2, "--steps"),
+    ],
+)
+def test_a_mistake_is_one_paragraph_and_an_exit_code(
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["harness", *ASKED, "--output", "out", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == code, said
+    assert message in said
+    assert list(tmp_path.iterdir()) == []
+
+
+class Stub(Trainer):
+    """A trainer that is done at once."""
+
+    name, about = "stub", "does nothing"
+
+    def plan(self, spec: TrainSpec) -> Job:
+        return Job(spec=spec, recipe=(), command=("true",), notes=("nothing is done",))
+
+    def train(self, job: Job, reporter: Reporter) -> Path:
+        reporter.phase("doing nothing")
+        return job.spec.output
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What `eval` was asked, once its own command line has been read."""
+    from harness.cli import eval as evaluation
+
+    asked: list[dict[str, Any]] = []
+
+    def evaluate(**given: Any) -> None:
+        # A flag that was not given is its default.
+        source = click.get_current_context().get_parameter_source
+        asked.append({k: v for k, v in given.items() if source(k).name == "COMMANDLINE"})
+
+    monkeypatch.setattr("trainers.TRAINERS", {"stub": Stub})
+    monkeypatch.setattr(evaluation.command, "callback", evaluate)
+    return asked
+
+
+STUB = ["train", "--trainer", "stub", "--model", "demo", "--data", "d", "--output", "o/v7"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], None),
+        (["--eval"], {"model": "o/v7", "name": "v7"}),
+        (["--eval", "demo"], {"model": "o/v7", "name": "v7", "benchmarks": "demo"}),
+        (
+            ["--eval", "demo,gsm8k", "--trust-remote-code", "--data-dir", "here"],
+            {
+                "model": "o/v7",
+                "name": "v7",
+                "benchmarks": "demo,gsm8k",
+                "trust_remote_code": "all",
+                "data_dir": Path("here"),
+            },
+        ),
+    ],
+)
+def test_the_checkpoint_is_evaluated_if_asked(
+    arguments: list[str],
+    asked: dict[str, Any] | None,
+    evaluated: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
+    done = CliRunner().invoke(cli, [*STUB, *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "trained: o/v7" in done.output
+    assert evaluated == ([] if asked is None else [asked])
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_the_checkpoint_is_named_in_json() -> None:
+    done = CliRunner().invoke(cli, [*STUB, "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout) == {"checkpoint": "o/v7"}
+    assert "nothing is done" in done.stderr
+
+
+def test_every_flag_is_in_the_spec_or_named_here() -> None:
+    from harness.cli.train import command
+
+    elsewhere = {"settings", "dry_run", "benchmarks", "as_json"}
+    assert {p.name for p in command.params} - elsewhere == TrainSpec.model_fields.keys() - {
+        "settings"
+    }
+
+
+def test_a_cpu_is_what_there_is_without_visible_devices() -> None:
+    assert placement.visible_gpus() == 0
