@@ -166,7 +166,8 @@ def test_a_saved_response_that_is_torn_is_told_by_its_line(tmp_path: Path) -> No
 
 def test_list_names_what_there_is(tmp_path: Path) -> None:
     done = harness("list", cwd=tmp_path)
-    for name in ("minerva_math", "aime24", "vllm", "replay", "openseek-sft", "none yet"):
+    names = ["minerva_math", "aime24", "vllm", "replay", "verl-grpo-v4", "openseek-sft", "none yet"]
+    for name in names:
         assert name in done.stdout
     rows = json.loads(harness("list", "benchmarks", "--json", cwd=tmp_path).stdout)["benchmarks"]
     assert [row["problems"] for row in rows][:6] == [272, 1319, 40, 675, 500, 30]

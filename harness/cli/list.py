@@ -83,7 +83,10 @@ KINDS: dict[str, Callable[[Path], Rows]] = {
 @results_option
 @json_option
 def command(kind: str | None, results: Path, as_json: bool) -> None:
-    """List benchmarks, engines, trainers, prompt styles, runs or published results; all without KIND."""
+    """List benchmarks, engines, trainers, prompt styles, runs or published results.
+
+    Without KIND all of them.
+    """
     from tabulate import tabulate
 
     found = {name: KINDS[name](results) for name in ([kind] if kind else KINDS)}

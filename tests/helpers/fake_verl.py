@@ -39,7 +39,8 @@ def main(
             write(log, step, metrics(step, launch))
             if signalled:
                 sys.exit(130)
-            until(state.parents[1] / "checkpoints" / f"step-{step:06d}")
+            if step < steps:  # the last one is made when verl has ended
+                until(state.parents[1] / "checkpoints" / f"step-{step:06d}")
 
 
 def metrics(step: int, launch: int) -> dict[str, Any]:

@@ -175,6 +175,7 @@ def test_a_training_ends_in_a_checkpoint_with_its_lineage(bench: Bench) -> None:
     assert lineage.curves.step == (1, 2, 3, 4)
     assert lineage.curves.reward == (1.01, 1.02, 1.03, 1.04)
     assert lineage.curves.response_length == (10, 20, 30, 40)
+    assert lineage.curves.model_dump()["accuracy"] == [0.25] * STEPS
     record = Record.model_validate_json(bench.places.recipe.read_text())
     assert record.job.spec == job.spec
 
@@ -189,6 +190,13 @@ def test_the_newest_checkpoints_are_kept_and_each_has_its_own_curve(bench: Bench
         assert lineage.curves is not None
         assert lineage.curves.step == tuple(range(1, step + 1))
     assert saved_steps(bench.places.state) == [2, 3, 4]
+
+
+def test_verl_removes_no_save_that_is_being_read(bench: Bench) -> None:
+    values = {line.key: line.value for line in bench.job(keep=1).recipe}
+    assert values["trainer.max_actor_ckpt_to_keep"] is None
+    bench.train(job=bench.job(keep=1))
+    assert saved_steps(bench.places.state) == [STEPS]
 
 
 def test_metrics_have_a_row_a_step_with_the_outcomes(bench: Bench) -> None:

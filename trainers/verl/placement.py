@@ -10,12 +10,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import UserError
 from trainers.base import Setting, TrainSpec
 
 PLATFORM_MODULE = "trainers.verl.platform"
+_AGENT_LOOPS = Path(__file__).with_name("agent_loops.yaml")
 _ACTOR = "actor_rollout_ref.actor"
 _REF = "actor_rollout_ref.ref"
 _ROLLOUT = "actor_rollout_ref.rollout"
@@ -118,6 +120,8 @@ def _everywhere(placement: Placement) -> Values:
         f"{_ACTOR}.strategy": ("fsdp2", ""),
         f"{_ROLLOUT}.name": ("vllm", ""),
         f"{_ROLLOUT}.tensor_model_parallel_size": (1, "a small model fits on one device"),
+        f"{_ROLLOUT}.agent.agent_loop_config_path": (str(_AGENT_LOOPS), ""),
+        f"{_ROLLOUT}.agent.default_agent_loop": ("one_turn", "for tokenizers of any family"),
     }
 
 

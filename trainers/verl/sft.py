@@ -162,7 +162,7 @@ def files(spec: TrainSpec, *, model: Path) -> list[Setting]:
         "data.messages_key": MESSAGES,
         "checkpoint.save_contents": ["model", "optimizer", "extra"],
         "trainer.default_local_dir": str(places.state),
-        "trainer.max_ckpt_to_keep": spec.keep,
+        "trainer.max_ckpt_to_keep": None,
         "trainer.resume_mode": "disable",
         "trainer.resume_from_path": None,
         "trainer.project_name": "harness",

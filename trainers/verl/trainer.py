@@ -139,7 +139,7 @@ class VerlTrainer(Trainer):
             _write_record(places, record)
             watch = Watch(
                 places=places,
-                base=base,
+                base=model,
                 lineage=self._lineage(record, data),
                 keep=job.spec.keep,
                 total=launch.total,

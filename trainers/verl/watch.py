@@ -24,6 +24,7 @@ class Watch:
 
     places: Places
     base: Path
+    """The base model as it was given: what its checkpoints take over."""
     lineage: Lineage
     keep: int
     total: int
@@ -53,8 +54,10 @@ class Watch:
             self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
         self._count_outcomes(ended=False)
         saved = saves.latest(self.places.state)
-        # verl saves a step before it logs it, and a checkpoint has its step in its curves.
-        if saved != self.exported and any(row.step == saved for row in self._steps()):
+        # verl saves a step before it logs it, and a checkpoint has its step in its curves; the
+        # last one waits for the last step's outcomes, which are whole when verl has ended.
+        new = saved not in (self.exported, self.total)
+        if new and any(row.step == saved for row in self._steps()):
             self.export_new()
 
     def finish(self) -> None:
