@@ -1,4 +1,4 @@
-# Two commands: `make eval` and `make test`. Both set up what they need in .venv first.
+# Three commands: `make eval`, `make demo` and `make test`. All set up what they need in .venv first.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -7,7 +7,7 @@ ACCELERATOR ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval test check bench-grading bench-comparing format clean
+.PHONY: help setup eval demo test check bench-grading bench-comparing format clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,11 @@ $(READY): pyproject.toml requirements/install.sh requirements/cpu-overrides.txt
 # Compiling pays for a model of any size but this one.
 eval: setup ## Evaluate the embedded demo model on the embedded demo benchmark.
 	$(RUN) -m harness eval --model demo --benchmarks demo --engine-arg enforce_eager=true
+
+# With another seed: make demo SEED=2
+SEED ?= 1
+demo: setup ## Train the demo model by two recipes of a published report, and compare the two.
+	PYTHON=$(RUN) sh harness/demo/experiment.sh $(SEED)
 
 test: setup ## Lint, check types, and run every test, real engines included.
 	$(VENV)/bin/ruff check .

@@ -143,10 +143,12 @@ def resolve(lines: Iterable[Setting], given: Mapping[str, str]) -> tuple[Setting
     """
     by_key = {line.key: line for line in lines}
     for key, value in given.items():
-        by_key[key] = Setting(key=key, value=value, origin="set", why="--set")
+        found = keys.parsed(key, value)
+        by_key[key] = Setting(key=key, value=found, origin="set", why="--set")
     if BATCH in given and MINI_BATCH in by_key and MINI_BATCH not in given:
         why = f"follows {BATCH}"
-        by_key[MINI_BATCH] = Setting(key=MINI_BATCH, value=given[BATCH], origin="set", why=why)
+        followed = by_key[BATCH].value
+        by_key[MINI_BATCH] = Setting(key=MINI_BATCH, value=followed, origin="set", why=why)
     return tuple(by_key.values())
 
 
@@ -162,13 +164,7 @@ def command(configuration: str, start: Sequence[str], recipe: Iterable[Setting])
         UserError: verl has no such key, or does not take the value.
     """
     overrides = [
-        # What a person wrote is in Hydra's grammar already.
-        keys.override(
-            configuration,
-            line.key,
-            str(line.value) if line.origin == "set" else keys.hydra_value(line.value),
-        )
-        for line in recipe
+        keys.override(configuration, line.key, keys.hydra_value(line.value)) for line in recipe
     ]
     keys.compose(configuration, overrides)
     # No folder of Hydra's own: what ran is told in the recipe.
@@ -189,17 +185,14 @@ def with_values(command: Sequence[str], values: Mapping[str, Any]) -> list[str]:
 
 def total_steps(values: Mapping[str, Any], an_epoch: int) -> int:
     """Return how many steps there will be, by a recipe's keys and the steps of an epoch."""
-    if values[STEPS] not in (None, "null"):
+    if values[STEPS] is not None:
         return count(values, STEPS)
     return an_epoch * count(values, "trainer.total_epochs")
 
 
 def count(values: Mapping[str, Any], key: str) -> int:
-    """Return a count, which is text where --set gave it."""
-    try:
-        count = int(values[key])
-    except ValueError:
-        count = 0
-    if count < 1:
-        raise UserError(f"--set {key}={values[key]}: that is no count; give 1 or more")
-    return count
+    """Return a count, which --set may have made something else."""
+    found = values[key]
+    if not isinstance(found, int) or found < 1:
+        raise UserError(f"--set {key}={found}: that is no count; give 1 or more")
+    return found

@@ -143,11 +143,43 @@ def _unknown(key: str, value: str, known: list[str]) -> str:
     return f"--set {key}={value}: verl has no key '{key}'{hint}"
 
 
+def parsed(key: str, value: str) -> Any:
+    """Return what Hydra takes a value for that a person wrote.
+
+    >>> parsed("a.b", "5"), parsed("a.b", "3e-4"), parsed("a.b", "[x,true]"), parsed("a.b", "null")
+    (5, 0.0003, ['x', True], None)
+
+    Raises:
+        UserError: it is not in Hydra's grammar.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import QuotedString
+    from hydra.errors import HydraException
+
+    try:
+        found = OverridesParser.create().parse_override(f"{key}={value}").value()
+    except HydraException as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"verl's configuration does not take {key}={value}: {reason}") from error
+    return _plain(found, QuotedString)
+
+
+def _plain(found: Any, quoted: type) -> Any:
+    """Return a value of Hydra's without its quotes."""
+    if isinstance(found, quoted):
+        return found.text  # type: ignore[attr-defined]
+    if isinstance(found, list):
+        return [_plain(item, quoted) for item in found]
+    if isinstance(found, dict):
+        return {_plain(key, quoted): _plain(item, quoted) for key, item in found.items()}
+    return found
+
+
 def hydra_value(value: Any) -> str:
     """Write a value as Hydra's grammar reads it back.
 
-    >>> hydra_value([0.9, 0.999]), hydra_value(None), hydra_value(True), hydra_value(1e-06)
-    ('[0.9,0.999]', 'null', 'true', '1e-06')
+    >>> hydra_value([0.9, 0.999]), hydra_value(None), hydra_value({"a": True}), hydra_value(1e-06)
+    ('[0.9,0.999]', 'null', '{a:true}', '1e-06')
     """
     if value is None:
         return "null"
@@ -155,6 +187,9 @@ def hydra_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return "[" + ",".join(hydra_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        pairs = (f"{hydra_value(key)}:{hydra_value(item)}" for key, item in value.items())
+        return "{" + ",".join(pairs) + "}"
     if isinstance(value, int | float):
         return repr(value)
     text = str(value)

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from benchmarks import UserError
 from trainers.base import Setting, TrainSpec
 
-PLATFORM_MODULE = "trainers.verl.platform"
-_AGENT_LOOPS = Path(__file__).with_name("agent_loops.yaml")
+PLATFORM_MODULE = "trainers.verl.plugins.platform"
+_AGENT_LOOPS = Path(__file__).with_name("plugins") / "agent_loops.yaml"
 _ACTOR = "actor_rollout_ref.actor"
 _REF = "actor_rollout_ref.ref"
 _ROLLOUT = "actor_rollout_ref.rollout"
@@ -105,7 +105,7 @@ def settings(placement: Placement, *, filters_groups: bool) -> Iterator[Setting]
 
 Values = dict[str, tuple[Any, str]]
 _PROMPT_SAMPLER: Values = {
-    "trainer.v1.sampler.custom_sampler.path": ("pkg://trainers.verl.sampler", ""),
+    "trainer.v1.sampler.custom_sampler.path": ("pkg://trainers.verl.plugins.sampler", ""),
     "trainer.v1.sampler.custom_sampler.name": ("PromptSampler", "waits for less than 2 s"),
 }
 

@@ -29,12 +29,13 @@ class VerlSft(VerlTrainer):
         """Return the recipe; see `VerlTrainer`."""
         recipe = Sft()
         fitted = sft.fitted(recipe, model)
-        longest = {line.key: line.value for line in [*recipe.settings(), *fitted]}
+        settled = verl_command.resolve([*recipe.settings(), *fitted], spec.settings)
+        longest = count({line.key: line.value for line in settled}, sft.LONGEST)
         return [
             *recipe.settings(),
             *fitted,
             *sft.seeds(spec.seed),
-            *sft.placed(where, count({**longest, **spec.settings}, sft.LONGEST)),
+            *sft.placed(where, longest),
             *sft.files(spec, model=model),
         ]
 

@@ -1,0 +1,1 @@
+"""What verl and vLLM load themselves; nothing else imports these modules."""
