@@ -360,22 +360,3 @@ def test_what_verl_itself_saves_is_exported(
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert len(changed) > len(before) * 0.9
     open_checkpoint(str(tmp_path / kind), trust_model=trust, trust_tokenizer=trust)
-
-
-@pytest.mark.engine
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", MAKERS)
-def test_the_tiny_models_are_evaluated_by_the_real_engine(
-    kind: str, bases: dict[str, Path], tmp_path: Path
-) -> None:
-    trust = ["--trust-remote-code", "all", "--model-impl", "transformers"]
-    command = [
-        sys.executable, "-m", "harness", "eval", "--model", str(bases[kind]), "--json",
-        "--benchmarks", "demo", "--limit", "4", "--max-tokens", "32",
-        "--results", str(tmp_path), "--engine-arg", "enforce_eager=true",
-        *(trust if kind in OWN_CODE else []),
-    ]  # fmt: skip
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=800)
-    (score,) = json.loads(done.stdout)["scores"]
-    assert score["problems"] == 4
-    assert "engine error" not in score["outcomes"]
