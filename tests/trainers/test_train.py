@@ -341,7 +341,7 @@ def test_one_that_was_killed_before_it_was_published_is_published(bench: Bench) 
     [
         (
             {"settings": {BATCH: "8", LEARNING_RATE: "1e-5"}},
-            rf"{LEARNING_RATE}: 1e-06 -> 1e-5",
+            rf"{LEARNING_RATE}: 1e-06 -> 1e-05",
         ),
         ({"seed": 7}, r"\.seed: 42 -> 7"),
         ({"steps": 9}, r"settings\.trainer\.total_training_steps: 4 -> 9"),
@@ -411,7 +411,7 @@ def test_fewer_rows_than_a_batch_are_refused(bench: Bench) -> None:
     assert bench.begun() == []
 
 
-@pytest.mark.parametrize("count", ["many", "0", "null", "2.5"])
+@pytest.mark.parametrize("count", ["many", "0", "null", "2.5", "true"])
 def test_a_count_that_is_none_is_refused(bench: Bench, count: str) -> None:
     with pytest.raises(UserError, match=f"--set {BATCH}={count}: that is no count"):
         bench.train(job=bench.job(settings={BATCH: count}))

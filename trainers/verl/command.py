@@ -193,6 +193,6 @@ def total_steps(values: Mapping[str, Any], an_epoch: int) -> int:
 def count(values: Mapping[str, Any], key: str) -> int:
     """Return a count, which --set may have made something else."""
     found = values[key]
-    if not isinstance(found, int) or found < 1:
-        raise UserError(f"--set {key}={found}: that is no count; give 1 or more")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise UserError(f"--set {key}={keys.hydra_value(found)}: that is no count; give 1 or more")
     return found

@@ -199,7 +199,8 @@ def environment(placement: Placement) -> dict[str, str]:
         # Names the class that trains; FSDP's, which asks the platform for its device.
         "VERL_ENGINE_DEVICE": "cuda",
         "VLLM_CPU_KVCACHE_SPACE": "1",
-        # Two engines on the same cores: neither may hold them for itself.
+        # Two engines on the same cores, and a dozen small processes between them: a thread
+        # that waits for its turn costs more than it adds.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "OMP_NUM_THREADS": str(placement.cores),
+        "OMP_NUM_THREADS": str(max(1, placement.cores // 2)),
     }

@@ -144,9 +144,17 @@ class Grpo(Recipe):
     """The same: -1 is all."""
     correction: Annotated[str | None, chosen("algorithm.rollout_correction.rollout_is")] = None
     """None: rollout and training engine are taken for the same policy."""
+    correction_limit: Annotated[
+        Rate, chosen("algorithm.rollout_correction.rollout_is_threshold")
+    ] = 2.0
+    """Where such weights are cut off, if there are any."""
     uneven_groups_only: Annotated[bool, chosen("algorithm.filter_groups.enable")] = False
     """False: groups that are all right or all wrong stay in the batch, and teach nothing."""
 
+    even_by: Annotated[str, chosen("algorithm.filter_groups.metric")] = "reward"
+    """What has to differ in a group, if groups are left out."""
+    validate_first: Annotated[bool, chosen("trainer.val_before_train")] = True
+    """The curve begins with the base model."""
     validate_greedily: Annotated[float, chosen(f"{_ROLLOUT}.val_kwargs.temperature")] = 0.0
     """The held-out rows are answered greedily …"""
     validation_samples: Annotated[Positive, chosen(f"{_ROLLOUT}.val_kwargs.n")] = 1
