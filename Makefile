@@ -22,10 +22,10 @@ $(READY): pyproject.toml requirements/install.sh requirements/cpu-overrides.txt
 eval: setup ## Evaluate the embedded demo model on the embedded demo benchmark.
 	$(RUN) -m harness eval --model demo --benchmarks demo --engine-arg enforce_eager=true
 
-# With another seed: make demo SEED=2
-SEED ?= 1
+# With other seeds: make demo SEEDS="1 2 3"
+SEEDS ?= 1
 demo: setup ## Train the demo model by two recipes of a published report, and compare the two.
-	PYTHON=$(RUN) sh harness/demo/experiment.sh $(SEED)
+	PYTHON=$(RUN) sh harness/demo/experiment.sh $(SEEDS)
 
 test: setup ## Lint, check types, and run every test, real engines included.
 	$(VENV)/bin/ruff check .
