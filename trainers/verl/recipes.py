@@ -168,7 +168,7 @@ class Grpo(Recipe):
 class GrpoV1(Grpo):
     """The report's first version."""
 
-    about = "GRPO, answers after ####, numbers only rewarded, one rollout a prompt (seed v1)"
+    about = "GRPO, answers after ####, only numbers rewarded, one rollout: a report's v1"
     style = "gsm8k"
 
     reward: Annotated[str, stated(_REWARD)] = "gsm8k_strict"
@@ -181,7 +181,7 @@ class GrpoV1(Grpo):
 class GrpoV4(Grpo):
     """The report's improved version."""
 
-    about = "GRPO, answers in \\boxed{}, any answer rewarded, five rollouts a prompt (seed v4)"
+    about = "GRPO, answers in \\boxed{}, any answer rewarded, five rollouts: the report's v4"
     style = "boxed"
 
     reward: Annotated[str, stated(_REWARD)] = "hendrycks_boxed"
