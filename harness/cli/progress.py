@@ -62,7 +62,7 @@ class Tally:
         seconds = max(time.monotonic() - self.began, 1e-9)
         if self.tokens:
             text += f", {self.tokens / seconds:,.0f} tokens/s"
-        return f"{text}, {_duration((total - done) * seconds / self.new)} left"
+        return f"{text}, {duration((total - done) * seconds / self.new)} left"
 
     def accuracy(self, benchmark: str) -> str:
         """Return the accuracy so far, as ``61.1 % of 18``."""
@@ -70,7 +70,12 @@ class Tally:
         return f"{100 * self.correct[benchmark] / graded:.1f} % of {graded}" if graded else "-"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time as ``1:02:03`` or ``2:03``.
+
+    >>> duration(3723)
+    '1:02:03'
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

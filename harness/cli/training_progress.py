@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from harness.cli.progress import duration
 from harness.text import printable
 from trainers.curves import Step
 
@@ -122,14 +123,3 @@ def describe(step: Step, total: int | None, seconds_left: float | None) -> str:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
-
-
-def duration(seconds: float) -> str:
-    """Return a time as ``1:02:03`` or ``2:03``.
-
-    >>> duration(3723)
-    '1:02:03'
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
