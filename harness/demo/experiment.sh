@@ -18,8 +18,8 @@ train_start() { # TRAINED FROM BASE IN STYLE
 # What a model of two million parameters needs otherwise than one of a thousand times its size.
 train() { # VERSION SEED
     harness train --trainer "verl-grpo-$1" --model "$out/start" --data demo --output "$out/$1-seed$2" \
-        --seed "$2" --steps 40 --keep 1 \
-        --set data.train_batch_size=32 --set actor_rollout_ref.actor.optim.lr=5e-4 \
+        --seed "$2" --steps 50 --keep 1 \
+        --set data.train_batch_size=32 --set actor_rollout_ref.actor.optim.lr=3e-4 \
         --set data.max_prompt_length=96 --set data.max_response_length=128
 }
 evaluate() { # NAME
