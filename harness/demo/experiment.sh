@@ -23,7 +23,8 @@ train() { # VERSION SEED
         --set data.max_prompt_length=96 --set data.max_response_length=128
 }
 evaluate() { # NAME
-    [ -d "results/runs/demo-$1" ] || harness eval --model "$out/$1" --name "demo-$1" --tag demo \
+    # Verdicts are written when a run is complete; the same command goes on with any other.
+    [ -n "$(find "results/runs/demo-$1" -name verdicts.jsonl 2>/dev/null)" ] || harness eval --model "$out/$1" --name "demo-$1" --tag demo \
         --benchmarks demo --temperature 1 --n 8 --max-tokens 128 --engine-arg enforce_eager=true
 }
 
