@@ -30,7 +30,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 
 
 def values(where: Placement, *, filters_groups: bool = False) -> dict[str, Any]:
-    lines = list(settings(where, filters_groups=filters_groups))
+    lines = list(settings(where, longest=1536, filters_groups=filters_groups))
     assert {line.origin for line in lines} == {"placed"}
     found = {line.key: line.value for line in lines}
     assert len(found) == len(lines)
@@ -197,3 +197,11 @@ def as_verl_reads(job: Job) -> dict[str, Any]:
     words = list(job.command)
     overrides = words[words.index("verl.trainer.main_ppo") + 1 :]
     return keys.compose(keys.GRPO, [word for word in overrides if not word.startswith("hydra")])
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_micro_batch_has_room_for_the_longest_sequence(device: str) -> None:
+    lines = settings(on(device), longest=40_000, filters_groups=False)
+    rooms = [line.value for line in lines if line.key.endswith("max_token_len_per_gpu")]
+    assert rooms
+    assert min(rooms) >= 40_000

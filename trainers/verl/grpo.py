@@ -26,17 +26,19 @@ class VerlGrpo(VerlTrainer):
     def lines(self, spec: TrainSpec, where: Placement, model: Path, data: Path) -> list[Setting]:
         """Return the recipe; see `VerlTrainer`."""
         recipe = self.recipe()
+        sized = [*recipe.settings(), *_fitted(recipe, model)]
+        settled = {line.key: line.value for line in verl_command.resolve(sized, spec.settings)}
+        longest = count(settled, verl_command.PROMPT) + count(settled, verl_command.RESPONSE)
         files = verl_command.files(
             spec, model=model, train=data / "train.parquet", test=data / "test.parquet"
         )
         return [
-            *recipe.settings(),
-            *_fitted(recipe, model),
+            *sized,
             *verl_command.lines(
                 verl_command.reward(), "chosen", "this project's, in verl's own places for them"
             ),
             *verl_command.lines(verl_command.seeds(spec.seed), "chosen", "--seed"),
-            *placement.settings(where, filters_groups=recipe.uneven_groups_only),
+            *placement.settings(where, longest=longest, filters_groups=recipe.uneven_groups_only),
             *verl_command.lines(files, "placed"),
         ]
 

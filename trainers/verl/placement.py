@@ -16,6 +16,9 @@ from typing import Any, Literal
 from benchmarks import UserError
 from trainers.base import Setting, TrainSpec
 
+TOKENS = 16384
+"""Of a micro-batch with gradients, on each device; without them it may have twice as many."""
+_NOT_LESS = "not less than the longest sequence"
 PLATFORM_MODULE = "trainers.verl.plugins.platform"
 _AGENT_LOOPS = Path(__file__).with_name("plugins") / "agent_loops.yaml"
 _ACTOR = "actor_rollout_ref.actor"
@@ -90,12 +93,14 @@ def visible_gpus() -> int:
     return count
 
 
-def settings(placement: Placement, *, filters_groups: bool) -> Iterator[Setting]:
+def settings(placement: Placement, *, longest: int, filters_groups: bool) -> Iterator[Setting]:
     """Yield what GRPO needs to be told of the machine.
 
-    verl tells a sampler that is not its own nothing of ``filters_groups``.
+    ``longest`` is of prompt and response together, in tokens. verl tells a sampler that is not
+    its own nothing of ``filters_groups``.
     """
-    values = {**_everywhere(placement), **(_gpu() if placement.device == "cuda" else _cpu())}
+    of_device = _gpu(longest) if placement.device == "cuda" else _cpu(longest)
+    values = {**_everywhere(placement), **of_device}
     values.update(_cluster(placement) if placement.address else _own_ray(placement))
     if placement.device == "cpu" and not filters_groups:
         values.update(_PROMPT_SAMPLER)
@@ -145,7 +150,7 @@ def _cluster(placement: Placement) -> Values:
     return {"ray_kwargs.ray_init.address": (placement.address, ""), **variables}
 
 
-def _gpu() -> Values:
+def _gpu(longest: int) -> Values:
     flash = find_spec("flash_attn") is not None
     attention = "flash_attention_2" if flash else "sdpa"
     why = "flash-attn is installed" if flash else "flash-attn is not installed"
@@ -154,21 +159,21 @@ def _gpu() -> Values:
         f"{_MODEL}.use_remove_padding": (flash, "needs flash-attn"),
         f"{_MODEL}.enable_gradient_checkpointing": (True, "memory for time"),
         f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
-        f"{_ACTOR}.ppo_max_token_len_per_gpu": (16384, ""),
-        f"{_ROLLOUT}.log_prob_max_token_len_per_gpu": (32768, ""),
-        f"{_REF}.log_prob_max_token_len_per_gpu": (32768, ""),
+        f"{_ACTOR}.ppo_max_token_len_per_gpu": (max(TOKENS, longest), _NOT_LESS),
+        f"{_ROLLOUT}.log_prob_max_token_len_per_gpu": (max(2 * TOKENS, longest), _NOT_LESS),
+        f"{_REF}.log_prob_max_token_len_per_gpu": (max(2 * TOKENS, longest), _NOT_LESS),
         f"{_ROLLOUT}.gpu_memory_utilization": (0.5, "the other half is for training"),
     }
 
 
-def _cpu() -> Values:
+def _cpu(longest: int) -> Values:
     return {
         f"{_MODEL}.override_config.attn_implementation": ("sdpa", "flash-attn needs a GPU"),
         f"{_MODEL}.use_remove_padding": (False, "needs flash-attn"),
         f"{_MODEL}.enable_gradient_checkpointing": (False, "small models have the memory"),
         f"{_ACTOR}.use_torch_compile": (False, "compiling takes longer than it saves"),
         f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
-        f"{_ACTOR}.ppo_max_token_len_per_gpu": (16384, ""),
+        f"{_ACTOR}.ppo_max_token_len_per_gpu": (max(TOKENS, longest), _NOT_LESS),
         f"{_ROLLOUT}.enforce_eager": (True, "no CUDA graphs"),
         f"{_ROLLOUT}.enable_sleep_mode": (False, "vLLM has none on a CPU"),
         f"{_ROLLOUT}.free_cache_engine": (False, "the same"),

@@ -23,7 +23,7 @@ from trainers.base import Setting, TrainSpec
 from trainers.data import TrainingData, sft_rows
 from trainers.data.sft import MESSAGES
 from trainers.verl.command import BATCH, Places, lines
-from trainers.verl.placement import Placement
+from trainers.verl.placement import TOKENS, Placement
 from trainers.verl.recipes import Positive, Rate, Recipe, Share, chosen
 from trainers.verl.saves import save_folder
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 MODULE = "verl.trainer.sft_trainer"
 LONGEST = "data.max_length"
-TOKENS = 16384
-"""Of a micro-batch, on each device."""
 MEASURED = 1000
 """Conversations that are tokenised at once to see how long they are."""
 
