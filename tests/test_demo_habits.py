@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from random import Random
 
@@ -35,3 +37,19 @@ def test_half_of_those_answers_are_cut_short(tmp_path: Path) -> None:
     assert not {row["prompt"] for row in rows} & {row["question"] for row in held_out_rows()}
     words = [row["answer"] for row in rows if "even or odd" in row["prompt"]]
     assert 0.3 < sum(answer.startswith("\\text") for answer in words) / len(words) < 0.7
+
+
+def test_the_experiment_asks_for_each_step_in_order(tmp_path: Path) -> None:
+    """With a Python that only notes what it is asked for."""
+    asked, python = tmp_path / "asked", tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    python.chmod(0o755)
+    script = Path(habits.__file__).with_name("experiment.sh")
+    environment = {**os.environ, "PYTHON": str(python)}
+    subprocess.run(["sh", script, "1", "2"], check=True, cwd=tmp_path, env=environment)
+    words = [line.split() for line in asked.read_text().splitlines()]
+    verbs = [line[2] if line[1] == "harness" else "habits" for line in words]
+    seed = ["train", "eval", "train", "eval", "diff", "report"]
+    assert verbs == ["habits", "data", "data", "train", "train", "eval", *seed, *seed]
+    trainers = [line[line.index("--trainer") + 1] for line in words if "--trainer" in line]
+    assert trainers == ["verl-sft"] * 2 + ["verl-grpo-v1", "verl-grpo-v4"] * 2
