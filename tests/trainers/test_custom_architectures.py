@@ -20,6 +20,9 @@ SMALL = {
     "data.max_response_length": 32,
     "data.val_max_samples": 2,
     "actor_rollout_ref.rollout.n": 2,
+    # A random model earns nothing, so it is the weight decay alone that changes it.
+    "actor_rollout_ref.actor.optim.lr": 1.0,
+    "actor_rollout_ref.actor.optim.lr_warmup_steps": 0,
 }
 
 
