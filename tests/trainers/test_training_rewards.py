@@ -7,10 +7,10 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -22,16 +22,23 @@ from harness.grading.grader import Grader
 from trainers import rewards
 from trainers.rewards import COLUMNS, COUNTED, OUT_OF_REACH, OutcomeLog
 
+T = TypeVar("T")
 NAMES = ("gsm8k_strict", "hendrycks_boxed", "harness")
 OUTCOMES = tuple(name for name in COLUMNS if name != OUT_OF_REACH)
 INTEGRAL = r"\boxed{\int_{0}^{\infty} x^{x^{x}} \sin(x^{x}) dx}"
 """The symbolic grader would work on it for minutes."""
 
 
+def finished(coroutine: Coroutine[None, None, T]) -> T:
+    """Run a coroutine to its end in a thread, since a test with a browser leaves a loop in this."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def reward(name: str, response: str, gold: object, **told: Any) -> dict[str, float]:
     function: Callable[..., Coroutine[None, None, dict[str, float]]] = getattr(rewards, name)
     kwargs = {"data_source": "any", "solution_str": response, "ground_truth": gold}
-    return asyncio.run(function(**kwargs, **told))
+    return finished(function(**kwargs, **told))
 
 
 def outcome(columns: dict[str, float]) -> str:
@@ -141,7 +148,7 @@ def test_a_hostile_response_times_out_and_the_next_is_graded() -> None:
             *(rewards.harness("", answer, gold, time_limit=1.0) for answer, gold in answers)
         )
 
-    assert [outcome(columns) for columns in asyncio.run(together())] == [
+    assert [outcome(columns) for columns in finished(together())] == [
         "grader_timeout",
         "acc",
         "grader_timeout",
@@ -217,7 +224,7 @@ def test_the_file_works_under_any_name_from_anywhere(
     monkeypatch.chdir(tmp_path)
     function = getattr(loaded_by_path(), name)
     assert asyncio.iscoroutinefunction(function)
-    assert asyncio.run(function("any", r"#### 7 \boxed{7}", "7"))["acc"] == 1
+    assert finished(function("any", r"#### 7 \boxed{7}", "7"))["acc"] == 1
 
 
 def test_the_log_keeps_a_file_a_step_and_names_what_is_not_zero(tmp_path: Path) -> None:
