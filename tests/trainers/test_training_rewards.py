@@ -145,7 +145,7 @@ def test_a_hostile_response_times_out_and_the_next_is_graded() -> None:
     async def together() -> list[dict[str, float]]:
         answers = [(INTEGRAL, "7"), (r"\boxed{\int_0^1 x dx}", r"\frac12"), (INTEGRAL, "8")]
         return await asyncio.gather(
-            *(rewards.harness("", answer, gold, time_limit=1.0) for answer, gold in answers)
+            *(rewards.harness("", answer, gold, time_limit=3.0) for answer, gold in answers)
         )
 
     assert [outcome(columns) for columns in finished(together())] == [
