@@ -45,15 +45,23 @@ def data_option(function: F) -> F:
 def key_values(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
     """Parse repeated ``key=value``; a value is JSON where it can be, else text."""
     parsed: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"'{pair}' is not key=value", param_hint=option)
+    for key, value in key_texts(pairs, option).items():
         try:
             parsed[key] = json.loads(value)
         except ValueError:
             parsed[key] = value
     return parsed
+
+
+def key_texts(pairs: tuple[str, ...], option: str) -> dict[str, str]:
+    """Split repeated ``key=value``; a value stays as it is written."""
+    split: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"'{pair}' is not key=value", param_hint=option)
+        split[key] = value
+    return split
 
 
 def sample_counts(text: str) -> tuple[int, dict[str, int]]:

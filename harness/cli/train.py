@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import json_option
+from harness.cli.options import json_option, key_texts
 
 if TYPE_CHECKING:
     from trainers import Job
@@ -96,7 +96,9 @@ def command(
     from trainers import TRAINERS, TrainSpec
 
     chosen = TRAINERS[trainer]()
-    job = chosen.plan(TrainSpec(trainer=trainer, settings=_settings(settings), **asked))
+    # The engine reads its settings itself, so they stay as they are written.
+    given = key_texts(settings, "--set")
+    job = chosen.plan(TrainSpec(trainer=trainer, settings=given, **asked))
     if dry_run:
         click.echo(job.model_dump_json(indent=2) if as_json else "\n".join(_told(job)))
         return
@@ -109,17 +111,6 @@ def command(
     click.echo(json.dumps({"checkpoint": str(checkpoint)}) if as_json else f"trained: {checkpoint}")
     if benchmarks is not None:
         _evaluate(checkpoint, benchmarks, job)
-
-
-def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Split `--set` values, which stay as they are written: the engine reads them itself."""
-    settings = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"'{pair}' is not key=value", param_hint="--set")
-        settings[key] = value
-    return settings
 
 
 def _evaluate(checkpoint: Path, benchmarks: str, job: Job) -> None:

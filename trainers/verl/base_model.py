@@ -48,6 +48,12 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
     return folder
 
 
+def declared_context(model: Path) -> int | None:
+    """Return the context that a model's config declares, in tokens; None if it does not say."""
+    context = _read(model / "config.json").get("max_position_embeddings")
+    return context if isinstance(context, int) else None
+
+
 def is_native(config: dict[str, Any]) -> bool:
     """Say whether transformers itself has the architecture that a config names."""
     import transformers

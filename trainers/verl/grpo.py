@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ from trainers.base import Job, Setting, TrainSpec
 from trainers.data import TrainingData
 from trainers.verl import command as verl_command
 from trainers.verl import keys, placement
+from trainers.verl.base_model import declared_context
 from trainers.verl.command import count
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Grpo, GrpoV1, GrpoV4, GrpoV5
@@ -84,9 +84,8 @@ class VerlGrpoV5(VerlGrpo):
 
 def _fitted(recipe: Grpo, model: Path) -> list[Setting]:
     """Shorten the response where prompt and response together are more than the model's context."""
-    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    context = config.get("max_position_embeddings")
-    if not isinstance(context, int) or context >= recipe.longest_prompt + recipe.longest_response:
+    context = declared_context(model)
+    if context is None or context >= recipe.longest_prompt + recipe.longest_response:
         return []
     prompt = min(recipe.longest_prompt, context // 2)
     why = f"the model's context is {context} tokens"

@@ -9,7 +9,6 @@ was saved at the end of an epoch goes on after the next one.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from benchmarks import UserError
 from trainers.base import Setting, TrainSpec
 from trainers.data import TrainingData, sft_rows
 from trainers.data.sft import MESSAGES
+from trainers.verl.base_model import declared_context
 from trainers.verl.command import BATCH, Places, lines
 from trainers.verl.placement import TOKENS, Placement
 from trainers.verl.recipes import Positive, Rate, Recipe, Share, chosen
@@ -95,9 +95,8 @@ class Sft(Recipe):
 
 def fitted(recipe: Sft, model: Path) -> list[Setting]:
     """Return the length that rows may have where the model's context is shorter."""
-    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    context = config.get("max_position_embeddings")
-    if not isinstance(context, int) or context >= recipe.longest:
+    context = declared_context(model)
+    if context is None or context >= recipe.longest:
         return []
     return lines({LONGEST: context}, "chosen", f"the model's context is {context} tokens")
 
