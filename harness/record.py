@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -69,6 +70,9 @@ class Phases(Frozen):
     """Reading problems, summing weights, rendering prompts."""
     engine_start: float = 0.0
     generate: float = 0.0
+    """From the first request to the last response."""
+    handle: float = 0.0
+    """Of ``generate``: storing and grading what the engine returned."""
     finish: float = 0.0
     """The last verdicts, the scores, the final files."""
 
@@ -76,6 +80,26 @@ class Phases(Frozen):
         """Return both added, phase by phase."""
         pairs = {name: getattr(self, name) + getattr(other, name) for name in Phases.model_fields}
         return Phases(**pairs)
+
+
+class Usage(Frozen):
+    """What drawing took, summed over a run's attempts as `Phases` are."""
+
+    samples: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Where the engine counts tokens."""
+    events: dict[str, int] = Field(default_factory=dict)
+    """What else the engine counted: retries, restarts, …"""
+
+    def plus(self, other: Usage) -> Usage:
+        """Return both added."""
+        return Usage(
+            samples=self.samples + other.samples,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            events=dict(Counter(self.events) + Counter(other.events)),
+        )
 
 
 class SavedSource(Frozen):
@@ -125,6 +149,7 @@ class Run(Frozen):
     saved: SavedSource | None = None
     """Set if the samples were read from saved generations instead of being drawn."""
     phases: Phases = Field(default_factory=Phases)
+    usage: Usage = Field(default_factory=Usage)
     scores: tuple[Score, ...] = ()
     average: Average | None = None
     verdicts_sum: str | None = None

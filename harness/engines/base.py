@@ -7,6 +7,7 @@ one sample: an engine's own ``n`` returns only when the slowest of the n is done
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -73,6 +74,8 @@ class Engine(ABC):
 
     def __init__(self, setup: EngineSetup) -> None:
         self.setup = setup
+        self.counters: Counter[str] = Counter()
+        """What happened beside the responses, such as retries or restarts; kept with the run."""
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
