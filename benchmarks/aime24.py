@@ -38,6 +38,7 @@ BENCHMARK = Benchmark(
     about="AIME I and II of 2024, integers from 0 to 999; not the 90 problems of 2022 to 2024",
     licence="problems © Mathematical Association of America",
     paper="none; https://huggingface.co/datasets/AI-MO/aimo-validation-aime",
+    response_tokens=770,
     test=Split(
         rows=30,
         sha256="af2b8bd2aa911b6333ad0df32f3ca05c7ae8ed10f1731f4372c8ae26990bf7ac",

@@ -39,6 +39,7 @@ BENCHMARK = Benchmark(
     about="AMC 12 of 2023 with numeric answers, 40 problems; not the 50 multiple-choice originals",
     licence="problems © Mathematical Association of America; the list Apache-2.0 (AI-MO)",
     paper="none; https://huggingface.co/datasets/AI-MO/aimo-validation-amc",
+    response_tokens=550,
     test=Split(
         rows=40,
         sha256="43707e1ca784602d8479de24ee8ce36609dbebc46dd152b0b12a46611aa898a4",

@@ -78,6 +78,9 @@ class Benchmark:
     conventions: Conventions = Conventions()
     groups: tuple[str, ...] = ()
     """Keys of a problem's ``meta`` by which accuracy is counted apart: subject, level, …"""
+    response_tokens: int = 500
+    """Of a typical response (those given are a 0.5B instruction model's means): the longest are
+    asked first where no stored run knows better. No number depends on it."""
     train: Split | None = None
     to_shot: Callable[[Row], Shot] | None = None
     """How a row of the train split becomes a worked example."""

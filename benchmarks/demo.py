@@ -60,6 +60,7 @@ BENCHMARK = Benchmark(
     about="200 generated problems of twelve kinds; for trying the harness, not for publishing",
     licence="Apache-2.0",
     paper="",
+    response_tokens=30,
     test=Split(
         rows=TEST_ROWS,
         sha256="bb92a5d3684c4fe1a5586bc3605a799a996589f7e359efcc67c318c2261b2044",

@@ -46,6 +46,7 @@ BENCHMARK = Benchmark(
     about="grade-school word problems; not GSM8K-Platinum, whose labels are revised",
     licence="MIT",
     paper="arXiv:2110.14168",
+    response_tokens=300,
     test=Split(
         rows=1319,
         sha256="9f098df7ff4522078d6ccec27a5c38a454790fdb51131bedfaa0e490070d5394",

@@ -39,6 +39,7 @@ BENCHMARK = Benchmark(
     about="500 problems of Hendrycks' MATH test set, as PRM800K drew them; not all 5,000",
     licence="MIT",
     paper="arXiv:2103.03874; the subset: arXiv:2305.20050",
+    response_tokens=490,
     test=Split(
         rows=500,
         sha256="35dc41080a3680858b27fa7e0533d2d547825316fc5dafe5d316f4ccc5a06132",

@@ -52,6 +52,7 @@ BENCHMARK = Benchmark(
     about="undergraduate science from MIT OpenCourseWare (OCWCourses); not Hendrycks' MATH",
     licence="none stated; courses by MIT OpenCourseWare, CC BY-NC-SA 4.0",
     paper="arXiv:2206.14858",
+    response_tokens=600,
     test=Split(
         rows=272,
         sha256="0e656b430d3a0a1dab6aa853f453ba3805e28e2cabe4fc72486a897cc09d8ba2",

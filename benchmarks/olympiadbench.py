@@ -63,6 +63,7 @@ BENCHMARK = Benchmark(
     about="OlympiadBench's English text-only open-ended mathematics; not the whole of it",
     licence="Apache-2.0",
     paper="arXiv:2402.14008",
+    response_tokens=670,
     test=Split(
         rows=675,
         sha256="bb8c1e38a16ea9eacb77530315a674d883f267fbff79183effc53681b4fcc416",

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
 from benchmarks import Problem, UserError
 from harness.engines import ENGINES, Completion, Engine, EngineSetup, Request
-from harness.grading import Grader, Outcome, Verdict, settled
+from harness.graded import Graded, table_batches
+from harness.grading import Grader, Outcome, Verdict
 from harness.plan import Asked, Plan
-from harness.record import Phases, Run
+from harness.record import Phases, Run, Usage
 from harness.sample import Sample, SampleKey
-from harness.scores import Graded, average, parquet_columns, score
+from harness.scores import average, score
 from harness.store import RunFolder
-from harness.verdicts import problem_verdicts, to_lines
+from harness.verdicts import ProblemVerdicts, problem_verdicts, to_lines
 
 
 class Watcher(Protocol):
@@ -37,52 +40,143 @@ class Watcher(Protocol):
 
 
 def evaluate(
-    plan: Plan, folder: RunFolder, *, grader: Grader, watcher: Watcher, engine: Engine | None = None
+    plan: Plan,
+    folder: RunFolder,
+    *,
+    grader: Grader,
+    watcher: Watcher,
+    engine: Engine | None = None,
+    lengths: Mapping[str, float] | None = None,
 ) -> Run:
     """Draw what the folder still owes, grade everything, and complete the run.
 
     The engine is opened only if something is owed; an ``engine`` given by the
-    caller stays the caller's to close.
+    caller stays the caller's to close. ``lengths`` are the tokens that a response is
+    expected to have, by problem id: they decide the order of asking and nothing else.
     """
     if folder.run.status == "complete":
         return folder.run
     grading = _Grading(plan, grader, watcher)
     for sample in folder.samples.values():
         grading.submit(sample)
-    owed = [request for request in plan.requests() if request.key not in folder.samples]
-    if owed:
-        _draw(plan, owed, folder, grading, watcher, engine)
+    _draw(_Queue(plan, folder, lengths or {}), plan, folder, grading, watcher, engine)
     return _complete(plan, folder, grading, watcher)
 
 
+class _Queue:
+    """What the folder still owes, made as it is asked for: a million requests are never held."""
+
+    def __init__(self, plan: Plan, folder: RunFolder, lengths: Mapping[str, float]) -> None:
+        self._plan, self._stored, self._lengths = plan, folder.samples, lengths
+        self._asked: dict[SampleKey, Request] = {}
+
+    def owed(self) -> Iterator[Request]:
+        requests = self._plan.requests(self._lengths)
+        return (request for request in requests if request.key not in self._stored)
+
+    def without_room(self) -> Iterator[Request]:
+        return (request for request in self.owed() if request.max_tokens == 0)
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything to ask an engine."""
+        return any(request.max_tokens > 0 for request in self.owed())
+
+    def __iter__(self) -> Iterator[Request]:
+        """Yield what is to be asked; each is remembered until it is answered."""
+        for request in self.owed():
+            if request.max_tokens > 0:
+                self._asked[request.key] = request
+                yield request
+
+    def answered(self, completion: Completion) -> Request:
+        """Return what the completion answers, which must be under way.
+
+        Raises:
+            UserError: nobody asked for it, or it is the second of its kind.
+        """
+        request = self._asked.pop(completion.key, None)
+        if request is None:
+            raise UserError(
+                f"the engine returned sample {completion.key.index} of "
+                f"{completion.key.problem_id}, which is not under way: a defect of the engine"
+            )
+        return request
+
+
 def _draw(
+    queue: _Queue,
     plan: Plan,
-    owed: list[Request],
     folder: RunFolder,
     grading: _Grading,
     watcher: Watcher,
     engine: Engine | None,
 ) -> None:
-    """Draw the owed samples into the journal, and add what it took to the record."""
+    """Draw what is owed into the journal, and add what it took to the record."""
+
+    def keep(sample: Sample) -> None:
+        folder.append(sample)
+        watcher.stored(sample)
+        grading.submit(sample)
+
+    for request in queue.without_room():
+        keep(_overflow(request))
+    if not queue:
+        return
     started = time.monotonic()
-    askable = [request for request in owed if request.max_tokens > 0]
     opened = None
-    if askable and engine is None:
+    if engine is None:
         watcher.stage(f"starting the {plan.spec.engine.name} engine")
         opened = engine = open_engine(plan)
-    began = time.monotonic()
+    spent = _Spent(engine, start=time.monotonic() - started)
     watcher.stage("generating")
     try:
-        for sample in _samples(owed, askable, engine):
-            folder.append(sample)
-            watcher.stored(sample)
-            grading.submit(sample)
+        with closing(_completions(engine, queue)) as completions:
+            for completion in completions:
+                with spent.handling(completion):
+                    keep(_sample(completion, queue.answered(completion)))
     finally:
-        spent = Phases(engine_start=began - started, generate=time.monotonic() - began)
-        folder.update(folder.run.model_copy(update={"phases": folder.run.phases.plus(spent)}))
+        folder.update(spent.added_to(folder.run))
         if opened is not None:
             watcher.stage("stopping the engine")
             opened.close()
+
+
+class _Spent:
+    """What drawing takes: time, tokens, and what else the engine counts."""
+
+    def __init__(self, engine: Engine, *, start: float) -> None:
+        self._engine, self._start = engine, start
+        self._events = Counter(engine.counters)
+        self._began = time.monotonic()
+        self._handle = 0.0
+        self._samples = self._prompt_tokens = self._completion_tokens = 0
+
+    @contextmanager
+    def handling(self, completion: Completion) -> Iterator[None]:
+        """Count one completion, and the time that passes in handling it."""
+        self._samples += 1
+        self._prompt_tokens += completion.prompt_tokens or 0
+        self._completion_tokens += completion.completion_tokens or 0
+        began = time.perf_counter()
+        yield
+        self._handle += time.perf_counter() - began
+
+    def added_to(self, run: Run) -> Run:
+        """Return the record with all of it added."""
+        phases = Phases(
+            engine_start=self._start,
+            generate=time.monotonic() - self._began,
+            handle=self._handle,
+        )
+        usage = Usage(
+            samples=self._samples,
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=self._completion_tokens,
+            events=dict(Counter(self._engine.counters) - self._events),
+        )
+        return run.model_copy(
+            update={"phases": run.phases.plus(phases), "usage": run.usage.plus(usage)}
+        )
 
 
 def open_engine(plan: Plan) -> Engine:
@@ -97,20 +191,7 @@ def open_engine(plan: Plan) -> Engine:
     )
 
 
-def _samples(
-    owed: list[Request], askable: list[Request], engine: Engine | None
-) -> Iterator[Sample]:
-    for request in owed:
-        if request.max_tokens == 0:
-            yield _overflow(request)
-    if engine is None:
-        return
-    asked = {request.key: request for request in askable}
-    for completion in _completions(engine, askable):
-        yield _sample(completion, asked[completion.key])
-
-
-def _completions(engine: Engine, requests: list[Request]) -> Iterator[Completion]:
+def _completions(engine: Engine, requests: Iterable[Request]) -> Generator[Completion]:
     """Ask the engine; whatever it raises means that it is lost, and nothing else is."""
     try:
         yield from engine.generate(requests)
@@ -152,64 +233,79 @@ def _sample(completion: Completion, request: Request) -> Sample:
 
 
 class _Grading:
-    """The verdicts under way; the engine never waits for them."""
+    """The verdicts of a run, and those under way; the engine never waits for them."""
 
     def __init__(self, plan: Plan, grader: Grader, watcher: Watcher) -> None:
         self._style, self._asked = plan.style, plan.asked()
         self._grader, self._watcher = grader, watcher
-        self._verdicts: dict[SampleKey, Future[Verdict]] = {}
+        self._verdicts: dict[str, list[Verdict | Future[Verdict] | None]] = {
+            problem.id: [None] * plan.spec.sampling.samples_for(name)
+            for name, problems in plan.problems.items()
+            for problem in problems
+        }
 
     def submit(self, sample: Sample) -> None:
-        future = self._grade(sample)
-        self._verdicts[sample.key] = future
-        future.add_done_callback(lambda done: self._tell(sample.key, done))
+        asked = self._asked[sample.problem_id]
+        verdict = judge_sample(sample, asked, read=self._style.read, grader=self._grader)
+        self._verdicts[sample.problem_id][sample.index] = verdict
+        if isinstance(verdict, Verdict):
+            self._watcher.graded(sample.key, verdict)
+        else:
+            key = sample.key
+            verdict.add_done_callback(lambda done: self._settle(key, done))
 
-    def _tell(self, key: SampleKey, done: Future[Verdict]) -> None:
+    def _settle(self, key: SampleKey, done: Future[Verdict]) -> None:
         if done.exception() is None:  # an exception is raised where the verdict is asked for
+            self._verdicts[key.problem_id][key.index] = done.result()
             self._watcher.graded(key, done.result())
 
-    def _grade(self, sample: Sample) -> Future[Verdict]:
-        asked = self._asked[sample.problem_id]
-        return grade_sample(sample, asked, read=self._style.read, grader=self._grader)
-
     def verdict(self, key: SampleKey) -> Verdict:
-        return self._verdicts[key].result()
+        """Return a sample's verdict, waiting for it if need be."""
+        verdict = self._verdicts[key.problem_id][key.index]
+        if verdict is None:
+            raise KeyError(key)
+        return verdict if isinstance(verdict, Verdict) else verdict.result()
 
 
-def grade_sample(
+def judge_sample(
     sample: Sample, asked: Asked, *, read: Callable[[str], str], grader: Grader
-) -> Future[Verdict]:
+) -> Verdict | Future[Verdict]:
     """Grade what counts of one sample's response; ``read`` is its prompt style's."""
     if sample.finish_reason == "overflow":
-        return settled(Outcome.OVERFLOW)
+        return Verdict(outcome=Outcome.OVERFLOW)
     if sample.finish_reason == "error":
-        return settled(Outcome.ENGINE_ERROR)
+        return Verdict(outcome=Outcome.ENGINE_ERROR)
     said = read(sample.response)
     cut = sample.finish_reason == "length" and said == sample.response
-    return grader.submit(said, asked.gold, truncated=cut, conventions=asked.conventions)
+    return grader.judge(said, asked.gold, truncated=cut, conventions=asked.conventions)
 
 
 def _complete(plan: Plan, folder: RunFolder, grading: _Grading, watcher: Watcher) -> Run:
     began = time.monotonic()
     watcher.stage("grading the last responses")
-    graded = {
-        name: list(_graded(problems, plan.spec.sampling.samples_for(name), folder, grading))
-        for name, problems in plan.problems.items()
-    }
-    folder.write_parquet(parquet_columns({name: rows}) for name, rows in graded.items())
+    verdicts: dict[str, list[ProblemVerdicts]] = {name: [] for name in plan.problems}
+
+    def rows() -> Iterator[tuple[str, Graded]]:
+        """Read each problem's responses once, for the table and for the verdicts on it."""
+        for name, problems in plan.problems.items():
+            count = plan.spec.sampling.samples_for(name)
+            for problem in problems:
+                graded = list(_graded(problem, count, folder, grading))
+                verdicts[name].extend(problem_verdicts(name, graded))
+                yield from ((name, row) for row in graded)
+
+    folder.write_parquet(table_batches(rows()))
     spent = Phases(prepare=plan.seconds, finish=time.monotonic() - began)
-    return declare_complete(folder, graded, spent)
+    return declare_complete(folder, verdicts, spent)
 
 
 def declare_complete(
-    folder: RunFolder, graded: Mapping[str, Sequence[Graded]], spent: Phases
+    folder: RunFolder, verdicts: Mapping[str, Sequence[ProblemVerdicts]], spent: Phases
 ) -> Run:
     """Score a run whose table is written; store its verdicts, and its record as complete."""
-    scores = tuple(score(name, rows) for name, rows in graded.items())
-    verdicts = to_lines(
-        row for name, rows in graded.items() for row in problem_verdicts(name, rows)
-    )
-    folder.write_verdicts(verdicts)
+    scores = tuple(score(name, rows) for name, rows in verdicts.items())
+    content = to_lines(row for rows in verdicts.values() for row in rows)
+    folder.write_verdicts(content)
     run = folder.run.model_copy(
         update={
             "status": "complete",
@@ -217,22 +313,21 @@ def declare_complete(
             "phases": folder.run.phases.plus(spent),
             "scores": scores,
             "average": average(scores),
-            "verdicts_sum": hashlib.sha256(verdicts).hexdigest(),
+            "verdicts_sum": hashlib.sha256(content).hexdigest(),
         }
     )
     folder.update(run)
     return run
 
 
-def _graded(
-    problems: Iterable[Problem], count: int, folder: RunFolder, grading: _Grading
-) -> Iterator[Graded]:
-    for problem in problems:
-        for index in range(count):
-            key = SampleKey(problem.id, index)
-            if key not in folder.samples:
-                raise UserError(
-                    f"{folder.path}: the engine returned no sample {index} of {problem.id}; "
-                    "run the same command again to draw it"
-                )
-            yield Graded(problem=problem, sample=folder.samples[key], verdict=grading.verdict(key))
+def _graded(problem: Problem, count: int, folder: RunFolder, grading: _Grading) -> Iterator[Graded]:
+    for index in range(count):
+        key = SampleKey(problem.id, index)
+        try:
+            sample = folder.samples[key]
+        except KeyError:
+            raise UserError(
+                f"{folder.path}: the engine returned no sample {index} of {problem.id}; "
+                "run the same command again to draw it"
+            ) from None
+        yield Graded(problem=problem, sample=sample, verdict=grading.verdict(key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,22 +48,33 @@ class Plan:
     seconds: float
     """Spent on preparing."""
 
-    def requests(self) -> Iterator[Request]:
-        """Yield one request a sample, a problem's samples side by side to share its prefix.
+    def requests(self, lengths: Mapping[str, float] | None = None) -> Iterator[Request]:
+        """Yield one request a sample: the longest expected first, whatever its benchmark.
 
-        A prompt that leaves no room has a request with no tokens to draw.
+        So the last responses are short ones, and the engine has none to wait for alone. A
+        problem's samples stand side by side, to share its prefix. ``lengths`` are the expected
+        tokens of a response, by problem id. A prompt that leaves no room has a request with no
+        tokens to draw.
         """
         sampling = self.spec.sampling
-        for benchmark, problems in self.problems.items():
-            for problem in problems:
-                prompt = self.prompts[problem.id]
-                for index in range(sampling.samples_for(benchmark)):
-                    yield Request(
-                        key=SampleKey(problem.id, index),
-                        prompt=prompt,
-                        max_tokens=self.room(prompt),
-                        seed=sample_seed(sampling.seed, problem.id, index),
-                    )
+        for benchmark, problem in self._longest_first(lengths or {}):
+            prompt = self.prompts[problem.id]
+            room = self.room(prompt)
+            for index in range(sampling.samples_for(benchmark)):
+                yield Request(
+                    key=SampleKey(problem.id, index),
+                    prompt=prompt,
+                    max_tokens=room,
+                    seed=sample_seed(sampling.seed, problem.id, index),
+                )
+
+    def _longest_first(self, lengths: Mapping[str, float]) -> list[tuple[str, Problem]]:
+        pairs = [(name, problem) for name, asked in self.problems.items() for problem in asked]
+
+        def expected(pair: tuple[str, Problem]) -> float:
+            return lengths.get(pair[1].id, BENCHMARKS[pair[0]].response_tokens)
+
+        return sorted(pairs, key=expected, reverse=True)  # stable: equals stay as they come
 
     def room(self, prompt: Prompt) -> int:
         """Return how many tokens a response to ``prompt`` may have; 0 if there is no room."""
@@ -214,7 +225,7 @@ def _identity(
     )
 
 
-def reusable(plan: Plan, other: Run, samples: Iterable[Sample]) -> list[Sample]:
+def reusable(plan: Plan, other: Run, samples: Iterable[Sample]) -> Iterator[Sample]:
     """Return those of another run's samples that this plan would draw in just the same way.
 
     So 16 samples a problem become 64 at the price of 48, and a run over the first
@@ -233,5 +244,18 @@ def reusable(plan: Plan, other: Run, samples: Iterable[Sample]) -> list[Sample]:
             f"--reuse {other.id}: its samples were drawn in another way; "
             f"theirs -> asked: {'; '.join(changed)}"
         )
-    asked = {(r.key, r.prompt.sum, r.seed) for r in plan.requests()}
-    return [sample for sample in samples if (sample.key, sample.prompt_sum, sample.seed) in asked]
+    return _drawn_alike(plan, samples)
+
+
+def _drawn_alike(plan: Plan, samples: Iterable[Sample]) -> Iterator[Sample]:
+    counts = {
+        problem.id: plan.spec.sampling.samples_for(name)
+        for name, problems in plan.problems.items()
+        for problem in problems
+    }
+    for sample in samples:
+        if sample.index >= counts.get(sample.problem_id, 0):
+            continue
+        seed = sample_seed(plan.spec.sampling.seed, sample.problem_id, sample.index)
+        if (sample.prompt_sum, sample.seed) == (plan.prompts[sample.problem_id].sum, seed):
+            yield sample

@@ -10,6 +10,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import Shot, UserError
@@ -22,7 +23,7 @@ Message = dict[str, str]
 BOXED_INSTRUCTION = "Please reason step by step, and put your final answer within \\boxed{}."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prompt:
     """What the model is given for one problem."""
 
@@ -30,7 +31,7 @@ class Prompt:
     token_ids: tuple[int, ...] | None = None
     """None for an engine that has no tokenizer, such as `replay`."""
 
-    @property
+    @cached_property
     def sum(self) -> str:
         """The first 16 hex digits of the sha256 over the token ids (the text if there are none)."""
         content = self.text if self.token_ids is None else ",".join(map(str, self.token_ids))

@@ -19,17 +19,20 @@ from typing import Protocol
 from benchmarks import BENCHMARKS, Problem, UserError
 from benchmarks.source import conventions_sum, load_problems, problems_sum
 from harness.environment import harness_version, recorded_versions
-from harness.evaluate import declare_complete, grade_sample
-from harness.grading import Grader, Outcome, Verdict, grader_version, settled
+from harness.evaluate import declare_complete, judge_sample
+from harness.graded import Graded, table_batches
+from harness.grading import Grader, Outcome, Verdict, grader_version
 from harness.grading.rewards import REWARDS, Reward
 from harness.lineage import lineage_bytes
 from harness.plan import Asked
 from harness.prompts import find_style
 from harness.record import Phases, Run
 from harness.sample import Sample, SampleKey
-from harness.scores import Graded, parquet_columns
 from harness.spec import REWARD_GRADER, UNKNOWN_STYLE, Identity
 from harness.store import RunFolder, finished_samples, new_run_id, read_parquet
+from harness.verdicts import problem_verdicts
+
+Judged = Verdict | Future[Verdict]
 
 
 class Judge(Protocol):
@@ -38,7 +41,7 @@ class Judge(Protocol):
     identity: str
     """What the run records as its grader."""
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Future[Verdict]:
+    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
         """Return the verdict of one sample, perhaps later."""
 
 
@@ -49,9 +52,9 @@ class GraderJudge:
         self.identity = grader_version()
         self._grader = grader
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Future[Verdict]:
+    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
         """Grade as an evaluation does."""
-        return grade_sample(sample, asked, read=read, grader=self._grader)
+        return judge_sample(sample, asked, read=read, grader=self._grader)
 
 
 class RewardJudge:
@@ -62,17 +65,13 @@ class RewardJudge:
         self._reward: Reward = REWARDS[name]
         self.identity = f"{REWARD_GRADER}{name}+{_source_sum(self._reward)}"
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Future[Verdict]:
+    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
         """Ask the reward, which knows no outcome but right and wrong."""
         if sample.finish_reason in ("overflow", "error"):
             overflow = sample.finish_reason == "overflow"
-            return settled(Outcome.OVERFLOW if overflow else Outcome.ENGINE_ERROR)
+            return Verdict(outcome=Outcome.OVERFLOW if overflow else Outcome.ENGINE_ERROR)
         full = self._reward(read(sample.response), asked.gold) == 1
-        future: Future[Verdict] = Future()
-        future.set_result(
-            Verdict(outcome=Outcome.CORRECT if full else Outcome.WRONG, rule=self._name)
-        )
-        return future
+        return Verdict(outcome=Outcome.CORRECT if full else Outcome.WRONG, rule=self._name)
 
 
 def _source_sum(reward: Reward) -> str:
@@ -129,9 +128,12 @@ def regrade(
         root, _new_run(old, problems, judge), lineage=lineage_bytes(path)
     ) as folder:
         for sample in samples.values():
-            folder.append(sample, keep=False)
-        folder.write_parquet(parquet_columns({name: rows}) for name, rows in graded.items())
-        new = declare_complete(folder, graded, Phases(finish=time.monotonic() - began))
+            folder.append(sample)
+        folder.write_parquet(
+            table_batches((name, row) for name, rows in graded.items() for row in rows)
+        )
+        verdicts = {name: list(problem_verdicts(name, rows)) for name, rows in graded.items()}
+        new = declare_complete(folder, verdicts, Phases(finish=time.monotonic() - began))
     changes = tuple(_changes(path, graded)) if _has_verdicts(path) else None
     return Regraded(old=old, new=new, path=folder.path, changes=changes)
 
@@ -201,14 +203,15 @@ def _grade(
 ) -> dict[str, list[Graded]]:
     style = run.spec.prompt.style
     read = str if run.saved and style == UNKNOWN_STYLE else find_style(style).read
-    verdicts: list[tuple[str, Problem, Sample, Future[Verdict]]] = []
+    verdicts: list[tuple[str, Problem, Sample, Judged]] = []
     for name, asked in problems.items():
         for problem, sample in _in_order(run, name, asked, samples):
             what = Asked(problem.answer, BENCHMARKS[name].conventions_for(problem))
             verdicts.append((name, problem, sample, judge.judge(sample, what, read)))
     graded: dict[str, list[Graded]] = {name: [] for name in problems}
-    for name, problem, sample, verdict in verdicts:
-        graded[name].append(Graded(problem=problem, sample=sample, verdict=verdict.result()))
+    for name, problem, sample, judged in verdicts:
+        verdict = judged if isinstance(judged, Verdict) else judged.result()
+        graded[name].append(Graded(problem=problem, sample=sample, verdict=verdict))
     return graded
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import orjson
 
 FinishReason = Literal["stop", "length", "overflow", "error"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SampleKey:
+class SampleKey(NamedTuple):
     """Which sample: the problem, and its number among the problem's samples."""
 
     problem_id: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's own method of that name is of no use here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +41,21 @@ class Sample:
         """Which sample this is."""
         return SampleKey(self.problem_id, self.index)
 
-    def to_json(self) -> str:
+    def to_json(self) -> bytes:
         """Return the sample as one line of JSON, without the line break."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return orjson.dumps(self)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Sample:
         """Read what `to_json` wrote; raise ValueError for anything else."""
-        fields = json.loads(line)
+        fields = orjson.loads(line)
         try:
-            return cls(**fields)
+            sample = cls(**fields)
         except TypeError as error:
             raise ValueError(f"not a sample: {error}") from error
+        if not (isinstance(sample.problem_id, str) and isinstance(sample.index, int)):
+            raise ValueError("not a sample: its key is none")
+        return sample
 
 
 def sample_seed(run_seed: int, problem_id: str, index: int) -> int:

@@ -1,19 +1,16 @@
-"""From graded samples to scores. Only here does an outcome become a number."""
+"""From verdicts to scores. Only here does an outcome become a number."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Sequence
 from statistics import fmean
-from typing import NamedTuple
 
-from benchmarks import Problem
 from benchmarks.errata import errata_for
-from harness.grading import Outcome, Verdict
+from harness.grading import Outcome
 from harness.metrics import accuracy_interval, mean_interval
 from harness.record import Average, Score, WithoutErrata
-from harness.sample import Sample
+from harness.verdicts import ProblemVerdicts
 
 MAX_FAILURES = 0.005
 """The share of a benchmark's samples on which grader or engine may fail before its score is
@@ -25,45 +22,39 @@ FAILURES = {
 """By the part that failed."""
 
 
-class Graded(NamedTuple):
-    """One sample with its problem and its verdict."""
-
-    problem: Problem
-    sample: Sample
-    verdict: Verdict
-
-
-def score(benchmark: str, rows: Sequence[Graded]) -> Score:
-    """Score one benchmark; ``rows`` hold each problem's samples side by side."""
-    means = problem_means(rows)
-    counts = Counter(row.verdict.outcome for row in rows)
-    single = len(means) == len(rows)
-    lengths = [r.sample.completion_tokens for r in rows if r.sample.completion_tokens is not None]
+def score(benchmark: str, rows: Sequence[ProblemVerdicts]) -> Score:
+    """Score one benchmark by the verdicts on its problems."""
+    means = [row.accuracy for row in rows]
+    samples = sum(row.samples for row in rows)
+    counts = Counter(outcome for row in rows for outcome in row.outcomes)
+    lengths = [tokens for row in rows for tokens in row.tokens if tokens is not None]
+    single = len(means) == samples
     return Score(
         benchmark=benchmark,
         problems=len(means),
-        samples=len(rows),
+        samples=samples,
         correct=counts[Outcome.CORRECT],
         accuracy=fmean(means) if means else 0.0,
-        interval=accuracy_interval(means, samples=len(rows)),
+        interval=accuracy_interval(means, samples=samples),
         interval_method="wilson" if single else "normal, clustered by problem",
         outcomes={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
-        at_limit=sum(row.sample.finish_reason == "length" for row in rows),
+        at_limit=sum(sum(row.at_limit) for row in rows),
         mean_response_tokens=fmean(lengths) if lengths else None,
         without_errata=_without_errata(rows, {e.problem_id for e in errata_for(benchmark)}),
     )
 
 
-def _without_errata(rows: Sequence[Graded], doubted: Collection[str]) -> WithoutErrata | None:
-    kept = [row for row in rows if row.problem.id not in doubted]
+def _without_errata(
+    rows: Sequence[ProblemVerdicts], doubted: Collection[str]
+) -> WithoutErrata | None:
+    kept = [row for row in rows if row.problem_id not in doubted]
     if len(kept) == len(rows):
         return None
-    means = problem_means(kept)
     return WithoutErrata(
-        problems=len(means),
-        samples=len(kept),
-        correct=sum(row.verdict.correct for row in kept),
-        accuracy=fmean(means) if means else 0.0,
+        problems=len(kept),
+        samples=sum(row.samples for row in kept),
+        correct=sum(row.correct for row in kept),
+        accuracy=fmean(row.accuracy for row in kept) if kept else 0.0,
     )
 
 
@@ -87,14 +78,6 @@ def distrust(scores: Iterable[Score], *parts: str) -> list[str]:
     return reasons
 
 
-def problem_means(rows: Iterable[Graded]) -> list[float]:
-    """Return, for each problem, the share of its samples that are correct."""
-    return [
-        fmean(row.verdict.correct for row in group)
-        for _, group in groupby(rows, key=lambda row: row.problem.id)
-    ]
-
-
 def average(scores: Sequence[Score]) -> Average:
     """Return the plain mean of the accuracies, as published tables have it."""
     values = [s.accuracy for s in scores]
@@ -103,24 +86,3 @@ def average(scores: Sequence[Score]) -> Average:
         interval=mean_interval(values, [s.interval for s in scores]),
         interval_method="MOVER over the benchmarks' intervals",
     )
-
-
-def parquet_columns(graded: Mapping[str, Sequence[Graded]]) -> dict[str, list[object]]:
-    """Return the columns of `samples.parquet`: samples, golds and verdicts, a row a sample."""
-    rows = [(benchmark, *row) for benchmark, group in graded.items() for row in group]
-    return {
-        "benchmark": [benchmark for benchmark, _, _, _ in rows],
-        "problem_id": [problem.id for _, problem, _, _ in rows],
-        "index": [sample.index for _, _, sample, _ in rows],
-        "gold": [problem.answer for _, problem, _, _ in rows],
-        "outcome": [verdict.outcome.value for _, _, _, verdict in rows],
-        "extracted": [verdict.extracted for _, _, _, verdict in rows],
-        "extraction": [verdict.extraction for _, _, _, verdict in rows],
-        "rule": [verdict.rule for _, _, _, verdict in rows],
-        "finish_reason": [sample.finish_reason for _, _, sample, _ in rows],
-        "prompt_tokens": [sample.prompt_tokens for _, _, sample, _ in rows],
-        "completion_tokens": [sample.completion_tokens for _, _, sample, _ in rows],
-        "seed": [sample.seed for _, _, sample, _ in rows],
-        "response": [sample.response for _, _, sample, _ in rows],
-        "error": [sample.error for _, _, sample, _ in rows],
-    }

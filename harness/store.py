@@ -19,10 +19,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, Self
 
 from benchmarks import UserError
 from benchmarks.registry import suggest
+from harness.journal import Journal, read_journal
 from harness.lineage import LINEAGE
 from harness.record import Run, read_run
 from harness.sample import Sample, SampleKey
@@ -55,13 +56,11 @@ class RunFolder:
         self._lock = _lock(path)
         try:
             self.run = read_run(path / RECORD)
-            self.samples, self.torn, whole = _read_journal(path / JOURNAL)
-            if self.torn:  # the next sample must not continue a torn last line
-                os.truncate(path / JOURNAL, whole)
+            self.samples = Journal(path / JOURNAL)
+            """Those that are stored, read from the disk where they are asked for."""
         except BaseException:
             self._lock.close()
             raise
-        self._journal: IO[bytes] | None = None
 
     @classmethod
     def create(cls, root: Path, run: Run, *, lineage: bytes | None = None) -> Self:
@@ -87,27 +86,10 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def append(self, sample: Sample, *, keep: bool = True) -> int:
-        """Write one finished sample to the journal; from here on it survives a kill.
-
-        Returns where in the journal it begins, for `sample_at`. With ``keep`` off it is
-        not held in memory besides.
-        """
+    def append(self, sample: Sample) -> None:
+        """Write one finished sample to the journal; from here on it survives a kill."""
         with _told(f"the sample of {sample.problem_id} cannot be stored; earlier ones are intact"):
-            if self._journal is None:
-                self._journal = (self.path / JOURNAL).open("ab")
-            place = self._journal.tell()
-            self._journal.write(sample.to_json().encode() + b"\n")
-            self._journal.flush()
-        if keep:
-            self.samples[sample.key] = sample
-        return place
-
-    def sample_at(self, place: int) -> Sample:
-        """Read one sample back from where `append` put it."""
-        with (self.path / JOURNAL).open("rb") as file:
-            file.seek(place)
-            return Sample.from_json(file.readline())
+            self.samples.append(sample)
 
     def write_parquet(self, batches: Iterable[dict[str, list[object]]]) -> None:
         """Write the final table of samples and verdicts, one batch of rows at a time."""
@@ -137,12 +119,11 @@ class RunFolder:
 
     def close(self) -> None:
         """Flush the journal to the disk and let another process have the folder."""
-        if self._journal is not None:
-            self._journal.flush()
-            os.fsync(self._journal.fileno())
-            self._journal.close()
-            self._journal = None
-        self._lock.close()
+        try:
+            with _told(f"{self.path / JOURNAL} cannot be flushed to the disk"):
+                self.samples.close()
+        finally:
+            self._lock.close()
 
 
 def find_same(root: Path, run: Run) -> Path | None:
@@ -236,9 +217,9 @@ def _begins(run: Run, asked: str) -> bool:
     return long_enough and (run.id.startswith(asked) or run.fingerprint.startswith(asked))
 
 
-def read_samples(path: Path) -> list[Sample]:
-    """Return the samples in a run's folder, which another process may be writing."""
-    return list(_read_journal(path / JOURNAL).samples.values())
+def read_samples(path: Path) -> Iterator[Sample]:
+    """Yield the samples in a run's folder, which another process may be writing."""
+    return read_journal(path / JOURNAL)
 
 
 def finished_samples(path: Path) -> dict[SampleKey, Sample]:
@@ -256,7 +237,8 @@ def finished_samples(path: Path) -> dict[SampleKey, Sample]:
             f"{path / RECORD} --again"
         )
     tabled = {row.key: row for row in map(_tabled, read_parquet(path))}
-    return {**tabled, **_read_journal(path / JOURNAL, failed=True).samples}
+    journaled = {sample.key: sample for sample in read_journal(path / JOURNAL, failed=True)}
+    return {**tabled, **journaled}
 
 
 def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
@@ -279,39 +261,6 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
 def _tabled(row: dict[str, Any]) -> Sample:
     # The table does not say which prompt was answered.
     return Sample(prompt_sum="", **{name: row[name] for name in _TABLED})
-
-
-class _Journal(NamedTuple):
-    samples: dict[SampleKey, Sample]
-    torn: int
-    """Lines that are no sample: torn ones, or somebody else's."""
-    whole: int
-    """Bytes up to the end of the last line that was written to its end."""
-
-
-def _read_journal(path: Path, *, failed: bool = False) -> _Journal:
-    """Read a journal. A bad line is owed again, never a crash.
-
-    So is what the engine failed on, unless ``failed`` asks for these samples too.
-    """
-    samples: dict[SampleKey, Sample] = {}
-    torn = whole = 0
-    if not path.is_file():
-        return _Journal(samples, torn, whole)
-    with path.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                torn += 1
-                break
-            whole += len(line)
-            try:
-                sample = Sample.from_json(line)
-            except ValueError:
-                torn += 1
-                continue
-            if failed or sample.finish_reason != "error":
-                samples[sample.key] = sample
-    return _Journal(samples, torn, whole)
 
 
 def _lock(path: Path) -> IO[str]:

@@ -22,7 +22,7 @@ from benchmarks import UserError
 from harness.spec import Frozen, first_problem
 
 if TYPE_CHECKING:
-    from harness.scores import Graded
+    from harness.graded import Graded
 
 VERDICTS = "verdicts.jsonl"
 SCHEMA_VERSION = 1
@@ -79,7 +79,8 @@ def problem_verdicts(benchmark: str, rows: Sequence[Graded]) -> Iterator[Problem
     """Yield one row a problem; ``rows`` hold each problem's samples side by side."""
     from benchmarks import BENCHMARKS
 
-    keys = BENCHMARKS[benchmark].groups
+    # Saved generations are also scored by their files' own golds, of no benchmark known here.
+    keys = BENCHMARKS[benchmark].groups if benchmark in BENCHMARKS else ()
     for _, group in groupby(rows, key=lambda row: row.problem.id):
         graded = list(group)
         problem, samples = graded[0].problem, [row.sample for row in graded]

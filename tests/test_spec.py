@@ -119,7 +119,7 @@ def test_a_sample_survives_its_line(response: str) -> None:
         problem_id="p", index=0, response=response, finish_reason="stop", seed=1, prompt_sum=""
     )
     assert Sample.from_json(sample.to_json()) == sample
-    assert "\n" not in sample.to_json()
+    assert b"\n" not in sample.to_json()
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", "3", "null", '{"problem_id": "p"}', '{"x": 1}'])

@@ -10,13 +10,15 @@ from replayed import replay_spec
 
 from benchmarks import Problem
 from benchmarks.errata import Erratum
+from harness.graded import Graded
 from harness.grading import Outcome, Verdict
 from harness.plan import prepare
 from harness.record import Run, Score
 from harness.results import of_run
 from harness.sample import Sample
-from harness.scores import MAX_FAILURES, Graded, average, distrust, score
+from harness.scores import MAX_FAILURES, average, distrust, score
 from harness.tables import run_fields, runs_table, score_table
+from harness.verdicts import problem_verdicts
 
 
 def rows(outcomes: list[Outcome]) -> list[Graded]:
@@ -35,7 +37,7 @@ def rows(outcomes: list[Outcome]) -> list[Graded]:
 
 
 def scored(outcomes: list[Outcome]) -> Score:
-    return score("demo", rows(outcomes))
+    return score("demo", list(problem_verdicts("demo", rows(outcomes))))
 
 
 def run_with(one: Score, responses: object) -> Run:

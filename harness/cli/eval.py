@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -325,7 +326,7 @@ def _create(root: Path, plan: Plan, run: Run) -> RunFolder:
     return RunFolder.create(root, run, lineage=plan.lineage)
 
 
-def _reusable(plan: Plan, root: Path, asked: str) -> tuple[str, list[Sample]]:
+def _reusable(plan: Plan, root: Path, asked: str) -> tuple[str, Iterator[Sample]]:
     from harness.plan import reusable
     from harness.store import find_run, read_samples
 
@@ -333,11 +334,12 @@ def _reusable(plan: Plan, root: Path, asked: str) -> tuple[str, list[Sample]]:
     return other.id, reusable(plan, other, read_samples(path))
 
 
-def _adopt(folder: RunFolder, other: str, samples: list[Sample]) -> None:
-    for sample in samples:
+def _adopt(folder: RunFolder, other: str, samples: Iterable[Sample]) -> None:
+    adopted = 0
+    for adopted, sample in enumerate(samples, 1):  # noqa: B007 - counted for the record
         if sample.key not in folder.samples:
             folder.append(sample)
-    folder.update(folder.run.model_copy(update={"reused": {other: len(samples)}}))
+    folder.update(folder.run.model_copy(update={"reused": {other: adopted}}))
 
 
 def _interrupted(plan: Plan, folder: RunFolder) -> str:

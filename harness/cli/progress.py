@@ -99,7 +99,8 @@ class Progress:
         if folder.run.status == "complete":
             self.say(f"already complete: {folder.path} (--again draws it anew)")
         elif folder.samples:
-            torn = f", {folder.torn} torn line(s) passed over" if folder.torn else ""
+            lines = folder.samples.torn
+            torn = f", {lines} torn line(s) passed over" if lines else ""
             self.say(f"going on with {folder.path}: {len(folder.samples)} samples kept{torn}")
 
     def stage(self, text: str) -> None:

@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,10 @@ GENERATION = 2
 """Raised when verdicts change their meaning, not merely their rules."""
 SYMBOLIC_RULE = "math-verify"
 REMEMBERED_PAIRS = 100_000
+LONGEST_REMEMBERED = 200
+"""Characters of an answer that is remembered, so that the memory is bounded."""
+_NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
+_TRUNCATED = Verdict(outcome=Outcome.TRUNCATED)
 
 _DECIDING = (
     "equality",
@@ -109,19 +113,32 @@ class Grader:
         conventions: Conventions = MATHEMATICS,
     ) -> Future[Verdict]:
         """Grade one response; the future is done at once unless a worker is needed."""
+        return _future(self.judge(response, gold, truncated=truncated, conventions=conventions))
+
+    def judge(
+        self,
+        response: str,
+        gold: str,
+        *,
+        truncated: bool = False,
+        conventions: Conventions = MATHEMATICS,
+    ) -> Verdict | Future[Verdict]:
+        """Grade one response: the verdict itself, or a future of it where a worker is needed.
+
+        What `submit` does without a future for each of a million responses.
+        """
         found = extract(response, truncated=truncated)
         if found is None:
-            outcome = Outcome.TRUNCATED if truncated else Outcome.NO_ANSWER
-            return settled(outcome)
-        return self._submit(found.answer, gold, found.rule, conventions)
+            return _TRUNCATED if truncated else _NO_ANSWER
+        return self._judge(found.answer, gold, found.rule, conventions)
 
     def submit_answer(
         self, answer: str, gold: str, *, conventions: Conventions = MATHEMATICS
     ) -> Future[Verdict]:
         """Grade a candidate that was extracted already."""
         if not answer.strip():
-            return settled(Outcome.NO_ANSWER)
-        return self._submit(last_boxed(answer) or answer, gold, None, conventions)
+            return _done(_NO_ANSWER)
+        return _future(self._judge(last_boxed(answer) or answer, gold, None, conventions))
 
     def grade(
         self,
@@ -157,17 +174,31 @@ class Grader:
         """Close; pending pairs are dropped if an error is on its way out."""
         self.close(cancel=error is not None)
 
-    def _submit(
+    def _judge(
         self, answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
-    ) -> Future[Verdict]:
-        gold = last_boxed(gold) or gold
-        decision = rules.decide(gold, answer, conventions)
-        if decision is not None:
-            return _done(_verdict(decision.comparison, answer, extraction_rule, decision.rule))
+    ) -> Verdict | Future[Verdict]:
+        # Samples of one problem give the same few answers again and again.
+        decide = _decide_again if len(answer) <= LONGEST_REMEMBERED else _decide
+        verdict = decide(answer, gold, extraction_rule, conventions)
+        if verdict is not None:
+            return verdict
         return _then(
-            self._pairs.submit(gold, answer),
+            self._pairs.submit(last_boxed(gold) or gold, answer),
             lambda result: _verdict(result, answer, extraction_rule, SYMBOLIC_RULE),
         )
+
+
+def _decide(
+    answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
+) -> Verdict | None:
+    """Return the verdict of the cheap rules, or None where they leave it to a worker."""
+    decision = rules.decide(last_boxed(gold) or gold, answer, conventions)
+    if decision is None:
+        return None
+    return _verdict(decision.comparison, answer, extraction_rule, decision.rule)
+
+
+_decide_again = lru_cache(maxsize=REMEMBERED_PAIRS)(_decide)
 
 
 class _PairMemory:
@@ -205,9 +236,8 @@ def _verdict(
     return Verdict(outcome=outcome, extracted=answer, extraction=extraction_rule, rule=rule)
 
 
-def settled(outcome: Outcome) -> Future[Verdict]:
-    """Return the verdict of a sample in which there is nothing to compare."""
-    return _done(Verdict(outcome=outcome))
+def _future(verdict: Verdict | Future[Verdict]) -> Future[Verdict]:
+    return verdict if isinstance(verdict, Future) else _done(verdict)
 
 
 def _done(verdict: Verdict) -> Future[Verdict]:

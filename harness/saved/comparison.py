@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harness.graded import Graded
 from harness.saved.response import SavedResponse
-from harness.scores import Graded
 
 MAX_ANSWER = 500
 """Characters of an answer that are kept."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from benchmarks import BENCHMARKS, Conventions, Problem, UserError
-from harness.evaluate import grade_sample
+from harness.evaluate import judge_sample
+from harness.graded import Graded
 from harness.grading import Grader, Verdict
 from harness.plan import Asked
 from harness.record import Score
@@ -23,7 +24,8 @@ from harness.saved.comparison import Comparison
 from harness.saved.files import SavedFile, SavedRow, Unreadable
 from harness.saved.matching import Match, ProblemIndex
 from harness.saved.response import SavedResponse
-from harness.scores import Graded, score
+from harness.scores import score
+from harness.verdicts import problem_verdicts
 
 WINDOW = 512
 """How many responses may be under way before the oldest is waited for."""
@@ -80,7 +82,7 @@ def score_files(files: Sequence[SavedFile], index: ProblemIndex, grader: Grader)
     """
     result = Scored()
     verdicts: dict[SampleKey, tuple[Placed, Verdict]] = {}
-    waiting: deque[tuple[Placed, Future[Verdict]]] = deque()
+    waiting: deque[tuple[Placed, Verdict | Future[Verdict]]] = deque()
     repeated: list[Repeated] = []
     for entry in place_all(files, index, result):
         if isinstance(entry, Repeated):
@@ -186,21 +188,21 @@ def _foreign(file: SavedFile, row: SavedRow, response: SavedResponse) -> Match:
     return Match(benchmark, Problem(id=f"{benchmark}/{name}", question="", answer=gold))
 
 
-def _begin(placed: Placed, grader: Grader) -> Future[Verdict]:
+def _begin(placed: Placed, grader: Grader) -> Verdict | Future[Verdict]:
     conventions = Conventions()
     if placed.ours:
         conventions = BENCHMARKS[placed.benchmark].conventions_for(placed.problem)
     asked = Asked(placed.problem.answer, conventions)
-    return grade_sample(placed.sample, asked, read=placed.file.read, grader=grader)
+    return judge_sample(placed.sample, asked, read=placed.file.read, grader=grader)
 
 
 def _end(
     placed: Placed,
-    future: Future[Verdict],
+    judged: Verdict | Future[Verdict],
     verdicts: dict[SampleKey, tuple[Placed, Verdict]],
     result: Scored,
 ) -> None:
-    verdict = future.result()
+    verdict = judged if isinstance(judged, Verdict) else judged.result()
     result.comparison.add(placed.benchmark, _row(placed, verdict), placed.response)
     light = placed._replace(
         sample=replace(placed.sample, response=""), response=SavedResponse(response="")
@@ -225,5 +227,6 @@ def _sort(entries: Iterable[tuple[Placed, Verdict]], index: ProblemIndex, result
             ours[name], key=lambda row: (order[row.problem.id], row.sample.index)
         )
     result.foreign = tuple(
-        score(name, sorted(rows, key=lambda row: row.sample.key)) for name, rows in foreign.items()
+        score(name, list(problem_verdicts(name, sorted(rows, key=lambda row: row.sample.key))))
+        for name, rows in foreign.items()
     )

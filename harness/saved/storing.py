@@ -12,13 +12,12 @@ from benchmarks import BENCHMARKS
 from benchmarks.source import conventions_sum, problems_sum
 from harness.environment import hardware, harness_version, recorded_versions
 from harness.evaluate import declare_complete
+from harness.graded import Graded, table_batches
 from harness.grading import grader_version
 from harness.record import Phases, Run, SavedSource
-from harness.sample import SampleKey
 from harness.saved.files import SavedFile
 from harness.saved.matching import ProblemIndex
 from harness.saved.scoring import Placed, Scored, place_all
-from harness.scores import Graded, parquet_columns
 from harness.spec import (
     UNKNOWN_STYLE,
     BenchmarkIdentity,
@@ -30,9 +29,7 @@ from harness.spec import (
     Sampling,
 )
 from harness.store import RunFolder, find_same, new_run_id
-
-BATCH = 256
-"""Rows of the run's table that are in memory at once."""
+from harness.verdicts import problem_verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +52,14 @@ def store_scored(scored: Scored, source: Source, root: Path) -> tuple[Path, Run]
             if folder.run.status == "complete":
                 return stored, folder.run
     with RunFolder.create(root, run) as folder:
-        places = {
-            placed.sample.key: folder.append(placed.sample, keep=False)
-            for placed in _matched(source)
+        for placed in _matched(source):
+            folder.append(placed.sample)
+        folder.write_parquet(table_batches(_with_responses(folder, scored)))
+        verdicts = {
+            name: list(problem_verdicts(name, rows)) for name, rows in scored.graded.items()
         }
-        folder.write_parquet(_batches(folder, places, scored))
         spent = Phases(finish=time.monotonic() - began)
-        return folder.path, declare_complete(folder, scored.graded, spent)
+        return folder.path, declare_complete(folder, verdicts, spent)
 
 
 def _matched(source: Source) -> Iterator[Placed]:
@@ -70,17 +68,10 @@ def _matched(source: Source) -> Iterator[Placed]:
             yield placed
 
 
-def _batches(
-    folder: RunFolder, places: dict[SampleKey, int], scored: Scored
-) -> Iterator[dict[str, list[object]]]:
+def _with_responses(folder: RunFolder, scored: Scored) -> Iterator[tuple[str, Graded]]:
     for name, rows in scored.graded.items():
-        for start in range(0, len(rows), BATCH):
-            whole = [_with_response(folder, places, row) for row in rows[start : start + BATCH]]
-            yield parquet_columns({name: whole})
-
-
-def _with_response(folder: RunFolder, places: dict[SampleKey, int], row: Graded) -> Graded:
-    return row._replace(sample=folder.sample_at(places[row.sample.key]))
+        for row in rows:
+            yield name, row._replace(sample=folder.samples[row.sample.key])
 
 
 def _new_run(scored: Scored, source: Source) -> Run:

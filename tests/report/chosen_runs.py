@@ -11,10 +11,10 @@ from stored import store_run
 
 from benchmarks import BENCHMARKS, Problem
 from benchmarks.source import load_problems
+from harness.graded import Graded, table_batches
 from harness.grading import Outcome, Verdict
 from harness.results import Result
 from harness.sample import Sample
-from harness.scores import Graded, parquet_columns
 from harness.store import RunFolder
 from harness.verdicts import problem_verdicts
 
@@ -68,7 +68,9 @@ def store_responses(results: Path, name: str, responses: Responses, **fields: An
     result = store_run(results, name, verdicts, **fields)
     assert result.path is not None
     with RunFolder(result.path) as folder:
-        folder.write_parquet(parquet_columns({name: rows}) for name, rows in graded.items())
+        folder.write_parquet(
+            table_batches((name, row) for name, rows in graded.items() for row in rows)
+        )
     return result
 
 
