@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ SCHEMA_VERSION = 1
 LONGEST_ANSWER = 200
 """Characters of an answer that are kept: a model may box a whole essay."""
 CORRECT_CLASS = 0
+MOST_COMPARED = 100
+"""Different wrong answers to one problem with which another is compared."""
 
 
 class ProblemVerdicts(Frozen):
@@ -119,30 +122,70 @@ def answer_classes(
     ...                ["correct", "wrong", "no answer", "correct", "wrong"])
     (0, 1, None, 0, 1)
     """
-    first_members: list[str] = []
-    numbers: dict[str, int] = {}
+    numbering = _Numbering()
     classes: list[int | None] = []
     for answer, outcome in zip(answers, outcomes, strict=True):
         if answer is None:
             classes.append(None)
-        elif outcome == "correct":
-            classes.append(CORRECT_CLASS)
         else:
-            if answer not in numbers:
-                numbers[answer] = _class_of(answer, first_members)
-            classes.append(numbers[answer])
+            classes.append(CORRECT_CLASS if outcome == "correct" else numbering.of(answer))
     return tuple(classes)
 
 
-def _class_of(answer: str, first_members: list[str]) -> int:
-    from harness.grading.rules import Comparison, decide
+class _Numbering:
+    """Gives each answer the number of the first one that it equals.
 
-    for number, member in enumerate(first_members, CORRECT_CLASS + 1):
-        decision = decide(member, answer)
-        if decision is not None and decision.comparison is Comparison.EQUAL:
-            return number
-    first_members.append(answer)
-    return len(first_members)
+    Numbers are told apart by their value at once. Where a problem has very many other answers,
+    those that come late are compared with some of the earlier ones only, or the time would grow
+    with the square of the samples.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+        self._values: dict[Fraction, int] = {}
+        self._numbers: list[str] = []
+        self._others: list[str] = []
+        self._count = CORRECT_CLASS
+
+    def of(self, answer: str) -> int:
+        if answer not in self._known:
+            self._known[answer] = self._number(answer)
+        return self._known[answer]
+
+    def _number(self, answer: str) -> int:
+        value = _value(answer)
+        if value in self._values:
+            return self._values[value]
+        found = self._equal(answer, self._others if value is not None else self._all())
+        if found is None:
+            self._count += 1
+            found = self._count
+            (self._others if value is None else self._numbers).append(answer)
+        if value is not None:
+            self._values[value] = found
+        return found
+
+    def _all(self) -> list[str]:
+        return self._others[: MOST_COMPARED // 2] + self._numbers[: MOST_COMPARED // 2]
+
+    def _equal(self, answer: str, members: list[str]) -> int | None:
+        from harness.grading.rules import Comparison, decide
+
+        equal = []
+        for member in members[:MOST_COMPARED]:
+            decision = decide(member, answer)
+            if decision is not None and decision.comparison is Comparison.EQUAL:
+                equal.append(self._known[member])
+        return min(equal, default=None)
+
+
+def _value(answer: str) -> Fraction | None:
+    """Return the value of an answer that is a number by arithmetic alone; None of any other."""
+    from harness.grading.rules import is_plain_number, read
+    from harness.grading.values import exact
+
+    structure = read(answer)
+    return exact(structure) if structure is not None and is_plain_number(structure) else None
 
 
 def to_lines(rows: Iterable[ProblemVerdicts]) -> bytes:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.journal import Places
 from harness.sample import SampleKey
 from harness.spec import EngineSpec
 
 
 class ReplayEngine(Engine):
-    """Reads lines of ``{"problem_id", "response"}``, with what else is known of each response."""
+    """Reads lines of ``{"problem_id", "response"}``, with what else is known of each response.
+
+    The file is read twice, and never held: once to learn where each response is.
+    """
 
     about = "saved responses, played back"
     needs_checkpoint = False
 
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
-        self._saved = _read(_responses_file(setup.spec))
+        self._path = _responses_file(setup.spec)
+        self._places = _index(self._path)
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
@@ -32,17 +38,19 @@ class ReplayEngine(Engine):
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield the saved response of each request; one that is missing is an error completion."""
-        for request in requests:
-            saved = self._saved.get(request.key)
-            if saved is None:
-                yield Completion(
-                    key=request.key,
-                    text="",
-                    finish_reason="error",
-                    error=f"{self.setup.spec.responses} has no such response",
-                )
-            else:
-                yield saved
+        with self._path.open("rb") as file:
+            for request in requests:
+                place = self._places.get(request.key)
+                if place is None:
+                    yield Completion(
+                        key=request.key,
+                        text="",
+                        finish_reason="error",
+                        error=f"{self.setup.spec.responses} has no such response",
+                    )
+                else:
+                    file.seek(place)
+                    yield _completion(orjson.loads(file.readline()))
 
 
 def _responses_file(spec: EngineSpec) -> Path:
@@ -54,24 +62,26 @@ def _responses_file(spec: EngineSpec) -> Path:
     return path
 
 
-def _read(path: Path) -> dict[SampleKey, Completion]:
-    saved: dict[SampleKey, Completion] = {}
-    with path.open(encoding="utf-8") as file:
+def _index(path: Path) -> Places:
+    places = Places()
+    end = 0
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
+            begin, end = end, end + len(line)
             if not line.strip():
                 continue
             try:
-                completion = _completion(json.loads(line))
+                key = _completion(orjson.loads(line)).key
+                first = places.put(*key, begin)
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
                     f"{path}, line {number}: not a saved response ({error!r}); each line is "
                     '{"problem_id": …, "response": …}, and may have "index", "finish_reason", '
                     '"completion_tokens"'
                 ) from error
-            if completion.key in saved:
-                raise UserError(f"{path}, line {number}: a second response for {completion.key}")
-            saved[completion.key] = completion
-    return saved
+            if not first:
+                raise UserError(f"{path}, line {number}: a second response for {key}")
+    return places
 
 
 def _completion(row: dict[str, Any]) -> Completion:
