@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from harness.sample import Sample, SampleKey
 
@@ -77,7 +78,7 @@ class Journal(Mapping[SampleKey, Sample]):
         if self.torn:  # the next sample must not continue a torn last line
             os.truncate(path, self._end)
         self._written: int | None = None
-        self._reader = path.open("rb") if path.is_file() else None
+        self._reader: IO[bytes] | None = None
 
     def append(self, sample: Sample) -> None:
         """Write one finished sample; from here on it survives a kill of this process.
@@ -101,6 +102,7 @@ class Journal(Mapping[SampleKey, Sample]):
         """Flush what was written to the disk."""
         if self._reader is not None:
             self._reader.close()
+            self._reader = None
         if self._written is not None:
             written, self._written = self._written, None
             try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from replayed import Quiet, replay_spec, write_responses
 
-from benchmarks import UserError
+from benchmarks import BENCHMARKS, UserError
 from harness.engines import Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
 from harness.evaluate import evaluate
@@ -18,16 +19,19 @@ from harness.sample import SampleKey
 from harness.store import RunFolder
 
 
-def run_scripted(
-    tmp_path: Path, plan: Plan, script: object, *, watcher: Quiet | None = None
-) -> Run:
-    setup = EngineSetup(
+def setup_of(plan: Plan) -> EngineSetup:
+    return EngineSetup(
         spec=plan.spec.engine,
         sampling=plan.spec.sampling,
         checkpoint=plan.checkpoint,
         longest=plan.longest,
     )
-    engine = ScriptedEngine(setup, script)  # type: ignore[arg-type]
+
+
+def run_scripted(
+    tmp_path: Path, plan: Plan, script: object, *, watcher: Quiet | None = None
+) -> Run:
+    engine = ScriptedEngine(setup_of(plan), script)  # type: ignore[arg-type]
     with RunFolder.create(tmp_path, plan.new_run("scripted")) as folder, Grader() as grader:
         return evaluate(plan, folder, grader=grader, watcher=watcher or Quiet(), engine=engine)
 
@@ -135,3 +139,58 @@ def test_few_shot_without_a_train_split_names_those_that_have_one(tmp_path: Path
     fields.update(prompt={"style": "boxed", "shots": 2})
     plan = prepare(type(spec).model_validate(fields))
     assert "\n\n" in next(iter(plan.prompts.values())).text
+
+
+def test_the_longest_expected_is_asked_first_and_a_problems_samples_together(
+    tmp_path: Path,
+) -> None:
+    responses = write_responses(tmp_path / "r.jsonl", limit=4, n=2)
+    plan = prepare(replay_spec(responses, limit=4, n=2))
+    ids = [problem.id for problem in plan.problems["demo"]]
+    lengths = {ids[0]: 1.0, ids[1]: 900.0, ids[2]: 40.0}
+    asked = [request.key for request in plan.requests(lengths)]
+    typical = BENCHMARKS["demo"].response_tokens
+    assert 1 < typical < 40, "the fourth problem's, of which nothing is known"
+    order = [ids[1], ids[2], ids[3], ids[0]]
+    assert asked == [SampleKey(name, index) for name in order for index in (0, 1)]
+
+
+def test_requests_are_pulled_as_the_engine_asks_for_them(tmp_path: Path) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=6), limit=6))
+    pulled_when_answered: list[int] = []
+
+    class OneByOne(ScriptedEngine):
+        def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+            for pulled, request in enumerate(requests, 1):
+                pulled_when_answered.append(pulled)
+                yield completion(request, "\\boxed{1}", "stop", prompt_tokens=3)
+
+    engine = OneByOne(setup_of(plan), lambda request: "")
+    with RunFolder.create(tmp_path, plan.new_run("lazy")) as folder, Grader() as grader:
+        run = evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+        assert len(folder.samples) == 6
+    assert pulled_when_answered == [1, 2, 3, 4, 5, 6]
+    assert (run.usage.samples, run.usage.prompt_tokens) == (6, 18)
+    assert 0 < run.phases.handle <= run.phases.generate
+
+
+@pytest.mark.parametrize("fault", ["twice", "unasked"])
+def test_a_response_that_nobody_waits_for_is_told_and_not_stored(
+    fault: str, tmp_path: Path
+) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=2), limit=2))
+
+    class Confused(ScriptedEngine):
+        def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+            first = next(iter(requests))
+            yield completion(first, "\\boxed{1}", "stop")
+            other = SampleKey("demo/test-9999", 0)
+            key = first.key if fault == "twice" else other
+            yield Completion(key=key, text="\\boxed{2}", finish_reason="stop")
+
+    engine = Confused(setup_of(plan), lambda request: "")
+    with RunFolder.create(tmp_path, plan.new_run("confused")) as folder, Grader() as grader:
+        with pytest.raises(UserError, match="not under way: a defect of the engine"):
+            evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+        assert [s.response for s in folder.samples.values()] == ["\\boxed{1}"]
+        assert folder.run.usage.samples == 2

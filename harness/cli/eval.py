@@ -283,6 +283,7 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     from harness.cli.progress import open_progress
     from harness.evaluate import evaluate
     from harness.grading import Grader
+    from harness.lengths import expected_lengths
     from harness.plan import prepare
 
     with open_progress() as progress:
@@ -291,7 +292,8 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
         with open_folder(plan, name, flags) as folder, Grader() as grader:
             progress.begin(plan, folder)
             try:
-                run = evaluate(plan, folder, grader=grader, watcher=progress)
+                lengths = expected_lengths(plan, flags["results"] / "runs")
+                run = evaluate(plan, folder, grader=grader, watcher=progress, lengths=lengths)
             except KeyboardInterrupt:
                 progress.stop()
                 click.echo(_interrupted(plan, folder), err=True)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.grading import Outcome, Verdict, settled
+from harness.grading import Outcome, Verdict
 from harness.grading import rewards as strings
 from harness.grading.grader import Grader
 from trainers import rewards
@@ -160,7 +160,9 @@ class ScriptedGrader:
         self.verdict = verdict
 
     def submit(self, response: str, gold: str, *, truncated: bool) -> Future[Verdict]:
-        return settled(self.verdict)
+        future: Future[Verdict] = Future()
+        future.set_result(Verdict(outcome=self.verdict))
+        return future
 
 
 @pytest.mark.parametrize("verdict", COUNTED)
