@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,13 +40,18 @@ class Checkpoint:
     """A model ready to be asked."""
 
     path: Path
-    files: dict[str, str]
-    """File name to sha256 of everything that can change a response."""
+    summing: Future[dict[str, str]]
+    """Under way while the problems are read and rendered: weights may be many gigabytes."""
     tokenizer: PreTrainedTokenizerBase
     stop_token_ids: tuple[int, ...]
     """Every token that ends a response, by the tokenizer and the generation config."""
     context_length: int
     """In tokens, prompt and response together."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """File name to sha256 of everything that can change a response."""
+        return self.summing.result()
 
 
 def find_model(name: str, revision: str | None = None) -> Path:
@@ -125,7 +130,7 @@ def open_checkpoint(
     trust_tokenizer: bool = False,
     max_model_len: int | None = None,
 ) -> Checkpoint:
-    """Find a checkpoint, sum its files, and load its tokenizer (not its weights).
+    """Find a checkpoint, begin to sum its files, and load its tokenizer (not its weights).
 
     Raises:
         UserError: nothing there, not a checkpoint, code that is not trusted, or a
@@ -133,6 +138,9 @@ def open_checkpoint(
     """
     path = find_model(name, revision)
     config = _load_config(path, name=name, trust=trust_model)
+    summer = ThreadPoolExecutor(max_workers=1)
+    summing = summer.submit(file_sums, identity_files(path))
+    summer.shutdown(wait=False)
     tokenizer = _load_tokenizer(path, name=name, trust=trust_tokenizer)
     declared = _declared_context(config)
     if max_model_len is not None and declared is not None and max_model_len > declared:
@@ -142,7 +150,7 @@ def open_checkpoint(
         )
     return Checkpoint(
         path=path,
-        files=file_sums(identity_files(path)),
+        summing=summing,
         tokenizer=tokenizer,
         stop_token_ids=stop_token_ids(path, tokenizer),
         context_length=max_model_len or declared or 4096,

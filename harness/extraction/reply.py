@@ -73,6 +73,8 @@ def reply_in(response: str, *, truncated: bool) -> Reply | None:
 
 
 def _turn(response: str) -> str:
+    if "<" not in response:  # as every marker of a turn has it
+        return response
     opening = _TURN_START.match(response)
     start = opening.end() if opening else 0
     ends = [end for marker in _TURN_END if (end := response.find(marker, start)) >= 0]
@@ -80,6 +82,8 @@ def _turn(response: str) -> str:
 
 
 def _after_thinking(text: str) -> str | None:
+    if not any(bracket in text for bracket in "<[\u25c1"):
+        return text
     for opening, closing in _THINKING:
         text = text.rpartition(closing)[2]
         if opening in text:
