@@ -141,7 +141,9 @@ def _last_statement(text: str) -> Formula | None:
         if not only_names(formula.content):
             return listed(text, formula, found)
         name = name or formula
-    return None if NUMBER.search(text[-MAXIMUM_ANSWER_LENGTH:]) else name
+    if name is None or NUMBER.search(text[-MAXIMUM_ANSWER_LENGTH:]):
+        return None
+    return name
 
 
 _QUALIFIES = re.compile(

@@ -35,6 +35,8 @@ class Formula:
 
 def formulas_from_the_end(text: str) -> Iterator[Formula]:
     """Yield the formulas in the last few thousand characters, the last one first."""
+    if "$" not in text and "\\" not in text:  # as every sign has one of them
+        return
     offset = max(0, len(text) - _WINDOW)
     signs = [sign for sign in _SIGN.finditer(text, offset) if sign[0] not in ("\\\\", r"\$")]
     while len(signs) > 1:
