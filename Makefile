@@ -7,7 +7,7 @@ ACCELERATOR ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval demo test check bench-grading bench-comparing format clean
+.PHONY: help setup eval demo test check bench-grading bench-comparing bench-growth format clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ bench-grading: setup ## Measure the grader's speed beside math-verify's, and its
 
 bench-comparing: setup ## Measure how long comparing stored runs takes.
 	PYTHONPATH=tests/helpers $(RUN) tests/performance/comparing.py --output tests/performance/latest.json
+
+bench-growth: setup ## Measure time and memory from a thousand to a million replayed samples.
+	$(RUN) tests/performance/growth.py --output tests/performance/latest.json
 
 format: setup ## Format the code.
 	$(VENV)/bin/ruff format .
