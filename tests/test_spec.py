@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.engines import Engine
 from harness.sample import Sample, sample_seed
 from harness.spec import (
     BenchmarkIdentity,
@@ -126,3 +127,9 @@ def test_a_sample_survives_its_line(response: str) -> None:
 def test_what_is_no_sample_is_a_value_error(line: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Sample.from_json(line)
+
+
+def test_tensor_parallelism_is_part_of_the_identity_and_its_absence_is_that_of_before() -> None:
+    alone = Engine.settings(EngineSpec())
+    assert "tensor_parallel" not in alone
+    assert Engine.settings(EngineSpec(tensor_parallel=2)) == {**alone, "tensor_parallel": 2}

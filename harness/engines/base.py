@@ -85,6 +85,8 @@ class Engine(ABC):
             "max_model_len": spec.max_model_len,
             "model_impl": spec.model_impl,
             "args": spec.args,
+            # Sums are taken in another order; left out at 1, as in the runs of before it was asked.
+            **({"tensor_parallel": spec.tensor_parallel} if spec.tensor_parallel > 1 else {}),
         }
 
     @abstractmethod

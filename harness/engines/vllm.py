@@ -149,6 +149,7 @@ def _open(setup: EngineSetup) -> LLM:
         "dtype": spec.dtype,
         "max_model_len": setup.longest,
         "model_impl": spec.model_impl,
+        "tensor_parallel_size": spec.tensor_parallel,
         "trust_remote_code": spec.trusts("model"),
         # Sampling is what the run says, not what the checkpoint's generation config suggests.
         "generation_config": "vllm",
