@@ -48,19 +48,6 @@ FLAGS = {
     "trust_remote_code": ("engine", "trust_remote_code"),
     "responses": ("engine", "responses"),
     "tensor_parallel": ("engine", "tensor_parallel"),
-    "deterministic": ("engine", "deterministic"),
-    "replicas": ("engine", "cluster", "replicas"),
-    "ray_address": ("engine", "cluster", "address"),
-    "node_wait": ("engine", "cluster", "wait"),
-    "base_url": ("engine", "server", "base_url"),
-    "key_variable": ("engine", "server", "key_variable"),
-    "concurrency": ("engine", "server", "concurrency"),
-    "requests_per_minute": ("engine", "server", "requests_per_minute"),
-    "tokens_per_minute": ("engine", "server", "tokens_per_minute"),
-    "request_timeout": ("engine", "server", "timeout"),
-    "attempts": ("engine", "server", "attempts"),
-    "prompt_price": ("engine", "server", "prompt_price"),
-    "completion_price": ("engine", "server", "completion_price"),
 }
 
 
@@ -92,9 +79,7 @@ FLAGS = {
 @click.option("--top-k", type=click.IntRange(0), help="0 keeps every token.  [default: 0]")
 @click.option("--max-tokens", type=click.IntRange(1), help="Of a response.  [default: 2048]")
 @click.option("--seed", type=int, help="Of the run.  [default: 0]")
-@click.option(
-    "--engine", metavar="ENGINE", help="vllm, ray, openai, hf or replay.  [default: vllm]"
-)
+@click.option("--engine", metavar="ENGINE", help="vllm, hf or replay.  [default: vllm]")
 @click.option("--responses", type=click.Path(), help="Saved responses, for --engine replay.")
 @click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
 @click.option(
@@ -118,46 +103,11 @@ FLAGS = {
     help="Which of the checkpoint's own Python files may run.  [default: none]",
 )
 @click.option(
-    "--deterministic", is_flag=True, help="Batch-invariant kernels, where the engine has them."
-)
-@click.option(
     "--tp",
     "tensor_parallel",
     type=click.IntRange(1),
     help="GPUs a copy of the model.  [default: 1]",
 )
-@click.option(
-    "--replicas",
-    type=click.IntRange(1),
-    help="Copies of the model, for --engine ray.  [default: 1]",
-)
-@click.option("--ray-address", metavar="ADDRESS", help="Of a cluster.  [default: Ray of our own]")
-@click.option(
-    "--node-wait",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Until every replica has a node.  [default: 600]",
-)
-@click.option("--base-url", metavar="URL", help="Of an OpenAI-compatible server, up to /v1.")
-@click.option(
-    "--key-variable",
-    metavar="NAME",
-    help="Environment variable that holds the key.  [default: OPENAI_API_KEY]",
-)
-@click.option("--concurrency", type=click.IntRange(1), help="Requests at once.  [default: 64]")
-@click.option("--requests-per-minute", type=click.FloatRange(0, min_open=True))
-@click.option("--tokens-per-minute", type=click.FloatRange(0, min_open=True))
-@click.option(
-    "--request-timeout",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Of one attempt.  [default: 600]",
-)
-@click.option("--attempts", type=click.IntRange(1), help="At one request.  [default: 6]")
-@click.option(
-    "--prompt-price", type=click.FloatRange(0), help="Of a million prompt tokens, for the cost."
-)
-@click.option("--completion-price", type=click.FloatRange(0), help="Of a million response tokens.")
 @click.option(
     "--spec",
     "spec_file",
