@@ -263,6 +263,22 @@ def test_steps_after_the_last_save_are_done_again(bench: Bench) -> None:
     assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
 
 
+def test_a_driver_killed_after_the_last_save_leaves_no_step_without_its_outcomes(
+    bench: Bench,
+) -> None:
+    bench.train()
+    whole = read(bench.places.metrics)
+    # What such a driver leaves: verl's files are whole, the last step's outcomes not read yet.
+    lines = bench.places.metrics.read_text().splitlines(keepends=True)
+    last = [line for line in lines if json.loads(line)["step"] == STEPS and "outcomes" in line]
+    assert len(last) == 1
+    bench.places.metrics.write_text("".join(line for line in lines if line not in last))
+    (bench.places.output / "config.json").unlink()
+    bench.train()
+    assert bench.begun() == ["launch 1 begins after step 0"]
+    assert read(bench.places.metrics) == whole
+
+
 @pytest.fixture
 def interrupt_when_it_waits(bench: Bench) -> Iterator[None]:
     """Press Ctrl-C as soon as verl's stand-in waits for it."""

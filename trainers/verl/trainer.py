@@ -164,6 +164,7 @@ class VerlTrainer(Trainer):
         )
         watch.reporter.phase(f"going on after step {done}")
         # The row of the save may be there and not read: whoever was to read it was killed.
+        discard_after(places.rollouts, done)
         watch.take_in(places.logs / f"launch-{places.launches()}.jsonl")
         watch.export_new()
 

@@ -41,11 +41,13 @@ class Watch:
         self._counted = {step.step for step in self._steps() if step.outcomes}
 
     def take_in(self, log: Path) -> None:
-        """Add the steps that an earlier launch logged after anybody read its metrics."""
+        """Add what an earlier launch logged, and kept of its responses, after anybody read it."""
         known = {step.step for step in self._steps()}
         for step in Follower(log).new():
             if step.step not in known:
                 append(self.places.metrics, step)
+        self._counted = {step.step for step in self._steps() if step.outcomes}
+        self._count_outcomes(ended=True)
 
     def tick(self) -> None:
         """Take in what happened since the last call."""
