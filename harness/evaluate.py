@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -119,7 +119,7 @@ def _draw(
         grading.submit(sample)
 
     for request in queue.without_room():
-        keep(_overflow(request))
+        keep(overflow_sample(request))
     if not queue:
         return
     started = time.monotonic()
@@ -133,9 +133,14 @@ def _draw(
         with closing(_completions(engine, queue)) as completions:
             for completion in completions:
                 with spent.handling(completion):
-                    keep(_sample(completion, queue.answered(completion)))
-    finally:
+                    keep(sample_of(completion, queue.answered(completion)))
+    except BaseException:
+        with suppress(UserError):  # where the disk is full, that is what must be said
+            folder.update(spent.added_to(folder.run))
+        raise
+    else:
         folder.update(spent.added_to(folder.run))
+    finally:
         if opened is not None:
             watcher.stage("stopping the engine")
             opened.close()
@@ -187,6 +192,8 @@ def open_engine(plan: Plan) -> Engine:
             sampling=plan.spec.sampling,
             checkpoint=plan.checkpoint,
             longest=plan.longest,
+            model_name=plan.spec.model,
+            template_args=plan.spec.prompt.template_args,
         )
     )
 
@@ -204,7 +211,8 @@ def _completions(engine: Engine, requests: Iterable[Request]) -> Generator[Compl
         ) from error
 
 
-def _overflow(request: Request) -> Sample:
+def overflow_sample(request: Request) -> Sample:
+    """Return the sample of a prompt that leaves no room for a response."""
     return Sample(
         problem_id=request.key.problem_id,
         index=request.key.index,
@@ -217,7 +225,8 @@ def _overflow(request: Request) -> Sample:
     )
 
 
-def _sample(completion: Completion, request: Request) -> Sample:
+def sample_of(completion: Completion, request: Request) -> Sample:
+    """Return what is stored of an engine's answer to a request."""
     return Sample(
         problem_id=completion.key.problem_id,
         index=completion.key.index,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks import BENCHMARKS, Conventions, Problem, UserError
 from benchmarks.source import conventions_sum, load_problems, load_shots, problems_sum
@@ -19,7 +19,14 @@ from harness.lineage import lineage_bytes
 from harness.prompts import Prompt, Style, choose_shots, find_style, prompts_sum, render
 from harness.record import Run
 from harness.sample import Sample, SampleKey, sample_seed
-from harness.spec import BenchmarkIdentity, EngineIdentity, EvalSpec, Identity, differences
+from harness.spec import (
+    BenchmarkIdentity,
+    EngineIdentity,
+    EngineSpec,
+    EvalSpec,
+    Identity,
+    differences,
+)
 from harness.store import new_run_id
 
 MAY_DIFFER = ("benchmarks.", "prompts_sum", "sampling.n:", "sampling.n_by_benchmark", "grader")
@@ -191,6 +198,7 @@ def _render(
         tokenizer=checkpoint.tokenizer if checkpoint else None,
         shots=shots,
         template_args=spec.prompt.template_args,
+        as_messages=ENGINES[spec.engine.name].sends_messages,
     )
 
 
@@ -202,7 +210,7 @@ def _identity(
     prompts: dict[str, Prompt],
 ) -> Identity:
     return Identity(
-        model=checkpoint.files if checkpoint else {},
+        model=checkpoint.files if checkpoint else engine.model_identity(spec.model),
         benchmarks={
             name: BenchmarkIdentity(
                 problems=len(asked),
@@ -219,10 +227,17 @@ def _identity(
         engine=EngineIdentity(
             name=spec.engine.name,
             versions=installed_versions(engine.packages),
-            settings=engine.settings(spec.engine),
+            settings=_engine_settings(spec.engine, engine),
         ),
         grader=grader_version(),
     )
+
+
+def _engine_settings(spec: EngineSpec, engine: type[Engine]) -> dict[str, Any]:
+    settings = engine.settings(spec)
+    if spec.deterministic and (kept := engine.determinism(spec)):
+        settings["deterministic"] = kept  # left out where it is not asked for: older runs stay
+    return settings
 
 
 def reusable(plan: Plan, other: Run, samples: Iterable[Sample]) -> Iterator[Sample]:

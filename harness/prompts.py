@@ -7,6 +7,7 @@ a second time carries two BOS tokens, which has cost published runs several poin
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -30,11 +31,21 @@ class Prompt:
     text: str
     token_ids: tuple[int, ...] | None = None
     """None for an engine that has no tokenizer, such as `replay`."""
+    messages: tuple[Message, ...] | None = None
+    """The conversation, where it is sent as it is and a server's template makes the text of it."""
 
     @cached_property
     def sum(self) -> str:
-        """The first 16 hex digits of the sha256 over the token ids (the text if there are none)."""
-        content = self.text if self.token_ids is None else ",".join(map(str, self.token_ids))
+        """The first 16 hex digits of the sha256 over what the model is given.
+
+        That is the token ids; without them the messages, and without those the text.
+        """
+        if self.token_ids is not None:
+            content = ",".join(map(str, self.token_ids))
+        elif self.messages is not None:
+            content = json.dumps(self.messages, sort_keys=True)
+        else:
+            content = self.text
         return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -158,17 +169,20 @@ def render(
     tokenizer: PreTrainedTokenizerBase | None,
     shots: Sequence[Shot] = (),
     template_args: dict[str, Any] | None = None,
+    as_messages: bool = False,
 ) -> list[Prompt]:
     """Render one prompt a question.
 
-    Without a tokenizer the text is the conversation's turns, joined, and there are no ids.
+    Without a tokenizer the text is the conversation's turns, joined, and there are no ids. With
+    ``as_messages`` it is what a server is sent: the turns themselves where its template is to
+    speak, and where the style fixes the text, that.
 
     Raises:
         UserError: the style needs a chat template and the model has none.
     """
     conversations = [style.messages(question, shots) for question in questions]
     if tokenizer is None:
-        return [Prompt(text=_plain_text(turns)) for turns in conversations]
+        return [_untokenized(style, turns, as_messages=as_messages) for turns in conversations]
     if style.raw or style.chatml:
         texts = [_chatml(turns) if style.chatml else _plain_text(turns) for turns in conversations]
         special = not _starts_with_bos(texts, tokenizer)
@@ -181,6 +195,14 @@ def render(
     return [
         Prompt(text=text, token_ids=tuple(tokens)) for text, tokens in zip(texts, ids, strict=True)
     ]
+
+
+def _untokenized(style: Style, turns: list[Message], *, as_messages: bool) -> Prompt:
+    if not as_messages or style.raw:
+        return Prompt(text=_plain_text(turns))
+    if style.chatml:
+        return Prompt(text=_chatml(turns))
+    return Prompt(text=_plain_text(turns), messages=tuple(turns))
 
 
 def _by_template(

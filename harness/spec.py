@@ -69,6 +69,27 @@ class PromptSpec(Frozen):
     """Variables for the model's chat template, such as ``enable_thinking``."""
 
 
+class Server(Frozen):
+    """An OpenAI-compatible endpoint, and how it may be used; read by the `openai` engine."""
+
+    base_url: str | None = None
+    """Such as ``http://127.0.0.1:8000/v1``; None takes the environment's OPENAI_BASE_URL."""
+    key_variable: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; the key itself is never stored."""
+    concurrency: Annotated[int, Field(ge=1)] = 64
+    """Requests under way at once."""
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
+    timeout: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds that one attempt at one request may take."""
+    attempts: Annotated[int, Field(ge=1)] = 6
+    """At one request, before it counts as failed."""
+    prompt_price: Annotated[float, Field(ge=0)] | None = None
+    """Of a million prompt tokens, in the provider's currency."""
+    completion_price: Annotated[float, Field(ge=0)] | None = None
+    """Of a million response tokens."""
+
+
 class EngineSpec(Frozen):
     """What turns prompts into responses."""
 
@@ -83,6 +104,9 @@ class EngineSpec(Frozen):
     """The file that the `replay` engine reads."""
     tensor_parallel: Annotated[int, Field(ge=1)] = 1
     """GPUs that share one copy of the model."""
+    deterministic: bool = False
+    """Responses that do not depend on what else is in the batch; refused where there are none."""
+    server: Server = Field(default_factory=Server)
     args: dict[str, Any] = Field(default_factory=dict)
     """Handed to the engine as they are."""
 

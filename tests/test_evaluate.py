@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from replayed import Quiet, replay_spec, write_responses
 
 from benchmarks import BENCHMARKS, UserError
-from harness.engines import Completion, EngineSetup, Request
+from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
 from harness.evaluate import evaluate
 from harness.grading import Grader
@@ -194,3 +194,25 @@ def test_a_response_that_nobody_waits_for_is_told_and_not_stored(
             evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
         assert [s.response for s in folder.samples.values()] == ["\\boxed{1}"]
         assert folder.run.usage.samples == 2
+
+
+def test_a_full_disk_is_told_as_it_was_met_and_the_engine_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be written any more, the record neither: it must not hide what failed first."""
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=2), limit=2))
+    closed: list[str] = []
+    monkeypatch.setattr(ENGINES["replay"], "close", lambda engine: closed.append(engine.about))
+    with RunFolder.create(tmp_path, plan.new_run("full")) as folder, Grader() as grader:
+
+        def fail(what: str) -> Callable[[object], None]:
+            def full(content: object) -> None:
+                raise UserError(f"{what}: no space left")
+
+            return full
+
+        monkeypatch.setattr(folder, "append", fail("the sample"))
+        monkeypatch.setattr(folder, "update", fail("the record"))
+        with pytest.raises(UserError, match="the sample"):
+            evaluate(plan, folder, grader=grader, watcher=Quiet())
+    assert len(closed) == 1

@@ -21,6 +21,7 @@ COMMANDS = {
     "regrade": "Grade a stored run's samples again.",
     "score": "Score saved generations, this harness's or another's.",
     "grade": "Grade a file of (gold, response) pairs.",
+    "check-determinism": "Draw the same requests several times: do the responses change?",
     "data": "Fetch and verify the benchmarks' files; build training data.",
     "list": "List benchmarks, engines, prompt styles and runs.",
 }
@@ -32,20 +33,20 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order people meet them."""
-        return list(COMMANDS)
+        return [*COMMANDS]  # `list` is a command of this package, once it is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"harness.cli.{cmd_name}")
+        module = importlib.import_module(f"harness.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items()])
 
 
 @click.group(

@@ -48,7 +48,19 @@ FLAGS = {
     "trust_remote_code": ("engine", "trust_remote_code"),
     "responses": ("engine", "responses"),
     "tensor_parallel": ("engine", "tensor_parallel"),
+    "deterministic": ("engine", "deterministic"),
+    "base_url": ("engine", "server", "base_url"),
+    "key_variable": ("engine", "server", "key_variable"),
+    "concurrency": ("engine", "server", "concurrency"),
+    "requests_per_minute": ("engine", "server", "requests_per_minute"),
+    "tokens_per_minute": ("engine", "server", "tokens_per_minute"),
+    "request_timeout": ("engine", "server", "timeout"),
+    "attempts": ("engine", "server", "attempts"),
+    "prompt_price": ("engine", "server", "prompt_price"),
+    "completion_price": ("engine", "server", "completion_price"),
 }
+PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
+"""The other options that make the spec; see `build_spec`."""
 
 
 @click.command("eval", epilog=EXAMPLES)
@@ -79,7 +91,7 @@ FLAGS = {
 @click.option("--top-k", type=click.IntRange(0), help="0 keeps every token.  [default: 0]")
 @click.option("--max-tokens", type=click.IntRange(1), help="Of a response.  [default: 2048]")
 @click.option("--seed", type=int, help="Of the run.  [default: 0]")
-@click.option("--engine", metavar="ENGINE", help="vllm, hf or replay.  [default: vllm]")
+@click.option("--engine", metavar="ENGINE", help="vllm, openai, hf or replay.  [default: vllm]")
 @click.option("--responses", type=click.Path(), help="Saved responses, for --engine replay.")
 @click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
 @click.option(
@@ -109,6 +121,32 @@ FLAGS = {
     help="GPUs a copy of the model.  [default: 1]",
 )
 @click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Responses that do not depend on the batch: other kernels on a GPU, one at a time on "
+    "a CPU.",
+)
+@click.option("--base-url", metavar="URL", help="Of an OpenAI-compatible server, up to /v1.")
+@click.option(
+    "--key-variable",
+    metavar="NAME",
+    help="Environment variable that holds the key.  [default: OPENAI_API_KEY]",
+)
+@click.option("--concurrency", type=click.IntRange(1), help="Requests at once.  [default: 64]")
+@click.option("--requests-per-minute", type=click.FloatRange(0, min_open=True))
+@click.option("--tokens-per-minute", type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--request-timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Of one attempt.  [default: 600]",
+)
+@click.option("--attempts", type=click.IntRange(1), help="At one request.  [default: 6]")
+@click.option(
+    "--prompt-price", type=click.FloatRange(0), help="Of a million prompt tokens, for the cost."
+)
+@click.option("--completion-price", type=click.FloatRange(0), help="Of a million response tokens.")
+@click.option(
     "--spec",
     "spec_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -136,16 +174,25 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
     The same command goes on with a run that was interrupted, and shows one that is complete.
     """
-    given = {
-        key: value
-        for key, value in flags.items()
-        if ctx.get_parameter_source(key) is not ParameterSource.DEFAULT
-    }
-    spec = build_spec(given)
+    spec = build_spec(given_options(ctx, flags))
     if flags["only_plan"]:
         return _print_plan(spec, flags)
     name = flags["name"] or _default_name(spec)
     return _evaluate(spec, name, flags)
+
+
+def spec_options() -> list[click.Parameter]:
+    """Return those of eval's options that say what a run is: for whoever draws as eval would."""
+    return [option for option in command.params if option.name in (*FLAGS, *PARSED)]
+
+
+def given_options(ctx: click.Context, flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, on the command line or by the environment."""
+    return {
+        key: value
+        for key, value in flags.items()
+        if ctx.get_parameter_source(key) is not ParameterSource.DEFAULT
+    }
 
 
 def build_spec(given: dict[str, Any]) -> EvalSpec:

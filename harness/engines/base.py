@@ -9,9 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from benchmarks import UserError
 from harness.prompts import Prompt
 from harness.sample import SampleKey
 from harness.spec import EngineSpec, Sampling
@@ -54,6 +55,10 @@ class EngineSetup:
     """None for an engine that says it needs none."""
     longest: int
     """Prompt and response of the longest request, in tokens; what the context has to hold."""
+    model_name: str = ""
+    """The model as asked (`--model`), for an engine that names it to somebody else."""
+    template_args: dict[str, Any] = field(default_factory=dict)
+    """Variables for the chat template, for an engine that has somebody else render it."""
 
     @property
     def model(self) -> Checkpoint:
@@ -69,6 +74,8 @@ class Engine(ABC):
     about: ClassVar[str]
     """One line for `list engines`."""
     needs_checkpoint: ClassVar[bool] = True
+    sends_messages: ClassVar[bool] = False
+    """Without a checkpoint: whether a conversation is sent as its turns, and not as one text."""
     packages: ClassVar[tuple[str, ...]] = ()
     """Distributions that compute the responses; those installed are recorded with the run."""
 
@@ -89,6 +96,25 @@ class Engine(ABC):
             **({"tensor_parallel": spec.tensor_parallel} if spec.tensor_parallel > 1 else {}),
         }
 
+    @classmethod
+    def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
+        """Return what keeps responses independent of their batch, as it will be in effect here.
+
+        It becomes a part of the run's identity, beside `settings`, where it is asked for.
+
+        Raises:
+            UserError: this engine, or this machine, cannot promise that.
+        """
+        raise UserError(
+            f"--deterministic: the {spec.name} engine cannot promise responses that do not depend "
+            "on the batch; leave it out, and measure: python -m harness check-determinism"
+        )
+
+    @classmethod
+    def model_identity(cls, model: str) -> dict[str, str]:
+        """Return what the run's identity says of a model of which there is no checkpoint."""
+        return {}
+
     @abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield one completion a request, as they finish.
@@ -96,6 +122,9 @@ class Engine(ABC):
         A request that fails becomes a completion with finish reason ``error``; an
         exception means that the engine itself is lost.
         """
+
+    def forget(self) -> None:  # noqa: B027 - most engines keep nothing
+        """Drop what earlier requests left behind, such as cached prefixes; none is under way."""
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing
         """Free what the engine holds."""

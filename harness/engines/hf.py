@@ -2,19 +2,23 @@
 
 Greedy requests go in batches. Sampled ones go one at a time:
 transformers draws a whole batch from one generator, so a sample's seed would
-otherwise depend on its neighbours.
+otherwise depend on its neighbours. With `--deterministic` all go one at a time.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.spec import EngineSpec
 
 BATCH = 16
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+"""cuBLAS is deterministic only with a fixed workspace, and torch refuses it without."""
 
 
 class HfEngine(Engine):
@@ -25,10 +29,13 @@ class HfEngine(Engine):
 
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
+        if setup.spec.deterministic:
+            os.environ.setdefault(CUBLAS, ":4096:8")
         import torch
         from transformers import AutoModelForCausalLM
 
         self._torch = torch
+        torch.use_deterministic_algorithms(setup.spec.deterministic)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             model: Any = AutoModelForCausalLM.from_pretrained(
@@ -41,10 +48,16 @@ class HfEngine(Engine):
             raise UserError(f"transformers cannot load {setup.model.path}: {error}") from error
         self._model = model.to(self._device).eval()
 
+    @classmethod
+    def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
+        """One request at a time, by algorithms that torch knows to be deterministic."""
+        return {"batch": 1, "deterministic_algorithms": True}
+
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield the completions of one batch after another."""
         owed = iter(requests)
-        size = BATCH if self.setup.sampling.temperature == 0 else 1
+        alone = self.setup.spec.deterministic or self.setup.sampling.temperature > 0
+        size = 1 if alone else BATCH
         while batch := list(islice(owed, size)):
             yield from self._batch(batch)
 

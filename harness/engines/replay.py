@@ -36,6 +36,11 @@ class ReplayEngine(Engine):
 
         return {"responses": file_sum(_responses_file(spec))}
 
+    @classmethod
+    def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
+        """Nothing is computed, so there is nothing to keep."""
+        return {}
+
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield the saved response of each request; one that is missing is an error completion."""
         with self._path.open("rb") as file:

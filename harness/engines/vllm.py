@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.engines.invariance import engine_settings, vllm_determinism
 from harness.orphans import claim_engines
 from harness.sample import SampleKey
+from harness.spec import EngineSpec
 
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams
@@ -47,6 +49,11 @@ class VllmEngine(Engine):
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="vllm-watch", daemon=True).start()
 
+    @classmethod
+    def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
+        """Batch-invariant kernels where this machine has them, else one request at a time."""
+        return vllm_determinism(spec)
+
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield completions at the step that finishes them, with the window kept full."""
         from vllm import RequestOutput
@@ -63,6 +70,10 @@ class VllmEngine(Engine):
             for output in engine.step():
                 if isinstance(output, RequestOutput) and output.finished:
                     yield self._completion(output)
+
+    def forget(self) -> None:
+        """Drop the cached prefixes."""
+        self.llm.llm_engine.reset_prefix_cache()
 
     def close(self) -> None:
         """Stop the engine's own process."""
@@ -134,6 +145,8 @@ class VllmEngine(Engine):
 
 def _open(setup: EngineSetup) -> LLM:
     claim_engines()
+    spec = setup.spec
+    invariance = engine_settings(vllm_determinism(spec) if spec.deterministic else {})
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -143,7 +156,6 @@ def _open(setup: EngineSetup) -> LLM:
             f"--engine vllm: vLLM cannot be imported ({error}); run `make setup`, "
             "or use --engine hf or replay"
         ) from error
-    spec = setup.spec
     settings: dict[str, Any] = {
         "skip_tokenizer_init": True,
         "dtype": spec.dtype,
@@ -159,6 +171,7 @@ def _open(setup: EngineSetup) -> LLM:
             seeded=setup.sampling.temperature > 0,
         ),
         **spec.args,
+        **invariance,
     }
     try:
         return LLM(str(setup.model.path), **settings)

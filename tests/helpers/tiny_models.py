@@ -26,14 +26,15 @@ POCKET_ENDS = [3, 4]
 """Two tokens end a response, as in many chat models; a tokenizer can name only one of them."""
 
 
-def make_llama(folder: Path) -> Path:
-    """Make a Llama of 0.1 million random parameters with the demo tokenizer."""
+def make_llama(folder: Path, *, width: int = 64) -> Path:
+    """Make a Llama of 0.1 million random parameters, or more, with the demo tokenizer."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=640, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=2, head_dim=32, max_position_embeddings=1024,
-        bos_token_id=1, eos_token_id=3, pad_token_id=0, tie_word_embeddings=True,
+        vocab_size=640, hidden_size=width, intermediate_size=2 * width, num_hidden_layers=2,
+        num_attention_heads=width // 32, num_key_value_heads=width // 32, head_dim=32,
+        max_position_embeddings=1024, bos_token_id=1, eos_token_id=3, pad_token_id=0,
+        tie_word_embeddings=True,
     )  # fmt: skip
     _save(LlamaForCausalLM, config, folder)
     _copy_demo_tokenizer(folder)

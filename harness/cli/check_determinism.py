@@ -1,0 +1,161 @@
+"""`check-determinism`: does the engine say the same again, in another order, in other batches?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.eval import build_spec, given_options, spec_options
+from harness.cli.options import data_option, json_option
+
+if TYPE_CHECKING:
+    from harness.cli.progress import Progress
+    from harness.determinism import Row
+    from harness.plan import Plan
+
+EXAMPLES = """\b
+Examples:
+  python -m harness check-determinism --model demo --benchmarks demo --limit 50
+  python -m harness check-determinism --model CKPT --benchmarks math500 --deterministic --require
+"""
+
+
+@click.command("check-determinism", params=spec_options(), epilog=EXAMPLES)
+@click.option(
+    "--batch",
+    "batches",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(1,),
+    help="Draw them also so many at a time; repeatable.  [default: 1]",
+)
+@click.option("--require", is_flag=True, help="Exit with 1 if any response differs.")
+@data_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, **flags: Any) -> int:
+    """Draw the same requests several times and count what differs: responses and verdicts.
+
+    As they come, the same again, in another order, and one at a time (which is slow: --limit),
+    with the options of eval, and the same seeds each time. Nothing is stored.
+    """
+    spec = build_spec(given_options(ctx, flags))
+    from harness.cli.progress import open_progress
+    from harness.plan import prepare
+
+    with open_progress() as progress:
+        progress.stage("reading problems and model")
+        plan = prepare(spec, data_dir=flags["data_dir"])
+        rows = list(_rows(plan, flags["batches"], progress))
+    click.echo(_as_json(plan, rows) if flags["as_json"] else _as_text(plan, rows))
+    return int(flags["require"] and any(row.agreement.responses for row in rows))
+
+
+def _rows(plan: Plan, batches: Sequence[int], progress: Progress) -> Iterator[Row]:
+    """Yield one row a draw and benchmark, of all draws but the first."""
+    from harness.determinism import Row, agreement
+    from harness.evaluate import open_engine
+    from harness.grading import Grader
+    from harness.redraw import Redrawer, by_benchmark, variants
+
+    progress.stage(f"starting the {plan.spec.engine.name} engine")
+    engine = open_engine(plan)
+    try:
+        with Grader() as grader:
+            redrawer = Redrawer(plan, engine, grader)
+            first, *others = variants(batches)
+            progress.stage(f"drawing {first.name}")
+            measure = redrawer.draw(first)
+            parts = by_benchmark(plan, measure)
+            for variant in others:
+                progress.stage(f"drawing {variant.name}")
+                draw = by_benchmark(plan, redrawer.draw(variant, measure))
+                for name, part in draw.items():
+                    found = agreement(parts[name], part, split=_split(plan))
+                    yield Row(variant=variant.name, benchmark=name, agreement=found)
+    finally:
+        engine.close()
+
+
+def _split(plan: Plan) -> Callable[[str], Sequence[Hashable]]:
+    """Return what turns a response into tokens; into characters where no tokenizer is known."""
+    if plan.checkpoint is None:
+        return list
+    encode = plan.checkpoint.tokenizer.encode
+    return lambda text: list(encode(text, add_special_tokens=False))
+
+
+def _as_text(plan: Plan, rows: Sequence[Row]) -> str:
+    from tabulate import tabulate
+
+    from harness.determinism import conclusion
+    from harness.redraw import AGAIN, FIRST
+
+    unit = "character" if plan.checkpoint is None else "token"
+    headers = [
+        "draw", "benchmark", "responses differ", f"from {unit}", "verdicts differ", "accuracy %",
+        "noise ±",
+    ]  # fmt: skip
+    first = [row for row in rows if row.variant == rows[0].variant]
+    body = [
+        [FIRST.name, row.benchmark, "", "", "", f"{100 * row.agreement.before:.1f}", ""]
+        for row in first
+    ]
+    body += [_line(row) for row in rows]
+    table = tabulate(
+        body, headers, tablefmt="simple", disable_numparse=True,
+        colalign=("left", "left", *["right"] * 5),
+    )  # fmt: skip
+    return f"{table}\n\n{_in_effect(plan)}\n{conclusion(rows, repeat=AGAIN.name)}"
+
+
+def _line(row: Row) -> list[str]:
+    found = row.agreement
+    return [
+        row.variant,
+        row.benchmark,
+        f"{found.responses} of {found.samples}",
+        "" if found.first is None else f"{found.first:g}",
+        str(found.verdicts),
+        f"{100 * found.accuracy:.1f}",
+        f"{100 * found.noise:.1f}",
+    ]
+
+
+def _in_effect(plan: Plan) -> str:
+    engine, kept = plan.identity.engine, _determinism(plan)
+    asked = " ".join(f"{name} {value}" for name, value in kept.items()).lower()
+    versions = ", ".join(f"{name} {version}" for name, version in engine.versions.items())
+    return f"{engine.name}, {versions or 'no packages'}; deterministic: {asked or 'not asked for'}"
+
+
+def _determinism(plan: Plan) -> dict[str, Any]:
+    return dict(plan.identity.engine.settings.get("deterministic", {}))
+
+
+def _as_json(plan: Plan, rows: Sequence[Row]) -> str:
+    from harness.determinism import conclusion
+    from harness.redraw import AGAIN
+
+    fields = {
+        "model": plan.spec.model,
+        "spec": plan.spec.model_dump(mode="json"),
+        "engine": plan.identity.engine.model_dump(mode="json"),
+        "deterministic": _determinism(plan),
+        "rows": [
+            {
+                "draw": row.variant,
+                "benchmark": row.benchmark,
+                **asdict(row.agreement),
+                "noise": row.agreement.noise,
+            }
+            for row in rows
+        ],
+        "differing": sum(row.agreement.responses for row in rows),
+        "conclusion": conclusion(rows, repeat=AGAIN.name),
+    }
+    return json.dumps(fields, ensure_ascii=False, indent=2)
