@@ -15,8 +15,9 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Self
@@ -73,6 +74,7 @@ class RunFolder:
         # The record is there before the folder has its name: no folder is ever without one.
         unborn = path.with_name(f".{path.name}.{os.getpid()}")
         with _told(f"the run cannot be stored in {path}"):
+            _sweep(path.parent)
             unborn.mkdir(parents=True)
             _write(unborn / RECORD, run.to_json().encode())
             if lineage is not None:
@@ -124,6 +126,17 @@ class RunFolder:
                 self.samples.close()
         finally:
             self._lock.close()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what beginnings left that were killed before their folder had its name."""
+    for unborn in folder.glob(".*.[0-9]*"):
+        try:
+            os.kill(int(unborn.suffix[1:]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(unborn, ignore_errors=True)
+        except (ValueError, PermissionError):
+            continue
 
 
 def find_same(root: Path, run: Run) -> Path | None:
@@ -276,9 +289,15 @@ def _lock(path: Path) -> IO[str]:
         raise UserError(
             f"{path} is in use by another process (pid {holder}); wait for it, or stop it first"
         ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
+    try:
+        with _told(f"{path} cannot be opened for writing"):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+    except UserError:
+        with suppress(OSError):  # it tries once more to write
+            file.close()
+        raise
     return file
 
 

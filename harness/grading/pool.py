@@ -18,10 +18,19 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from benchmarks.errors import UserError
-from harness.grading.process import Worker, WorkerFailedError, WorkerTimeoutError, worker_command
+from harness.grading.process import (
+    Worker,
+    WorkerFailedError,
+    WorkerKilledError,
+    WorkerTimeoutError,
+    worker_command,
+)
 from harness.grading.rules import Comparison
 
 START_ATTEMPTS = 3
+KILLED_ATTEMPTS = 3
+"""How often a pair is asked whose worker is killed under it: an operator's kill must not change
+a verdict, and a pair for which the system kills every worker must end."""
 START_LIMIT = 120.0
 """Seconds a worker may take to import sympy; generous, since the machine may be busy."""
 TIME_LIMIT = 1.5
@@ -158,8 +167,7 @@ class _Crew:
         worker: Worker | None = None
         while task := self._tasks.get():
             try:
-                worker = self._ready(worker)
-                result, worker = self._ask(worker, task)
+                result, worker = self._answer(worker, task)
             except (WorkersUnavailableError, PoolClosedError) as error:
                 worker = None
                 self._finished()
@@ -174,6 +182,14 @@ class _Crew:
         with self._lock:
             self._unfinished -= 1
 
+    def _answer(self, worker: Worker | None, task: _Task) -> tuple[Comparison, Worker | None]:
+        """Return the result, and the worker if it is fit for another task."""
+        for _ in range(KILLED_ATTEMPTS):
+            result, worker = self._ask(self._ready(worker), task)
+            if result is not None:
+                return result, worker
+        return Comparison.ERROR, None
+
     def _ready(self, worker: Worker | None) -> Worker:
         """Return a live worker; one that was killed while idle is no fault of the next pair."""
         if worker and not worker.alive:
@@ -181,14 +197,17 @@ class _Crew:
             worker = None
         return worker or self._start_worker()
 
-    def _ask(self, worker: Worker, task: _Task) -> tuple[Comparison, Worker | None]:
-        """Return the result, and the worker if it is fit for another task."""
+    def _ask(self, worker: Worker, task: _Task) -> tuple[Comparison | None, Worker | None]:
+        """Return the result, None if the worker was killed, and the worker if it is still fit."""
+        result: Comparison | None
         try:
             pair = {"gold": task.gold, "answer": task.answer, "method": task.method}
             reply = worker.ask(pair, time_limit=self._limits.time)
             result, retire = Comparison(str(reply.get("result"))), bool(reply.get("retire"))
         except WorkerTimeoutError:
             result, retire = Comparison.TIMEOUT, True
+        except WorkerKilledError:
+            result, retire = None, True
         except (WorkerFailedError, ValueError):
             result, retire = Comparison.ERROR, True
         if retire or self._cancelled:

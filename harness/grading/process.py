@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NoReturn, cast
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONHOME", "LD_LIBRARY_PATH")
 """All that a worker is told of the environment: what it parses is hostile, and the
@@ -28,6 +28,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 class WorkerFailedError(Exception):
     """The worker died, or answered what it must not."""
+
+
+class WorkerKilledError(WorkerFailedError):
+    """Somebody killed the worker, or the system did: it says nothing of the task it had."""
 
 
 class WorkerTimeoutError(Exception):
@@ -112,6 +116,8 @@ class Worker:
         try:
             self._send(json.dumps(task).encode() + b"\n", deadline)
         except OSError as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it may live on without its pipe
+                self._raise_death(timeout=1)
             raise WorkerFailedError("the worker closed its pipe") from error
         return self._receive(deadline)
 
@@ -148,10 +154,17 @@ class Worker:
         _await(self._replies, select.POLLIN, deadline)
         received = os.read(self._replies.fileno(), 65536)
         if not received:
-            if self._process.wait() in _OUT_OF_TIME:
-                raise WorkerTimeoutError("the kernel ended the worker at its limit")
-            raise WorkerFailedError("the worker died")
+            self._raise_death()
         return received
+
+    def _raise_death(self, *, timeout: float | None = None) -> NoReturn:
+        """Wait for the end of the process and raise what it was."""
+        code = self._process.wait(timeout)
+        if code in _OUT_OF_TIME:
+            raise WorkerTimeoutError("the kernel ended the worker at its limit")
+        if code == -signal.SIGKILL:
+            raise WorkerKilledError("the worker was killed")
+        raise WorkerFailedError("the worker died")
 
     def _last_words(self) -> str:
         self._process.wait()

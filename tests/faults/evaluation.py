@@ -1,0 +1,230 @@
+"""An evaluation by the command line that can be begun, watched, killed and begun again.
+
+It is seen from outside only, by its processes and its files, as whoever kills it sees it. Each
+attempt carries a mark in its environment and a session of its own, so that whatever it
+started is found, whoever its parent is by then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+from benchmarks import BENCHMARKS
+from benchmarks.source import load_problems
+from harness.store import JOURNAL
+
+HERE = Path(__file__).parent
+MARK = "HARNESS_FAULT_ATTEMPT"
+LONGEST_ATTEMPT = 300.0
+"""Seconds after which an attempt that is still running hangs."""
+GONE_WITHIN = 15.0
+"""Seconds in which everything has to be gone that a killed process started."""
+WORKER = "harness.grading.worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What is asked of the command line, but for the folder of the results."""
+
+    name: str
+    arguments: tuple[str, ...]
+    samples: int
+
+    def begin(self, results: Path) -> Attempt:
+        """Start the command, or start it again."""
+        fixed = ["--results", str(results), "--json"]
+        return Attempt([sys.executable, "-m", "harness", "eval", *self.arguments, *fixed], results)
+
+
+def replayed(responses: Path, *, problems: int = 24, n: int = 4, pause: float = 0.02) -> Evaluation:
+    """Replay responses slowly, a third of which only a grading worker can decide."""
+    write_hard_responses(responses, problems=problems, n=n)
+    return Evaluation(
+        name="slow-replay",
+        samples=problems * n,
+        arguments=(
+            *("--model", "replayed", "--benchmarks", "demo", "--limit", str(problems)),
+            *("--n", str(n), "--temperature", "1"),
+            *("--engine", "slow-replay", "--responses", str(responses)),
+            *("--engine-arg", f"pause={pause}"),
+        ),
+    )
+
+
+def computed(engine: str, *extra: str, problems: int = 60) -> Evaluation:
+    """Compute responses of the demo model, greedily, by a real engine."""
+    return Evaluation(
+        name=engine,
+        samples=problems,
+        arguments=(
+            *("--model", "demo", "--benchmarks", "demo", "--limit", str(problems)),
+            *("--engine", engine, "--engine-arg", "enforce_eager=true", "--dtype", "float32"),
+            *extra,
+        ),
+    )
+
+
+def write_hard_responses(path: Path, *, problems: int, n: int) -> None:
+    """Write right, wrong and hard answers to the first demo problems; none is given twice."""
+    asked = load_problems(BENCHMARKS["demo"], limit=problems)
+    with path.open("w", encoding="utf-8") as file:
+        for number, problem in enumerate(asked):
+            for index in range(n):
+                hard = rf"\int_0^{{{number + 1}}} {index + 2} x^{{{number % 5 + 1}}} dx"
+                answer = (problem.answer, f"-7{number}{index}", hard)[(number + index) % 3]
+                row = {
+                    "problem_id": problem.id,
+                    "index": index,
+                    "response": f"So \\boxed{{{answer}}}.",
+                    "completion_tokens": 5 + number,
+                }
+                file.write(json.dumps(row) + "\n")
+
+
+class Attempt:
+    """One start of the command, and every process that it starts."""
+
+    def __init__(self, command: list[str], results: Path) -> None:
+        self._results = results
+        self._mark = uuid4().hex
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end
+        plugins = [str(HERE / "plugins"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self.began = time.monotonic()
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(plugins), MARK: self._mark},
+            start_new_session=True,
+        )
+        self.driver = psutil.Process(self._process.pid)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running."""
+        return time.monotonic() - self.began
+
+    @property
+    def running(self) -> bool:
+        """Whether the driver still runs."""
+        return self._process.poll() is None
+
+    def journaled(self) -> int:
+        """Return how many bytes of samples are stored, by this attempt and those before it."""
+        return sum(path.stat().st_size for path in self._results.glob(f"runs/*/*/{JOURNAL}"))
+
+    def writes_a_file(self) -> bool:
+        """Say whether a file of the run is being written that is renamed when it is whole."""
+        return any(self._results.glob("runs/*/*/*.partial"))
+
+    def children(self) -> list[psutil.Process]:
+        """Return all that descends from the driver now."""
+        try:
+            return self.driver.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def victims(self, kind: str) -> list[psutil.Process]:
+        """Return the processes of a kind that run now."""
+        if kind == "driver":
+            return [self.driver] if self.running else []
+        return [child for child in self.children() if _kind(child) == kind]
+
+    def everything(self) -> Iterator[psutil.Process]:
+        """Yield every process of this attempt, orphans included."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, ProcessLookupError):
+                if process.status() != psutil.STATUS_ZOMBIE and self._has_mark(process):
+                    yield process
+
+    def _has_mark(self, process: psutil.Process) -> bool:
+        # A grading worker is not told of the environment; an engine may leave the session.
+        return os.getsid(process.pid) == self.driver.pid or (
+            process.environ().get(MARK) == self._mark
+        )
+
+    def end(self) -> Ended:
+        """Wait until the driver has ended, and then for all it started; what stays is killed."""
+        hung = False
+        try:
+            self._process.wait(max(1.0, LONGEST_ATTEMPT - self.seconds))
+        except subprocess.TimeoutExpired:
+            hung = True
+            self._process.kill()
+            self._process.wait()
+        seconds, left = self.seconds, self._outlived()
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace")
+        self._said.close()
+        code = self._process.returncode
+        return Ended(code=code, seconds=seconds, said=said, hung=hung, left=left)
+
+    def _outlived(self) -> tuple[str, ...]:
+        give_up = time.monotonic() + GONE_WITHIN
+        while (left := list(self.everything())) and time.monotonic() < give_up:
+            time.sleep(0.05)
+        names = []
+        for process in left:
+            with suppress(psutil.Error):
+                names.append(f"{process.pid} {' '.join(process.cmdline())[:80] or process.name()}")
+                process.kill()
+        return tuple(names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How an attempt ended."""
+
+    code: int
+    seconds: float
+    said: str
+    """On stderr."""
+    hung: bool
+    left: tuple[str, ...]
+    """Processes that outlived it by more than `GONE_WITHIN`, which were killed then."""
+
+    def faults(self, victim: str | None) -> list[str]:
+        """Return what is wrong with an end after a kill of ``victim``, or after none."""
+        found = [f"outlived by {process}" for process in self.left]
+        if self.hung:
+            return [*found, f"hung for {self.seconds:.0f} s"]
+        expected = {"driver": (-signal.SIGKILL,), "engine": (0, 1)}.get(str(victim), (0,))
+        if self.code not in expected:
+            found.append(f"exit status {self.code} after a kill of {victim}: {self.last_words}")
+        if victim == "engine" and self.code == 1 and "harness: " not in self.said:
+            found.append(f"a lost engine is not told: {self.last_words}")
+        if victim != "engine" and "Traceback" in self.said:  # vLLM prints those of its own
+            found.append(f"a traceback: {self.said[-500:]}")
+        return found
+
+    @property
+    def last_words(self) -> str:
+        """The last line on stderr."""
+        return (self.said.strip().splitlines() or ["nothing said"])[-1][-200:]
+
+
+def _kind(process: psutil.Process) -> str:
+    try:
+        title, name = " ".join(process.cmdline()), process.name()
+    except psutil.Error:
+        return "gone"
+    if WORKER in title:
+        return "grader"
+    if title.startswith("ray::"):
+        return "replica"
+    # vLLM names its process only when it has imported itself; until then it is a spawned one.
+    spawned = "multiprocessing.spawn" in title or "--multiprocessing-fork" in title
+    return "engine" if spawned or "EngineCore" in title or "EngineCore" in name else "other"
