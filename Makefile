@@ -7,10 +7,10 @@ ACCELERATOR ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval demo test check bench-grading bench-comparing bench-growth format clean
+.PHONY: help setup eval demo test check format clean
 
 help: ## Say what there is.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(READY) ## Make .venv with everything the project needs.
 
@@ -36,15 +36,53 @@ test: setup ## Lint, check types, and run every test, real engines included.
 check: setup ## The fast part of the tests: no engine is started.
 	$(RUN) -m pytest -m "not engine"
 
+# Each measurement merges its figures into $(LATEST). Together they take some twenty minutes on two
+# cores; for figures that mean something, nothing else runs meanwhile. Another model: see the scripts.
+LATEST := tests/performance/latest.json
+PEERS := $(VENV)/peers
+BENCHES := bench-startup bench-comparing bench-grading bench-growth bench-overhead bench-command \
+	bench-sequential bench-peers
+.PHONY: bench $(BENCHES)
+.NOTPARALLEL:
+
+bench: $(BENCHES) ## Measure everything (some twenty minutes), and print it beside its targets.
+	$(RUN) tests/performance/summary.py
+
+bench-startup: setup ## Measure how long each command takes to start.
+	$(RUN) tests/performance/startup.py --output $(LATEST)
+
+bench-comparing: setup ## Measure diff, table, show and report on runs of full size.
+	$(RUN) tests/performance/comparing.py --output $(LATEST)
+
 # With HARNESS_GRADING_CORPUS naming a folder of labelled rows; else on our own cases.
 bench-grading: setup ## Measure the grader's speed beside math-verify's, and its accuracy.
-	$(RUN) tests/performance/grading.py --output tests/performance/latest.json
-
-bench-comparing: setup ## Measure how long comparing stored runs takes.
-	PYTHONPATH=tests/helpers $(RUN) tests/performance/comparing.py --output tests/performance/latest.json
+	$(RUN) tests/performance/grading.py --output $(LATEST)
 
 bench-growth: setup ## Measure time and memory from a thousand to a million replayed samples.
-	$(RUN) tests/performance/growth.py --output tests/performance/latest.json
+	$(RUN) tests/performance/growth.py --output $(LATEST)
+
+bench-overhead: setup ## Measure a run's wall time over the bare engine's.
+	$(RUN) tests/performance/overhead.py --output $(LATEST)
+
+bench-command: setup ## Measure the whole command's wall time over a bare script's.
+	$(RUN) tests/performance/command.py --output $(LATEST)
+
+bench-sequential: setup ## Measure six benchmarks one after another over one queue.
+	$(RUN) tests/performance/sequential.py --output $(LATEST)
+
+bench-peers: setup $(PEERS)/.ready ## Measure lm-evaluation-harness over a run.
+	$(RUN) tests/performance/peers.py --venv $(PEERS) --output $(LATEST)
+
+$(PEERS)/.ready: tests/performance/peers.sh requirements/cpu-overrides.txt | $(READY)
+	PYTHON=$(RUN) sh tests/performance/peers.sh $(PEERS) $(VENV)/bin/uv $(ACCELERATOR)
+	@touch $@
+
+# KILLS=100 SEED=7 make faults
+KILLS ?= 50
+SEED ?= 0
+.PHONY: faults
+faults: setup ## Kill processes of evaluations, at random; every run must end as if nobody had.
+	$(RUN) tests/faults/kill_loop.py --kills $(KILLS) --seed $(SEED)
 
 format: setup ## Format the code.
 	$(VENV)/bin/ruff format .

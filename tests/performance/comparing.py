@@ -1,71 +1,73 @@
-"""How long it takes to compare, tabulate and show stored runs of full size, as a user waits for it.
+"""How long it takes to compare, tabulate, show and report stored runs of full size.
 
-PYTHONPATH=tests/helpers python tests/performance/comparing.py [-o tests/performance/latest.json]
+    python tests/performance/comparing.py [-o tests/performance/latest.json]
 
-Two runs over the six benchmarks' 2,836 problems with 16 samples each, and the published table.
+Two runs over as many problems as the six benchmarks have, 2,836, with 16 samples each, made by
+`eval --engine replay` from made responses, and the published table. Each command is timed from
+the start of its process to its end, as a user waits for it; the report has every one of the
+90,752 responses in it.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import random
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
 import click
+from made import MADE, output_of, plug, write_responses
+from measuring import REPOSITORY, output_option, publish, say
 from startup import seconds
-from stored import store_run, verdict_rows
 
-from benchmarks import BENCHMARKS, STANDARD
-from harness.environment import hardware
+from benchmarks import BENCHMARKS
+from benchmarks.source import load_problems
 
-REPOSITORY = Path(__file__).parent.parent.parent
-SAMPLES = 16
+EACH = 16
 RUNS = 7
-TARGETS = {"diff_published_seconds": 1.0, "diff_seconds": 1.0}
 
 
-def two_runs(results: Path) -> int:
-    """Store two runs of full size and return how many samples each has."""
-    draw = random.Random(0)
-    for name, gain in (("a", 0.0), ("b", 0.02)):
-        marks = {}
-        for benchmark in STANDARD:
-            hard = [draw.betavariate(0.3, 0.7) for _ in range(BENCHMARKS[benchmark].test.rows)]
-            marks[benchmark] = [[draw.random() < p + gain for _ in range(SAMPLES)] for p in hard]
-        store_run(results, name, verdict_rows(marks))
-    return SAMPLES * sum(BENCHMARKS[benchmark].test.rows for benchmark in STANDARD)
+def store_runs(folder: Path) -> int:
+    """Store two runs of full size, one a little better, and return how many samples each has."""
+    problems = [problem for name in MADE for problem in load_problems(BENCHMARKS[name])]
+    for seed, (name, right) in enumerate((("a", 0.45), ("b", 0.47))):
+        responses = folder / f"{name}.jsonl"
+        write_responses(responses, problems, EACH, seed=seed, right=right)
+        command = [
+            *(sys.executable, "-m", "harness", "eval", "--name", name, "--engine", "replay"),
+            *("--responses", responses.name, "--benchmarks", ",".join(MADE)),
+            *("--temperature", "1", "--n", str(EACH)),
+        ]
+        output_of(command, folder)
+    return EACH * len(problems)
+
+
+def median_seconds(arguments: list[str], folder: Path, runs: int = RUNS) -> float:
+    """Return the median of several runs of a command, after one that is not counted."""
+    measured = [seconds(arguments, folder) for _ in range(runs + 1)][1:]
+    return round(statistics.median(measured), 3)
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Merge the keys into this.")
+@output_option
 def main(output: Path | None) -> None:
-    """Print the median of several runs of each command, after one that is not counted."""
+    """Print the seconds of each command, and the report's size."""
+    plug()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        samples = two_runs(folder / "results")
-        commands = {
-            "diff_published_seconds": (["diff", "openseek-v1", "openseek-v4"], REPOSITORY),
-            "diff_seconds": (["diff", "a", "b"], folder),
-            "table_seconds": (["table"], folder),
-            "show_seconds": (["show", "a"], folder),
+        samples = store_runs(folder)
+        say(f"stored two runs of {samples} samples")
+        figures = {
+            "diff_seconds": median_seconds(["diff", "a", "b"], folder),
+            "diff_published_seconds": median_seconds(
+                ["diff", "openseek-v1", "openseek-v4"], REPOSITORY
+            ),
+            "table_seconds": median_seconds(["table"], folder),
+            "show_seconds": median_seconds(["show", "a"], folder),
+            "report_seconds": median_seconds(["report", "a", "b"], folder, runs=1),
+            "report_megabytes": round((folder / "report.html").stat().st_size / 1e6, 1),
         }
-        measured = {
-            key: round(statistics.median([seconds(*command) for _ in range(RUNS + 1)][1:]), 3)
-            for key, command in commands.items()
-        }
-    for key, target in TARGETS.items():
-        missed = "" if measured[key] <= target else ", MISSED"
-        click.echo(f"{key} {measured[key]} (target {target:g}{missed})", err=True)
-    machine = {**hardware(), "system": platform.platform()}
-    result = {**measured, "comparing": {"samples_a_run": samples, "hardware": machine}}
-    click.echo(json.dumps(result, indent=2))
-    if output:
-        held = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
-        text = json.dumps({**held, **result}, indent=2, ensure_ascii=False)
-        output.write_text(text + "\n", encoding="utf-8")
+    publish("comparing", figures, {"samples_a_run": samples}, output)
 
 
 if __name__ == "__main__":

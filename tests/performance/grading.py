@@ -13,7 +13,6 @@ which math-verify hangs are left out of both.
 from __future__ import annotations
 
 import json
-import platform
 import resource
 import selectors
 import statistics
@@ -26,15 +25,15 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import click
+from measuring import output_option, publish, say
 
-from harness.environment import hardware
 from harness.grading import Grader, Verdict, grader_version
 
 OWN_CASES = Path(__file__).parents[1] / "grading" / "corpus"
 HANGS_AFTER = 10.0
 """Seconds without a row after which math-verify is killed and goes on behind it."""
 SIZES = (1_000, 10_000, 100_000)
-TARGETS = {"grading_over_math_verify": 10.0, "grading_without_symbolic_work": 0.9}
+FIGURES = ("grading_over_math_verify", "grading_without_symbolic_work")
 SYMBOLIC = ("\\boxed{\\int_0^3 2t\\,dt}", "9")
 """A pair that needs a worker, so that it runs before anything is timed."""
 
@@ -256,22 +255,10 @@ def table(accuracies: dict[str, dict[str, object]]) -> Iterator[str]:
         yield f"{name:<14}" + "".join(f"{counts[column]!s:>17}" for column in columns)
 
 
-def write(output: Path, result: dict[str, object]) -> None:
-    """Put the keys among those that the file has from other measurements."""
-    held = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
-    text = json.dumps({**held, **result}, indent=2, ensure_ascii=False)
-    output.write_text(text + "\n", encoding="utf-8")
-
-
-def say(text: str) -> None:
-    """Print progress where it does not mix with the result."""
-    click.echo(text, err=True)
-
-
 @click.command()
 @click.option("--corpus", type=click.Path(path_type=Path), envvar="HARNESS_GRADING_CORPUS")
 @click.option("--million", is_flag=True, help="Also grade a million rows, for its memory.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Merge the keys into this.")
+@output_option
 @click.option("--math-verify-alone", "alone", is_flag=True, hidden=True)
 def main(corpus: Path | None, million: bool, output: Path | None, alone: bool) -> None:
     """Print rows per second beside math-verify's, the share decided without it, and accuracy."""
@@ -282,25 +269,14 @@ def main(corpus: Path | None, million: bool, output: Path | None, alone: bool) -
     timed = next(iter(rows.values()))
     say(f"timing {len(timed)} rows")
     measured = speed(timed)
-    for key, target in TARGETS.items():
-        reached = float(str(measured[key])) >= target
-        say(f"{key} {measured[key]} (target {target:g}{'' if reached else ', MISSED'})")
     steps: list[Callable[[list[Row]], dict[str, object]]] = [growth, *([a_million] * million)]
     for step in steps:
         measured.update(step(timed))
     accuracies = {name: accuracy(each) for name, each in rows.items()}
-    say("\n".join(table(accuracies)))
-    ratios = {key: measured.pop(key) for key in TARGETS}
-    details = {
-        **measured,
-        "accuracy": accuracies,
-        "grader": grader_version(),
-        "hardware": {**hardware(), "system": platform.platform()},
-    }
-    result: dict[str, object] = {**ratios, "grading": details}
-    click.echo(json.dumps(result, indent=2))
-    if output:
-        write(output, result)
+    say(*table(accuracies))
+    figures = {key: measured.pop(key) for key in FIGURES}
+    details = {**measured, "accuracy": accuracies, "grader": grader_version()}
+    publish("grading", figures, details, output)
 
 
 if __name__ == "__main__":

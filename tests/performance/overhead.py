@@ -1,32 +1,31 @@
 """How much longer a whole run takes than the bare engine takes for the same tokens.
 
-    python tests/performance/overhead.py --model CKPT --data DIR --limit 10 --max-tokens 512
+    python tests/performance/overhead.py [--model M --data DIR] [-o tests/performance/latest.json]
 
-Both sides use one engine, in one session, on the same token ids, in turn. The bare
-side is `LLM.generate` with all requests in one batch. The run is everything a user
-waits for once the engine is up: problems, sums of the weights, rendering, requests,
-journal, grading, scores, final files. The engine's start is on neither side.
+Both sides use one engine in one process, on the same token ids with the same sampling parameters,
+in turn. The engine's side is `LLM.generate` with all requests in one call: no text is made of the
+tokens, and nothing is kept. The run's side is everything that a run does once the engine is up:
+it reads the problems, sums the checkpoint's files, opens its tokenizer, renders the prompts,
+draws, decodes, writes the journal, grades in processes of its own, scores, and writes the final
+files. On neither side are the engine's start and the import of Python modules; `command.py`
+measures with those.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import click
+from measuring import output_option, publish
+from pairs import Pairs
+from workload import Workload, open_vllm, workload_options
 
-from harness.engines import ENGINES
 from harness.engines.vllm import VllmEngine
-from harness.environment import hardware, recorded_versions
-from harness.evaluate import evaluate, open_engine
+from harness.evaluate import evaluate
 from harness.grading import Grader, Verdict
-from harness.plan import Plan, prepare
+from harness.plan import Plan
 from harness.sample import Sample, SampleKey
-from harness.spec import EngineSpec, EvalSpec, Sampling
 from harness.store import RunFolder
 
 
@@ -43,83 +42,59 @@ class Nobody:
         """Ignore it."""
 
 
-def time_bare(engine: VllmEngine, plan: Plan) -> tuple[float, int]:
-    """Return the seconds and the tokens of one batch through the bare engine."""
+def generate(engine: VllmEngine, plan: Plan) -> int:
+    """Draw everything in one call and return the number of tokens."""
+    engine.llm.reset_prefix_cache()
     requests = [request for request in plan.requests() if request.max_tokens]
     prompts = [{"prompt_token_ids": list(r.prompt.token_ids or ())} for r in requests]
     parameters = [engine.parameters(request) for request in requests]
-    engine.llm.reset_prefix_cache()
-    began = time.perf_counter()
     outputs = engine.llm.generate(prompts, parameters, use_tqdm=False)
-    seconds = time.perf_counter() - began
-    return seconds, sum(len(output.outputs[0].token_ids) for output in outputs)
+    return sum(len(output.outputs[0].token_ids) for output in outputs)
 
 
-def time_run(engine: VllmEngine, spec: EvalSpec, data: Path | None) -> tuple[float, int]:
-    """Return the seconds and the tokens of a whole run on an engine that is up."""
+def whole_run(engine: VllmEngine, workload: Workload, results: Path) -> int:
+    """Do a whole run on an engine that is up and return the number of tokens."""
     engine.llm.reset_prefix_cache()
-    with tempfile.TemporaryDirectory() as results:
-        began = time.perf_counter()
-        plan = prepare(spec, data_dir=data)
-        with (
-            RunFolder.create(Path(results), plan.new_run("overhead")) as folder,
-            Grader() as grader,
-        ):
-            evaluate(plan, folder, grader=grader, watcher=Nobody(), engine=engine)
-            tokens = sum(sample.completion_tokens or 0 for sample in folder.samples.values())
-        return time.perf_counter() - began, tokens
+    plan = workload.plan()
+    with (
+        RunFolder.create(results, plan.new_run("overhead")) as folder,
+        Grader() as grader,
+    ):
+        run = evaluate(plan, folder, grader=grader, watcher=Nobody(), engine=engine)
+    return run.usage.completion_tokens
+
+
+def measure(workload: Workload, pairs: int) -> Pairs:
+    """Measure both sides in turn, after a benchmark to warm up."""
+    plan = workload.plan()
+    engine = open_vllm(plan)
+    generate(engine, workload.plan(workload.benchmarks[0]))
+    both = Pairs("run", "engine")
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(pairs):
+            results = Path(name) / str(number)
+            both.take(
+                lambda: whole_run(engine, workload, results),  # noqa: B023
+                lambda: generate(engine, plan),
+            )
+    engine.close()
+    return both
 
 
 @click.command()
-@click.option("--model", default="demo", show_default=True)
-@click.option("--data", type=click.Path(path_type=Path), envvar="HARNESS_DATA")
-@click.option("--benchmarks", default="minerva_math,gsm8k,amc23,olympiadbench,math500,aime24")
-@click.option("--limit", type=int, default=10, show_default=True)
-@click.option("--max-tokens", type=int, default=512, show_default=True)
-@click.option("--pairs", type=int, default=2, show_default=True, help="Of bare and run, in turn.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the JSON here.")
-def main(
-    model: str,
-    data: Path | None,
-    benchmarks: str,
-    limit: int,
-    max_tokens: int,
-    pairs: int,
-    output: Path | None,
-) -> None:
+@click.option("--pairs", default=5, show_default=True)
+@output_option
+@workload_options()
+def main(workload: Workload, pairs: int, output: Path | None) -> None:
     """Print the ratio of a run's wall time to the bare engine's, and how it was measured."""
-    spec = EvalSpec(
-        model=model,
-        benchmarks=tuple(benchmarks.split(",")),
-        limit=limit,
-        sampling=Sampling(max_tokens=max_tokens),
-        engine=EngineSpec(name="vllm"),
+    both = measure(workload, pairs)
+    publish(
+        "overhead",
+        {"run_over_engine": both.ratio},
+        {"pairs": both.details, **workload.says},
+        output,
+        packages=VllmEngine.packages,
     )
-    plan = prepare(spec, data_dir=data)
-    engine = open_engine(plan)
-    if not isinstance(engine, VllmEngine):
-        raise click.ClickException("this measures the vllm engine")
-    time_bare(engine, plan)  # the first batch compiles and warms up
-    measured: list[dict[str, object]] = []
-    ratios: list[float] = []
-    for _ in range(pairs):
-        bare, run = time_bare(engine, plan), time_run(engine, spec, data)
-        measured.append({"bare_s": bare[0], "run_s": run[0], "tokens": [bare[1], run[1]]})
-        ratios.append(run[0] / bare[0])
-        click.echo(f"bare {bare[0]:.1f} s, run {run[0]:.1f} s, ratio {ratios[-1]:.3f}", err=True)
-    engine.close()
-    result = {
-        "run_over_engine": statistics.median(ratios),
-        "pairs": measured,
-        "requests": plan.samples,
-        "spec": spec.model_dump(mode="json"),
-        "versions": recorded_versions(ENGINES["vllm"].packages),
-        "hardware": {**hardware(), "system": platform.platform()},
-    }
-    text = json.dumps(result, indent=2)
-    click.echo(text)
-    if output:
-        output.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
