@@ -75,6 +75,8 @@ class _Queue:
         return (request for request in requests if request.key not in self._stored)
 
     def without_room(self) -> Iterator[Request]:
+        if all(map(self._plan.room, self._plan.prompts.values())):
+            return iter(())  # as nearly always: nobody makes a million requests to find it out
         return (request for request in self.owed() if request.max_tokens == 0)
 
     def __bool__(self) -> bool:

@@ -1,4 +1,6 @@
-"""Model output is hostile: what of it reaches a terminal goes through here."""
+"""How things are written for people. What of a model's output reaches a terminal goes through here:
+it is hostile.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,23 @@ def printable(text: str | None, *, limit: int | None = None) -> str:
 def one_line(text: str | None, *, limit: int = 60) -> str:
     """Return ``text`` printable and on one line."""
     return printable(" ".join((text or "").split()), limit=limit)
+
+
+def time_taken(seconds: float) -> str:
+    """Return how long something took, in its two greatest units.
+
+    >>> time_taken(0.26), time_taken(40.4), time_taken(3599.6), time_taken(90_000)
+    ('0.3 s', '40 s', '1 h 0 min', '25 h 0 min')
+    >>> time_taken(125)
+    '2 min 5 s'
+    """
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"
 
 
 def _harmless(character: str) -> bool:

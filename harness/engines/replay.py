@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import orjson
+import msgspec
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
@@ -15,8 +15,23 @@ from harness.sample import SampleKey
 from harness.spec import EngineSpec
 
 
+class ResponseLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the file: a response, and what else is known of it. More fields may stand there."""
+
+    problem_id: str
+    response: str
+    index: int = 0
+    finish_reason: Literal["stop", "length", "error"] = "stop"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    error: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(ResponseLine)
+
+
 class ReplayEngine(Engine):
-    """Reads lines of ``{"problem_id", "response"}``, with what else is known of each response.
+    """Reads lines of ``{"problem_id", "response"}``, see `ResponseLine`.
 
     The file is read twice, and never held: once to learn where each response is.
     """
@@ -55,7 +70,7 @@ class ReplayEngine(Engine):
                     )
                 else:
                     file.seek(place)
-                    yield _completion(orjson.loads(file.readline()))
+                    yield _completion(request.key, _DECODER.decode(file.readline()))
 
 
 def _responses_file(spec: EngineSpec) -> Path:
@@ -76,31 +91,27 @@ def _index(path: Path) -> Places:
             if not line.strip():
                 continue
             try:
-                key = _completion(orjson.loads(line)).key
-                first = places.put(*key, begin)
-            except (ValueError, KeyError, TypeError) as error:
+                saved = _DECODER.decode(line)
+                first = places.put(saved.problem_id, saved.index, begin)
+            except ValueError as error:
                 raise UserError(
-                    f"{path}, line {number}: not a saved response ({error!r}); each line is "
+                    f"{path}, line {number}: not a saved response ({error}); each line is "
                     '{"problem_id": …, "response": …}, and may have "index", "finish_reason", '
                     '"completion_tokens"'
                 ) from error
             if not first:
-                raise UserError(f"{path}, line {number}: a second response for {key}")
+                raise UserError(
+                    f"{path}, line {number}: a second response {saved.index} to {saved.problem_id}"
+                )
     return places
 
 
-def _completion(row: dict[str, Any]) -> Completion:
-    response = row["response"]
-    if not isinstance(response, str):
-        raise ValueError("the response is no string")
-    reason = row.get("finish_reason", "stop")
-    if reason not in ("stop", "length", "error"):
-        raise ValueError(f"finish_reason {reason!r}")
+def _completion(key: SampleKey, saved: ResponseLine) -> Completion:
     return Completion(
-        key=SampleKey(str(row["problem_id"]), int(row.get("index", 0))),
-        text=response,
-        finish_reason=reason,
-        prompt_tokens=row.get("prompt_tokens"),
-        completion_tokens=row.get("completion_tokens"),
-        error=row.get("error"),
+        key=key,
+        text=saved.response,
+        finish_reason=saved.finish_reason,
+        prompt_tokens=saved.prompt_tokens,
+        completion_tokens=saved.completion_tokens,
+        error=saved.error,
     )

@@ -17,7 +17,14 @@ from harness.extraction.formulas import (
     only_names,
     prose_in,
 )
-from harness.extraction.values import MAXIMUM_ANSWER_LENGTH, NUMBER, WORD, last_number_in, tidy
+from harness.extraction.values import (
+    MAXIMUM_ANSWER_LENGTH,
+    NUMBER,
+    WORD,
+    has_number,
+    last_number_in,
+    tidy,
+)
 
 _BRACKETED = re.compile(r"\A\[\s?(\$[^$]{1,2000}\$)\s?\]\Z")
 _TERMS = re.compile(r"[\s,.]{0,3}\b(?:where|for all|for every)\b")
@@ -46,6 +53,8 @@ def bare(text: str) -> str | None:
         return formula.content
     if _FEW_WORDS.fullmatch(text) or _NUMBERS.fullmatch(text) or _is_expression(text):
         return tidy(text)
+    if "where" not in text and "for " not in text:  # most of what comes this far is prose
+        return None
     explained = _TERMS.search(text) and not WORD.search(_TERMS.sub("", text))
     return tidy(text) if explained else None
 
@@ -88,6 +97,7 @@ _CHOICES = re.compile(
     | (?:\A|\n)\W{0,6}(?P<alone>[A-J])\b\)?\W{0,6}(?=\n|\Z)""",
     re.VERBOSE | re.IGNORECASE,
 )
+_CAPITAL = re.compile(r"[A-J](?<!\w[A-J])(?!\w)")
 _FIRST_WORD = re.compile(r"\W{0,6}([A-HJ])(?:\)?[.:,\u3002\uff0c]|\)|\s(?:is|because)\b)")
 
 
@@ -100,6 +110,8 @@ def choice(text: str) -> str | None:
     True
     """
     tail = text[-MAXIMUM_ANSWER_LENGTH:]
+    if not _CAPITAL.search(tail):  # as every pattern below asks for one that stands alone
+        return None
     start = 1 + max(tail.rfind(digit) for digit in "0123456789")
     chosen = [found for found in _CHOICES.finditer(tail) if found.start() >= start]
     letters = [found[found.lastgroup] for found in chosen if found.lastgroup]
@@ -124,7 +136,7 @@ def last_formula(text: str) -> str | None:
     text = _up_to_qualification(text)
     formula = _last_statement(text)
     tail = text[formula.end :] if formula else text
-    if NUMBER.search(tail[-MAXIMUM_ANSWER_LENGTH:]) or formula is None:
+    if has_number(tail[-MAXIMUM_ANSWER_LENGTH:]) or formula is None:
         return _plain_expression(tail)
     percent = _PERCENT.match(tail)
     return formula.content + "\\%" if percent else formula.content
@@ -141,7 +153,7 @@ def _last_statement(text: str) -> Formula | None:
         if not only_names(formula.content):
             return listed(text, formula, found)
         name = name or formula
-    if name is None or NUMBER.search(text[-MAXIMUM_ANSWER_LENGTH:]):
+    if name is None or has_number(text[-MAXIMUM_ANSWER_LENGTH:]):
         return None
     return name
 
@@ -157,7 +169,7 @@ def _up_to_qualification(text: str) -> str:
     """Cut off formulas at the end that only qualify what their sentence says before them."""
     for _ in range(3):
         formula = _last_statement(text)
-        if formula is None or NUMBER.search(text, formula.end) or not _qualifies(text, formula):
+        if formula is None or has_number(text, formula.end) or not _qualifies(text, formula):
             break
         text = text[: formula.start]
     return text
@@ -169,7 +181,7 @@ def _qualifies(text: str, formula: Formula) -> bool:
     if not _QUALIFIES.search(sentence[-20:]):
         return False
     states = any(not only_names(said.content) for said in formulas_from_the_end(sentence))
-    return states or bool(NUMBER.search(sentence))
+    return states or has_number(sentence)
 
 
 # A display whose backslashes were lost on the way: "[ 56 + 11 = 67 ]".

@@ -40,6 +40,14 @@ NUMBER = re.compile(
 )
 """A number in digits: decimal, a fraction, a power; in percent or with a dollar before it."""
 
+_DIGIT = re.compile("[0-9]")
+
+
+def has_number(text: str, start: int = 0) -> bool:
+    """Say whether a `NUMBER` stands in the text; where there is no digit, at once."""
+    return bool(_DIGIT.search(text, start) and NUMBER.search(text, start))
+
+
 _NUMBER_LENGTH = 200
 _DECIMAL_COMMA = re.compile(r"(?a:(\d),(\d\d))(?!\d)")
 

@@ -13,6 +13,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import msgspec
+
 from benchmarks import BENCHMARKS, Conventions, Problem, UserError
 from harness.evaluate import judge_sample
 from harness.graded import Graded
@@ -205,7 +207,8 @@ def _end(
     verdict = judged if isinstance(judged, Verdict) else judged.result()
     result.comparison.add(placed.benchmark, _row(placed, verdict), placed.response)
     light = placed._replace(
-        sample=replace(placed.sample, response=""), response=SavedResponse(response="")
+        sample=msgspec.structs.replace(placed.sample, response=""),
+        response=SavedResponse(response=""),
     )
     verdicts[placed.sample.key] = light, verdict
 

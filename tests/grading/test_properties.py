@@ -21,6 +21,7 @@ from benchmarks import BENCHMARKS, STANDARD, Benchmark, Conventions, Problem
 from benchmarks.errata import errata_for
 from benchmarks.source import load_problems
 from harness.grading import Grader, Outcome
+from harness.grading.rules import Decision, decide, structure
 
 GOLDS = Path(__file__).with_name("golds.txt").read_text(encoding="utf-8").splitlines()
 """Of every kind that the benchmarks have."""
@@ -229,3 +230,20 @@ def test_no_text_raises_or_takes_long(grader: Grader, answer: str, gold: str) ->
 def test_nothing_to_compare_is_never_correct(grader: Grader, text: str) -> None:
     for nothing in ("", "  ", "$$", r"\boxed{}"):
         assert not grader.grade_answer(nothing, text).correct
+
+
+integers = st.builds(
+    "{}{}{}".format, st.sampled_from(["", "-"]), st.sampled_from(["", "0"]), st.integers(0, 10**15)
+)
+
+
+@given(integers, integers, st.sampled_from([Conventions(), Conventions(relative_tolerance=0.05)]))
+@example("7", "07", Conventions())
+@example("0", "-0", Conventions())
+def test_integers_are_told_apart_at_once_as_their_structure_would(
+    gold: str, answer: str, conventions: Conventions
+) -> None:
+    slowly = structure(gold, answer, conventions)
+    assert slowly is not None
+    rule = "identical" if gold == answer else slowly.rule
+    assert decide(gold, answer, conventions) == Decision(slowly.comparison, rule)
