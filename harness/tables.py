@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from string import ascii_lowercase
-from typing import Any, Literal
+from typing import Any
 
 from tabulate import tabulate
 
 from benchmarks import BENCHMARKS
+from harness.cost import cost_of
+from harness.layout import Format, csv_table, shown_table
 from harness.ranking import Group, grouped
 from harness.record import Interval, Run, Score
 from harness.results import Result
 from harness.scores import distrust
 from harness.text import one_line
-
-Format = Literal["text", "markdown", "csv", "latex", "json"]
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        **{mark: "\\" + mark for mark in "&%$#_{}"},
-    }
-)
-_TABULATE = {"text": "simple", "markdown": "github", "latex": "latex_booktabs"}
 
 
 def percent(share: float) -> str:
@@ -162,9 +152,14 @@ def _without_errata(score: Score) -> list[str]:
 
 
 def run_fields(run: Run) -> dict[str, Any]:
-    """Return a run's record for JSON, with whether its scores can be trusted."""
+    """Return a run's record for JSON, with whether its scores can be trusted and what it took."""
     reasons = distrust(run.scores)
-    return {**run.model_dump(mode="json"), "trusted": not reasons, "untrusted": reasons}
+    return {
+        **run.model_dump(mode="json"),
+        "trusted": not reasons,
+        "untrusted": reasons,
+        "cost": asdict(cost_of(run)),
+    }
 
 
 def runs_table(results: Sequence[Result], form: Format) -> str:
@@ -177,7 +172,7 @@ def runs_table(results: Sequence[Result], form: Format) -> str:
     benchmarks = list(dict.fromkeys(name for result in results for name in result.scores))
     if form in ("csv", "json"):
         rows = [row for n, group in enumerate(groups) for row in _data_rows(group, n, benchmarks)]
-        return _csv(rows) if form == "csv" else json.dumps(_with_more(rows, groups), indent=2)
+        return csv_table(rows) if form == "csv" else json.dumps(_with_more(rows, groups), indent=2)
     notes = _Notes(groups)
     letters = _letters(groups)
     rows = [
@@ -185,20 +180,7 @@ def runs_table(results: Sequence[Result], form: Format) -> str:
         for letter, group in zip(letters, groups, strict=True)
         for row in _shown_rows(group, letter, benchmarks, notes)
     ]
-    headers = list(rows[0]) if rows else ["name", "average"]
-    body = [[_escaped(str(value), form) for value in row.values()] for row in rows]
-    align = ["left" if name in ("name", "run") else "right" for name in headers]
-    table = tabulate(body, headers, tablefmt=_TABULATE[form], disable_numparse=True, colalign=align)
-    return f"{table}\n\n{_joined(notes.lines(), form)}".rstrip()
-
-
-def _joined(lines: Sequence[str], form: Format) -> str:
-    """Put footnotes under a table so that each keeps a line of its own, also once rendered."""
-    if form == "markdown":
-        return "\n".join(f"- {_escaped(line, form)}" for line in lines)
-    if form == "latex":
-        return "\n\n".join(line.translate(_LATEX) for line in lines)
-    return "\n".join(lines)
+    return shown_table(rows, notes.lines(), form)
 
 
 class _Notes:
@@ -284,14 +266,6 @@ def _percent_of(result: Result, benchmark: str) -> str:
     return "" if score is None else f"{100 * score.accuracy:.2f}"
 
 
-def _escaped(text: str, form: Format) -> str:
-    """Keep a text from ending a cell of a Markdown table, or from being HTML in it.
-
-    Cells of a LaTeX table are escaped by tabulate.
-    """
-    return text.replace("|", "\\|").replace("<", "&lt;") if form == "markdown" else text
-
-
 def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
@@ -347,13 +321,3 @@ def _set_up(result: Result) -> dict[str, Any]:
         "limit": None if run is None else run.spec.limit,
         "grader": settings.get("grader"),
     }
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    if not rows:
-        return ""
-    target = io.StringIO()
-    writer = csv.DictWriter(target, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return target.getvalue().rstrip("\n")

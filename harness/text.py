@@ -1,5 +1,6 @@
-"""How things are written for people. What of a model's output reaches a terminal goes through here:
-it is hostile.
+"""How things are written for people.
+
+Model output is hostile: what of it reaches a terminal goes through here.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def test_the_default_view_answers_in_blocks_no_wider_than_a_terminal(sampled: Pa
     text = shown(sampled, "v1")
     blocks = text.split("\n\n")
     beginnings = [block.split()[0] for block in blocks]
-    assert beginnings == ["v1", "outcomes", "response", "accuracy", "several", "groups:"]
+    assert beginnings == ["v1", "outcomes", "response", "accuracy", "several", "groups:", "cost"]
     assert re.search(r"^demo +12/36 +33\.3 ", text, re.MULTILINE)
     assert blocks[1].split()[-4:] == ["demo", "12", "12", "12"]
     assert "pass@k   33.3   66.7  100.0" in text

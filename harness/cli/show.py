@@ -14,6 +14,7 @@ from harness.cli.options import json_option, results_option
 from harness.text import one_line, printable
 
 if TYPE_CHECKING:
+    from harness.record import Run
     from harness.results import Result
     from harness.summary import BenchmarkSummary
     from harness.verdicts import ProblemVerdicts
@@ -163,7 +164,9 @@ def _fields(result: Result) -> dict[str, Any]:
 
 def _sections(result: Result) -> Iterator[str]:
     """Yield what is shown of a result, a block at a time."""
-    from harness.cli.show_blocks import published_blocks, summary_blocks
+    from harness.cli.show_blocks import published_blocks
+    from harness.cost import cost_of
+    from harness.cost_table import cost_block
     from harness.tables import score_table
 
     record = result.run
@@ -173,12 +176,19 @@ def _sections(result: Result) -> Iterator[str]:
     yield f"{printable(record.name)}  {record.id}  {record.status}  {result.path}\n" + (
         score_table(record) if record.scores else "no scores yet: the run is not complete"
     )
-    if record.status != "complete":
-        return
+    if record.status == "complete":
+        yield from _verdict_blocks(result, record)
+    yield cost_block(cost_of(record))
+
+
+def _verdict_blocks(result: Result, record: Run) -> Iterator[str]:
+    """Yield what a complete run's verdicts say."""
+    from harness.cli.show_blocks import summary_blocks
+
     summaries = _summaries(result)
     if summaries is None:
         yield (
-            "stored without its verdicts, so that there is no more to say of it; "
+            "stored without its verdicts, so that there is no more to say of its scores; "
             f"to make them: python -m harness regrade {record.id}"
         )
         return

@@ -12,8 +12,8 @@ from benchmarks import UserError
 from harness.cli.options import json_option, results_option
 
 if TYPE_CHECKING:
+    from harness.layout import Format
     from harness.results import Result
-    from harness.tables import Format
 
 FORMATS = ("text", "markdown", "csv", "latex", "json")
 MARKDOWN, CSV = "TABLE.md", "table.csv"
@@ -33,6 +33,7 @@ Made by `python -m harness table --write` from the stored runs and published res
     "--write", is_flag=True, help=f"Write {MARKDOWN} and {CSV} into the results folder instead."
 )
 @click.option("--check", is_flag=True, help="Say whether those two files are current.")
+@click.option("--cost", is_flag=True, help="Tokens, time and money of each run instead of scores.")
 @results_option
 @json_option
 def command(
@@ -41,6 +42,7 @@ def command(
     format_: Format,
     write: bool,
     check: bool,
+    cost: bool,
     results: Path,
     as_json: bool,
 ) -> None:
@@ -49,24 +51,41 @@ def command(
     RUNS are named by version, tag, id or folder. Rows that were not measured alike are marked,
     and a footnote says in what they differ; rows that cannot be told apart share a rank.
     """
+    from harness.cost_table import cost_table
     from harness.results import find_result, list_results
     from harness.tables import runs_table
 
     if write and check:
         raise click.UsageError("--write makes the files, --check only looks at them: give one")
     if write or check:
-        if runs or tag:
-            raise click.UsageError("--write and --check are about all the runs: name none")
+        if runs or tag or cost:
+            raise click.UsageError(
+                "--write and --check are about the scores of all the runs: name none, and no --cost"
+            )
         _write_or_check(results, write=write)
         return
     found = [find_result(results, asked) for asked in runs] if runs else list_results(results)
     found = [one for one in found if tag is None or (one.run and tag in one.run.tags)]
+    if cost:
+        found = _with_cost(found, named=bool(runs))
     if not found and not (as_json or format_ == "json"):
         raise click.ClickException(
             f"no complete run{f' tagged {tag}' if tag else ''} under {results / 'runs'}; "
             "make one: python -m harness eval --model demo --benchmarks demo"
         )
-    click.echo(runs_table(found, "json" if as_json else format_))
+    table = cost_table if cost else runs_table
+    click.echo(table(found, "json" if as_json else format_))
+
+
+def _with_cost(found: list[Result], *, named: bool) -> list[Result]:
+    """Return the runs; a published result that was asked for by name is refused."""
+    published = [one.name for one in found if one.run is None]
+    if named and published:
+        raise UserError(
+            f"--cost: {', '.join(published)} is published, and nobody states what it took; "
+            "name stored runs, or none for all of them"
+        )
+    return [one for one in found if one.run is not None]
 
 
 def _write_or_check(results: Path, *, write: bool) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness.cost import cost_of
+from harness.cost_table import cost_facts
 from harness.record import Run
 from harness.results import Result
 
@@ -66,6 +68,7 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "engine", ", ".join(versions) or run.identity.engine.name
     yield "grader", run.identity.grader
     yield "harness", run.harness_version
+    yield from cost_facts(cost_of(run))
 
 
 def _training_facts(result: Result) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,60 @@
+"""A table in the forms that people ask for: rows and footnotes in, text out. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from tabulate import tabulate
+
+Format = Literal["text", "markdown", "csv", "latex", "json"]
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{mark: "\\" + mark for mark in "&%$#_{}"},
+    }
+)
+_TABULATE = {"text": "simple", "markdown": "github", "latex": "latex_booktabs"}
+
+
+def shown_table(rows: Sequence[Mapping[str, str]], notes: Sequence[str], form: Format) -> str:
+    """Return rows under their common keys, and footnotes, as text, Markdown or LaTeX."""
+    headers = list(rows[0]) if rows else ["name", "average"]
+    body = [[_escaped(str(value), form) for value in row.values()] for row in rows]
+    align = ["left" if name in ("name", "run") else "right" for name in headers]
+    table = tabulate(body, headers, tablefmt=_TABULATE[form], disable_numparse=True, colalign=align)
+    if form == "latex":
+        table = table.replace("≥", r"$\geq$")  # tabulate leaves it, and pdflatex lacks it
+    return f"{table}\n\n{_joined(notes, form)}".rstrip()
+
+
+def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as CSV under their common keys; nothing of none."""
+    if not rows:
+        return ""
+    target = io.StringIO()
+    writer = csv.DictWriter(target, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return target.getvalue().rstrip("\n")
+
+
+def _joined(lines: Sequence[str], form: Format) -> str:
+    """Put footnotes under a table so that each keeps a line of its own, also once rendered."""
+    if form == "markdown":
+        return "\n".join(f"- {_escaped(line, form)}" for line in lines)
+    if form == "latex":
+        return "\n\n".join(line.translate(_LATEX) for line in lines)
+    return "\n".join(lines)
+
+
+def _escaped(text: str, form: Format) -> str:
+    """Keep a text from ending a cell of a Markdown table, or from being HTML in it.
+
+    Cells of a LaTeX table are escaped by tabulate.
+    """
+    return text.replace("|", "\\|").replace("<", "&lt;") if form == "markdown" else text
