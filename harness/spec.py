@@ -90,6 +90,17 @@ class Server(Frozen):
     """Of a million response tokens."""
 
 
+class Cluster(Frozen):
+    """The Ray cluster of the `ray` engine."""
+
+    address: str | None = None
+    """None starts Ray on this machine, and never joins a cluster that happens to be there."""
+    replicas: Annotated[int, Field(ge=1)] = 1
+    """vLLM engines, each with a whole copy of the model."""
+    wait: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds until every replica has a node."""
+
+
 class EngineSpec(Frozen):
     """What turns prompts into responses."""
 
@@ -107,6 +118,7 @@ class EngineSpec(Frozen):
     deterministic: bool = False
     """Responses that do not depend on what else is in the batch; refused where there are none."""
     server: Server = Field(default_factory=Server)
+    cluster: Cluster = Field(default_factory=Cluster)
     args: dict[str, Any] = Field(default_factory=dict)
     """Handed to the engine as they are."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -49,6 +50,9 @@ FLAGS = {
     "responses": ("engine", "responses"),
     "tensor_parallel": ("engine", "tensor_parallel"),
     "deterministic": ("engine", "deterministic"),
+    "replicas": ("engine", "cluster", "replicas"),
+    "ray_address": ("engine", "cluster", "address"),
+    "node_wait": ("engine", "cluster", "wait"),
     "base_url": ("engine", "server", "base_url"),
     "key_variable": ("engine", "server", "key_variable"),
     "concurrency": ("engine", "server", "concurrency"),
@@ -91,7 +95,9 @@ PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
 @click.option("--top-k", type=click.IntRange(0), help="0 keeps every token.  [default: 0]")
 @click.option("--max-tokens", type=click.IntRange(1), help="Of a response.  [default: 2048]")
 @click.option("--seed", type=int, help="Of the run.  [default: 0]")
-@click.option("--engine", metavar="ENGINE", help="vllm, openai, hf or replay.  [default: vllm]")
+@click.option(
+    "--engine", metavar="ENGINE", help="vllm, ray, openai, hf or replay.  [default: vllm]"
+)
 @click.option("--responses", type=click.Path(), help="Saved responses, for --engine replay.")
 @click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
 @click.option(
@@ -125,6 +131,18 @@ PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
     is_flag=True,
     help="Responses that do not depend on the batch: other kernels on a GPU, one at a time on "
     "a CPU.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1),
+    help="Copies of the model, for --engine ray.  [default: 1]",
+)
+@click.option("--ray-address", metavar="ADDRESS", help="Of a cluster.  [default: Ray of our own]")
+@click.option(
+    "--node-wait",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Until every replica has a node.  [default: 600]",
 )
 @click.option("--base-url", metavar="URL", help="Of an OpenAI-compatible server, up to /v1.")
 @click.option(
@@ -334,11 +352,12 @@ def _reusable(plan: Plan, root: Path, asked: str) -> tuple[str, Iterator[Sample]
 
 
 def _adopt(folder: RunFolder, other: str, samples: Iterable[Sample]) -> None:
-    adopted = 0
-    for adopted, sample in enumerate(samples, 1):  # noqa: B007 - counted for the record
+    reused = Counter(folder.run.reused)
+    for sample in samples:
         if sample.key not in folder.samples:
             folder.append(sample)
-    folder.update(folder.run.model_copy(update={"reused": {other: adopted}}))
+            reused[other] += 1
+    folder.update(folder.run.model_copy(update={"reused": dict(reused)}))
 
 
 def _interrupted(plan: Plan, folder: RunFolder) -> str:
@@ -349,23 +368,23 @@ def _interrupted(plan: Plan, folder: RunFolder) -> str:
 
 
 def _print_run(run: Run, path: Path, *, as_json: bool) -> None:
+    from harness.cost import cost_of
+    from harness.cost_table import cost_facts
     from harness.tables import run_fields, score_table
 
     if as_json:
         click.echo(json.dumps(run_fields(run), ensure_ascii=False, indent=2))
         return
     click.echo(score_table(run))
-    total = run.phases
     for other, count in run.reused.items():
         click.echo(f"{count} samples adopted from {other}")
+    cost = "\n".join(f"{name}: {text}" for name, text in cost_facts(cost_of(run)))
     with suppress(ValueError):  # a results folder outside the working directory stays absolute
         path = path.resolve().relative_to(Path.cwd())
     click.echo(
         f"\n{run.name}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
         f"grader {run.identity.grader}"
-        f"\n{sum(s.samples for s in run.scores)} samples: prepare {total.prepare:.1f} s, "
-        f"engine start {total.engine_start:.1f} s, generate {total.generate:.1f} s, "
-        f"finish {total.finish:.1f} s"
+        f"\n{cost}"
         f"\nstored in {path}"
         f"\nnext: python -m harness show {run.id} --wrong"
     )

@@ -8,6 +8,7 @@ ENGINES: Registry[type[Engine]] = Registry(
     group="harness.engines",
     builtin={
         "vllm": "harness.engines.vllm:VllmEngine",
+        "ray": "harness.engines.ray:RayEngine",
         "openai": "harness.engines.openai:OpenaiEngine",
         "hf": "harness.engines.hf:HfEngine",
         "replay": "harness.engines.replay:ReplayEngine",

@@ -82,7 +82,6 @@ class OpenaiEngine(Engine):
         return {
             "url": find_url(spec.server),
             "args": spec.args,
-            **({"deterministic": cls.determinism(spec)} if spec.deterministic else {}),
         }
 
     @classmethod

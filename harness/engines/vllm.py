@@ -56,20 +56,33 @@ class VllmEngine(Engine):
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield completions at the step that finishes them, with the window kept full."""
-        from vllm import RequestOutput
-
         owed = iter(requests)
-        engine = self.llm.llm_engine
         while True:
-            for request in islice(owed, WINDOW - len(self._names)):
-                failed = self._add(request)
+            for request in islice(owed, WINDOW - self.under_way):
+                failed = self.add(request)
                 if failed is not None:
                     yield failed
-            if not self._names:
+            if not self.under_way:
                 return
-            for output in engine.step():
-                if isinstance(output, RequestOutput) and output.finished:
-                    yield self._completion(output)
+            yield from self.step()
+
+    @property
+    def under_way(self) -> int:
+        """How many requests were added and are not done."""
+        return len(self._names)
+
+    @property
+    def width(self) -> int:
+        """How many requests the engine computes at once, at most."""
+        return int(self.llm.llm_engine.vllm_config.scheduler_config.max_num_seqs)
+
+    def step(self) -> Iterator[Completion]:
+        """Wait for the engine's next step, and yield what it finished; it may be nothing."""
+        from vllm import RequestOutput
+
+        for output in self.llm.llm_engine.step():
+            if isinstance(output, RequestOutput) and output.finished:
+                yield self._completion(output)
 
     def forget(self) -> None:
         """Drop the cached prefixes."""
@@ -92,7 +105,8 @@ class VllmEngine(Engine):
                 core.outputs_queue.put(RuntimeError("its process is gone"))
                 return
 
-    def _add(self, request: Request) -> Completion | None:
+    def add(self, request: Request) -> Completion | None:
+        """Queue a request; return its completion if vLLM refuses it."""
         name = f"{request.key.problem_id}#{request.key.index}"
         try:
             self.llm.llm_engine.add_request(
