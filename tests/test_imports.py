@@ -55,7 +55,7 @@ def test_grading_stands_alone(path: Path) -> None:
 
 LENT = (
     "harness.grading", "harness.extraction", "harness.checkpoint", "harness.lineage",
-    "harness.spec", "harness.orphans", "harness.text",
+    "harness.spec", "harness.guard", "harness.orphans", "harness.text",
 )  # fmt: skip
 """What `trainers` may use of the harness."""
 

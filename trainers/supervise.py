@@ -1,6 +1,6 @@
 """Run a training, and leave nothing of it behind however it ends.
 
-The command runs below a guard (`trainers.guard`), which ends everything that the command
+The command runs below a guard (`harness.guard`), which ends everything that the command
 started: when it is done, when we are asked to stop, and when this process is killed. Should
 the guard itself be killed, the rest is found by a mark in the environment and by its session,
 at the latest when the same folder is used again.
@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -28,8 +27,8 @@ from typing import IO, Any, cast
 import psutil
 
 from benchmarks.errors import UserError
+from harness.guard import HOPELESS, INTERRUPT, KILL, POLL, guard_command, send
 from harness.orphans import DRIVER
-from trainers.guard import HOPELESS, INTERRUPT, KILL, POLL, send
 
 MARK = "HARNESS_TRAINING"
 """The environment variable by which a training's processes are known; its value is unique."""
@@ -39,7 +38,6 @@ TICK = 0.5
 """Seconds between two calls of ``on_tick``."""
 LET_GO = 45.0
 """Seconds in which the guard of a killed holder has to end what it guards."""
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +200,7 @@ class _Training:
         try:
             with log.open("ab") as output:
                 self._guard = subprocess.Popen(
-                    [*_guard_command(), str(grace), *command],
+                    [*guard_command(), str(grace), *command],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
@@ -266,9 +264,3 @@ class _Training:
         self._orders.close()
         self._reports.close()
         return self._guard.wait() == 0
-
-
-def _guard_command() -> list[str]:
-    # -P and the path at the end: the folder it runs in may hold modules of our names.
-    begin = f"import sys; sys.path.append({str(_ROOT)!r}); from trainers.guard import main"
-    return [sys.executable, "-P", "-c", f"{begin}; sys.exit(main())"]

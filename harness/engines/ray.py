@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.leases import MOST_DEATHS, Leases
+from harness.engines.ray_host import RayHost, own_ray_environment
 from harness.engines.replica import Replica
 from harness.engines.vllm import VllmEngine
 from harness.environment import installed_versions
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
 
 LOOK = 1.0
 """Seconds between two looks at whether a replica still waits for a node."""
-STORE_BYTES = 128 << 20
-"""Of Ray's object store on this machine, which would take a third of the memory."""
 MOST_FRUITLESS = 3
 """Deaths in a row, a replica, with no response between them: it will not get better."""
 CONNECT_SECONDS = CLOSE_SECONDS = 10.0
@@ -55,18 +55,18 @@ class RayEngine(Engine):
 
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
+        _import_ray(setup.spec.cluster)
         self._fruitless = 0
-        cluster = setup.spec.cluster
-        _connect(cluster)
         self._crew: list[_Handle] = []
-        try:
+        with ExitStack() as opened:
+            self._connect(setup.spec.cluster.address, opened)
+            opened.callback(self._end_crew)
             needs = _needs(setup.spec)
-            self._crew = [_Handle(number, setup, needs) for number in range(cluster.replicas)]
+            crew = range(setup.spec.cluster.replicas)
+            self._crew = [_Handle(number, setup, needs) for number in crew]
             while not all(handle.ready for handle in self._crew):
                 list(self._next(Leases(())))
-        except BaseException:
-            self.close()
-            raise
+            self._opened = opened.pop_all()
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
@@ -94,16 +94,40 @@ class RayEngine(Engine):
 
     def close(self) -> None:
         """End the replicas, and Ray if it is our own."""
+        self._opened.close()
+
+    def _connect(self, address: str | None, opened: ExitStack) -> None:
+        """Join the cluster at an address, or a Ray of our own."""
         import ray
 
-        with suppress(Exception):  # whoever does not end by itself is killed
-            ray.get(
-                [one.actor.close.remote() for one in self._crew if one.ready],
-                timeout=CLOSE_SECONDS,
+        if address is None:
+            host = RayHost()
+            opened.callback(host.close)
+        else:
+            _check_address(address)
+        # Ray prints what it thinks of deaths to standard output, where a table or JSON is due.
+        opened.enter_context(redirect_stdout(sys.stderr))
+        try:
+            ray.init(
+                address=host.address if address is None else address,
+                logging_level="ERROR",
+                log_to_driver=False,
             )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"--engine ray: the cluster at {address or 'this machine'} cannot be joined: "
+                f"{_last_line(error)}; `ray status` says whether one runs here"
+            ) from error
+        opened.callback(ray.shutdown)
+
+    def _end_crew(self) -> None:
+        import ray
+
+        if ready := [handle for handle in self._crew if handle.ready]:
+            with suppress(Exception):  # whoever does not end by itself is killed
+                ray.get([handle.actor.close.remote() for handle in ready], timeout=CLOSE_SECONDS)
         for handle in self._crew:
             handle.kill()
-        ray.shutdown()
 
     def _next(self, leases: Leases[int]) -> Iterator[Completion]:
         """Wait for whatever a replica says next, and yield what is finished by it."""
@@ -257,31 +281,18 @@ class _Handle:
         self.waits = self.actor.place.remote()
 
 
-def _connect(cluster: Cluster) -> None:
+def _import_ray(cluster: Cluster) -> None:
+    """Import Ray, after its environment is made: it is read just once."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if cluster.address is None:
+        os.environ.update(own_ray_environment())
     try:
-        import ray
+        import ray  # noqa: F401 - only whether it can be
     except ImportError as error:
         raise UserError(
             f"--engine ray: Ray cannot be imported ({error}); install it: "
             "pip install 'math-harness[ray]'"
-        ) from error
-    if cluster.address:
-        _check_address(cluster.address)
-    ours: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
-    try:
-        ray.init(
-            address=cluster.address or "local",
-            logging_level="ERROR",
-            log_to_driver=False,
-            **({} if cluster.address else ours),
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"the cluster at {cluster.address}" if cluster.address else "Ray on this machine"
-        raise UserError(
-            f"--engine ray: {where} cannot be reached: {_last_line(error)}; "
-            "`ray status` says whether one runs (--ray-address auto joins the one here)"
         ) from error
 
 

@@ -1,11 +1,11 @@
-"""The process between the harness and a training: when either ends, all that was started ends.
+"""The process between the harness and a command: when either ends, all that was started ends.
 
-A training leaves its process group and its session (Ray's daemons, vLLM's engines), and some
-of its processes overwrite their own environment with their title, so neither a group nor a
-mark finds them all. This process is a subreaper: the kernel hands it every orphan among its
-descendants, so that whatever the training started, and nothing else, is below it. It is a
-process of its own because the harness may be killed with -9 and must not leave the training
-behind.
+A training, or a Ray of our own, leaves its process group and its session (Ray's daemons,
+vLLM's engines), and some of its processes overwrite their own environment with their title, so
+neither a group nor a mark finds them all. This process is a subreaper: the kernel hands it every
+orphan among its descendants, so that whatever the command started, and nothing else, is below
+it. It is a process of its own because the harness may be killed with -9 and must not leave the
+command behind.
 
 From its standard input it reads orders: `INTERRUPT` and `KILL`; the end of the input says that
 the harness is gone. To its standard output it writes the command's process id, then its exit
@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -36,6 +37,14 @@ POLITE = 5.0
 HOPELESS = 30.0
 """Seconds of killing after which a process is reported as one that cannot be killed."""
 _PR_SET_CHILD_SUBREAPER = 36
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def guard_command() -> list[str]:
+    """Return the beginning of a command line that is guarded: grace and command follow."""
+    # -P and the path at the end: the folder it runs in may hold modules of our names.
+    begin = f"import sys; sys.path.append({str(_ROOT)!r}); from harness.guard import main"
+    return [sys.executable, "-P", "-c", f"{begin}; sys.exit(main())"]
 
 
 class Orders:
