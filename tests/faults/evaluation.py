@@ -223,7 +223,7 @@ def _kind(process: psutil.Process) -> str:
         return "gone"
     if WORKER in title:
         return "grader"
-    if title.startswith("ray::"):
+    if title.startswith("ray::Replica"):
         return "replica"
     # vLLM names its process only when it has imported itself; until then it is a spawned one.
     spawned = "multiprocessing.spawn" in title or "--multiprocessing-fork" in title
