@@ -642,9 +642,10 @@ def test_the_endpoint_and_the_model_decide_and_how_it_is_asked_does_not(
 
 
 def test_a_server_promises_no_determinism() -> None:
-    asked = EngineSpec(name="openai", server=Server(base_url="http://a"), deterministic=True)
-    with pytest.raises(UserError, match="openai"):
-        OpenaiEngine.settings(asked)
+    server = Server(base_url="http://127.0.0.1:8000/v1")
+    engine = EngineSpec(name="openai", server=server, deterministic=True)
+    with pytest.raises(UserError, match="the openai engine cannot promise"):
+        prepare(spec("x").model_copy(update={"engine": engine}))
 
 
 def test_the_sum_of_a_prompt_is_over_what_is_sent_and_replays_keep_theirs(tmp_path: Path) -> None:
