@@ -14,6 +14,7 @@ from harness.prompts import Prompt
 from harness.sample import SampleKey
 
 PROMPT = Prompt(text="1 + 1 = ?")
+LAST_TRY = MOST_DEATHS - 1
 
 
 def request(number: int) -> Request:
@@ -39,6 +40,8 @@ class World:
             self.under_way[holder].extend(dealt)
             held = self.leases.held(holder)
             assert len(self.under_way[holder]) == held <= self.widths[holder]
+            suspects = [one for one in self.under_way[holder] if self.deaths[one.key] == LAST_TRY]
+            assert not suspects or held == 1, "a suspect is tried alone"
 
     def finish(self, holder: int) -> None:
         if not self.under_way[holder]:
@@ -61,9 +64,11 @@ class World:
     def finish_all(self) -> None:
         self.deal()
         while any(self.under_way.values()):
+            assert not self.leases.over
             for holder in self.widths:
                 self.finish(holder)
             self.deal()
+        assert self.leases.over
 
 
 @given(
@@ -104,3 +109,28 @@ def test_what_a_death_left_goes_first_and_a_stranger_has_nothing() -> None:
     leases.died("a")
     assert [one.key.index for one in leases.deal({"b": 3})["b"]] == [0, 1, 2]
     assert leases.died("never dealt") == ([], [])
+
+
+def test_what_the_dead_had_under_way_is_still_owed_while_nobody_holds_anything() -> None:
+    """A run would end without it, if whoever died was the last at work."""
+    leases: Leases[str] = Leases(requests(2))
+    leases.deal({"a": 8})
+    leases.died("a")
+    assert not leases.over
+    assert leases.deal({}) == {}
+    assert not leases.over
+
+
+def test_one_poisonous_request_costs_its_neighbours_nothing() -> None:
+    leases: Leases[str] = Leases(requests(20))
+    ended: list[int] = []
+    for _ in range(100):
+        dealt = [one.key.index for one in leases.deal({"a": 8})["a"]]
+        if 3 in dealt:
+            ended += [-one.key.index for one in leases.died("a").given_up]
+        else:
+            for index in dealt:
+                leases.done("a", SampleKey("p", index))
+                ended.append(index)
+    assert leases.over
+    assert sorted(ended) == sorted([-3, *(index for index in range(20) if index != 3)])

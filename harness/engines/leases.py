@@ -1,8 +1,9 @@
 """Which request is under way where, when whoever holds it may die. Pure.
 
 A request is leased to one holder at a time. The requests of a holder that dies are leased
-again before any new one; a request that was under way at several deaths is taken for their
-cause, and given up.
+again before any new one. All that a holder has under way dies together, so what was under way at
+several deaths is only suspected of them: it is tried once more, at the end and alone, and given
+up if that is a death too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from harness.sample import SampleKey
 
 Holder = TypeVar("Holder")
 MOST_DEATHS = 3
-"""A request that was under way at so many deaths is not asked again."""
+"""A request that was under way at so many deaths, alone at the last, is not asked again."""
 
 
 class Returned(NamedTuple):
@@ -31,9 +32,16 @@ class Leases(Generic[Holder]):
 
     def __init__(self, requests: Iterable[Request]) -> None:
         self._new = iter(requests)
+        self._drained = False
         self._again: deque[Request] = deque()
+        self._suspects: deque[Request] = deque()
         self._held: dict[Holder, dict[SampleKey, Request]] = {}
         self._deaths: Counter[SampleKey] = Counter()
+
+    @property
+    def over(self) -> bool:
+        """Whether every request has ended."""
+        return self._drained and not (self._again or self._suspects or any(self._held.values()))
 
     def held(self, holder: Holder) -> int:
         """Return how many requests are under way there."""
@@ -46,11 +54,11 @@ class Leases(Generic[Holder]):
         pulled as they are handed out, and no more of them.
         """
         dealt: dict[Holder, list[Request]] = {holder: [] for holder in widths}
-        while free := [holder for holder in widths if self.held(holder) < widths[holder]]:
-            request = self._again.popleft() if self._again else next(self._new, None)
+        while free := [holder for holder in widths if self._has_room(holder, widths[holder])]:
+            least = min(free, key=self.held)
+            request = self._next(alone=not self.held(least))
             if request is None:
                 break
-            least = min(free, key=self.held)
             self._held.setdefault(least, {})[request.key] = request
             dealt[least].append(request)
         return dealt
@@ -67,8 +75,26 @@ class Leases(Generic[Holder]):
         returned = Returned([], [])
         for key, request in self._held.pop(holder, {}).items():
             self._deaths[key] += 1
-            (returned.given_up if self._deaths[key] >= MOST_DEATHS else returned.again).append(
-                request
-            )
-        self._again.extend(returned.again)
+            if self._deaths[key] >= MOST_DEATHS:
+                returned.given_up.append(request)
+            else:
+                returned.again.append(request)
+                (self._suspects if self._is_suspect(key) else self._again).append(request)
         return returned
+
+    def _has_room(self, holder: Holder, width: int) -> bool:
+        held = self._held.get(holder, {})
+        return len(held) < width and not any(map(self._is_suspect, held))
+
+    def _next(self, *, alone: bool) -> Request | None:
+        if self._again:
+            return self._again.popleft()
+        request = next(self._new, None)
+        if request is None:
+            self._drained = True
+            if alone and self._suspects:
+                return self._suspects.popleft()
+        return request
+
+    def _is_suspect(self, key: SampleKey) -> bool:
+        return self._deaths[key] == MOST_DEATHS - 1

@@ -41,8 +41,6 @@ LOOK = 1.0
 MOST_FRUITLESS = 3
 """Deaths in a row, a replica, with no response between them: it will not get better."""
 CONNECT_SECONDS = CLOSE_SECONDS = 10.0
-# Ray gives an actor as many threads as processors; vLLM would bind those of all to the same ones.
-UNBOUND = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1"}
 """Environment of the driver unless the user's says otherwise: no telemetry, no second telling."""
 
@@ -66,6 +64,11 @@ class RayEngine(Engine):
             self._crew = [_Handle(number, setup, needs) for number in crew]
             while not all(handle.ready for handle in self._crew):
                 list(self._next(Leases(())))
+                for handle in self._crew:  # a crew that is not whole starts nothing
+                    if handle.overdue:
+                        raise handle.without_node()
+                if all(handle.placed for handle in self._crew):
+                    self._open_placed()
             self._opened = opened.pop_all()
 
     @classmethod
@@ -74,7 +77,11 @@ class RayEngine(Engine):
         return VllmEngine.determinism(spec)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Yield completions as they come back, with every replica kept full."""
+        """Yield completions as they come back, with every replica kept full.
+
+        One that has lost its node is waited for while no other is at work, for the time that
+        was asked for; the others go on without it, and it joins them when it has a node again.
+        """
         leases: Leases[int] = Leases(requests)
         while True:
             room = {one.number: one.width for one in self._crew if one.ready and not one.waits}
@@ -82,9 +89,12 @@ class RayEngine(Engine):
             for handle in self._crew:
                 if handle.number in room and leases.held(handle.number):
                     handle.step(dealt[handle.number])
-            if not any(leases.held(handle.number) for handle in self._crew):
+            if leases.over:
                 return
             yield from self._next(leases)
+            self._open_placed()
+            if all(handle.overdue for handle in self._crew):
+                raise self._crew[0].without_node()
 
     def forget(self) -> None:
         """Drop the cached prefixes of every replica."""
@@ -123,9 +133,10 @@ class RayEngine(Engine):
     def _end_crew(self) -> None:
         import ray
 
-        if ready := [handle for handle in self._crew if handle.ready]:
+        # One that computes would hear of it only when it is done; it is killed at once.
+        if idle := [handle for handle in self._crew if handle.ready and not handle.waits]:
             with suppress(Exception):  # whoever does not end by itself is killed
-                ray.get([handle.actor.close.remote() for handle in ready], timeout=CLOSE_SECONDS)
+                ray.get([handle.actor.close.remote() for handle in idle], timeout=CLOSE_SECONDS)
         for handle in self._crew:
             handle.kill()
 
@@ -144,12 +155,11 @@ class RayEngine(Engine):
             else:
                 self._fruitless = 0 if completions else self._fruitless
                 yield from (one for one in completions if leases.done(handle.number, one.key))
-        if all(handle.placed for handle in self._crew):  # a crew that is not whole starts nothing
-            for handle in self._crew:
-                if not (handle.ready or handle.waits):
-                    handle.open()
+
+    def _open_placed(self) -> None:
         for handle in self._crew:
-            handle.check_place()
+            if handle.placed and not (handle.ready or handle.waits):
+                handle.open()
 
     def _lost(self, handle: _Handle, leases: Leases[int], error: Exception) -> Iterator[Completion]:
         """Start a replica again; yield the requests that are taken for the cause of its deaths."""
@@ -249,17 +259,21 @@ class _Handle:
         with suppress(Exception):  # it is dead, or Ray is
             ray.kill(self.actor)
 
-    def check_place(self) -> None:
-        """Raise UserError if it has waited too long for a node."""
+    @property
+    def overdue(self) -> bool:
+        """Whether it has waited too long for a node."""
+        waited = time.monotonic() - self._since
+        return not self.placed and waited > self._setup.spec.cluster.wait
+
+    def without_node(self) -> UserError:
+        """Return what is to be said when it is overdue."""
         import ray
 
-        wait = self._setup.spec.cluster.wait
-        if self.placed or time.monotonic() - self._since <= wait:
-            return
+        cluster = self._setup.spec.cluster
         has = {name: count for name, count in ray.cluster_resources().items() if ":" not in name}
-        raise UserError(
-            f"--engine ray: replica {self.number + 1} of {self._setup.spec.cluster.replicas} has "
-            f"no node after {wait:g} s: each needs {_listed(self._needs)}, the whole cluster has "
+        return UserError(
+            f"--engine ray: replica {self.number + 1} of {cluster.replicas} has no node after "
+            f"{cluster.wait:g} s: each needs {_listed(self._needs)}, the whole cluster has "
             f"{_listed(has)}; ask for fewer (--replicas, --tp), or wait longer (--node-wait)"
         )
 
@@ -274,7 +288,6 @@ class _Handle:
             .options(
                 num_cpus=self._needs.get("CPU", 0),
                 num_gpus=self._needs.get("GPU", 0),
-                runtime_env={"env_vars": UNBOUND},
             )
             .remote()
         )

@@ -6,6 +6,7 @@ request is done. vLLM's own process goes on computing between two steps.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from socket import gethostname
 from typing import Any
@@ -20,6 +21,9 @@ class Replica:
     """An engine that is opened after the actor has its place, so that the two can be told apart."""
 
     def __init__(self) -> None:
+        # Ray gives an actor as many threads as processors; vLLM would bind those of all replicas
+        # to the same ones. Not by Ray's runtime environment, for which it starts an agent.
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         self._engine: VllmEngine | None = None
 
     def place(self) -> str:

@@ -183,6 +183,7 @@ def _open(setup: EngineSetup) -> LLM:
         **_platform_settings(
             weights=sum(file.stat().st_size for file in setup.model.path.glob("*.safetensors")),
             seeded=setup.sampling.temperature > 0,
+            replicas=spec.cluster.replicas,
         ),
         **spec.args,
         **invariance,
@@ -197,7 +198,7 @@ def _open(setup: EngineSetup) -> LLM:
         ) from error
 
 
-def _platform_settings(*, weights: int, seeded: bool) -> dict[str, Any]:
+def _platform_settings(*, weights: int, seeded: bool, replicas: int) -> dict[str, Any]:
     from vllm.platforms import current_platform
 
     if not current_platform.is_cpu():
@@ -206,7 +207,8 @@ def _platform_settings(*, weights: int, seeded: bool) -> dict[str, Any]:
 
     # Four times the weights keep a batch full; more would only be zeroed at every start.
     least, most = CPU_CACHE_BYTES
-    cache = min(max(least, 4 * weights), most, psutil.virtual_memory().available // 4)
+    share = psutil.virtual_memory().available // (4 * replicas)
+    cache = min(max(least, 4 * weights), most, share)
     settings: dict[str, Any] = {"kv_cache_memory_bytes": cache}
     if seeded:
         # A prompt that is split over two steps has its generator rewound, which torch
