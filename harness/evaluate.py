@@ -6,9 +6,10 @@ It draws what the run's folder still owes, and grades while the engine works.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,13 +18,20 @@ from typing import Protocol
 from benchmarks import Problem, UserError
 from harness.engines import ENGINES, Completion, Engine, EngineSetup, Request
 from harness.graded import Graded, table_batches
-from harness.grading import Grader, Outcome, Verdict
-from harness.plan import Asked, Plan
+from harness.grading import Grader, Undecided, Verdict
+from harness.judging import judge_sample_by_rules
+from harness.plan import Plan
 from harness.record import Phases, Run, Usage
 from harness.sample import Sample, SampleKey
 from harness.scores import average, score
+from harness.second_judge import BATCH, SecondJudge
 from harness.store import RunFolder
 from harness.verdicts import ProblemVerdicts, problem_verdicts, to_lines
+
+MANY_SAMPLES = 10_000
+"""From here on a second process grades, too; for fewer it is not worth its start."""
+LONGEST_KEPT = 1.0
+"""Seconds that a sample may wait for others to be graded with."""
 
 
 class Watcher(Protocol):
@@ -56,11 +64,12 @@ def evaluate(
     """
     if folder.run.status == "complete":
         return folder.run
-    grading = _Grading(plan, grader, watcher)
-    for sample in folder.samples.values():
-        grading.submit(sample)
-    _draw(_Queue(plan, folder, lengths or {}), plan, folder, grading, watcher, engine)
-    return _complete(plan, folder, grading, watcher)
+    with closing(_Grading(plan, folder, grader, watcher)) as grading:
+        for sample in folder.samples.values():
+            grading.judge(sample)
+        _draw(_Queue(plan, folder, lengths or {}), plan, folder, grading, watcher, engine)
+        watcher.stage("grading the last responses")
+        return _complete(plan, folder, grading)
 
 
 class _Queue:
@@ -246,9 +255,17 @@ def sample_of(completion: Completion, request: Request) -> Sample:
 class _Grading:
     """The verdicts of a run, and those under way; the engine never waits for them."""
 
-    def __init__(self, plan: Plan, grader: Grader, watcher: Watcher) -> None:
-        self._style, self._asked = plan.style, plan.asked()
+    def __init__(self, plan: Plan, folder: RunFolder, grader: Grader, watcher: Watcher) -> None:
+        self._read, self._asked = plan.style.read, plan.asked()
         self._grader, self._watcher = grader, watcher
+        self._journal = folder.samples
+        self._second = None
+        if plan.samples - len(folder.samples) >= MANY_SAMPLES and len(os.sched_getaffinity(0)) > 1:
+            with suppress(OSError):  # then there is one judge, as for fewer samples
+                self._second = SecondJudge(folder.samples.path, self._asked, plan.style.name)
+        self._batch: list[Sample] = []
+        self._batch_begins = self._journal.end
+        self._batch_began = time.monotonic()
         self._verdicts: dict[str, list[Verdict | Future[Verdict] | None]] = {
             problem.id: [None] * plan.spec.sampling.samples_for(name)
             for name, problems in plan.problems.items()
@@ -256,13 +273,55 @@ class _Grading:
         }
 
     def submit(self, sample: Sample) -> None:
+        """Have the sample graded that was appended to the journal last."""
+        if self._second is None:
+            self.judge(sample)
+            return
+        self._batch.append(sample)
+        waited = time.monotonic() - self._batch_began
+        if len(self._batch) == BATCH or waited > LONGEST_KEPT:
+            self._hand_over(self._second)
+
+    def judge(self, sample: Sample) -> None:
+        """Grade a sample here and now, as far as it needs no worker."""
         asked = self._asked[sample.problem_id]
-        verdict = judge_sample(sample, asked, read=self._style.read, grader=self._grader)
-        self._verdicts[sample.problem_id][sample.index] = verdict
-        if isinstance(verdict, Verdict):
-            self._watcher.graded(sample.key, verdict)
+        self._note(sample, judge_sample_by_rules(sample, asked, read=self._read))
+
+    def finish(self) -> None:
+        """See to it that every sample is with a worker, or has its verdict."""
+        if self._second is not None:
+            self._hand_over(self._second)
+            self._take(self._second, wait=True)
+
+    def close(self) -> None:
+        """End the second judge."""
+        if self._second is not None:
+            self._second.close()
+
+    def _hand_over(self, second: SecondJudge) -> None:
+        """Whoever is free judges the batch: the other process, or else this one."""
+        self._take(second)
+        if self._batch and second.has_room:
+            second.ask(self._batch, self._batch_begins, self._journal.end)
         else:
-            key = sample.key
+            for sample in self._batch:
+                self.judge(sample)
+        self._batch = []
+        self._batch_begins, self._batch_began = self._journal.end, time.monotonic()
+
+    def _take(self, second: SecondJudge, *, wait: bool = False) -> None:
+        for sample, judged in second.answers(wait=wait):
+            if judged is None:
+                self.judge(sample)
+            else:
+                self._note(sample, judged)
+
+    def _note(self, sample: Sample, judged: Verdict | Undecided) -> None:
+        key, verdict = sample.key, self._grader.settle(judged)
+        self._verdicts[key.problem_id][key.index] = verdict
+        if isinstance(verdict, Verdict):
+            self._watcher.graded(key, verdict)
+        else:
             verdict.add_done_callback(lambda done: self._settle(key, done))
 
     def _settle(self, key: SampleKey, done: Future[Verdict]) -> None:
@@ -278,22 +337,9 @@ class _Grading:
         return verdict if isinstance(verdict, Verdict) else verdict.result()
 
 
-def judge_sample(
-    sample: Sample, asked: Asked, *, read: Callable[[str], str], grader: Grader
-) -> Verdict | Future[Verdict]:
-    """Grade what counts of one sample's response; ``read`` is its prompt style's."""
-    if sample.finish_reason == "overflow":
-        return Verdict(outcome=Outcome.OVERFLOW)
-    if sample.finish_reason == "error":
-        return Verdict(outcome=Outcome.ENGINE_ERROR)
-    said = read(sample.response)
-    cut = sample.finish_reason == "length" and said == sample.response
-    return grader.judge(said, asked.gold, truncated=cut, conventions=asked.conventions)
-
-
-def _complete(plan: Plan, folder: RunFolder, grading: _Grading, watcher: Watcher) -> Run:
+def _complete(plan: Plan, folder: RunFolder, grading: _Grading) -> Run:
     began = time.monotonic()
-    watcher.stage("grading the last responses")
+    grading.finish()
     verdicts: dict[str, list[ProblemVerdicts]] = {name: [] for name in plan.problems}
 
     def rows() -> Iterator[tuple[str, Graded]]:

@@ -80,6 +80,11 @@ class Journal(Mapping[SampleKey, Sample]):
         self._written: int | None = None
         self._reader: IO[bytes] | None = None
 
+    @property
+    def end(self) -> int:
+        """Where the next sample will begin, in bytes."""
+        return self._end
+
     def append(self, sample: Sample) -> None:
         """Write one finished sample; from here on it survives a kill of this process.
 

@@ -15,8 +15,9 @@ from random import Random
 from benchmarks import UserError
 from harness.determinism import Drawn, groups_of
 from harness.engines import Engine, Request
-from harness.evaluate import judge_sample, overflow_sample, sample_of
+from harness.evaluate import overflow_sample, sample_of
 from harness.grading import Grader, Verdict
+from harness.judging import judge_sample
 from harness.plan import Plan
 from harness.sample import Sample, SampleKey
 

@@ -19,10 +19,11 @@ from typing import Protocol
 from benchmarks import BENCHMARKS, Problem, UserError
 from benchmarks.source import conventions_sum, load_problems, problems_sum
 from harness.environment import harness_version, recorded_versions
-from harness.evaluate import declare_complete, judge_sample
+from harness.evaluate import declare_complete
 from harness.graded import Graded, table_batches
 from harness.grading import Grader, Outcome, Verdict, grader_version
 from harness.grading.rewards import REWARDS, Reward
+from harness.judging import judge_sample
 from harness.lineage import lineage_bytes
 from harness.plan import Asked
 from harness.prompts import find_style

@@ -7,8 +7,17 @@ True
 Importing this costs nothing: sympy is loaded by the worker processes alone.
 """
 
-from harness.grading.grader import Grader, grader_version
+from harness.grading.grader import Grader, Undecided, grader_version, judge_by_rules
 from harness.grading.shared import grade, shared_grader
 from harness.grading.verdict import Outcome, Verdict
 
-__all__ = ["Grader", "Outcome", "Verdict", "grade", "grader_version", "shared_grader"]
+__all__ = [
+    "Grader",
+    "Outcome",
+    "Undecided",
+    "Verdict",
+    "grade",
+    "grader_version",
+    "judge_by_rules",
+    "shared_grader",
+]

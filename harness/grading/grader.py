@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -91,6 +92,29 @@ def default_workers() -> int:
     return max(1, min(8, len(os.sched_getaffinity(0)) // 2))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecided:
+    """A pair of which no rule is sure: only a worker can tell."""
+
+    gold: str
+    answer: str
+    extraction: str | None
+
+
+def judge_by_rules(
+    response: str,
+    gold: str,
+    *,
+    truncated: bool = False,
+    conventions: Conventions = MATHEMATICS,
+) -> Verdict | Undecided:
+    """Grade one response as far as it can be done in this process, in microseconds."""
+    found = extract(response, truncated=truncated)
+    if found is None:
+        return _TRUNCATED if truncated else _NO_ANSWER
+    return _by_rules(found.answer, gold, found.rule, conventions)
+
+
 class Grader:
     """Grades responses against golds, from any thread; a context manager.
 
@@ -127,10 +151,19 @@ class Grader:
 
         What `submit` does without a future for each of a million responses.
         """
-        found = extract(response, truncated=truncated)
-        if found is None:
-            return _TRUNCATED if truncated else _NO_ANSWER
-        return self._judge(found.answer, gold, found.rule, conventions)
+        return self.settle(
+            judge_by_rules(response, gold, truncated=truncated, conventions=conventions)
+        )
+
+    def settle(self, judged: Verdict | Undecided) -> Verdict | Future[Verdict]:
+        """Return a verdict as it is, and a future of it where a worker has to be asked."""
+        if isinstance(judged, Verdict):
+            return judged
+        answer, extraction = judged.answer, judged.extraction
+        return _then(
+            self._pairs.submit(judged.gold, answer),
+            lambda result: _verdict(result, answer, extraction, SYMBOLIC_RULE),
+        )
 
     def submit_answer(
         self, answer: str, gold: str, *, conventions: Conventions = MATHEMATICS
@@ -138,7 +171,8 @@ class Grader:
         """Grade a candidate that was extracted already."""
         if not answer.strip():
             return _done(_NO_ANSWER)
-        return _future(self._judge(last_boxed(answer) or answer, gold, None, conventions))
+        answer = last_boxed(answer) or answer
+        return _future(self.settle(_by_rules(answer, gold, None, conventions)))
 
     def grade(
         self,
@@ -174,27 +208,22 @@ class Grader:
         """Close; pending pairs are dropped if an error is on its way out."""
         self.close(cancel=error is not None)
 
-    def _judge(
-        self, answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
-    ) -> Verdict | Future[Verdict]:
-        # Samples of one problem give the same few answers again and again.
-        decide = _decide_again if len(answer) <= LONGEST_REMEMBERED else _decide
-        verdict = decide(answer, gold, extraction_rule, conventions)
-        if verdict is not None:
-            return verdict
-        return _then(
-            self._pairs.submit(last_boxed(gold) or gold, answer),
-            lambda result: _verdict(result, answer, extraction_rule, SYMBOLIC_RULE),
-        )
+
+def _by_rules(
+    answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
+) -> Verdict | Undecided:
+    # Samples of one problem give the same few answers again and again.
+    decide = _decide_again if len(answer) <= LONGEST_REMEMBERED else _decide
+    return decide(answer, gold, extraction_rule, conventions)
 
 
 def _decide(
     answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
-) -> Verdict | None:
-    """Return the verdict of the cheap rules, or None where they leave it to a worker."""
-    decision = rules.decide(last_boxed(gold) or gold, answer, conventions)
+) -> Verdict | Undecided:
+    gold = last_boxed(gold) or gold
+    decision = rules.decide(gold, answer, conventions)
     if decision is None:
-        return None
+        return Undecided(gold=gold, answer=answer, extraction=extraction_rule)
     return _verdict(decision.comparison, answer, extraction_rule, decision.rule)
 
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks import BENCHMARKS, Conventions, Problem, UserError
-from harness.evaluate import judge_sample
 from harness.graded import Graded
 from harness.grading import Grader, Verdict
+from harness.judging import judge_sample
 from harness.plan import Asked
 from harness.record import Score
 from harness.sample import Sample, SampleKey
