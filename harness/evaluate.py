@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -143,8 +143,10 @@ def _draw(
     try:
         with closing(_completions(engine, queue)) as completions:
             for completion in completions:
-                with spent.handling(completion):
-                    keep(sample_of(completion, queue.answered(completion)))
+                began = time.perf_counter()
+                spent.count(completion)
+                keep(sample_of(completion, queue.answered(completion)))
+                spent.handle += time.perf_counter() - began
     except BaseException:
         with suppress(UserError):  # where the disk is full, that is what must be said
             folder.update(spent.added_to(folder.run))
@@ -164,25 +166,22 @@ class _Spent:
         self._engine, self._start = engine, start
         self._events = Counter(engine.counters)
         self._began = time.monotonic()
-        self._handle = 0.0
+        self.handle = 0.0
+        """Seconds between the engine's completions."""
         self._samples = self._prompt_tokens = self._completion_tokens = 0
 
-    @contextmanager
-    def handling(self, completion: Completion) -> Iterator[None]:
-        """Count one completion, and the time that passes in handling it."""
+    def count(self, completion: Completion) -> None:
+        """Count one completion."""
         self._samples += 1
         self._prompt_tokens += completion.prompt_tokens or 0
         self._completion_tokens += completion.completion_tokens or 0
-        began = time.perf_counter()
-        yield
-        self._handle += time.perf_counter() - began
 
     def added_to(self, run: Run) -> Run:
         """Return the record with all of it added."""
         phases = Phases(
             engine_start=self._start,
             generate=time.monotonic() - self._began,
-            handle=self._handle,
+            handle=self.handle,
         )
         usage = Usage(
             samples=self._samples,

@@ -90,8 +90,11 @@ class RunFolder:
 
     def append(self, sample: Sample) -> None:
         """Write one finished sample to the journal; from here on it survives a kill."""
-        with _told(f"the sample of {sample.problem_id} cannot be stored; earlier ones are intact"):
+        try:
             self.samples.append(sample)
+        except OSError as error:
+            what = f"the sample of {sample.problem_id} cannot be stored; earlier ones are intact"
+            raise _failed(what, error) from error
 
     def write_parquet(self, batches: Iterable[dict[str, list[object]]]) -> None:
         """Write the final table of samples and verdicts, one batch of rows at a time."""
@@ -316,7 +319,11 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{what}: {error.strerror or error}") from error
+        raise _failed(what, error) from error
+
+
+def _failed(what: str, error: OSError) -> UserError:
+    return UserError(f"{what}: {error.strerror or error}")
 
 
 def _folder_name(name: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
@@ -32,6 +33,7 @@ LONGEST_ANSWER = 200
 CORRECT_CLASS = 0
 MOST_COMPARED = 100
 """Different wrong answers to one problem with which another is compared."""
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 class ProblemVerdicts(Frozen):
@@ -142,7 +144,7 @@ class _Numbering:
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
-        self._values: dict[Fraction, int] = {}
+        self._values: dict[Fraction | int, int] = {}
         self._numbers: list[str] = []
         self._others: list[str] = []
         self._count = CORRECT_CLASS
@@ -179,11 +181,13 @@ class _Numbering:
         return min(equal, default=None)
 
 
-def _value(answer: str) -> Fraction | None:
+def _value(answer: str) -> Fraction | int | None:
     """Return the value of an answer that is a number by arithmetic alone; None of any other."""
     from harness.grading.rules import is_plain_number, read
     from harness.grading.values import exact
 
+    if _INTEGER.fullmatch(answer):  # as most are, and nothing but its own value
+        return int(answer)
     structure = read(answer)
     return exact(structure) if structure is not None and is_plain_number(structure) else None
 

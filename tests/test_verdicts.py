@@ -13,8 +13,11 @@ from replayed import Quiet, replay_spec, write_responses
 from stored import verdict_rows
 
 from benchmarks import UserError
+from harness import verdicts
 from harness.evaluate import evaluate
 from harness.grading import Grader
+from harness.grading.rules import read
+from harness.grading.values import exact
 from harness.plan import prepare
 from harness.record import Run
 from harness.store import PARQUET, RunFolder
@@ -117,3 +120,11 @@ def test_classes_depend_on_equality_and_not_on_spelling_or_order(answers: list[s
 
 def test_no_rows_make_no_verdicts() -> None:
     assert list(problem_verdicts("demo", [])) == []
+
+
+@given(st.from_regex(r"-?[0-9]{1,18}", fullmatch=True))
+def test_an_integer_has_the_value_that_its_structure_has(answer: str) -> None:
+    """The shortcut says what the whole way would."""
+    structure = read(answer)
+    assert structure is not None
+    assert verdicts._value(answer) == exact(structure)
