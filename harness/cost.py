@@ -51,9 +51,9 @@ class Cost:
     """The part of the wall time in which the run had nothing to do but wait for the engine.
 
     (generate - handle) / wall. What is missing to 1 is preparing, starting, storing, grading by
-    rules, which this process does itself, and finishing. Grading workers run beside the engine;
-    the time for which they are waited for is the finish's. An engine with a process of its own
-    computes during ``handle`` too, so the true share may be greater. Of how full its batches
+    rules as far as this process does it itself, and finishing. Grading workers run beside the
+    engine; the time for which they are waited for is the finish's. An engine with a process of its
+    own computes during ``handle`` too, so the true share may be greater. Of how full its batches
     were, or of what it waited for itself, such as a rate limit, this says nothing.
     """
     money: float | None = None
@@ -107,6 +107,15 @@ def price(
     priced = [(tokens, each) for tokens, each in pairs if each is not None]
     known = [tokens * each / PRICED for tokens, each in priced if tokens is not None]
     return sum(known) if known and len(known) == len(priced) else None
+
+
+def money(amount: float) -> str:
+    """Return an amount to the hundredth; a small one with two digits, so that it is not zero.
+
+    >>> money(1234.5), money(0.00312)
+    ('1,234.50', '0.0031')
+    """
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.2g}"
 
 
 def _undrawn(run: Run) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from harness.cost import Cost, cost_of
+from harness.cost import Cost, cost_of, money
 from harness.layout import Format, csv_table, shown_table
 from harness.record import Run
 from harness.results import Result
@@ -109,7 +109,7 @@ def _texts(cost: Cost) -> dict[str, str]:
         "busy %": UNKNOWN if cost.engine_busy is None else f"{100 * cost.engine_busy:.1f}",
         "wall": UNKNOWN if cost.wall_seconds is None else least + time_taken(cost.wall_seconds),
         **_phases(cost),
-        "money": UNKNOWN if cost.money is None else least + _money(cost.money),
+        "money": UNKNOWN if cost.money is None else least + money(cost.money),
         # Of a part without events nobody knows whether the rest had none.
         "events": UNKNOWN if cost.at_least and not cost.events else least + _events(cost.events),
     }
@@ -126,15 +126,6 @@ def _rate(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _money(amount: float) -> str:
-    """Return an amount to the hundredth; a small one with two digits, so that it is not zero.
-
-    >>> _money(1234.5), _money(0.00312)
-    ('1,234.50', '0.0031')
-    """
-    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.2g}"
 
 
 def _events(events: Mapping[str, int] | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from harness.compare import LEVEL, POWER
+from harness.cost import money, price
 from harness.plan import Plan
 from harness.power import detectable
 from harness.record import Run
@@ -48,6 +49,10 @@ class Forecast:
     """The id of the stored run whose lengths, accuracies and speed are assumed."""
     seconds: float | None
     """Of generating, at that run's speed; None if it was another machine's or none is known."""
+    money: float | None
+    """By the prices that the spec gives, in their currency; see `harness.cost.price`."""
+    most_money: float | None
+    """The same if each response goes to its limit."""
 
 
 def forecast(plan: Plan, stored: Sequence[Run], hardware: dict[str, Any]) -> Forecast:
@@ -84,6 +89,8 @@ def forecast(plan: Plan, stored: Sequence[Run], hardware: dict[str, Any]) -> For
         average_detectable=detectable(error, level=LEVEL, power=POWER),
         like=None if like is None else like.id,
         seconds=None if like is None else _seconds(plan, rows, like, hardware),
+        money=_price(plan, rows, [row.expected_tokens for row in rows]),
+        most_money=_price(plan, rows, [row.most_tokens for row in rows]),
     )
 
 
@@ -147,6 +154,21 @@ def _seconds(
     return sum(filter(None, expected)) * like.phases.generate / drawn if drawn else None
 
 
+def _price(
+    plan: Plan, rows: Sequence[BenchmarkForecast], responses: Sequence[int | None]
+) -> float | None:
+    prompts = [row.prompt_tokens for row in rows]
+    return price(
+        plan.spec.engine.server,
+        prompt_tokens=_total(prompts),
+        completion_tokens=_total(responses),
+    )
+
+
+def _total(values: Sequence[int | None]) -> int | None:
+    return None if None in values else sum(filter(None, values))
+
+
 def forecast_text(found: Forecast, *, max_tokens: int) -> str:
     """Return the forecast as people read it."""
     headers = [
@@ -163,9 +185,9 @@ def forecast_text(found: Forecast, *, max_tokens: int) -> str:
     rows.append(
         [
             "all", *(sum(column) for column in zip(*((r[1], r[2]) for r in rows), strict=True)),
-            _sum([row.prompt_tokens for row in found.rows]),
-            _sum([row.expected_tokens for row in found.rows]),
-            _sum([row.most_tokens for row in found.rows]),
+            _number(_total([row.prompt_tokens for row in found.rows])),
+            _number(_total([row.expected_tokens for row in found.rows])),
+            _number(_total([row.most_tokens for row in found.rows])),
             f"{_points(found.average_detectable)} on average",
         ]
     )  # fmt: skip
@@ -191,6 +213,9 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
         )
     elif found.like is not None:
         lines.append("how long is not known: that run tells no speed of this model here")
+    if found.most_money is not None:
+        expected = "" if found.money is None else f"about {money(found.money)}, "
+        lines.append(f"{expected}at most {money(found.most_money)} by the prices given")
     lines.append(
         "shown: the smallest true difference to another run of these problems that is found four "
         "times in five, at 5 % over all benchmarks (Holm); two checkpoints are assumed to agree "
@@ -201,10 +226,6 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
 
 def _number(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
-
-
-def _sum(values: Sequence[int | None]) -> str:
-    return "?" if None in values else f"{sum(filter(None, values)):,}"
 
 
 def _points(share: float) -> str:

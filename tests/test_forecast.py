@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from statistics import pstdev
 from typing import Any
@@ -85,3 +86,24 @@ def test_the_expected_error_is_that_of_such_runs() -> None:
     assert pstdev(observed) == pytest.approx(
         difference_error(0.5, problems=problems, samples=n), rel=0.1
     )
+
+
+def test_prices_tell_what_it_costs_and_what_at_most(plan: Plan, tmp_path: Path) -> None:
+    """A replay knows no prompt tokens: what they cost is not known, if they have a price."""
+    run = stored_run(tmp_path)
+    found = forecast(priced(plan, completion_price=2.0), [run], MACHINE)
+    assert found.money == pytest.approx(24 * 200 * 2e-6)
+    assert found.most_money == pytest.approx(24 * 2048 * 2e-6)
+    text = forecast_text(found, max_tokens=2048)
+    assert "about 0.0096, at most 0.098 by the prices given" in text
+    assert forecast(priced(plan, completion_price=2.0), [], MACHINE).money is None
+    assert (
+        forecast(priced(plan, prompt_price=1.0, completion_price=2.0), [run], MACHINE).money is None
+    )
+    assert "prices" not in forecast_text(forecast(plan, [run], MACHINE), max_tokens=2048)
+
+
+def priced(plan: Plan, **prices: float) -> Plan:
+    server = plan.spec.engine.server.model_copy(update=prices)
+    engine = plan.spec.engine.model_copy(update={"server": server})
+    return replace(plan, spec=plan.spec.model_copy(update={"engine": engine}))
