@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal, NamedTuple
@@ -137,18 +138,21 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         )
     pairs, notes = pair_up(a, b)
     paired = all(pair.rows_a for pair in pairs.values())
-    differences = {name: _difference(pair) for name, pair in pairs.items()}
-    adjusted = significance.holm([found.p_value for found in differences.values()])
-    rows = tuple(
-        _row(name, pair, differences[name], p, level=LEVEL / len(pairs))
-        for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
-    )
+    several = len(pairs) > 1
+    with ThreadPoolExecutor(1) as beside:  # numpy draws without the interpreter's lock
+        average = beside.submit(_average_difference, pairs, paired=paired) if several else None
+        differences = {name: _difference(pair) for name, pair in pairs.items()}
+        adjusted = significance.holm([found.p_value for found in differences.values()])
+        rows = tuple(
+            _row(name, pair, differences[name], p, level=LEVEL / len(pairs))
+            for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
+        )
     return Comparison(
         a=a,
         b=b,
         paired=paired,
         rows=rows,
-        average=_average(pairs, rows, paired=paired) if len(rows) > 1 else None,
+        average=None if average is None else _average(rows, average.result()),
         changes=tuple(what_changed(a, b)),
         obstacles=tuple(found),
         notes=tuple(notes),
@@ -388,17 +392,17 @@ def most_frequent_answer(row: ProblemVerdicts) -> str | None:
 # --- the average ----------------------------------------------------------------------------
 
 
-def _average(
-    pairs: Mapping[str, Pair], rows: Sequence[BenchmarkDifference], *, paired: bool
-) -> AverageDifference:
+def _average_difference(pairs: Mapping[str, Pair], *, paired: bool) -> Difference:
     if paired:
-        found = significance.average_paired(
+        return significance.average_paired(
             {name: mean_differences(pair) for name, pair in pairs.items()}
         )
-    else:
-        found = significance.average_unpaired(
-            {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
-        )
+    return significance.average_unpaired(
+        {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
+    )
+
+
+def _average(rows: Sequence[BenchmarkDifference], found: Difference) -> AverageDifference:
     return AverageDifference(
         a=fmean(row.a.accuracy for row in rows),
         b=fmean(row.b.accuracy for row in rows),

@@ -4,12 +4,20 @@
 >>> grade("The answer is 1,000.", gold="1000").correct
 True
 
-Importing this costs nothing: sympy is loaded by the worker processes alone.
+Importing this costs nothing: the rules are loaded when a grader is first asked for, since who
+compares stored verdicts needs none, and sympy by the worker processes alone.
 """
 
-from harness.grading.grader import Grader, Undecided, grader_version, judge_by_rules
-from harness.grading.shared import grade, shared_grader
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from harness.grading.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from harness.grading.grader import Grader, Undecided, grader_version, judge_by_rules
+    from harness.grading.shared import grade, shared_grader
 
 __all__ = [
     "Grader",
@@ -21,3 +29,10 @@ __all__ = [
     "judge_by_rules",
     "shared_grader",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "shared" if name in ("grade", "shared_grader") else "grader"
+    return getattr(import_module(f"{__name__}.{home}"), name)
