@@ -9,9 +9,11 @@ the driver judges them itself: the same rules, so that no verdict depends on who
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing import Pipe
@@ -56,19 +58,20 @@ class SecondJudge:
         self._known: list[Verdict | Undecided] = []
         self._decoder = msgspec.msgpack.Decoder(Answer)
         self._connection, theirs = Pipe()
-        with theirs:
+        with theirs, tempfile.TemporaryFile() as task:  # a pipe would have to wait for the reader
+            pickle.dump((journal, dict(asked), style), task)
+            task.seek(0)
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-m", "harness.second_judge"),
                     *(str(theirs.fileno()), str(os.getpid())),
                 ],
                 pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
+                stdin=task,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=worker_environment(),
             )
-        self._connection.send((journal, dict(asked), style))
 
     @property
     def pid(self) -> int:
@@ -155,7 +158,7 @@ def main(descriptor: int, parent: int) -> None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the driver's to handle
     connection: Connection = Connection(descriptor)
-    judge = _Judge(*connection.recv())
+    judge = _Judge(*pickle.load(sys.stdin.buffer))  # noqa: S301 - what the driver wrote
     encoder = msgspec.msgpack.Encoder()
     while True:
         try:
