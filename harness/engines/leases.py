@@ -84,7 +84,9 @@ class Leases(Generic[Holder]):
 
     def _has_room(self, holder: Holder, width: int) -> bool:
         held = self._held.get(holder, {})
-        return len(held) < width and not any(map(self._is_suspect, held))
+        if len(held) == 1 and self._is_suspect(*held):  # a suspect is always alone
+            return False
+        return len(held) < width
 
     def _next(self, *, alone: bool) -> Request | None:
         if self._again:
