@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
@@ -33,7 +32,6 @@ LONGEST_ANSWER = 200
 CORRECT_CLASS = 0
 MOST_COMPARED = 100
 """Different wrong answers to one problem with which another is compared."""
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 class ProblemVerdicts(Frozen):
@@ -183,10 +181,10 @@ class _Numbering:
 
 def _value(answer: str) -> Fraction | int | None:
     """Return the value of an answer that is a number by arithmetic alone; None of any other."""
-    from harness.grading.rules import is_plain_number, read
+    from harness.grading.rules import INTEGER, is_plain_number, read
     from harness.grading.values import exact
 
-    if _INTEGER.fullmatch(answer):  # as most are, and nothing but its own value
+    if INTEGER.fullmatch(answer):  # as most are, and nothing but its own value
         return int(answer)
     structure = read(answer)
     return exact(structure) if structure is not None and is_plain_number(structure) else None

@@ -137,23 +137,8 @@ class Grader:
         conventions: Conventions = MATHEMATICS,
     ) -> Future[Verdict]:
         """Grade one response; the future is done at once unless a worker is needed."""
-        return _future(self.judge(response, gold, truncated=truncated, conventions=conventions))
-
-    def judge(
-        self,
-        response: str,
-        gold: str,
-        *,
-        truncated: bool = False,
-        conventions: Conventions = MATHEMATICS,
-    ) -> Verdict | Future[Verdict]:
-        """Grade one response: the verdict itself, or a future of it where a worker is needed.
-
-        What `submit` does without a future for each of a million responses.
-        """
-        return self.settle(
-            judge_by_rules(response, gold, truncated=truncated, conventions=conventions)
-        )
+        judged = judge_by_rules(response, gold, truncated=truncated, conventions=conventions)
+        return _future(self.settle(judged))
 
     def settle(self, judged: Verdict | Undecided) -> Verdict | Future[Verdict]:
         """Return a verdict as it is, and a future of it where a worker has to be asked."""

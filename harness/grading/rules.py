@@ -64,7 +64,7 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
     >>> decide("(1,2)", "[1,2]")
     Decision(comparison=<Comparison.DIFFERENT: 'different'>, rule='tuple')
     """
-    if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
+    if INTEGER.fullmatch(gold) and INTEGER.fullmatch(answer):
         return _integers(gold, answer)
     if identical(gold, answer):
         return Decision(Comparison.EQUAL, "identical")
@@ -80,7 +80,8 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
     return found
 
 
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
+INTEGER = re.compile(r"-?[0-9]{1,18}")
+"""An answer that has its value at once, with no structure to read."""
 
 
 def _integers(gold: str, answer: str) -> Decision:
