@@ -178,9 +178,14 @@ def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if isinstance(gold, Words) and isinstance(answer, Words):
         return _bare(gold.text) == _bare(answer.text)
     word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
-    if isinstance(word, Words) and len(word.text) <= 4 and isinstance(other, Apply | Relation):
+    if isinstance(word, Words) and len(word.text) <= 4 and _may_be_letters(other):
         return None  # "abc" may be a product
     return False if _is_whole(gold) and _is_whole(answer) else None
+
+
+def _may_be_letters(answer: Answer) -> bool:
+    """Whether the answer is made of more than numbers: no word is the value of ``-12``."""
+    return isinstance(answer, Relation) or (isinstance(answer, Apply) and exact(answer) is None)
 
 
 def _bare(words: str) -> str:

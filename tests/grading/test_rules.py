@@ -110,6 +110,16 @@ def compared(gold: str, answer: str) -> Comparison | None:
     return decision.comparison if decision else None
 
 
+@pytest.mark.parametrize("answer", ["5", "-129", r"-\frac{1}{2}", "3/4"])
+def test_a_word_is_no_number(answer: str) -> None:
+    assert compared(r"\text{odd}", answer) is Comparison.DIFFERENT
+    assert compared(answer, r"\text{odd}") is Comparison.DIFFERENT
+
+
+def test_a_short_word_may_be_a_product_of_letters() -> None:
+    assert compared(r"\text{odd}", "-od") is None
+
+
 @given(st.fractions(), st.fractions())
 def test_numbers_compare_the_same_in_both_orders(left: Fraction, right: Fraction) -> None:
     expected = Comparison.EQUAL if left == right else Comparison.DIFFERENT
