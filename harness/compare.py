@@ -382,7 +382,8 @@ def _flip(a: ProblemVerdicts, b: ProblemVerdicts) -> Flip:
 
 def most_frequent_answer(row: ProblemVerdicts) -> str | None:
     """Return the answer that most samples give, in its first spelling; None if none gives one."""
-    votes = Counter(number for number in row.classes if number is not None)
+    votes = Counter(row.classes)
+    del votes[None]  # those without an answer
     if not votes:
         return None
     winner = votes.most_common(1)[0][0]

@@ -203,11 +203,23 @@ def _sign_flips(differences: Sequence[float], *, seed: int, draws: int) -> float
     generator = np.random.default_rng(seed)
     sums = np.zeros(draws)
     for magnitude, count in groups:
-        sums += magnitude * (2 * generator.binomial(count, 0.5, draws) - count)
+        sums += magnitude * (2 * heads(generator, count, draws) - count)
     extreme = int((np.abs(sums) >= reached).sum())
     if extreme < FEW:
         return two_sided(fsum(differences), sqrt(fsum(d * d * m for d, m in groups)))
     return (1 + extreme) / (1 + draws)
+
+
+def heads(generator: np.random.Generator, tosses: int, draws: int) -> NDArray[np.int64]:
+    """Return draws of Binomial(tosses, 1/2): the ones among so many random bits.
+
+    Several times as fast as the generator's own, which has to suit any probability.
+    """
+    words, rest = divmod(tosses, 64)
+    bits = generator.integers(2**64, size=(words + 1, draws), dtype=np.uint64)
+    bits[-1] &= np.uint64(2**rest - 1)
+    ones: NDArray[np.int64] = np.bitwise_count(bits).sum(axis=0, dtype=np.int64)
+    return ones
 
 
 def _half_binomial(count: int) -> NDArray[np.float64]:

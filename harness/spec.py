@@ -27,7 +27,10 @@ ModelImpl = Literal["auto", "vllm", "transformers"]
 class Frozen(BaseModel):
     """A stored value: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    # Built at first use: most commands read few of the models, and each takes its milliseconds.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+    )
 
 
 class Sampling(Frozen):

@@ -17,6 +17,7 @@ from harness.significance import (
     Tally,
     average_paired,
     average_unpaired,
+    heads,
     holm,
     paired_means,
     paired_single,
@@ -121,6 +122,17 @@ def test_few_sign_flips_are_counted_as_scipy_counts_them(values: list[float]) ->
         (twelfths,), np.sum, permutation_type="samples", n_resamples=np.inf, vectorized=False
     )
     assert paired_means(values).p_value == pytest.approx(theirs.pvalue)
+
+
+@pytest.mark.parametrize("tosses", [1, 2, 63, 64, 65, 200])
+def test_heads_have_the_binomial_distribution(tosses: int) -> None:
+    drawn = heads(np.random.default_rng(0), tosses, 100_000)
+    theirs = stats.binom(tosses, 0.5)
+    deciles = theirs.ppf(np.linspace(0.1, 0.9, 9))
+    edges = np.unique(deciles[deciles < tosses])
+    shares = np.diff([0.0, *theirs.cdf(edges), 1.0])
+    counts = np.bincount(np.searchsorted(edges, drawn), minlength=len(shares))
+    assert stats.chisquare(counts, shares * drawn.size).pvalue > 0.001
 
 
 def test_drawn_sign_flips_come_near_the_counted_ones() -> None:
