@@ -81,6 +81,8 @@ class _Queue:
 
     def owed(self) -> Iterator[Request]:
         requests = self._plan.requests(self._lengths)
+        if not self._stored:  # nothing to leave out
+            return requests
         return (request for request in requests if request.key not in self._stored)
 
     def without_room(self) -> Iterator[Request]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+
+import msgspec
 
 from benchmarks import Problem
 from harness.grading import Verdict
@@ -14,7 +15,7 @@ BATCH = 4096
 """Rows of a run's table that are in memory at once."""
 
 
-class Graded(NamedTuple):
+class Graded(msgspec.Struct, frozen=True, gc=False):
     """One sample with its problem and its verdict."""
 
     problem: Problem

@@ -38,7 +38,11 @@ class Places(Mapping[SampleKey, int]):
         places = self._of_problem.get(problem_id)
         if places is None:
             places = self._of_problem[problem_id] = array("q")
-        if index >= len(places):
+        if index == len(places):  # as most often: samples come in order
+            places.append(place)
+            self._count += 1
+            return True
+        if index > len(places):
             places.extend([_NOWHERE] * (index + 1 - len(places)))
         first = places[index] == _NOWHERE
         places[index] = place
@@ -175,6 +179,6 @@ def _lines(path: Path) -> Iterator[tuple[bytes, Sample | None]]:
 
 def _write_all(file: int, content: bytes) -> None:
     """Write every byte: a disk that fills up takes a part before it says so."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(file, rest) :]
+    written = os.write(file, content)
+    while written < len(content):
+        written += os.write(file, content[written:])

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 FinishReason = Literal["stop", "length", "overflow", "error"]
 
 
-class SampleKey(NamedTuple):
+class SampleKey(msgspec.Struct, frozen=True, order=True, gc=False):
     """Which sample: the problem, and its number among the problem's samples."""
 
     problem_id: str
-    index: int  # type: ignore[assignment]  # a tuple's own method of that name is of no use here
+    index: int
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One response to one problem; a line of the journal."""
 
     problem_id: str

@@ -98,6 +98,8 @@ class RunFolder:
 
     def write_parquet(self, batches: Iterable[dict[str, list[object]]]) -> None:
         """Write the final table of samples and verdicts, one batch of rows at a time."""
+        from concurrent.futures import Future, ThreadPoolExecutor
+
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -105,9 +107,18 @@ class RunFolder:
         partial = path.with_suffix(".partial")
         schema = _parquet_schema()
         with _told(f"{path} cannot be written; the journal beside it is intact"):
-            with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+            with (
+                pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+                ThreadPoolExecutor(max_workers=1) as compressor,  # while the next batch is made
+            ):
+                written: Future[None] | None = None
                 for columns in batches:
-                    writer.write_table(pa.table(columns, schema=schema))
+                    table = pa.table(columns, schema=schema)
+                    if written is not None:
+                        written.result()
+                    written = compressor.submit(writer.write_table, table)
+                if written is not None:
+                    written.result()
             partial.rename(path)
 
     def write_verdicts(self, content: bytes) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,9 +29,6 @@ VERDICTS = "verdicts.jsonl"
 SCHEMA_VERSION = 1
 LONGEST_ANSWER = 200
 """Characters of an answer that are kept: a model may box a whole essay."""
-CORRECT_CLASS = 0
-MOST_COMPARED = 100
-"""Different wrong answers to one problem with which another is compared."""
 
 
 class ProblemVerdicts(Frozen):
@@ -58,7 +55,7 @@ class ProblemVerdicts(Frozen):
     @model_validator(mode="after")
     def _lists_run_in_parallel(self) -> ProblemVerdicts:
         lists = (self.outcomes, self.answers, self.classes, self.tokens, self.at_limit)
-        if not self.indices or any(len(values) != len(self.indices) for values in lists):
+        if not self.indices or {len(self.indices)} != set(map(len, lists)):
             raise ValueError(f"{self.problem_id}: its lists are empty or of different lengths")
         return self
 
@@ -67,7 +64,7 @@ class ProblemVerdicts(Frozen):
         """How many samples the problem has."""
         return len(self.outcomes)
 
-    @property
+    @cached_property
     def correct(self) -> int:
         """How many of them are correct."""
         return self.outcomes.count("correct")
@@ -81,6 +78,7 @@ class ProblemVerdicts(Frozen):
 def problem_verdicts(benchmark: str, rows: Sequence[Graded]) -> Iterator[ProblemVerdicts]:
     """Yield one row a problem; ``rows`` hold each problem's samples side by side."""
     from benchmarks import BENCHMARKS
+    from harness.answer_classes import answer_classes
 
     # Saved generations are also scored by their files' own golds, of no benchmark known here.
     keys = BENCHMARKS[benchmark].groups if benchmark in BENCHMARKS else ()
@@ -107,87 +105,6 @@ def problem_sum(question: str, answer: str) -> str:
     """Return twelve digits of a sha256 over what a problem asks and expects."""
     text = json.dumps([question, answer])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def answer_classes(
-    answers: Sequence[str | None], outcomes: Sequence[str]
-) -> tuple[int | None, ...]:
-    """Number the answers so that equal ones share a number: 0 for what is correct.
-
-    So a majority is one of answers and not of spellings. An answer joins the first class
-    whose first member it equals by the grader's rules. Workers are not asked: what only a
-    symbolic comparison could tell equal stays apart, and hostile answers cost no time.
-
-    >>> answer_classes(["1/2", "3", None, "0.5", "3.0"],
-    ...                ["correct", "wrong", "no answer", "correct", "wrong"])
-    (0, 1, None, 0, 1)
-    """
-    numbering = _Numbering()
-    classes: list[int | None] = []
-    for answer, outcome in zip(answers, outcomes, strict=True):
-        if answer is None:
-            classes.append(None)
-        else:
-            classes.append(CORRECT_CLASS if outcome == "correct" else numbering.of(answer))
-    return tuple(classes)
-
-
-class _Numbering:
-    """Gives each answer the number of the first one that it equals.
-
-    Numbers are told apart by their value at once. Where a problem has very many other answers,
-    those that come late are compared with some of the earlier ones only, or the time would grow
-    with the square of the samples.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
-        self._values: dict[Fraction | int, int] = {}
-        self._numbers: list[str] = []
-        self._others: list[str] = []
-        self._count = CORRECT_CLASS
-
-    def of(self, answer: str) -> int:
-        if answer not in self._known:
-            self._known[answer] = self._number(answer)
-        return self._known[answer]
-
-    def _number(self, answer: str) -> int:
-        value = _value(answer)
-        if value in self._values:
-            return self._values[value]
-        found = self._equal(answer, self._others if value is not None else self._all())
-        if found is None:
-            self._count += 1
-            found = self._count
-            (self._others if value is None else self._numbers).append(answer)
-        if value is not None:
-            self._values[value] = found
-        return found
-
-    def _all(self) -> list[str]:
-        return self._others[: MOST_COMPARED // 2] + self._numbers[: MOST_COMPARED // 2]
-
-    def _equal(self, answer: str, members: list[str]) -> int | None:
-        from harness.grading.rules import Comparison, decide
-
-        equal = []
-        for member in members[:MOST_COMPARED]:
-            decision = decide(member, answer)
-            if decision is not None and decision.comparison is Comparison.EQUAL:
-                equal.append(self._known[member])
-        return min(equal, default=None)
-
-
-def _value(answer: str) -> Fraction | int | None:
-    """Return the value of an answer that is a number by arithmetic alone; None of any other."""
-    from harness.grading.rules import INTEGER, is_plain_number, read
-    from harness.grading.values import exact
-
-    if INTEGER.fullmatch(answer):  # as most are, and nothing but its own value
-        return int(answer)
-    structure = read(answer)
-    return exact(structure) if structure is not None and is_plain_number(structure) else None
 
 
 def to_lines(rows: Iterable[ProblemVerdicts]) -> bytes:

@@ -36,7 +36,7 @@ def test_every_sample_is_read_again_by_its_key(
     expected: dict[SampleKey, Sample] = {}
     journal = Journal(path)
     for key, text in said:
-        expected[key] = sample(*key, text)
+        expected[key] = sample(key.problem_id, key.index, text)
         journal.append(expected[key])
         assert journal[key] == expected[key]
     assert dict(journal) == expected
@@ -52,7 +52,7 @@ def test_every_sample_is_read_again_by_its_key(
 def test_places_are_a_mapping(put: list[tuple[SampleKey, int]]) -> None:
     places, expected = Places(), {}
     for key, place in put:
-        assert places.put(*key, place) == (key not in expected)
+        assert places.put(key.problem_id, key.index, place) == (key not in expected)
         expected[key] = place
     assert dict(places) == expected
     assert len(places) == len(expected)

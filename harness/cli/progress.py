@@ -27,7 +27,7 @@ LINE_EVERY = 10.0
 
 
 class Tally:
-    """Counts of one evaluation, by benchmark; safe to feed from any thread."""
+    """Counts of one evaluation, by benchmark."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,17 +41,18 @@ class Tally:
         self.began: float | None = None
 
     def store(self, sample: Sample) -> None:
-        """Count a new sample."""
-        with self._lock:
-            self.new += 1
-            self.tokens += sample.completion_tokens or 0
+        """Count a new sample; the one thread that draws does it."""
+        self.new += 1
+        self.tokens += sample.completion_tokens or 0
 
     def grade(self, benchmark: str, verdict: Verdict) -> None:
-        """Count a verdict."""
+        """Count a verdict, from any thread."""
         with self._lock:
             self.graded[benchmark] += 1
-            self.correct[benchmark] += verdict.correct
-            self.truncated[benchmark] += verdict.outcome is Outcome.TRUNCATED
+            if verdict.outcome is Outcome.CORRECT:
+                self.correct[benchmark] += 1
+            elif verdict.outcome is Outcome.TRUNCATED:
+                self.truncated[benchmark] += 1
 
     def speed(self) -> str:
         """Return stored samples, tokens a second and time left, as far as they are known."""

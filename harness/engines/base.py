@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import msgspec
+
 from benchmarks import UserError
 from harness.prompts import Prompt
 from harness.sample import SampleKey
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
     from harness.checkpoint import Checkpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One sample to be drawn."""
 
     key: SampleKey
@@ -32,8 +33,7 @@ class Request:
     seed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+class Completion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of one request."""
 
     key: SampleKey

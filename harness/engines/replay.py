@@ -15,7 +15,7 @@ from harness.sample import SampleKey
 from harness.spec import EngineSpec
 
 
-class ResponseLine(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A line of the file: a response, and what else is known of it. More fields may stand there."""
 
     problem_id: str

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from benchmarks.boxed import last_boxed
 from harness.extraction import conclusions, formulas, reply, statements, values
@@ -40,8 +40,7 @@ SOURCES = (sys.modules[__name__], conclusions, formulas, reply, statements, valu
 """The modules that decide what is extracted: part of what identifies a grader."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extraction:
+class Extraction(NamedTuple):
     """The candidate answer of one response."""
 
     answer: str

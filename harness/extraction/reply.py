@@ -8,7 +8,7 @@ was escaped twice on its way through JSON is read as what was meant.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _FINAL_CHANNEL = "<|channel|>final<|message|>"
 _THINKING = (
@@ -45,8 +45,7 @@ _TURN_END = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """The part of a response that states the answer, if any part does."""
 
     text: str
@@ -82,7 +81,7 @@ def _turn(response: str) -> str:
 
 
 def _after_thinking(text: str) -> str | None:
-    if not any(bracket in text for bracket in "<[\u25c1"):
+    if "<" not in text and "[" not in text and "\u25c1" not in text:
         return text
     for opening, closing in _THINKING:
         text = text.rpartition(closing)[2]

@@ -29,6 +29,8 @@ class Tag:
 
 def last_tag(text: str) -> Tag | None:
     """Return the last complete ``<answer>…</answer>`` (or GLM's box) in which something stands."""
+    if "<" not in text:
+        return None
     tags = [tag for opening, closing in _TAGS if (tag := _last_tag(text, opening, closing))]
     return max(tags, key=lambda tag: tag.start, default=None)
 

@@ -13,12 +13,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from benchmarks import Conventions, boxed
 from benchmarks.boxed import last_boxed
@@ -92,8 +93,7 @@ def default_workers() -> int:
     return max(1, min(8, len(os.sched_getaffinity(0)) // 2))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undecided:
+class Undecided(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A pair of which no rule is sure: only a worker can tell."""
 
     gold: str

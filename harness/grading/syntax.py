@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Number:
+
+class Node(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
+    """A part of an answer, compared by value; it is looked up often, and hashed once."""
+
+
+class Number(Node, frozen=True):
     """A number written in digits."""
 
     value: Fraction
@@ -17,15 +21,13 @@ class Number:
     """Significant digits as written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(Node, frozen=True):
     r"""A variable or a constant by its name: ``x``, ``x_0``, ``\\pi``, ``e``, ``i``."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Node, frozen=True):
     """A function of expressions; ``+ * / ^ - sqrt sin … call:f`` by name."""
 
     function: str
@@ -35,8 +37,7 @@ class Apply:
 Expression = Number | Symbol | Apply
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Node, frozen=True):
     """Items between delimiters: a tuple, an interval, a set; without delimiters a list."""
 
     opening: str
@@ -49,8 +50,7 @@ class Sequence:
         return self.opening in ("(", "[")
 
 
-@dataclass(frozen=True, slots=True)
-class Ratio:
+class Ratio(Node, frozen=True):
     """Two or more terms with colons between them."""
 
     terms: tuple[Answer, ...]
@@ -58,53 +58,46 @@ class Ratio:
     """Written as a time of day, ``12:05``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(Node, frozen=True):
     """Rows of entries."""
 
     rows: tuple[tuple[Answer, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(Node, frozen=True):
     """Sides with signs between them; one sign fewer than sides."""
 
     signs: tuple[str, ...]
     sides: tuple[Answer, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Union:
+class Union(Node, frozen=True):
     """A union of intervals and finite sets."""
 
     parts: tuple[Answer, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(Node, frozen=True):
     """An expression with a unit or a noun behind it."""
 
     value: Expression
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Based:
+class Based(Node, frozen=True):
     """Digits with their base."""
 
     digits: str
     base: int
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Node, frozen=True):
     """Words that say something by themselves: a name, a colour, yes or no."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
+class Opaque(Node, frozen=True):
     """The side of a relation that only names what the other side is."""
 
     text: str

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from benchmarks import BENCHMARKS
 from benchmarks.source import conventions_sum, problems_sum
 from harness.environment import hardware, harness_version, recorded_versions
@@ -71,7 +73,7 @@ def _matched(source: Source) -> Iterator[Placed]:
 def _with_responses(folder: RunFolder, scored: Scored) -> Iterator[tuple[str, Graded]]:
     for name, rows in scored.graded.items():
         for row in rows:
-            yield name, row._replace(sample=folder.samples[row.sample.key])
+            yield name, replace(row, sample=folder.samples[row.sample.key])
 
 
 def _new_run(scored: Scored, source: Source) -> Run:
