@@ -103,16 +103,17 @@ def _boxes(text: str, start: int) -> Iterator[_Box]:
     """Yield every box from ``start`` on that is closed or has no braces."""
     still_open: list[re.Match[str] | None] = []  # a box, or None for a plain brace
     for token in _TOKEN.finditer(text, start):
-        if token["close"]:
-            box = still_open.pop() if still_open else None
-            if box is not None:
-                yield _box(box, token.start())
-        elif token["open"]:
-            still_open.append(None)
-        elif token["brace"]:
-            still_open.append(token)
-        elif token["brace"] is not None:
-            yield _box(token, None)
+        match token.lastgroup:
+            case "close":
+                box = still_open.pop() if still_open else None
+                if box is not None:
+                    yield _box(box, token.start())
+            case "open":
+                still_open.append(None)
+            case "brace" if token["brace"]:
+                still_open.append(token)
+            case "brace":
+                yield _box(token, None)
 
 
 def _box(token: re.Match[str], end: int | None) -> _Box:
@@ -138,6 +139,8 @@ def _unescaped(content: str) -> str:
 def _listed(text: str, boxes: list[_Box]) -> str:
     """Return the content of the last box, with those of the boxes it is listed with."""
     content = _content(text, boxes[-1])
+    if len(boxes) == 1:
+        return content
     contents = [content]
     for before, after in zip(boxes[-2::-1], boxes[:0:-1], strict=True):
         if not _one_list(text, before, after):
