@@ -19,7 +19,7 @@ LINEAGE = "lineage.json"
 class Curves(BaseModel):
     """How training went: columns of equal length, a row a step."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     step: tuple[int, ...]
     reward: tuple[float | None, ...] = ()
@@ -38,7 +38,7 @@ class Curves(BaseModel):
 class Lineage(BaseModel):
     """A checkpoint's history."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     schema_version: Literal[1] = 1
     trainer: str | None = None
