@@ -8,9 +8,10 @@ negates every answer exactly, and the order of problems or benchmarks changes no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, repeat
 from math import comb, cos, erfc, fsum, pi, prod, sin, sqrt, tan
 from statistics import NormalDist, fmean
 
@@ -419,8 +420,10 @@ def _average_paired(
 ) -> Difference:
     if all(map(_alike, strata)):
         return _average_alike(strata, p_value=p_value)
-    generator = np.random.default_rng(seed)
-    means = np.mean([_resampled_means(s, generator, draws) for s in strata], axis=0)
+    generators = np.random.default_rng(seed).spawn(len(strata))
+    with ThreadPoolExecutor() as threads:  # numpy draws without holding the interpreter
+        drawn = threads.map(_resampled_means, strata, generators, repeat(draws))
+        means = np.mean(list(drawn), axis=0)
     variances = [standard_error(stratum) ** 2 for stratum in strata]
     freedom = _freedom(variances, [len(stratum) for stratum in strata])
     beyond = NormalDist().cdf(-t_quantile(0.975, freedom))
