@@ -63,7 +63,7 @@ class Registry(Generic[T]):
 
     def _plugins(self) -> dict[str, EntryPoint]:
         if self._found is None:
-            from importlib.metadata import entry_points  # as long to import as all else of --help
+            from importlib.metadata import entry_points  # takes as long as all else of --help
 
             found: dict[str, EntryPoint] = {}
             for point in entry_points(group=self._group):
