@@ -70,6 +70,14 @@ def bystander() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
+def hangup() -> Iterator[None]:
+    """SIGHUP as it is for most: under nohup it is ignored, and these tests run there, too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
 def harness(tmp_path: Path) -> Iterator[Callable[[float], subprocess.Popen[bytes]]]:
     """Start a process that trains into the folder, once the training is under way."""
     started = []
@@ -155,6 +163,7 @@ def test_an_exception_of_the_watcher_stops_the_training(
     assert (tmp_path / "log").read_text() == "ready\nheard SIGINT\nheard SIGTERM\n"
 
 
+@pytest.mark.usefixtures("hangup")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything_it_started_and_nothing_else(
     tmp_path: Path, bystander: subprocess.Popen[bytes], number: signal.Signals
