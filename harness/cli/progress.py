@@ -49,7 +49,7 @@ class Tally:
         """Count a verdict, from any thread."""
         with self._lock:
             self.graded[benchmark] += 1
-            if verdict.outcome is Outcome.CORRECT:
+            if verdict.correct:
                 self.correct[benchmark] += 1
             elif verdict.outcome is Outcome.TRUNCATED:
                 self.truncated[benchmark] += 1
