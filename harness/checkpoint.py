@@ -53,29 +53,6 @@ class Checkpoint:
         """File name to sha256 of everything that can change a response."""
         return self.summing.result()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Go to another process without the threads: the sums go along as what they came to."""
-        parts = self.path.resolve(), self.files, self.tokenizer
-        return _received, (*parts, self.stop_token_ids, self.context_length)
-
-
-def _received(
-    path: Path,
-    files: dict[str, str],
-    tokenizer: PreTrainedTokenizerBase,
-    stop_token_ids: tuple[int, ...],
-    context_length: int,
-) -> Checkpoint:
-    summing: Future[dict[str, str]] = Future()
-    summing.set_result(files)
-    return Checkpoint(
-        path=path,
-        summing=summing,
-        tokenizer=tokenizer,
-        stop_token_ids=stop_token_ids,
-        context_length=context_length,
-    )
-
 
 def find_model(name: str, revision: str | None = None) -> Path:
     """Return the folder of the checkpoint called ``name``.

@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from harness.second_judge import BATCH, SecondJudge
 from harness.store import RunFolder
 from harness.verdicts import ProblemVerdicts, problem_verdicts, to_lines
 
+Opener = Callable[[EngineSetup], Engine]
 MANY_SAMPLES = 10_000
 """From here on a second process grades, too; for fewer it is not worth its start."""
 LONGEST_KEPT = 1.0
@@ -54,20 +55,23 @@ def evaluate(
     grader: Grader,
     watcher: Watcher,
     engine: Engine | None = None,
+    opener: Opener | None = None,
     lengths: Mapping[str, float] | None = None,
 ) -> Run:
     """Draw what the folder still owes, grade everything, and complete the run.
 
-    The engine is opened only if something is owed; an ``engine`` given by the
-    caller stays the caller's to close. ``lengths`` are the tokens that a response is
-    expected to have, by problem id: they decide the order of asking and nothing else.
+    The engine is opened only if something is owed, by ``opener`` if there is one, see
+    `Engine.launch`; an ``engine`` given by the caller stays the caller's to close. ``lengths``
+    are the tokens that a response is expected to have, by problem id: they decide the order of
+    asking and nothing else.
     """
     if folder.run.status == "complete":
         return folder.run
     with closing(_Grading(plan, folder, grader, watcher)) as grading:
         for sample in folder.samples.values():
             grading.judge(sample)
-        _draw(_Queue(plan, folder, lengths or {}), plan, folder, grading, watcher, engine)
+        queue = _Queue(plan, folder, lengths or {})
+        _draw(queue, plan, folder, grading, watcher, engine, opener)
         watcher.stage("grading the last responses")
         return _complete(plan, folder, grading)
 
@@ -123,6 +127,7 @@ def _draw(
     grading: _Grading,
     watcher: Watcher,
     engine: Engine | None,
+    opener: Opener | None,
 ) -> None:
     """Draw what is owed into the journal, and add what it took to the record."""
 
@@ -139,7 +144,7 @@ def _draw(
     opened = None
     if engine is None:
         watcher.stage(f"starting the {plan.spec.engine.name} engine")
-        opened = engine = open_engine(plan)
+        opened = engine = open_engine(plan, opener)
     spent = _Spent(engine, start=time.monotonic() - started)
     watcher.stage("generating")
     try:
@@ -196,9 +201,9 @@ class _Spent:
         )
 
 
-def open_engine(plan: Plan) -> Engine:
+def open_engine(plan: Plan, opener: Opener | None = None) -> Engine:
     """Open the engine that a plan asks for; it may take minutes."""
-    return ENGINES[plan.spec.engine.name](
+    return (opener or ENGINES[plan.spec.engine.name])(
         EngineSetup(
             spec=plan.spec.engine,
             sampling=plan.spec.sampling,

@@ -135,7 +135,7 @@ def end_descendants(orders: Orders, *, polite: float) -> None:
             sys.stderr.write(f"harness: these processes cannot be killed: {stuck}\n")
             return
         if spent >= patience:
-            send(_owners(left, hurry=spent >= patience + 1), signal.SIGKILL)
+            send(owners(left, hurry=spent >= patience + 1), signal.SIGKILL)
         else:
             send(set(left) - asked, signal.SIGTERM)
             asked |= set(left)
@@ -143,17 +143,17 @@ def end_descendants(orders: Orders, *, polite: float) -> None:
         _reap_orphans(None)
 
 
-def _owners(processes: Sequence[psutil.Process], *, hurry: bool) -> Sequence[psutil.Process]:
+def owners(processes: Sequence[psutil.Process], *, hurry: bool = False) -> Sequence[psutil.Process]:
     """Leave out Python's resource trackers for a moment: they unlink what their owners shared.
 
     A tracker ends by itself, having done that, once its owners are gone.
     """
-    owners = []
+    found = []
     for process in processes:
         with suppress(psutil.Error):
-            if hurry or not any("resource_tracker" in word for word in process.cmdline()):
-                owners.append(process)
-    return owners
+            if hurry or not any("resource_tracker import main" in word for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

@@ -23,7 +23,11 @@ _PR_SET_PDEATHSIG = 1
 
 def claim_engines() -> None:
     """Have the engine processes that are started from here on die with this process."""
+    if os.environ.get(DRIVER) == str(os.getpid()):
+        return
     os.environ[DRIVER] = str(os.getpid())
+    # One that is forked, as on a GPU, finds the plug-ins loaded and does not call them.
+    os.register_at_fork(after_in_child=die_with_driver)
 
 
 def die_with_driver() -> None:

@@ -15,6 +15,7 @@ from harness.cli.options import data_option, json_option
 if TYPE_CHECKING:
     from harness.cli.progress import Progress
     from harness.determinism import Row
+    from harness.evaluate import Opener
     from harness.plan import Plan
 
 EXAMPLES = """\b
@@ -45,17 +46,19 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     """
     spec = build_spec(given_options(ctx, flags))
     from harness.cli.progress import open_progress
+    from harness.engines import ENGINES
     from harness.plan import prepare
 
-    with open_progress() as progress:
+    launched = ENGINES[spec.engine.name].launch(spec.engine)
+    with open_progress() as progress, launched as opener:
         progress.stage("reading problems and model")
         plan = prepare(spec, data_dir=flags["data_dir"])
-        rows = list(_rows(plan, flags["batches"], progress))
+        rows = list(_rows(plan, opener, flags["batches"], progress))
     click.echo(_as_json(plan, rows) if flags["as_json"] else _as_text(plan, rows))
     return int(flags["require"] and any(row.agreement.responses for row in rows))
 
 
-def _rows(plan: Plan, batches: Sequence[int], progress: Progress) -> Iterator[Row]:
+def _rows(plan: Plan, opener: Opener, batches: Sequence[int], progress: Progress) -> Iterator[Row]:
     """Yield one row a draw and benchmark, of all draws but the first."""
     from harness.determinism import Row, agreement
     from harness.evaluate import open_engine
@@ -63,7 +66,7 @@ def _rows(plan: Plan, batches: Sequence[int], progress: Progress) -> Iterator[Ro
     from harness.redraw import Redrawer, by_benchmark, variants
 
     progress.stage(f"starting the {plan.spec.engine.name} engine")
-    engine = open_engine(plan)
+    engine = open_engine(plan, opener)
     try:
         with Grader() as grader:
             redrawer = Redrawer(plan, engine, grader)

@@ -296,19 +296,23 @@ def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
 
 def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     from harness.cli.progress import open_progress
+    from harness.engines import ENGINES
     from harness.evaluate import evaluate
     from harness.grading import Grader
     from harness.lengths import expected_lengths
     from harness.plan import prepare
 
-    with open_progress() as progress:
+    launched = ENGINES[spec.engine.name].launch(spec.engine)
+    with open_progress() as progress, launched as opener:
         progress.stage("reading problems and model")
         plan = prepare(spec, data_dir=flags["data_dir"])
         with open_folder(plan, name, flags) as folder, Grader() as grader:
             progress.begin(plan, folder)
             try:
                 lengths = expected_lengths(plan, flags["results"] / "runs")
-                run = evaluate(plan, folder, grader=grader, watcher=progress, lengths=lengths)
+                run = evaluate(
+                    plan, folder, grader=grader, watcher=progress, opener=opener, lengths=lengths
+                )
             except KeyboardInterrupt:
                 progress.stop()
                 click.echo(_interrupted(plan, folder), err=True)

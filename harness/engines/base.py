@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -83,6 +84,16 @@ class Engine(ABC):
         self.setup = setup
         self.counters: Counter[str] = Counter()
         """What happened beside the responses, such as retries or restarts; kept with the run."""
+
+    @classmethod
+    @contextmanager
+    def launch(cls, spec: EngineSpec) -> Iterator[Callable[[EngineSetup], Engine]]:
+        """Begin what takes long and needs no checkpoint; yield what opens the engine, once.
+
+        Problems are read and prompts rendered meanwhile. What was begun ends with the context,
+        whether an engine came of it or not.
+        """
+        yield cls
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:

@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.engines.invariance import vllm_determinism
 from harness.engines.leases import MOST_DEATHS, Leases
 from harness.engines.ray_host import RayHost, own_ray_environment
 from harness.engines.replica import Replica
-from harness.engines.vllm import VllmEngine
+from harness.engines.vllm_queue import PACKAGES, Output, QueueSetup
 from harness.environment import installed_versions
 from harness.spec import Cluster, EngineSpec
 
@@ -49,7 +50,7 @@ class RayEngine(Engine):
     """Replicas of vLLM, each an actor of Ray's."""
 
     about = "vLLM replicas on a Ray cluster, or several on this machine"
-    packages = VllmEngine.packages
+    packages = PACKAGES
 
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
@@ -74,7 +75,7 @@ class RayEngine(Engine):
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
         """What vLLM itself would do on this machine; a node that would not is refused."""
-        return VllmEngine.determinism(spec)
+        return vllm_determinism(spec)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield completions as they come back, with every replica kept full.
@@ -149,12 +150,14 @@ class RayEngine(Engine):
         said, _ = ray.wait(list(waiting), num_returns=1, timeout=LOOK)
         for handle in (waiting[reference] for reference in said):
             try:
-                completions = handle.hear()
+                outputs = handle.hear()
             except RayError as error:  # the actor, its engine or its node is lost
                 yield from self._lost(handle, leases, error)
             else:
-                self._fruitless = 0 if completions else self._fruitless
-                yield from (one for one in completions if leases.done(handle.number, one.key))
+                self._fruitless = 0 if outputs else self._fruitless
+                for one in outputs:
+                    if leases.done(handle.number, one.key):
+                        yield one.decoded(self.setup.model)
 
     def _open_placed(self) -> None:
         for handle in self._crew:
@@ -209,15 +212,15 @@ class _Handle:
     def open(self) -> None:
         """Have it start its engine."""
         spec = self._setup.spec
-        kept = VllmEngine.determinism(spec) if spec.deterministic else {}
-        versions = installed_versions(VllmEngine.packages)
-        self.waits = self.actor.open.remote(self._setup, versions, kept)
+        kept = vllm_determinism(spec) if spec.deterministic else {}
+        versions = installed_versions(PACKAGES)
+        self.waits = self.actor.open.remote(QueueSetup.of(self._setup), versions, kept)
 
     def step(self, requests: list[Request]) -> None:
         """Give it requests, and have it say what is done next."""
         self.waits = self.actor.step.remote(requests)
 
-    def hear(self) -> list[Completion]:
+    def hear(self) -> list[Output]:
         """Take in what it says; return what is finished by it.
 
         Raises:
@@ -244,8 +247,8 @@ class _Handle:
         if not self.ready:
             self.width = said
             return []
-        completions: list[Completion] = said
-        return completions
+        outputs: list[Output] = said
+        return outputs
 
     def restart(self) -> None:
         """Have another actor in its place."""

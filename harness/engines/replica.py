@@ -12,8 +12,9 @@ from socket import gethostname
 from typing import Any
 
 from benchmarks import UserError
-from harness.engines.base import Completion, EngineSetup, Request
-from harness.engines.vllm import VllmEngine
+from harness.engines.base import Request
+from harness.engines.invariance import vllm_determinism
+from harness.engines.vllm_queue import PACKAGES, Output, QueueSetup, VllmQueue
 from harness.environment import installed_versions
 
 
@@ -24,13 +25,13 @@ class Replica:
         # Ray gives an actor as many threads as processors; vLLM would bind those of all replicas
         # to the same ones. Not by Ray's runtime environment, for which it starts an agent.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-        self._engine: VllmEngine | None = None
+        self._queue: VllmQueue | None = None
 
     def place(self) -> str:
         """Return the name of the machine that the actor is on."""
         return gethostname()
 
-    def open(self, setup: EngineSetup, versions: Mapping[str, str], kept: Mapping[str, Any]) -> int:
+    def open(self, setup: QueueSetup, versions: Mapping[str, str], kept: Mapping[str, Any]) -> int:
         """Start the engine; return how many requests it computes at once.
 
         ``versions`` and ``kept`` are what the run's identity says of the engine.
@@ -38,31 +39,31 @@ class Replica:
         Raises:
             UserError: the checkpoint is not there, or this machine would compute otherwise.
         """
-        here = installed_versions(VllmEngine.packages)
+        here = installed_versions(PACKAGES)
         if here != versions:
             raise UserError(
                 f"{gethostname()} has {here}, where the run is asked for has {dict(versions)}: "
                 "install the same on every node"
             )
-        if not setup.model.path.is_dir():
+        if not setup.model.is_dir():
             raise UserError(
-                f"{gethostname()} has no folder {setup.model.path}: the checkpoint must lie under "
+                f"{gethostname()} has no folder {setup.model}: the checkpoint must lie under "
                 "this path on every node, as on a shared file system"
             )
-        if setup.spec.deterministic and VllmEngine.determinism(setup.spec) != kept:
+        if setup.spec.deterministic and vllm_determinism(setup.spec) != kept:
             raise UserError(
                 f"--deterministic: {gethostname()} would keep it by other means than {dict(kept)}; "
                 "start the run on a machine like the nodes"
             )
-        self._engine = VllmEngine(setup)
-        return self._engine.width
+        self._queue = VllmQueue(setup)
+        return self._queue.width
 
-    def step(self, requests: list[Request]) -> list[Completion]:
+    def step(self, requests: list[Request]) -> list[Output]:
         """Add requests, and return what is done next; at least one, if any is under way."""
-        engine = self._opened()
-        done = [failed for one in requests if (failed := engine.add(one)) is not None]
-        while not done and engine.under_way:
-            done = list(engine.step())
+        queue = self._opened()
+        done = queue.add(requests)
+        while not done and queue.under_way:
+            done = queue.step()
         return done
 
     def forget(self) -> None:
@@ -70,11 +71,11 @@ class Replica:
         self._opened().forget()
 
     def close(self) -> None:
-        """Stop the engine's own process."""
-        if self._engine is not None:
-            self._engine.close()
+        """Stop the engine's own processes."""
+        if self._queue is not None:
+            self._queue.close()
 
-    def _opened(self) -> VllmEngine:
-        if self._engine is None:
+    def _opened(self) -> VllmQueue:
+        if self._queue is None:
             raise RuntimeError("the replica's engine was not opened")
-        return self._engine
+        return self._queue

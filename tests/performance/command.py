@@ -25,7 +25,7 @@ from recorded import length_of
 from workload import Workload, workload_options
 
 from harness.engines import Request
-from harness.engines.vllm import QUIET, VllmEngine
+from harness.engines.vllm_queue import PACKAGES, QUIET
 from harness.plan import Plan
 from harness.record import Run
 from harness.store import list_runs
@@ -104,7 +104,7 @@ def main(workload: Workload, pairs: int, output: Path | None) -> None:
         {"command_over_script": both.ratio},
         {"pairs": both.details, **workload.says},
         output,
-        packages=VllmEngine.packages,
+        packages=PACKAGES,
     )
 
 

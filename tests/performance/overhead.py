@@ -44,17 +44,14 @@ class Nobody:
 
 def generate(engine: VllmEngine, plan: Plan) -> int:
     """Draw everything in one call and return the number of tokens."""
-    engine.llm.reset_prefix_cache()
+    engine.forget()
     requests = [request for request in plan.requests() if request.max_tokens]
-    prompts = [{"prompt_token_ids": list(r.prompt.token_ids or ())} for r in requests]
-    parameters = [engine.parameters(request) for request in requests]
-    outputs = engine.llm.generate(prompts, parameters, use_tqdm=False)
-    return sum(len(output.outputs[0].token_ids) for output in outputs)
+    return int(engine.host.call("bare", requests))
 
 
 def whole_run(engine: VllmEngine, workload: Workload, results: Path) -> int:
     """Do a whole run on an engine that is up and return the number of tokens."""
-    engine.llm.reset_prefix_cache()
+    engine.forget()
     plan = workload.plan()
     with (
         RunFolder.create(results, plan.new_run("overhead")) as folder,

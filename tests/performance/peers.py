@@ -34,7 +34,7 @@ from measuring import output_option, publish
 from pairs import Pairs, timed
 from workload import Workload, workload_options
 
-from harness.engines.vllm import QUIET, VllmEngine
+from harness.engines.vllm_queue import PACKAGES, QUIET
 from harness.plan import Plan
 from harness.store import RunFolder, list_runs
 
@@ -205,7 +205,7 @@ def main(workload: Workload, venv: Path, pairs: int, output: Path | None) -> Non
             **workload.naturally().says,
         },
         output,
-        packages=VllmEngine.packages,
+        packages=PACKAGES,
     )
 
 

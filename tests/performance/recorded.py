@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.engines import Request
 from harness.engines.vllm import VllmEngine
+from harness.engines.vllm_queue import VllmQueue
 from harness.store import list_runs
 from harness.verdicts import read_verdicts
 
@@ -52,10 +53,19 @@ def length_of(problem_id: str) -> int:
     return lengths[int(number) % len(lengths)]
 
 
-class RecordedLengths(VllmEngine):
-    """vLLM, every response as long as a real model's."""
+class BareQueue(VllmQueue):
+    """vLLM's queue, and what it does if it is asked for everything in one call."""
 
-    about = "vLLM with response lengths of a stored run; for measuring time"
+    def bare(self, requests: list[Request]) -> int:
+        """Draw everything by `LLM.generate`, and return the number of tokens."""
+        prompts = [{"prompt_token_ids": list(r.prompt.token_ids or ())} for r in requests]
+        parameters = [self.parameters(request) for request in requests]
+        outputs = self.llm.generate(prompts, parameters, use_tqdm=False)
+        return sum(len(output.outputs[0].token_ids) for output in outputs)
+
+
+class RecordedQueue(BareQueue):
+    """The same with the recorded lengths."""
 
     def parameters(self, request: Request) -> SamplingParams:
         """Return vLLM's sampling parameters, with the recorded length as the limit."""
@@ -64,3 +74,17 @@ class RecordedLengths(VllmEngine):
         parameters.ignore_eos = True
         parameters.stop_token_ids = []
         return parameters
+
+
+class NaturalLengths(VllmEngine):
+    """vLLM that can be measured."""
+
+    about = "vLLM, for measuring time"
+    queue = BareQueue
+
+
+class RecordedLengths(VllmEngine):
+    """The same, every response as long as a real model's."""
+
+    about = "vLLM with response lengths of a stored run; for measuring time"
+    queue = RecordedQueue

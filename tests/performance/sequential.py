@@ -29,7 +29,7 @@ from harness.engines.vllm import VllmEngine
 
 def draw(engine: VllmEngine, requests: Iterable[Request]) -> int:
     """Draw until the last response is there, and return the number of tokens."""
-    engine.llm.reset_prefix_cache()
+    engine.forget()
     owed = (request for request in requests if request.max_tokens)
     return sum(completion.completion_tokens or 0 for completion in engine.generate(owed))
 

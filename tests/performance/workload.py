@@ -57,7 +57,7 @@ class Workload:
             limit=self.limit,
             sampling=Sampling(max_tokens=self.max_tokens),
             engine=EngineSpec(
-                name="vllm" if self.natural else "vllm-recorded",
+                name="vllm-natural" if self.natural else "vllm-recorded",
                 args=self.arguments,
             ),
         )
