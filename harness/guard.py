@@ -36,6 +36,8 @@ POLITE = 5.0
 """Seconds that what outlives the command has to end once it is asked, if the grace is no less."""
 HOPELESS = 30.0
 """Seconds of killing after which a process is reported as one that cannot be killed."""
+TRACKER = "resource_tracker import main"
+"""On the command line of such a process of Python's."""
 _PR_SET_CHILD_SUBREAPER = 36
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -151,7 +153,7 @@ def owners(processes: Sequence[psutil.Process], *, hurry: bool = False) -> Seque
     found = []
     for process in processes:
         with suppress(psutil.Error):
-            if hurry or not any("resource_tracker import main" in word for word in process.cmdline()):
+            if hurry or not any(TRACKER in word for word in process.cmdline()):
                 found.append(process)
     return found
 

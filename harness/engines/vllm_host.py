@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -67,7 +68,8 @@ class VllmHost:
                 },
                 process_group=0,  # a Ctrl-C is the driver's to handle
             )
-        self._send(queue, spec)
+        with suppress(RuntimeError):  # told when it is asked to open an engine
+            self._send(queue, spec)
 
     def open(self, setup: QueueSetup) -> None:
         """Start the engine; it may take minutes.
@@ -122,13 +124,12 @@ class VllmHost:
 
         Nothing of theirs is left to be saved, so they are killed: vLLM takes seconds to stop.
         """
-        with suppress(psutil.NoSuchProcess):  # it was closed before, or died
+        if self._process.poll() is None:
             process = psutil.Process(self._process.pid)
             everything = [process, *process.children(recursive=True)]
             send(owners(everything), signal.SIGKILL)
             self._process.wait()
             psutil.wait_procs(everything, GONE_WITHIN)
-        self._process.wait()
         self._connection.close()
         self._sockets.cleanup()
 
@@ -173,41 +174,61 @@ class _Server:
     def __init__(self, connection: Connection, queue: type[VllmQueue]) -> None:
         self._connection, self._kind = connection, queue
         self._queue: VllmQueue | None = None
-        # The driver may be slow to read, or busy sending itself.
+        # The driver may be slow to read, or be waiting itself until something is read.
         self._outbox: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
         threading.Thread(target=self._send_all, name="outbox", daemon=True).start()
 
     def serve(self) -> None:
         """Serve until the driver is gone: one call at most between two steps of the engine."""
-        while True:
-            busy = self._queue is not None and self._queue.under_way > 0
-            try:
-                if not busy or self._connection.poll():
-                    name, arguments = self._connection.recv()
-                    self._say(self._do(name, arguments), unasked=name == "add")
-                elif self._queue is not None:
-                    self._say(self._queue.step(), unasked=True)
-            except EOFError:
-                return
-            except UserError as error:
-                self._outbox.put((True, error))
-            except Exception as error:  # noqa: BLE001 - any of vLLM's, unknown to the driver
-                self._outbox.put((True, RuntimeError(f"{type(error).__name__}: {error}")))
+        with suppress(EOFError):
+            while True:
+                if not self._computes or self._connection.poll():
+                    self._try(self._do, *self._connection.recv())
+                if self._computes:
+                    self._try(self._step)
 
-    def _do(self, name: str, arguments: tuple[Any, ...]) -> Any:
+    @property
+    def _computes(self) -> bool:
+        return self._queue is not None and self._queue.under_way > 0
+
+    def _try(self, act: Callable[..., None], *arguments: Any) -> None:
+        try:
+            act(*arguments)
+        except Exception as error:  # noqa: BLE001 - any of vLLM's, unknown to the driver
+            self._queue = None  # lost, or never opened
+            known = isinstance(error, UserError)
+            self._outbox.put((True, error if known else RuntimeError(_told(error))))
+
+    def _do(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name == "open":
             self._queue = self._kind(*arguments)
-            return None
-        return getattr(self._queue, name)(*arguments)
+            self._outbox.put((False, None))
+        elif name == "add":
+            self._finish(self._opened.add(*arguments))
+        else:
+            self._outbox.put((False, getattr(self._opened, name)(*arguments)))
 
-    def _say(self, result: Any, *, unasked: bool) -> None:
-        if result or not unasked:
-            self._outbox.put((False, result))
+    def _step(self) -> None:
+        self._finish(self._opened.step())
+
+    def _finish(self, done: list[Output]) -> None:
+        if done:
+            self._outbox.put((False, done))
+
+    @property
+    def _opened(self) -> VllmQueue:
+        if self._queue is None:
+            raise RuntimeError("no engine was opened")
+        return self._queue
 
     def _send_all(self) -> None:
         with suppress(OSError):  # the driver is gone
             while True:
                 self._connection.send(self._outbox.get())
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def main(descriptor: int, parent: int) -> None:

@@ -229,6 +229,8 @@ def _kind(process: psutil.Process) -> str:
         return "grader"
     if title.startswith("ray::Replica"):
         return "replica"
+    if "harness.engines.vllm_host" in title:
+        return "engine"
     # vLLM names its process only when it has imported itself; until then it is a spawned one.
     spawned = "multiprocessing.spawn" in title or "--multiprocessing-fork" in title
     return "engine" if spawned or "EngineCore" in title or "EngineCore" in name else "other"

@@ -63,10 +63,14 @@ def test_killed_engines_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.engine
 @pytest.mark.timeout(300)
-def test_an_engine_whose_driver_dies_while_it_starts_does_not_stay(tmp_path: Path) -> None:
-    """vLLM's process would wait five minutes for a driver that is gone."""
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_engine_whose_driver_dies_while_it_starts_does_not_stay(
+    tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """vLLM's own process, where it has one, would wait five minutes for a driver that is gone."""
+    monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", str(processes - 1))
     attempt = computed("vllm").begin(tmp_path)
-    wait_until(lambda: attempt.victims("engine") or not attempt.running)
+    wait_until(lambda: len(attempt.victims("engine")) >= processes or not attempt.running)
     attempt.driver.kill()
     ended = attempt.end()
     assert ended.code == -signal.SIGKILL
