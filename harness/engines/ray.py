@@ -20,8 +20,9 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, redirect_stdout, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
@@ -52,13 +53,15 @@ class RayEngine(Engine):
     about = "vLLM replicas on a Ray cluster, or several on this machine"
     packages = PACKAGES
 
-    def __init__(self, setup: EngineSetup) -> None:
+    def __init__(self, setup: EngineSetup, host: RayHost | None = None) -> None:
         super().__init__(setup)
-        _import_ray(setup.spec.cluster)
+        if host is None:
+            _make_environment(setup.spec.cluster)
+        _import_ray()
         self._fruitless = 0
         self._crew: list[_Handle] = []
         with ExitStack() as opened:
-            self._connect(setup.spec.cluster.address, opened)
+            self._connect(setup.spec.cluster.address, host, opened)
             opened.callback(self._end_crew)
             needs = _needs(setup.spec)
             crew = range(setup.spec.cluster.replicas)
@@ -71,6 +74,17 @@ class RayEngine(Engine):
                 if all(handle.placed for handle in self._crew):
                     self._open_placed()
             self._opened = opened.pop_all()
+
+    @classmethod
+    @contextmanager
+    def launch(cls, spec: EngineSpec) -> Iterator[Callable[[EngineSetup], Engine]]:
+        """Have a Ray of our own started meanwhile, if it is to be our own."""
+        if spec.cluster.address is not None:
+            yield cls
+            return
+        _make_environment(spec.cluster)
+        with closing(RayHost()) as host:
+            yield partial(cls, host=host)
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
@@ -107,20 +121,22 @@ class RayEngine(Engine):
         """End the replicas, and Ray if it is our own."""
         self._opened.close()
 
-    def _connect(self, address: str | None, opened: ExitStack) -> None:
+    def _connect(self, address: str | None, host: RayHost | None, opened: ExitStack) -> None:
         """Join the cluster at an address, or a Ray of our own."""
         import ray
 
         if address is None:
-            host = RayHost()
+            host = host or RayHost()
             opened.callback(host.close)
+            joined = host.address()
         else:
             _check_address(address)
+            joined = address
         # Ray prints what it thinks of deaths to standard output, where a table or JSON is due.
         opened.enter_context(redirect_stdout(sys.stderr))
         try:
             ray.init(
-                address=host.address if address is None else address,
+                address=joined,
                 logging_level="ERROR",
                 log_to_driver=False,
             )
@@ -297,12 +313,15 @@ class _Handle:
         self.waits = self.actor.place.remote()
 
 
-def _import_ray(cluster: Cluster) -> None:
-    """Import Ray, after its environment is made: it is read just once."""
+def _make_environment(cluster: Cluster) -> None:
+    """Make the environment that Ray reads while it is imported, here and by its own processes."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if cluster.address is None:
         os.environ.update(own_ray_environment())
+
+
+def _import_ray() -> None:
     try:
         import ray  # noqa: F401 - only whether it can be
     except ImportError as error:

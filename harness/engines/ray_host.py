@@ -40,29 +40,20 @@ class RayHost:
     """A Ray of our own; it has this process's environment, see `own_ray_environment`."""
 
     def __init__(self) -> None:
-        """Start it, and wait until it can be joined.
-
-        Raises:
-            UserError: it does not start.
-        """
+        """Start it; `address` waits until it can be joined."""
         self._folder = tempfile.TemporaryDirectory(prefix="harness-ray-")
-        place = Path(self._folder.name) / "address"
-        with (place.parent / "log").open("wb") as log:
+        self._place = Path(self._folder.name) / "address"
+        with self._log.open("wb") as log:
             self._guard = subprocess.Popen(
                 [
                     *(*guard_command(), str(GRACE)),
-                    *(sys.executable, "-P", "-m", "harness.engines.ray_host", str(place)),
+                    *(sys.executable, "-P", "-m", "harness.engines.ray_host", str(self._place)),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 start_new_session=True,  # the terminal's Ctrl-C is for the driver alone
             )
-        try:
-            self.address = self._address(place)
-        except BaseException:
-            self.close()
-            raise
 
     def close(self) -> None:
         """End it, and all that it started."""
@@ -71,18 +62,27 @@ class RayHost:
         self._guard.wait()
         self._folder.cleanup()
 
-    def _address(self, place: Path) -> str:
+    def address(self) -> str:
+        """Wait until it can be joined, and return where.
+
+        Raises:
+            UserError: it does not start.
+        """
         give_up = time.monotonic() + START_SECONDS
-        while not place.exists():
+        while not self._place.exists():
             if self._guard.poll() is not None or time.monotonic() > give_up:
-                said = (place.parent / "log").read_text(encoding="utf-8", errors="replace")
+                said = self._log.read_text(encoding="utf-8", errors="replace")
                 lines = [line.strip() for line in said.splitlines() if line.strip()]
                 raise UserError(
                     "--engine ray: Ray does not start on this machine: "
                     f"{lines[-1][:300] if lines else f'nothing in {START_SECONDS:g} s'}"
                 )
             time.sleep(LOOK)
-        return place.read_text(encoding="utf-8")
+        return self._place.read_text(encoding="utf-8")
+
+    @property
+    def _log(self) -> Path:
+        return self._place.with_name("log")
 
 
 def main(file: str) -> None:
