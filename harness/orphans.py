@@ -2,11 +2,12 @@
 
 vLLM's engine process does not watch the process that started it: killed drivers
 leave it behind, asleep, holding the model in memory. The kernel is asked instead.
-vLLM calls `die_with_driver` in each of its processes, through the entry-point groups
+vLLM calls `die_with_driver` in each process that it spawns, through the entry-point groups
 `vllm.platform_plugins` (while it imports itself) and `vllm.general_plugins` (when the engine
-is made); in a vLLM that the harness did not start it does nothing. Before the first call an
-engine whose driver is killed lives on for as long as it imports, some seconds; with the
-second alone it would wait for the driver's handshake first, for five minutes.
+is made); in one that it forks the fork calls it. In a vLLM that the harness did not start it
+does nothing. Before the first call an engine whose driver is killed lives on for as long as it
+imports, some seconds; with the second alone it would wait for the driver's handshake first, for
+five minutes.
 """
 
 from __future__ import annotations

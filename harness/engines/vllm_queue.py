@@ -87,7 +87,10 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class VllmQueue:
-    """A vLLM engine: opening it takes a minute, and it computes in processes of its own."""
+    """A vLLM engine; to open one may take minutes.
+
+    It computes in this process or in others that it starts, by VLLM_ENABLE_V1_MULTIPROCESSING.
+    """
 
     def __init__(self, setup: QueueSetup) -> None:
         self.setup = setup
