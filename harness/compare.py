@@ -7,7 +7,6 @@ something else than the model's is refused unless asked for.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -382,11 +381,10 @@ def _flip(a: ProblemVerdicts, b: ProblemVerdicts) -> Flip:
 
 def most_frequent_answer(row: ProblemVerdicts) -> str | None:
     """Return the answer that most samples give, in its first spelling; None if none gives one."""
-    votes = Counter(row.classes)
-    del votes[None]  # those without an answer
-    if not votes:
+    given = dict.fromkeys(number for number in row.classes if number is not None)
+    if not given:
         return None
-    winner = votes.most_common(1)[0][0]
+    winner = max(given, key=row.classes.count)  # of equals, the one that was given first
     return row.answers[row.classes.index(winner)]
 
 

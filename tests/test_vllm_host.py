@@ -67,6 +67,12 @@ def pid_of(host: VllmHost) -> int:
     return pid
 
 
+def hosts() -> list[psutil.Process]:
+    """Return the hosts that this process has started; other tests have left it other children."""
+    found = psutil.Process().children()
+    return [one for one in found if "harness.engines.vllm_host" in one.cmdline()]
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -136,7 +142,7 @@ def test_a_killed_process_is_told_to_whoever_waits(engine: MadeEngine) -> None:
 def test_an_engine_that_cannot_be_opened_leaves_nothing(model: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
         MadeEngine(setup(model))
-    assert not psutil.Process().children()
+    assert not hosts()
 
 
 def test_vllm_that_cannot_be_imported_is_told(quick_vllm: Path) -> None:
@@ -155,14 +161,14 @@ def test_what_is_launched_and_not_needed_ends_at_once(quick_vllm: Path) -> None:
     quick_vllm.write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
     began = time.monotonic()
     with MadeEngine.launch(EngineSpec(name="vllm")):
-        (process,) = psutil.Process().children()
+        (process,) = hosts()
     assert not process.is_running()
     assert time.monotonic() - began < 10
 
 
 def test_what_is_launched_becomes_the_engine() -> None:
     with MadeEngine.launch(EngineSpec(name="vllm")) as opener:
-        (process,) = psutil.Process().children()
+        (process,) = hosts()
         engine = opener(setup())
         assert isinstance(engine, MadeEngine)
         assert pid_of(engine.host) == process.pid
