@@ -45,6 +45,13 @@ def die_with_driver() -> None:
         os._exit(1)
 
 
+def die_with(parent: int) -> None:
+    """End this process with the thread that started it, in the process ``parent``."""
+    die_with_parent()
+    if os.getppid() != parent:  # it was gone before the kernel was asked
+        os._exit(1)
+
+
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when the thread that started it ends (Linux)."""
     if sys.platform == "linux":

@@ -25,7 +25,7 @@ import msgspec
 from harness.grading import Undecided, Verdict
 from harness.grading.process import worker_environment
 from harness.judging import judge_sample_by_rules
-from harness.orphans import die_with_parent
+from harness.orphans import die_with
 from harness.plan import Asked
 from harness.prompts import find_style
 from harness.sample import Sample
@@ -153,9 +153,7 @@ class _Judge:
 
 def main(descriptor: int, parent: int) -> None:
     """Judge batches until the driver is gone."""
-    die_with_parent()
-    if os.getppid() != parent:  # it was gone before the kernel was asked
-        return
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the driver's to handle
     connection: Connection = Connection(descriptor)
     judge = _Judge(*pickle.load(sys.stdin.buffer))  # noqa: S301 - what the driver wrote

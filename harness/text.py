@@ -28,6 +28,16 @@ def one_line(text: str | None, *, limit: int = 60) -> str:
     return printable(" ".join((text or "").split()), limit=limit)
 
 
+def last_line(text: str, *, limit: int = 300) -> str:
+    r"""Return the last line that is not blank, which is where programs say what was wrong.
+
+    >>> last_line("Traceback:\n  KeyError: 'x'\n\n"), last_line(" ")
+    ("KeyError: 'x'", '')
+    """
+    lines = text.strip().splitlines()
+    return lines[-1].strip()[:limit] if lines else ""
+
+
 def time_taken(seconds: float) -> str:
     """Return how long something took, in its two greatest units.
 

@@ -34,6 +34,7 @@ from harness.engines.replica import Replica
 from harness.engines.vllm_queue import PACKAGES, Output, QueueSetup
 from harness.environment import installed_versions
 from harness.spec import Cluster, EngineSpec
+from harness.text import last_line
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -364,5 +365,4 @@ _KNOWN = ("CPU", "GPU")
 
 
 def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    return last_line(str(error)) or type(error).__name__

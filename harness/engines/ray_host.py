@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks import UserError
 from harness.guard import guard_command
+from harness.text import last_line
 
 GRACE = 5.0
 """Seconds that Ray has to end by itself."""
@@ -72,10 +73,9 @@ class RayHost:
         while not self._place.exists():
             if self._guard.poll() is not None or time.monotonic() > give_up:
                 said = self._log.read_text(encoding="utf-8", errors="replace")
-                lines = [line.strip() for line in said.splitlines() if line.strip()]
                 raise UserError(
                     "--engine ray: Ray does not start on this machine: "
-                    f"{lines[-1][:300] if lines else f'nothing in {START_SECONDS:g} s'}"
+                    f"{last_line(said) or f'nothing in {START_SECONDS:g} s'}"
                 )
             time.sleep(LOOK)
         return self._place.read_text(encoding="utf-8")

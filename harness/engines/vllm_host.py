@@ -29,7 +29,7 @@ from harness.engines.base import Request
 from harness.engines.vllm_queue import Output, QueueSetup, VllmQueue, import_vllm
 from harness.environment import installed_versions
 from harness.guard import owners, send
-from harness.orphans import die_with_parent
+from harness.orphans import die_with
 from harness.spec import EngineSpec
 
 GONE_WITHIN = 10.0
@@ -82,13 +82,14 @@ class VllmHost:
         """
         try:
             self.call("open", setup)
-        except BaseException as error:
+        except RuntimeError as error:
             self.close()
-            if isinstance(error, RuntimeError):
-                raise UserError(
-                    f"--engine vllm: the engine cannot be started: {error}; "
-                    "its full log: VLLM_LOGGING_LEVEL=INFO"
-                ) from error
+            raise UserError(
+                f"--engine vllm: the engine cannot be started: {error}; "
+                "its full log: VLLM_LOGGING_LEVEL=INFO"
+            ) from error
+        except BaseException:
+            self.close()
             raise
 
     def add(self, requests: list[Request]) -> None:
@@ -236,9 +237,7 @@ def _told(error: Exception) -> str:
 
 def main(descriptor: int, parent: int) -> None:
     """Import vLLM, and serve the driver until it is gone."""
-    die_with_parent()
-    if os.getppid() != parent:  # it was gone before the kernel was asked
-        return
+    die_with(parent)
     connection: Connection = Connection(descriptor)
     queue, spec = connection.recv()
     with suppress(UserError):  # told when it is asked to open an engine

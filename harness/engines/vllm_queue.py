@@ -25,6 +25,7 @@ from harness.engines.invariance import engine_settings, vllm_determinism
 from harness.orphans import claim_engines
 from harness.sample import SampleKey
 from harness.spec import EngineSpec, Sampling
+from harness.text import last_line
 
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams
@@ -235,8 +236,9 @@ def _open(setup: QueueSetup) -> LLM:
     try:
         return LLM(str(setup.model), **settings)
     except (ValueError, RuntimeError, TypeError, NotImplementedError) as error:
+        told = last_line(str(error), limit=500) or type(error).__name__
         raise UserError(
-            f"vLLM cannot load {setup.model}: {_reason(error)}; "
+            f"vLLM cannot load {setup.model}: {told}; "
             "its full log: VLLM_LOGGING_LEVEL=INFO; "
             "other ways: --model-impl transformers, --engine hf"
         ) from error
@@ -259,8 +261,3 @@ def _platform_settings(*, weights: int, seeded: bool, replicas: int) -> dict[str
         # cannot do on a CPU: the engine would die of it.
         settings["enable_chunked_prefill"] = False
     return settings
-
-
-def _reason(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:500]

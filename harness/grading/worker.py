@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from harness.orphans import die_with_parent
+from harness.orphans import die_with
 
 Method = Callable[[str, str], str]
 """From a gold and a candidate, or a whole response, to the value of a `Comparison`."""
@@ -27,7 +27,7 @@ NICENESS = 10
 def main() -> None:
     """Serve tasks until standard input ends."""
     options = _options()
-    _die_with(options.parent)
+    die_with(options.parent)
     _limit(options.memory)
     tasks, answers = _take_over_pipes()
     methods = _methods()
@@ -73,13 +73,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--wall", type=float, required=True, help="seconds on the clock, at most")
     parser.add_argument("--memory", type=int, required=True, help="bytes of address space")
     return parser.parse_args()
-
-
-def _die_with(parent: int) -> None:
-    """End with the thread that started this process."""
-    die_with_parent()
-    if os.getppid() != parent:  # it was gone before the kernel was asked
-        os._exit(1)
 
 
 def _limit(memory: int) -> None:

@@ -2,12 +2,12 @@
 
     python tests/performance/overhead.py [--model M --data DIR] [-o tests/performance/latest.json]
 
-Both sides use one engine in one process, on the same token ids with the same sampling parameters,
-in turn. The engine's side is `LLM.generate` with all requests in one call: no text is made of the
-tokens, and nothing is kept. The run's side is everything that a run does once the engine is up:
-it reads the problems, sums the checkpoint's files, opens its tokenizer, renders the prompts,
-draws, decodes, writes the journal, grades in processes of its own, scores, and writes the final
-files. On neither side are the engine's start and the import of Python modules; `command.py`
+Both sides use one engine, in a process of its own, on the same token ids with the same sampling
+parameters, in turn. The engine's side is `LLM.generate` with all requests in one call: no text is
+made of the tokens, and nothing is kept. The run's side is everything that a run does once the
+engine is up: it reads the problems, sums the checkpoint's files, opens its tokenizer, renders the
+prompts, draws, decodes, writes the journal, grades in processes of its own, scores, and writes the
+final files. On neither side are the engine's start and the import of Python modules; `command.py`
 measures with those.
 """
 
