@@ -413,11 +413,13 @@ def test_closing_early_drops_what_is_under_way() -> None:
 
 def test_a_failing_source_of_requests_is_no_answer_and_ends_the_thread() -> None:
     def owed() -> Iterator[Request]:
-        yield from requests(2)
+        yield from requests(3)
         raise ValueError("no more")
 
-    with BadServer(echo) as server, pytest.raises(ValueError, match="no more"):
-        list(engine(server.url).generate(owed()))
+    with BadServer(echo) as server:
+        for _ in range(50):  # so that some end while a connection's own task has not begun
+            with pytest.raises(ValueError, match="no more"):
+                list(engine(server.url).generate(owed()))
     assert not [t for t in threading.enumerate() if t.name == "openai-engine"]
 
 

@@ -181,6 +181,7 @@ class _Asking:
         self._window = engine.setup.spec.server.concurrency
         self._endpoint = endpoint
         self._server = _Server(engine, endpoint)
+        self._under_way: set[Future[Any]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="openai-engine", daemon=True
@@ -210,6 +211,10 @@ class _Asking:
 
     def close(self) -> None:
         """Drop what is under way, connections included, and end the thread."""
+        # Ours alone: the client ends its own tasks with them, while one of its tasks that is
+        # cancelled before it began leaves its work unawaited, and Python warns of that.
+        for future in self._under_way.copy():
+            future.cancel()
         with suppress(TimeoutError):
             self._submit(self._end()).result(timeout=CONNECT_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -218,7 +223,10 @@ class _Asking:
             self._loop.close()
 
     def _submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
 
     def _result(self, future: Future[Result]) -> Result:
         """Return the result; what nobody foresaw is told without the key, and without a cause."""
@@ -232,8 +240,6 @@ class _Asking:
 
     async def _end(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._server.close()
 
