@@ -40,6 +40,7 @@ def bare_job(workload: Workload) -> dict[str, Any]:
         "settings": {
             "model": str(plan.checkpoint.path),
             "max_model_len": plan.longest,
+            "dtype": plan.spec.engine.dtype,
             "generation_config": "vllm",
             **plan.spec.engine.args,
         },

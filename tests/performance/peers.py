@@ -107,6 +107,7 @@ def run_lm_eval(python: Path, plan: Plan, folder: Path, output: str) -> None:
     settings = {
         "pretrained": plan.checkpoint.path,
         "max_model_len": plan.longest,
+        "dtype": plan.spec.engine.dtype,
         **plan.spec.engine.args,
     }
     command = [

@@ -22,7 +22,7 @@ from harness.engines.vllm import VllmEngine
 from harness.environment import hardware
 from harness.evaluate import open_engine
 from harness.plan import Plan, prepare
-from harness.spec import EngineSpec, EvalSpec, Sampling
+from harness.spec import Dtype, EngineSpec, EvalSpec, Sampling
 
 CACHE_BYTES = 1 << 30
 """Of key-value cache on a CPU: vLLM by itself would take nine tenths of the memory."""
@@ -39,6 +39,8 @@ class Workload:
     natural: bool
     """Whether responses are as long as the model makes them; real problems have no other."""
     compiled: bool
+    dtype: Dtype
+    """Of the weights in the engine; `auto` is what the checkpoint says."""
 
     def __post_init__(self) -> None:
         """Take real problems as they are."""
@@ -58,6 +60,7 @@ class Workload:
             sampling=Sampling(max_tokens=self.max_tokens),
             engine=EngineSpec(
                 name="vllm-natural" if self.natural else "vllm-recorded",
+                dtype=self.dtype,
                 args=self.arguments,
             ),
         )
@@ -116,6 +119,7 @@ def options(limit: int, max_tokens: int) -> list[Callable[[Callable[..., None]],
         click.option("--max-tokens", default=max_tokens, show_default=True),
         click.option("--natural", is_flag=True, help="Responses as long as the model makes them."),
         click.option("--compiled", is_flag=True, help="Without enforce_eager: for larger models."),
+        click.option("--dtype", default="auto", show_default=True, help="Of the weights."),
     ]
 
 
