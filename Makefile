@@ -36,7 +36,7 @@ test: setup ## Lint, check types, and run every test, real engines included.
 check: setup ## The fast part of the tests: no engine is started.
 	$(RUN) -m pytest -m "not engine"
 
-# Each measurement merges its figures into $(LATEST). Together they take some twenty minutes on two
+# Each measurement merges its figures into $(LATEST). Together they take most of an hour on two
 # cores; for figures that mean something, nothing else runs meanwhile. Another model: see the scripts.
 LATEST := tests/performance/latest.json
 PEERS := $(VENV)/peers
@@ -45,7 +45,7 @@ BENCHES := bench-startup bench-comparing bench-grading bench-growth bench-overhe
 .PHONY: bench $(BENCHES)
 .NOTPARALLEL:
 
-bench: $(BENCHES) ## Measure everything (some twenty minutes), and print it beside its targets.
+bench: $(BENCHES) ## Measure everything (most of an hour), and print it beside its targets.
 	$(RUN) tests/performance/summary.py
 
 bench-startup: setup ## Measure how long each command takes to start.
