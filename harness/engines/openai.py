@@ -193,16 +193,13 @@ class _Asking:
     ) -> Generator[tuple[Request, Completion | Failure], None, None]:
         """Yield what becomes of each request, with the window kept full."""
         done: SimpleQueue[tuple[Request, Future[Completion | Failure]]] = SimpleQueue()
-        under_way = 0
         while True:
-            for request in islice(owed, self._window - under_way):
+            for request in islice(owed, self._window - len(self._under_way)):
                 future = self._submit(self._server.answer(request))
                 future.add_done_callback(lambda got, request=request: done.put((request, got)))  # type: ignore[misc]
-                under_way += 1
-            if not under_way:
+            if not self._under_way:
                 return
             request, future = done.get()
-            under_way -= 1
             yield request, self._result(future)
 
     def is_there(self) -> bool:
@@ -213,7 +210,7 @@ class _Asking:
         """Drop what is under way, connections included, and end the thread."""
         # Ours alone: the client ends its own tasks with them, while one of its tasks that is
         # cancelled before it began leaves its work unawaited, and Python warns of that.
-        for future in self._under_way.copy():
+        for future in self._under_way:
             future.cancel()
         with suppress(TimeoutError):
             self._submit(self._end()).result(timeout=CONNECT_SECONDS)
@@ -225,12 +222,12 @@ class _Asking:
     def _submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         self._under_way.add(future)
-        future.add_done_callback(self._under_way.discard)
         return future
 
     def _result(self, future: Future[Result]) -> Result:
         """Return the result; what nobody foresaw is told without the key, and without a cause."""
         error = future.exception()
+        self._under_way.remove(future)
         if error is None:
             return future.result()
         raise UserError(

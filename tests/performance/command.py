@@ -22,7 +22,7 @@ from made import HERE, output_of
 from measuring import output_option, publish
 from pairs import Pairs
 from recorded import length_of
-from workload import Workload, workload_options
+from workload import Workload, bare_settings, workload_options
 
 from harness.engines import Request
 from harness.engines.vllm_queue import PACKAGES, QUIET
@@ -39,10 +39,8 @@ def bare_job(workload: Workload) -> dict[str, Any]:
     return {
         "settings": {
             "model": str(plan.checkpoint.path),
-            "max_model_len": plan.longest,
-            "dtype": plan.spec.engine.dtype,
             "generation_config": "vllm",
-            **plan.spec.engine.args,
+            **bare_settings(plan),
         },
         "prompts": [request.prompt.token_ids for request in requests],
         "parameters": [parameters(request, plan, workload.natural) for request in requests],

@@ -32,7 +32,7 @@ from command import evaluated
 from made import output_of
 from measuring import output_option, publish
 from pairs import Pairs, timed
-from workload import Workload, workload_options
+from workload import Workload, bare_settings, workload_options
 
 from harness.engines.vllm_queue import PACKAGES, QUIET
 from harness.plan import Plan
@@ -104,12 +104,7 @@ def task(name: str, problems: Path, max_tokens: int) -> dict[str, Any]:
 def run_lm_eval(python: Path, plan: Plan, folder: Path, output: str) -> None:
     """Run lm-eval on the tasks in a folder."""
     assert plan.checkpoint is not None
-    settings = {
-        "pretrained": plan.checkpoint.path,
-        "max_model_len": plan.longest,
-        "dtype": plan.spec.engine.dtype,
-        **plan.spec.engine.args,
-    }
+    settings = {"pretrained": plan.checkpoint.path, **bare_settings(plan)}
     command = [
         *(str(python), "-m", "lm_eval", "run", "--model", "vllm", "--batch_size", "auto"),
         *("--model_args", ",".join(f"{key}={value}" for key, value in settings.items())),

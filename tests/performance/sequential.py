@@ -14,7 +14,7 @@ lengths, which are all short and alike. With `--data` there is only the model's 
 
 What a token costs decides as well: where it is dear, the batch's other tokens hide what a step
 costs by itself. A CPU without instructions for bfloat16 makes them so, and who evaluates on one
-asks for float32; `sequential_over_run_float32` has that, unless it is what was asked for or there
+asks for float32; `sequential_over_run_float32` has that, unless `--dtype` says otherwise or there
 is a GPU.
 """
 

@@ -123,6 +123,12 @@ def options(limit: int, max_tokens: int) -> list[Callable[[Callable[..., None]],
     ]
 
 
+def bare_settings(plan: Plan) -> dict[str, Any]:
+    """Return what `LLM` is told beside the model, for another program to tell it the same."""
+    engine = plan.spec.engine
+    return {"max_model_len": plan.longest, "dtype": engine.dtype, **engine.args}
+
+
 def open_vllm(plan: Plan) -> VllmEngine:
     """Open the engine of a plan, which has to be vLLM."""
     engine = open_engine(plan)
