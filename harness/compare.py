@@ -18,8 +18,9 @@ from harness import power, significance
 from harness.metrics import accuracy_interval
 from harness.record import Interval
 from harness.results import Result, ResultScore
-from harness.significance import Difference, Tally
+from harness.significance import Difference
 from harness.spec import UNSTATED, Change, changes
+from harness.unpaired import Tally, average_unpaired, unpaired
 from harness.verdicts import ProblemVerdicts
 
 LEVEL = 0.05
@@ -278,7 +279,7 @@ def _matched(
 
 def _difference(pair: Pair) -> Difference:
     if not pair.rows_a:
-        return significance.unpaired(tally(pair.a), tally(pair.b))
+        return unpaired(tally(pair.a), tally(pair.b))
     if all(row.samples == 1 for row in (*pair.rows_a, *pair.rows_b)):
         means = mean_differences(pair)
         return significance.paired_single(means.count(1.0), means.count(-1.0), len(means))
@@ -396,9 +397,7 @@ def _average_difference(pairs: Mapping[str, Pair], *, paired: bool) -> Differenc
         return significance.average_paired(
             {name: mean_differences(pair) for name, pair in pairs.items()}
         )
-    return significance.average_unpaired(
-        {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
-    )
+    return average_unpaired({name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()})
 
 
 def _average(rows: Sequence[BenchmarkDifference], found: Difference) -> AverageDifference:

@@ -11,6 +11,7 @@ from harness import significance
 from harness.compare import LEVEL, mean_differences, obstacles, pair_up, tally
 from harness.results import Result
 from harness.spec import Change
+from harness.unpaired import average_unpaired, unpaired
 
 DRAWS = 2_000
 """Of sign flips for each pair; there may be hundreds of pairs."""
@@ -103,7 +104,7 @@ def _average_test(a: Result, b: Result) -> tuple[float, float]:
         )
     tallies = {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
     if len(tallies) == 1:
-        found = significance.unpaired(*next(iter(tallies.values())))
+        found = unpaired(*next(iter(tallies.values())))
     else:
-        found = significance.average_unpaired(tallies)
+        found = average_unpaired(tallies)
     return found.difference, found.p_value

@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 from tallies import single
 
-from harness.significance import (
-    Difference,
-    Tally,
-    average_paired,
-    average_unpaired,
-    paired_means,
-    paired_single,
-    unpaired,
-)
+from harness.significance import Difference, average_paired, paired_means, paired_single
+from harness.unpaired import Tally, average_unpaired, unpaired
 
 
 class Rates(NamedTuple):

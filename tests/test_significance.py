@@ -12,18 +12,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from tallies import single
 
+from harness.distributions import t_quantile
 from harness.significance import (
     Difference,
-    Tally,
     average_paired,
-    average_unpaired,
     heads,
     holm,
     paired_means,
     paired_single,
-    t_quantile,
-    unpaired,
 )
+from harness.unpaired import Tally, average_unpaired, unpaired
 
 SEED_A = {
     "minerva_math": (13, 272),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.significance import Tally
+from harness.unpaired import Tally
 
 
 def single(correct: int, problems: int) -> Tally:
