@@ -144,6 +144,8 @@ def _draw(
     opened = None
     if engine is None:
         watcher.stage(f"starting the {plan.spec.engine.name} engine")
+        if ENGINES[plan.spec.engine.name].slow_to_open:
+            grading.warm_up()
         opened = engine = open_engine(plan, opener)
     spent = _Spent(engine, start=time.monotonic() - started)
     watcher.stage("generating")
@@ -277,6 +279,10 @@ class _Grading:
             for name, problems in plan.problems.items()
             for problem in problems
         }
+
+    def warm_up(self) -> None:
+        """Start a worker now, while the engine does: later it would take the processor from it."""
+        self._grader.warm_up()
 
     def submit(self, sample: Sample) -> None:
         """Have the sample graded that was appended to the journal last."""

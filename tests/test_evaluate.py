@@ -216,3 +216,24 @@ def test_a_full_disk_is_told_as_it_was_met_and_the_engine_is_closed(
         with pytest.raises(UserError, match="the sample"):
             evaluate(plan, folder, grader=grader, watcher=Quiet())
     assert len(closed) == 1
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_a_worker_starts_beside_an_engine_that_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=2), limit=2))
+    happened: list[str] = []
+
+    class Warmed(Grader):
+        def warm_up(self) -> None:
+            happened.append("warmed up")
+
+    def opener(setup: EngineSetup) -> ScriptedEngine:
+        happened.append("opened")
+        return ScriptedEngine(setup, lambda request: "\\boxed{-424242}")
+
+    monkeypatch.setattr(ENGINES["replay"], "slow_to_open", slow)
+    with RunFolder.create(tmp_path, plan.new_run("slow")) as folder, Warmed() as grader:
+        evaluate(plan, folder, grader=grader, watcher=Quiet(), opener=opener)
+    assert happened == (["warmed up", "opened"] if slow else ["opened"])

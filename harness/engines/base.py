@@ -77,6 +77,8 @@ class Engine(ABC):
     needs_checkpoint: ClassVar[bool] = True
     sends_messages: ClassVar[bool] = False
     """Without a checkpoint: whether a conversation is sent as its turns, and not as one text."""
+    slow_to_open: ClassVar[bool] = False
+    """Whether opening takes seconds in which the driver's processor has nothing to do."""
     packages: ClassVar[tuple[str, ...]] = ()
     """Distributions that compute the responses; those installed are recorded with the run."""
 

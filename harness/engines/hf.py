@@ -25,6 +25,7 @@ class HfEngine(Engine):
     """`transformers`' own generate, on this machine's GPU or CPU."""
 
     about = "Hugging Face transformers, for what vLLM cannot load"
+    slow_to_open = True
     packages = ("torch", "transformers")
 
     def __init__(self, setup: EngineSetup) -> None:

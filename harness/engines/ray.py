@@ -52,6 +52,7 @@ class RayEngine(Engine):
     """Replicas of vLLM, each an actor of Ray's."""
 
     about = "vLLM replicas on a Ray cluster, or several on this machine"
+    slow_to_open = True
     packages = PACKAGES
 
     def __init__(self, setup: EngineSetup, host: RayHost | None = None) -> None:

@@ -28,6 +28,7 @@ class VllmEngine(Engine):
     """The vLLM engine on this machine's GPU or CPU."""
 
     about = "vLLM on this machine's GPU or CPU, all benchmarks in one queue"
+    slow_to_open = True
     packages = PACKAGES
     queue: ClassVar[type[VllmQueue]] = VllmQueue
     """What runs in the process."""

@@ -124,7 +124,7 @@ class Grader:
     """
 
     def __init__(self, *, workers: int | None = None, time_limit: float = TIME_LIMIT) -> None:
-        """Make a grader; no process is started before a pair needs one."""
+        """Make a grader; no process is started before a pair needs one, or `warm_up`."""
         self._pool = WorkerPool(workers or default_workers(), time_limit=time_limit)
         self._pairs = _PairMemory(self._pool)
 
@@ -175,6 +175,10 @@ class Grader:
     ) -> Verdict:
         """Grade an extracted candidate and wait for the verdict."""
         return self.submit_answer(answer, gold, conventions=conventions).result()
+
+    def warm_up(self) -> None:
+        """Have a worker started in the background, while there is a processor to spare for it."""
+        self._pool.warm_up()
 
     def close(self, *, cancel: bool = False) -> None:
         """End the workers, after the pending pairs or, with ``cancel``, at once."""

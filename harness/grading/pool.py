@@ -14,6 +14,7 @@ import queue
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -91,6 +92,10 @@ class WorkerPool:
             raise PoolClosedError("the grader is closed")
         return self._crew().submit(_Task(gold, answer, method))
 
+    def warm_up(self) -> None:
+        """Have a first worker started in the background, before there is a pair for it."""
+        self._crew().warm_up()
+
     def pids(self) -> list[int]:
         """Return the process ids of the workers that run now."""
         return self._crew().pids()
@@ -138,6 +143,11 @@ class _Crew:
             self._tasks.put(task)
         return task.future
 
+    def warm_up(self) -> None:
+        with self._lock:
+            if not self._threads and not self._closed:
+                self._start_thread(ahead=True)
+
     def pids(self) -> list[int]:
         with self._lock:
             return sorted(worker.pid for worker in self._running)
@@ -145,7 +155,8 @@ class _Crew:
     def close(self, *, cancel: bool) -> None:
         with self._lock:
             self._closed = True
-            self._cancelled = self._cancelled or cancel
+            # With nothing to finish, one that only just starts need not be waited for.
+            self._cancelled = self._cancelled or cancel or not self._unfinished
             threads = list(self._threads)
             for _ in threads:
                 self._tasks.put(None)
@@ -155,16 +166,19 @@ class _Crew:
         for thread in threads:
             thread.join()
 
-    def _start_thread(self) -> None:
+    def _start_thread(self, *, ahead: bool = False) -> None:
         name = f"grading-{len(self._threads)}"
         # A daemon: an interpreter that exits without close() must not wait for it.
-        thread = threading.Thread(target=self._drive, name=name, daemon=True)
+        thread = threading.Thread(target=self._drive, args=(ahead,), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _drive(self) -> None:
+    def _drive(self, ahead: bool) -> None:
         """Serve tasks with one worker at a time until the pool closes."""
         worker: Worker | None = None
+        if ahead:
+            with suppress(WorkersUnavailableError, PoolClosedError):  # for a task to say, if any
+                worker = self._start_worker()
         while task := self._tasks.get():
             try:
                 result, worker = self._answer(worker, task)
@@ -226,25 +240,30 @@ class _Crew:
                 time_limit=self._limits.time, memory_limit=self._limits.memory
             )
             try:
-                worker = Worker(command, start_limit=self._limits.start)
+                return self._started(command)
             except WorkerFailedError as error:
                 with self._lock:
                     self._failed_starts += 1
                     reason = self._reason = str(error)
-                continue
-            return self._started(worker)
         raise WorkersUnavailableError(
             f"the grader's worker process does not start, tried {START_ATTEMPTS} times:\n"
             f"{reason or self._reason}\n"
             'It needs math-verify and sympy: pip install "math-harness" in this environment.'
         )
 
-    def _started(self, worker: Worker) -> Worker:
+    def _started(self, command: Sequence[str]) -> Worker:
+        worker = Worker(command)
         with self._lock:
-            self._failed_starts = 0
             self._running.add(worker)
             if self._cancelled:  # close() came between the start and this line
                 worker.kill()
+        try:
+            worker.wait_until_ready(self._limits.start)
+        except WorkerFailedError:
+            self._end(worker)
+            raise
+        with self._lock:
+            self._failed_starts = 0
         return worker
 
     def _end(self, worker: Worker) -> None:

@@ -66,10 +66,10 @@ def worker_environment() -> dict[str, str]:
 
 
 class Worker:
-    """A running worker process that has said it is ready."""
+    """A running worker process."""
 
-    def __init__(self, command: Sequence[str], *, start_limit: float) -> None:
-        """Start the process and wait until it is ready; raises `WorkerFailedError` if it dies."""
+    def __init__(self, command: Sequence[str]) -> None:
+        """Start the process; raises `WorkerFailedError` if it cannot be run."""
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end
         try:
             self._process = subprocess.Popen(
@@ -88,13 +88,6 @@ class Worker:
         # A task may be larger than the pipe, and the worker may have stopped reading.
         os.set_blocking(self._tasks.fileno(), False)
         self._unread = b""
-        try:
-            self._receive(time.monotonic() + start_limit)
-        except (WorkerFailedError, WorkerTimeoutError) as error:
-            self.kill()
-            message = f"{error}\n{self._last_words()}".strip()
-            self.end()
-            raise WorkerFailedError(message) from error
 
     @property
     def pid(self) -> int:
@@ -105,6 +98,17 @@ class Worker:
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process.poll() is None
+
+    def wait_until_ready(self, limit: float) -> None:
+        """Wait until it takes tasks, for ``limit`` seconds at most.
+
+        Raises `WorkerFailedError` with the worker's last words; it is of no more use then.
+        """
+        try:
+            self._receive(time.monotonic() + limit)
+        except (WorkerFailedError, WorkerTimeoutError) as error:
+            self.kill()
+            raise WorkerFailedError(f"{error}\n{self._last_words()}".strip()) from error
 
     def ask(self, task: dict[str, str], *, time_limit: float) -> dict[str, object]:
         """Send one task and return the worker's reply, within ``time_limit`` seconds of CPU.

@@ -133,6 +133,25 @@ def test_no_process_starts_before_it_is_needed_and_none_stays_after() -> None:
         pool.submit("1", "1")
 
 
+def test_a_first_worker_can_start_before_there_is_a_task() -> None:
+    pool = WorkerPool(2, command=SCRIPTED)
+    pool.warm_up()
+    pool.warm_up()
+    assert wait_until(lambda: len(pool.pids()) == 1)
+    started = pool.pids()
+    assert pool.submit("1", "1").result(20) == Comparison.EQUAL
+    assert pool.pids() == started
+    pool.close()
+    assert pool.pids() == []
+
+
+def test_a_pool_is_closed_while_its_first_worker_starts() -> None:
+    pool = WorkerPool(1, command=[sys.executable, "-c", "input()"])  # says nothing: it never is up
+    pool.warm_up()
+    pool.close(cancel=True)
+    assert pool.pids() == []
+
+
 def test_a_worker_that_never_starts_is_an_error_with_its_reason() -> None:
     broken = [sys.executable, "-c", "import sys; sys.exit('no module named sympy')"]
     pool = WorkerPool(2, command=broken)

@@ -7,8 +7,8 @@ parameters, in turn. The engine's side is `LLM.generate` with all requests in on
 made of the tokens, and nothing is kept. The run's side is everything that a run does once the
 engine is up: it reads the problems, sums the checkpoint's files, opens its tokenizer, renders the
 prompts, draws, decodes, writes the journal, grades in processes of its own, scores, and writes the
-final files. On neither side are the engine's start and the import of Python modules; `command.py`
-measures with those.
+final files. On neither side are the import of Python modules, the engine's start, and that of the
+first process for grading, which a run has beside it; `command.py` measures with those.
 """
 
 from __future__ import annotations
@@ -49,14 +49,18 @@ def generate(engine: VllmEngine, plan: Plan) -> int:
     return int(engine.host.call("bare", requests))
 
 
-def whole_run(engine: VllmEngine, workload: Workload, results: Path) -> int:
+def warm_grader() -> Grader:
+    """Return a grader whose first process has started."""
+    grader = Grader()
+    assert grader.grade_answer("1+1", r"\sum_{k=1}^{2} 1").correct  # no rule knows of sums
+    return grader
+
+
+def whole_run(engine: VllmEngine, grader: Grader, workload: Workload, results: Path) -> int:
     """Do a whole run on an engine that is up and return the number of tokens."""
     engine.forget()
     plan = workload.plan()
-    with (
-        RunFolder.create(results, plan.new_run("overhead")) as folder,
-        Grader() as grader,
-    ):
+    with RunFolder.create(results, plan.new_run("overhead")) as folder, grader:
         run = evaluate(plan, folder, grader=grader, watcher=Nobody(), engine=engine)
     return run.usage.completion_tokens
 
@@ -70,8 +74,9 @@ def measure(workload: Workload, pairs: int) -> Pairs:
     with tempfile.TemporaryDirectory() as name:
         for number in range(pairs):
             results = Path(name) / str(number)
+            grader = warm_grader()
             both.take(
-                lambda: whole_run(engine, workload, results),  # noqa: B023
+                lambda: whole_run(engine, grader, workload, results),  # noqa: B023
                 lambda: generate(engine, plan),
             )
     engine.close()
