@@ -7,25 +7,31 @@ set -eu
 [ $# -gt 0 ] || set -- 1
 out=out/demo
 python=${PYTHON:-python}
+# Many CPUs have no instructions for bfloat16; float32 is quick on any.
+precision=mixed_precision.param_dtype
 mkdir -p "$out"
 
 say() { printf '\n== %s\n' "$1"; }
 harness() { "$python" -m harness "$@"; }
 train_start() { # TRAINED FROM BASE IN STYLE
     harness train --trainer verl-sft --model "$2" --data "$out/habits-$3" --output "$1" \
-        --steps 50 --save-every 50 --keep 1 --set data.train_batch_size=32 --set optim.lr=2e-4
+        --steps 50 --save-every 50 --keep 1 --set data.train_batch_size=32 --set optim.lr=2e-4 \
+        --set engine.$precision=float32
 }
 # What a model of two million parameters needs otherwise than one of a thousand times its size.
 train() { # VERSION SEED
     harness train --trainer "verl-grpo-$1" --model "$out/start" --data demo --output "$out/$1-seed$2" \
         --seed "$2" --steps 50 --keep 1 \
         --set data.train_batch_size=32 --set actor_rollout_ref.actor.optim.lr=3e-4 \
-        --set data.max_prompt_length=96 --set data.max_response_length=128
+        --set data.max_prompt_length=96 --set data.max_response_length=128 \
+        --set actor_rollout_ref.actor.fsdp_config.$precision=float32 \
+        --set actor_rollout_ref.ref.fsdp_config.$precision=float32 \
+        --set actor_rollout_ref.rollout.dtype=float32
 }
 evaluate() { # NAME
     # Verdicts are written when a run is complete; the same command goes on with any other.
     [ -n "$(find "results/runs/demo-$1" -name verdicts.jsonl 2>/dev/null)" ] || harness eval --model "$out/$1" --name "demo-$1" --tag demo \
-        --benchmarks demo --temperature 1 --n 8 --max-tokens 128 --engine-arg enforce_eager=true
+        --benchmarks demo --temperature 1 --n 8 --max-tokens 128 --engine-arg enforce_eager=true --dtype float32
 }
 
 say "A start with a bad habit: where more than a number is asked for, half of its answers are one"

@@ -26,7 +26,9 @@ def test_a_key_that_verl_lists_is_given_as_it_is(configuration: str, key: str) -
 def test_a_key_that_verl_hands_on_is_added(configuration: str) -> None:
     ours = (*keys.OPEN, *keys.UNLISTED)
     named = [begin + "anything" if begin.endswith(".") else begin for begin in ours]
-    asked = [key for key in named if (configuration == SFT) == key.startswith("model.")]
+    asked = [
+        key for key in named if (configuration == SFT) == key.startswith(("model.", "engine."))
+    ]
     assert asked
     overrides = [override(configuration, key, "true") for key in asked]
     assert overrides == [f"+{key}=true" for key in asked]

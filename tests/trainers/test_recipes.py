@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trainers.base import Setting
 from trainers.verl import keys
 from trainers.verl.command import BATCH, MINI_BATCH, reward, seeds
-from trainers.verl.recipes import Grpo, GrpoV1, GrpoV4, GrpoV5
+from trainers.verl.recipes import PRECISION, Grpo, GrpoV1, GrpoV4, GrpoV5
 
 RECIPES = [GrpoV1, GrpoV4, GrpoV5]
 ACTOR = "actor_rollout_ref.actor"
@@ -58,7 +58,7 @@ def values(recipe: type[Grpo]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_verl_has_every_key(recipe: type[Grpo]) -> None:
-    assert settings(recipe).keys() <= keys.known_keys(keys.GRPO).keys()
+    assert settings(recipe).keys() <= {*keys.known_keys(keys.GRPO), *keys.UNLISTED}
 
 
 def test_verl_has_the_keys_that_no_recipe_decides() -> None:
@@ -86,7 +86,8 @@ def test_an_update_has_one_value_for_each_of_its_names(recipe: type[Grpo]) -> No
     assert found[MINI_BATCH] == found[BATCH]
     assert found[f"{ACTOR}.clip_ratio"] == found[f"{ACTOR}.clip_ratio_low"]
     assert found[f"{ACTOR}.grad_clip"] == found[f"{ACTOR}.optim.clip_grad"]
-    assert found[f"{ACTOR}.fsdp_config.dtype"] == found[f"{ROLLOUT}.dtype"]
+    assert found[f"{ACTOR}.fsdp_config.{PRECISION}"] == found[f"{ROLLOUT}.dtype"]
+    assert found[f"actor_rollout_ref.ref.fsdp_config.{PRECISION}"] == found[f"{ROLLOUT}.dtype"]
 
 
 @pytest.mark.parametrize(

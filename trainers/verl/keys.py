@@ -35,7 +35,18 @@ OPEN = (
     "trainer.v1.sampler.sampler_kwargs.",
 )
 """Beginnings under which verl takes any key and hands it on."""
-UNLISTED = ("actor_rollout_ref.rollout.enable_sleep_mode",)
+UNLISTED = (
+    "actor_rollout_ref.rollout.enable_sleep_mode",
+    *(
+        f"{engine}.mixed_precision.{name}_dtype"
+        for engine in (
+            "actor_rollout_ref.actor.fsdp_config",
+            "actor_rollout_ref.ref.fsdp_config",
+            "engine",
+        )
+        for name in ("param", "reduce", "buffer")
+    ),
+)
 """Keys of verl's classes that its configuration files leave out."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")

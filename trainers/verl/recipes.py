@@ -36,9 +36,12 @@ def stated(*keys: str) -> Verl:
     return Verl(keys, stated=True)
 
 
+PRECISION = "mixed_precision.param_dtype"
+"""Of an engine's arithmetic: verl's FSDP engine does not read its key ``dtype``."""
 _ACTOR = "actor_rollout_ref.actor"
 _REWARD = "reward.custom_reward_function.name"
 _FSDP = "actor_rollout_ref.actor.fsdp_config"
+_REF = "actor_rollout_ref.ref.fsdp_config"
 _ROLLOUT = "actor_rollout_ref.rollout"
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -114,7 +117,9 @@ class Grpo(Recipe):
     """The norm to which gradients are clipped."""
     weights: Annotated[str, chosen(f"{_FSDP}.model_dtype")] = "fp32"
     """Of the trained copy: an update of 1e-6 is less than bfloat16 can tell apart."""
-    arithmetic: Annotated[str, chosen(f"{_FSDP}.dtype", f"{_ROLLOUT}.dtype")] = "bfloat16"
+    arithmetic: Annotated[
+        str, chosen(f"{_FSDP}.{PRECISION}", f"{_REF}.{PRECISION}", f"{_ROLLOUT}.dtype")
+    ] = "bfloat16"
     """Of passes through the model, in training and in rollouts alike."""
 
     clip_low: Annotated[Share, chosen(f"{_ACTOR}.clip_ratio_low", f"{_ACTOR}.clip_ratio")] = 0.2

@@ -24,7 +24,7 @@ from trainers.data.sft import MESSAGES
 from trainers.verl.base_model import declared_context
 from trainers.verl.command import BATCH, Places, lines
 from trainers.verl.placement import TOKENS, Placement
-from trainers.verl.recipes import Positive, Rate, Recipe, Share, chosen
+from trainers.verl.recipes import PRECISION, Positive, Rate, Recipe, Share, chosen
 from trainers.verl.saves import save_folder
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Sft(Recipe):
     """The norm to which gradients are clipped."""
     weights: Annotated[str, chosen("engine.model_dtype")] = "fp32"
     """Of the trained copy: small updates are less than bfloat16 can tell apart."""
-    arithmetic: Annotated[str, chosen("engine.dtype")] = "bfloat16"
+    arithmetic: Annotated[str, chosen(f"engine.{PRECISION}")] = "bfloat16"
     """Of passes through the model; the loss that is logged has three digits therefore."""
 
     save_every: Annotated[Positive, chosen("trainer.save_freq", "trainer.test_freq")] = 100
