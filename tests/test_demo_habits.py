@@ -51,5 +51,8 @@ def test_the_experiment_asks_for_each_step_in_order(tmp_path: Path) -> None:
     verbs = [line[2] if line[1] == "harness" else "habits" for line in words]
     seed = ["train", "eval", "train", "eval", "diff", "report"]
     assert verbs == ["habits", "data", "data", "train", "train", "eval", *seed, *seed]
+    for line in words:
+        if line[2] in ("eval", "diff", "report"):
+            assert line[line.index("--results") + 1] == "out/demo/results", "not what is stored"
     trainers = [line[line.index("--trainer") + 1] for line in words if "--trainer" in line]
     assert trainers == ["verl-sft"] * 2 + ["verl-grpo-v1", "verl-grpo-v4"] * 2

@@ -6,6 +6,8 @@
 set -eu
 [ $# -gt 0 ] || set -- 1
 out=out/demo
+# Apart from runs of the same names that may be in results/ already, as they are in this repository.
+results=$out/results
 python=${PYTHON:-python}
 # Many CPUs have no instructions for bfloat16; float32 is quick on any.
 precision=mixed_precision.param_dtype
@@ -29,9 +31,8 @@ train() { # VERSION SEED
         --set actor_rollout_ref.rollout.dtype=float32
 }
 evaluate() { # NAME
-    # Verdicts are written when a run is complete; the same command goes on with any other.
-    [ -n "$(find "results/runs/demo-$1" -name verdicts.jsonl 2>/dev/null)" ] || harness eval --model "$out/$1" --name "demo-$1" --tag demo \
-        --benchmarks demo --temperature 1 --n 8 --max-tokens 128 --engine-arg enforce_eager=true --dtype float32
+    harness eval --model "$out/$1" --name "demo-$1" --tag demo --results "$results" \
+        --benchmarks demo --temperature 1 --n 8 --max-tokens 128 --dtype float32 --engine-arg enforce_eager=true
 }
 
 say "A start with a bad habit: where more than a number is asked for, half of its answers are one"
@@ -51,6 +52,7 @@ for seed in "$@"; do
         evaluate "$version-seed$seed"
     done
     say "Is v4 better than v1?"
-    harness diff "demo-v1-seed$seed" "demo-v4-seed$seed"
-    harness report demo-start "demo-v1-seed$seed" "demo-v4-seed$seed" -o "$out/report-seed$seed.html"
+    harness diff "demo-v1-seed$seed" "demo-v4-seed$seed" --results "$results"
+    harness report demo-start "demo-v1-seed$seed" "demo-v4-seed$seed" --results "$results" \
+        -o "$out/report-seed$seed.html"
 done
