@@ -9,15 +9,19 @@ engine is up: it reads the problems, sums the checkpoint's files, opens its toke
 prompts, draws, decodes, writes the journal, grades in processes of its own, scores, and writes the
 final files. On neither side are the import of Python modules, the engine's start, and that of the
 first process for grading, which a run has beside it; `command.py` measures with those.
+
+Where the checkpoint's type is one that a CPU may have no instructions for, the same is measured in
+float32, too: `run_over_engine_float32`, in which what a run adds weighs more.
 """
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
-from measuring import output_option, publish
+from measuring import output_option, publish, say
 from pairs import Pairs
 from workload import Workload, open_vllm, workload_options
 
@@ -90,13 +94,14 @@ def measure(workload: Workload, pairs: int) -> Pairs:
 def main(workload: Workload, pairs: int, output: Path | None) -> None:
     """Print the ratio of a run's wall time to the bare engine's, and how it was measured."""
     both = measure(workload, pairs)
-    publish(
-        "overhead",
-        {"run_over_engine": both.ratio},
-        {"pairs": both.details, **workload.says},
-        output,
-        packages=VllmEngine.packages,
-    )
+    figures = {"run_over_engine": both.ratio}
+    details = {"pairs": both.details, **workload.says}
+    if workload.emulates:
+        say("the same in float32:")
+        exact = measure(replace(workload, dtype="float32"), pairs)
+        figures["run_over_engine_float32"] = exact.ratio
+        details["float32"] = {"pairs": exact.details}
+    publish("overhead", figures, details, output, packages=VllmEngine.packages)
 
 
 if __name__ == "__main__":

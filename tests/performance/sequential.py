@@ -31,7 +31,6 @@ from workload import Workload, open_vllm, workload_options
 
 from harness.engines import Request
 from harness.engines.vllm import VllmEngine
-from harness.environment import hardware
 
 
 def draw(engine: VllmEngine, requests: Iterable[Request]) -> int:
@@ -70,18 +69,12 @@ def main(workload: Workload, pairs: int, output: Path | None) -> None:
         say("the same with the model's own lengths:")
         natural = measure(workload.naturally(), pairs)
         details["natural"] = {"sequential_over_run": natural.ratio, "pairs": natural.details}
-    if workload.dtype == "auto" and not hardware()["gpus"]:
+    if workload.emulates:
         say("the same in float32:")
         exact = measure(replace(workload, dtype="float32"), pairs)
         figures["sequential_over_run_float32"] = exact.ratio
         details["float32"] = {"pairs": exact.details}
-    publish(
-        "sequential",
-        figures,
-        details,
-        output,
-        packages=VllmEngine.packages,
-    )
+    publish("sequential", figures, details, output, packages=VllmEngine.packages)
 
 
 if __name__ == "__main__":

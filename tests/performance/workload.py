@@ -75,6 +75,11 @@ class Workload:
         """Prepare the evaluation of these benchmarks, or of all."""
         return prepare(self.spec(*benchmarks), data_dir=self.data)
 
+    @property
+    def emulates(self) -> bool:
+        """Whether the engine may have no instructions for the type that the model is in."""
+        return self.dtype == "auto" and not hardware()["gpus"]
+
     def naturally(self) -> Workload:
         """Return the same with responses as long as the model makes them."""
         return replace(self, natural=True)
