@@ -73,6 +73,7 @@ def test_a_missed_target_is_told(figure: str, value: float, gpus: list[str], mis
 def test_every_promised_figure_has_its_target() -> None:
     asked = {
         "run_over_engine": "at most 1.03",
+        "run_over_engine_float32": "at most 1.03",
         "sequential_over_run": "at least 1.3",
         "sequential_over_run_float32": "at least 1.3",
         "lm_eval_over_run": "at least 1",

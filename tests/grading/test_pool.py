@@ -145,10 +145,11 @@ def test_a_first_worker_can_start_before_there_is_a_task() -> None:
     assert pool.pids() == []
 
 
-def test_a_pool_is_closed_while_its_first_worker_starts() -> None:
+@pytest.mark.parametrize("cancel", [True, False])
+def test_a_pool_is_closed_while_its_first_worker_starts(cancel: bool) -> None:
     pool = WorkerPool(1, command=[sys.executable, "-c", "input()"])  # says nothing: it never is up
     pool.warm_up()
-    pool.close(cancel=True)
+    pool.close(cancel=cancel)
     assert pool.pids() == []
 
 

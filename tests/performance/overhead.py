@@ -17,7 +17,6 @@ float32, too: `run_over_engine_float32`, in which what a run adds weighs more.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -98,7 +97,7 @@ def main(workload: Workload, pairs: int, output: Path | None) -> None:
     details = {"pairs": both.details, **workload.says}
     if workload.emulates:
         say("the same in float32:")
-        exact = measure(replace(workload, dtype="float32"), pairs)
+        exact = measure(workload.in_float32(), pairs)
         figures["run_over_engine_float32"] = exact.ratio
         details["float32"] = {"pairs": exact.details}
     publish("overhead", figures, details, output, packages=VllmEngine.packages)

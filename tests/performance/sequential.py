@@ -21,7 +21,6 @@ is a GPU.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -71,7 +70,7 @@ def main(workload: Workload, pairs: int, output: Path | None) -> None:
         details["natural"] = {"sequential_over_run": natural.ratio, "pairs": natural.details}
     if workload.emulates:
         say("the same in float32:")
-        exact = measure(replace(workload, dtype="float32"), pairs)
+        exact = measure(workload.in_float32(), pairs)
         figures["sequential_over_run_float32"] = exact.ratio
         details["float32"] = {"pairs": exact.details}
     publish("sequential", figures, details, output, packages=VllmEngine.packages)

@@ -84,6 +84,10 @@ class Workload:
         """Return the same with responses as long as the model makes them."""
         return replace(self, natural=True)
 
+    def in_float32(self) -> Workload:
+        """Return the same in the type that every CPU has instructions for."""
+        return replace(self, dtype="float32")
+
     @property
     def says(self) -> dict[str, Any]:
         """What the details record of it."""
