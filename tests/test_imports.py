@@ -1,109 +1,163 @@
-"""Imports point one way, and the light commands import nothing heavy."""
+"""Imports go one way between the rooms, and the light commands import nothing heavy."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+RESULTS = str(ROOT / "results")
+ORDER = (
+    ("benchmarks",),
+    ("harness.common",),
+    ("harness.stats", "harness.extraction", "harness.demo"),
+    ("harness.grading", "harness.models", "harness.prompts"),
+    ("harness.runs", "trainers"),
+    ("harness.engines", "harness.analysis"),
+    ("harness.evaluation",),
+    ("harness.importers", "harness.reporting"),
+    ("harness.api",),
+    ("harness.documentation", "harness.cli"),
+    ("harness.__main__",),
+)
+"""The rooms, the lowest first. A room imports itself and rooms in lines above its own."""
+EXCEPTIONS = {
+    # What a person sees of the house as a whole, each loaded when it is asked for.
+    "harness": {"harness.api"},
+    # The registry of trainers is asked for by name, like every other one.
+    "harness.api": {"trainers"},
+}
 HEAVY = {
     "torch", "vllm", "ray", "verl", "sympy", "datasets", "pandas", "transformers", "pyarrow",
     "matplotlib", "scipy",
 }  # fmt: skip
-RESULTS = str(ROOT / "results")
+PLUGINS = "trainers.verl.plugins"
+"""What verl and vLLM load themselves, in their own processes: they may be heavy."""
 
 
-def imports_of(path: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+class Edge(NamedTuple):
+    """One import of a module by another."""
+
+    source: str
+    target: str
+    at_once: bool
+    """It happens when the module is imported, not when a function is called."""
 
 
-def modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+def rooms() -> list[str]:
+    return [room for line in ORDER for room in line]
 
 
-@pytest.mark.parametrize("path", modules("benchmarks"), ids=str)
-def test_benchmarks_know_nothing_of_the_harness(path: Path) -> None:
-    assert not {name for name in imports_of(path) if name.split(".")[0] == "harness"}
+def room_of(module: str) -> str | None:
+    """Return the room that a module is in: the longest name of `ORDER` that it begins with."""
+    holding = [room for room in rooms() if is_within(module, room)]
+    return max(holding, key=len, default="harness" if module == "harness" else None)
 
 
-@pytest.mark.parametrize("path", modules("harness"), ids=str)
-def test_only_the_command_line_knows_the_command_line(path: Path) -> None:
-    if "cli" in path.parts or path.name == "__main__.py":
-        return
-    assert not {name for name in imports_of(path) if name.startswith("harness.cli")}
+def is_within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
 
 
-@pytest.mark.parametrize(
-    "path", [*modules("harness/grading"), *modules("harness/extraction")], ids=str
-)
-def test_grading_stands_alone(path: Path) -> None:
-    """A trainer takes its reward from here; it must not drag the pipeline along."""
-    allowed = ("harness.grading", "harness.extraction", "harness.orphans")
-    ours = {name for name in imports_of(path) if name.startswith("harness.")}
-    assert not {name for name in ours if not name.startswith(allowed)}
+def level(room: str) -> int:
+    return next(number for number, line in enumerate(ORDER) if room in line)
 
 
-LENT = (
-    "harness.grading", "harness.extraction", "harness.checkpoint", "harness.lineage",
-    "harness.spec", "harness.guard", "harness.orphans", "harness.text",
-)  # fmt: skip
-"""What `trainers` may use of the harness."""
+@cache
+def edges() -> tuple[Edge, ...]:
+    """Return every import in the product."""
+    found = []
+    for folder in ("benchmarks", "harness", "trainers"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found += edges_of(module.removesuffix(".__init__"), path)
+    return tuple(found)
 
 
-def is_within(name: str, packages: tuple[str, ...]) -> bool:
-    return any(name == package or name.startswith(package + ".") for package in packages)
-
-
-@pytest.mark.parametrize("path", modules("trainers"), ids=str)
-def test_a_trainer_knows_of_the_harness_what_it_is_lent(path: Path) -> None:
-    ours = {name for name in imports_of(path) if name.startswith("harness")}
-    assert not {name for name in ours if not is_within(name, LENT)}
-
-
-@pytest.mark.parametrize("path", [*modules("benchmarks"), *modules("harness")], ids=str)
-def test_only_the_command_line_knows_the_trainers(path: Path) -> None:
-    if path.is_relative_to(ROOT / "harness" / "cli"):
-        return
-    assert not {name for name in imports_of(path) if is_within(name, ("trainers",))}
-
-
-PLUGINS = ("trainers.verl.plugins",)
-
-
-@pytest.mark.parametrize("path", modules("trainers"), ids=str)
-def test_no_trainer_imports_anything_heavy_when_it_is_imported(path: Path) -> None:
-    """verl loads the rewards in every worker, and `plan` has to answer at once."""
-    if path.parent.name == "plugins":  # what verl itself loads, in its own processes
-        return
-    assert not {name for name in imports_of(path) if is_within(name, PLUGINS)}
-    assert not {name.split(".")[0] for name in imported_at_once(path)} & HEAVY
-
-
-def imported_at_once(path: Path) -> set[str]:
-    """Return what a module imports outside of functions, and not for type checkers alone."""
-    found: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+def edges_of(module: str, path: Path) -> list[Edge]:
+    found = []
+    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(path.read_text(encoding="utf-8")), True)]
     while waiting:
-        node = waiting.pop()
+        node, at_once = waiting.pop()
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found += [Edge(module, alias.name, at_once) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [name if is_module(name) else node.module for name in names]
+            found += [Edge(module, name, at_once) for name in dict.fromkeys(modules)]
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            waiting += node.orelse
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            waiting += ast.iter_child_nodes(node)
+            waiting += [(child, False) for child in node.body]
+            waiting += [(child, at_once) for child in node.orelse]
+        else:
+            inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            waiting += [(child, at_once and not inside) for child in ast.iter_child_nodes(node)]
     return found
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def test_every_module_is_in_a_room() -> None:
+    assert not [edge.source for edge in edges() if room_of(edge.source) is None]
+
+
+def test_a_room_imports_only_lower_rooms() -> None:
+    wrong = []
+    for edge in edges():
+        source, target = room_of(edge.source), room_of(edge.target)
+        if source is None or target is None or source == target:
+            continue
+        if target in EXCEPTIONS.get(source, ()):
+            continue
+        if source == "harness" or target == "harness" or level(target) >= level(source):
+            wrong.append(f"{edge.source} -> {edge.target}")
+    assert not wrong, "these imports go up or sideways:\n" + "\n".join(sorted(set(wrong)))
+
+
+def test_grading_stands_alone() -> None:
+    """A training takes its reward from here, and it must not load the evaluation with it."""
+    allowed = ("benchmarks", "harness.common", "harness.extraction", "harness.grading")
+    wrong = [
+        edge
+        for edge in edges()
+        if is_within(edge.source, "harness.grading")
+        and edge.target.split(".")[0] in ("benchmarks", "harness", "trainers")
+        and not any(is_within(edge.target, room) for room in allowed)
+    ]
+    assert not wrong
+
+
+def test_trainers_use_only_the_rooms_that_they_need() -> None:
+    allowed = ("harness.common", "harness.extraction", "harness.grading", "harness.models")
+    wrong = [
+        edge
+        for edge in edges()
+        if is_within(edge.source, "trainers")
+        and is_within(edge.target, "harness")
+        and not any(is_within(edge.target, room) for room in allowed)
+    ]
+    assert not wrong
+
+
+def test_no_trainer_imports_anything_heavy_when_it_is_imported() -> None:
+    """verl loads the rewards in every worker, and a dry run has to answer at once."""
+    wrong = [
+        edge
+        for edge in edges()
+        if is_within(edge.source, "trainers")
+        and not is_within(edge.source, PLUGINS)
+        and (
+            is_within(edge.target, PLUGINS) or (edge.at_once and edge.target.split(".")[0] in HEAVY)
+        )
+    ]
+    assert not wrong
 
 
 @pytest.mark.parametrize("module", ["trainers.rewards", "trainers.rollouts", "trainers.verl.keys"])

@@ -26,7 +26,7 @@ from recorded import LIMIT, length_of, recorded_lengths  # noqa: E402
 from benchmarks import BENCHMARKS, STANDARD  # noqa: E402
 from benchmarks.source import load_problems  # noqa: E402
 from harness.cli import COMMANDS  # noqa: E402
-from harness.record import read_run  # noqa: E402
+from harness.runs.record import read_run  # noqa: E402
 
 MACHINE = {"processor": "a processor", "cores": 2, "memory_gib": 8, "gpus": []}
 

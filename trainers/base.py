@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from harness.spec import Frozen
+from harness.common.schema import Frozen
 from trainers.curves import Step
 
 
@@ -106,7 +106,7 @@ class Trainer(ABC):
     def train(self, job: Job, reporter: Reporter) -> Path:
         """Train, or go on with what the output folder holds, and return the checkpoint's folder.
 
-        The folder is in Hugging Face format and has a `harness.lineage.Lineage` beside the
+        The folder is in Hugging Face format and has a `harness.models.lineage.Lineage` beside the
         weights.
 
         Raises:

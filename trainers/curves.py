@@ -15,8 +15,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from benchmarks.errors import UserError
-from harness.lineage import Curves
-from harness.spec import Frozen, first_problem
+from harness.common.schema import Frozen, first_problem
+from harness.models.lineage import Curves
 
 RECENT = 10
 """Steps whose median says how long a step takes."""

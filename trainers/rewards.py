@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.boxed import last_boxed
 from harness.extraction import MAXIMUM_ANSWER_LENGTH
 from harness.grading import Grader, Outcome
-from harness.grading import rewards as strings
-from harness.grading.pool import TIME_LIMIT
+from harness.grading.compat import rewards as strings
+from harness.grading.workers.pool import TIME_LIMIT
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,7 +1,7 @@
 """Run a training, and leave nothing of it behind however it ends.
 
-The command runs below a guard (`harness.guard`), which ends everything that the command
-started: when it is done, when we are asked to stop, and when this process is killed. Should
+The command runs below a guard (`harness.common.process_guard`), which ends everything that the
+command started: when it is done, when we are asked to stop, and when this process is killed. Should
 the guard itself be killed, the rest is found by a mark in the environment and by its session,
 at the latest when the same folder is used again.
 """
@@ -27,8 +27,8 @@ from typing import IO, Any, cast
 import psutil
 
 from benchmarks.errors import UserError
-from harness.guard import HOPELESS, INTERRUPT, KILL, POLL, guard_command, send
-from harness.orphans import DRIVER
+from harness.common.parent_death import DRIVER
+from harness.common.process_guard import HOPELESS, INTERRUPT, KILL, POLL, guard_command, send
 
 MARK = "HARNESS_TRAINING"
 """The environment variable by which a training's processes are known; its value is unique."""

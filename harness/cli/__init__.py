@@ -9,7 +9,7 @@ import sys
 import click
 
 from benchmarks.errors import UserError
-from harness.text import printable
+from harness.common.text import printable
 
 COMMANDS = {
     "eval": "Evaluate a checkpoint and store the run.",

@@ -14,9 +14,9 @@ from harness.cli.options import data_option, json_option
 
 if TYPE_CHECKING:
     from harness.cli.progress import Progress
-    from harness.determinism import Row
-    from harness.evaluate import Opener
-    from harness.plan import Plan
+    from harness.evaluation.determinism import Row
+    from harness.evaluation.drawing import Opener
+    from harness.evaluation.plan import Plan
 
 EXAMPLES = """\b
 Examples:
@@ -47,7 +47,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     spec = build_spec(given_options(ctx, flags))
     from harness.cli.progress import open_progress
     from harness.engines import ENGINES
-    from harness.plan import prepare
+    from harness.evaluation.plan import prepare
 
     launched = ENGINES[spec.engine.name].launch(spec.engine)
     with open_progress() as progress, launched as opener:
@@ -60,10 +60,10 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
 def _rows(plan: Plan, opener: Opener, batches: Sequence[int], progress: Progress) -> Iterator[Row]:
     """Yield one row a draw and benchmark, of all draws but the first."""
-    from harness.determinism import Row, agreement
-    from harness.evaluate import open_engine
+    from harness.evaluation.determinism import Row, agreement
+    from harness.evaluation.drawing import open_engine
+    from harness.evaluation.repeat import Redrawer, by_benchmark, variants
     from harness.grading import Grader
-    from harness.redraw import Redrawer, by_benchmark, variants
 
     progress.stage(f"starting the {plan.spec.engine.name} engine")
     engine = open_engine(plan, opener)
@@ -95,8 +95,8 @@ def _split(plan: Plan) -> Callable[[str], Sequence[Hashable]]:
 def _as_text(plan: Plan, rows: Sequence[Row]) -> str:
     from tabulate import tabulate
 
-    from harness.determinism import conclusion
-    from harness.redraw import AGAIN, FIRST
+    from harness.evaluation.determinism import conclusion
+    from harness.evaluation.repeat import AGAIN, FIRST
 
     unit = "character" if plan.checkpoint is None else "token"
     headers = [
@@ -141,8 +141,8 @@ def _determinism(plan: Plan) -> dict[str, Any]:
 
 
 def _as_json(plan: Plan, rows: Sequence[Row]) -> str:
-    from harness.determinism import conclusion
-    from harness.redraw import AGAIN
+    from harness.evaluation.determinism import conclusion
+    from harness.evaluation.repeat import AGAIN
 
     fields = {
         "model": plan.spec.model,

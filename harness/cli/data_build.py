@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import data_option, json_option
-from harness.text import printable
+from harness.common.text import printable
 
 if TYPE_CHECKING:
     from trainers.data import DataCard, TrainingData

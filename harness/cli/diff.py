@@ -51,9 +51,9 @@ def command(
     no evidence of either, at a level of 5 % corrected for the number of benchmarks. Runs are
     compared problem by problem; published counts, about which less is known, as counts.
     """
-    from harness.compare import compare
-    from harness.differences import comparison_fields, comparison_text, flips_text
-    from harness.results import find_result
+    from harness.analysis.compare import compare
+    from harness.reporting.text.comparison import comparison_fields, comparison_text, flips_text
+    from harness.runs.results import find_result
 
     found = compare(find_result(results, a), find_result(results, b), anyway=anyway)
     if as_json:

@@ -15,11 +15,11 @@ from click.core import ParameterSource
 from harness.cli.options import data_option, json_option, key_values, results_option, sample_counts
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
-    from harness.record import Run
-    from harness.sample import Sample
-    from harness.spec import EvalSpec
-    from harness.store import RunFolder
+    from harness.evaluation.plan import Plan
+    from harness.runs.folder import RunFolder
+    from harness.runs.record import Run
+    from harness.runs.sample import Sample
+    from harness.runs.spec import EvalSpec
 
 EXAMPLES = """\b
 Examples:
@@ -221,7 +221,8 @@ def build_spec(given: dict[str, Any]) -> EvalSpec:
     """
     from pydantic import ValidationError
 
-    from harness.spec import EvalSpec, first_problem
+    from harness.common.schema import first_problem
+    from harness.runs.spec import EvalSpec
 
     fields = _spec_fields(given.get("spec_file"))
     for flag, path in FLAGS.items():
@@ -277,10 +278,11 @@ def _default_name(spec: EvalSpec) -> str:
 
 def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
     from harness.cli.progress import open_progress
-    from harness.environment import hardware
-    from harness.forecast import forecast, forecast_fields, forecast_text
-    from harness.plan import prepare
-    from harness.store import list_runs
+    from harness.common.environment import hardware
+    from harness.evaluation.forecast import forecast
+    from harness.evaluation.plan import prepare
+    from harness.reporting.text.forecast import forecast_fields, forecast_text
+    from harness.runs.catalogue import list_runs
 
     with open_progress() as progress:
         progress.stage("reading problems and model")
@@ -297,10 +299,10 @@ def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
 def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     from harness.cli.progress import open_progress
     from harness.engines import ENGINES
-    from harness.evaluate import evaluate
+    from harness.evaluation.expected_lengths import expected_lengths
+    from harness.evaluation.pipeline import evaluate
+    from harness.evaluation.plan import prepare
     from harness.grading import Grader
-    from harness.lengths import expected_lengths
-    from harness.plan import prepare
 
     launched = ENGINES[spec.engine.name].launch(spec.engine)
     with open_progress() as progress, launched as opener:
@@ -323,7 +325,8 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
 
 def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
     """Open the folder to work in: the one to resume, the one already there, or a new one."""
-    from harness.store import RunFolder, find_same, require_same
+    from harness.runs.catalogue import find_same, require_same
+    from harness.runs.folder import RunFolder
 
     run = plan.new_run(name, flags["tags"])
     root: Path = flags["results"] / "runs"
@@ -342,14 +345,15 @@ def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
 
 
 def _create(root: Path, plan: Plan, run: Run) -> RunFolder:
-    from harness.store import RunFolder
+    from harness.runs.folder import RunFolder
 
     return RunFolder.create(root, run, lineage=plan.lineage)
 
 
 def _reusable(plan: Plan, root: Path, asked: str) -> tuple[str, Iterator[Sample]]:
-    from harness.plan import reusable
-    from harness.store import find_run, read_samples
+    from harness.evaluation.resume import reusable
+    from harness.runs.catalogue import find_run
+    from harness.runs.folder import read_samples
 
     path, other = find_run(root, asked)
     return other.id, reusable(plan, other, read_samples(path))
@@ -372,9 +376,9 @@ def _interrupted(plan: Plan, folder: RunFolder) -> str:
 
 
 def _print_run(run: Run, path: Path, *, as_json: bool) -> None:
-    from harness.cost import cost_of
-    from harness.cost_table import cost_facts
-    from harness.tables import run_fields, score_table
+    from harness.reporting.text.cost import cost_facts
+    from harness.reporting.text.runs import run_fields, score_table
+    from harness.runs.cost import cost_of
 
     if as_json:
         click.echo(json.dumps(run_fields(run), ensure_ascii=False, indent=2))

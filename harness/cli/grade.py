@@ -11,47 +11,25 @@ import json
 import os
 import sys
 import tempfile
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import BENCHMARKS, Conventions
 from benchmarks.errors import UserError
 from harness.cli.options import json_option
-from harness.grading import Grader, Verdict
-from harness.grading.audit import OPINIONS, Audited, Auditor, Tally
-from harness.grading.rules import MATHEMATICS, Comparison
-from harness.text import one_line
+from harness.common.text import one_line
+from harness.evaluation.grade_pairs import _Judges, verdict_rows
+from harness.grading import Grader
+from harness.grading.compat.audit import OPINIONS, Auditor, Tally
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    pass
 
-WINDOW = 512
-"""How many rows may be under way before the oldest is waited for."""
-WINDOW_BYTES = 32 << 20
-"""How many bytes of rows may be."""
-MAXIMUM_LINE = 8 << 20
-"""A longer line is no pair of a response and its gold."""
 STDOUT = Path("-")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """One row to grade."""
-
-    id: str | int | None
-    gold: str
-    response: str
-    truncated: bool = False
-    benchmark: str | None = None
-    conventions: Conventions = MATHEMATICS
 
 
 @click.command()
@@ -106,149 +84,6 @@ def grade(
 
 
 command = grade
-
-
-class _Judges:
-    """The grader and those who are asked beside it, with what they said so far."""
-
-    def __init__(self, grader: Grader, auditor: Auditor) -> None:
-        self._grader = grader
-        self._auditor = auditor
-        self.tallies = {name: Tally() for name in auditor.names}
-
-    def begin(self, pair: Pair) -> Callable[[], dict[str, Any]]:
-        """Hand the pair to everybody; return what waits for them and makes the row."""
-        verdict = self._grader.submit(
-            pair.response, pair.gold, truncated=pair.truncated, conventions=pair.conventions
-        )
-        asked = self._auditor.submit(pair.response, pair.gold, benchmark=pair.benchmark)
-        return partial(self._end, pair.id, pair.gold, verdict, asked)
-
-    def _end(
-        self,
-        identity: str | int | None,
-        gold: str,
-        verdict: Future[Verdict],
-        asked: Mapping[str, Future[Comparison]],
-    ) -> dict[str, Any]:
-        row = {"id": identity, **_verdict_fields(verdict.result())}
-        if not asked:
-            return row
-        opinions = {name: opinion.result() for name, opinion in asked.items()}
-        disputed = False
-        for name, opinion in opinions.items():
-            audited = Audited(id=identity, gold=gold, verdict=verdict.result(), opinion=opinion)
-            disputed |= self.tallies[name].add(audited)
-        return {**row, "opinions": opinions, "disputed": disputed}
-
-
-def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "correct": verdict.correct,
-        "outcome": verdict.outcome.value,
-        "extracted": verdict.extracted,
-        "extraction": verdict.extraction,
-        "rule": verdict.rule,
-    }
-
-
-def verdict_rows(
-    lines: IO[bytes], judges: _Judges, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """Yield one output row for each non-empty line, in order, with few rows under way."""
-    waiting: deque[tuple[int, Callable[[], dict[str, Any]]]] = deque()
-    under_way = 0
-    for number, line, size in numbered_lines(lines):
-        if line is None or line.strip():
-            waiting.append((size, _begin(number, line, judges)))
-            under_way += size
-        while len(waiting) >= WINDOW or under_way > WINDOW_BYTES:
-            size_of_oldest, finish = waiting.popleft()
-            under_way -= size_of_oldest
-            yield finish()
-        advance(size)
-    for _, finish in waiting:
-        yield finish()
-
-
-def numbered_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None, int]]:
-    """Yield each line's number, bytes and length; None for a line over `MAXIMUM_LINE`."""
-    for number in count(1):
-        line = file.readline(MAXIMUM_LINE)
-        if not line:
-            return
-        if len(line) < MAXIMUM_LINE or line.endswith(b"\n"):
-            yield number, line, len(line)
-        else:
-            yield number, None, len(line) + _skip_line(file)
-
-
-def _skip_line(file: IO[bytes]) -> int:
-    """Read on to the end of a line; return how many bytes that was."""
-    skipped = 0
-    while part := file.readline(MAXIMUM_LINE):
-        skipped += len(part)
-        if part.endswith(b"\n"):
-            break
-    return skipped
-
-
-def _begin(number: int, line: bytes | None, judges: _Judges) -> Callable[[], dict[str, Any]]:
-    try:
-        if line is None:
-            raise ValueError(f"longer than {MAXIMUM_LINE >> 20} MiB")
-        return judges.begin(read_pair(line))
-    except ValueError as error:
-        row = {"line": number, "error": str(error)}
-        return lambda: row
-
-
-def read_pair(line: bytes) -> Pair:
-    """Read one row; raises ValueError with what is wrong with it.
-
-    >>> read_pair(b'{"id": 1, "gold": "4"}')
-    Traceback (most recent call last):
-    ValueError: "response" is missing
-    """
-    try:
-        row = json.loads(line)
-    except RecursionError as error:
-        raise ValueError("not JSON: nested too deeply") from error
-    except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from error
-    if not isinstance(row, dict):
-        raise ValueError("not a JSON object")
-    for name in ("gold", "response"):
-        if name not in row:
-            raise ValueError(f'"{name}" is missing')
-        if not isinstance(row[name], str):
-            raise ValueError(f'"{name}" is not a string')
-    identity, truncated = row.get("id"), row.get("truncated", False)
-    benchmark = row.get("benchmark")
-    if not isinstance(identity, str | int | None):
-        raise ValueError('"id" is neither a string nor an integer')
-    if not isinstance(truncated, bool):
-        raise ValueError('"truncated" is neither true nor false')
-    return Pair(
-        id=identity,
-        gold=row["gold"],
-        response=row["response"],
-        truncated=truncated,
-        benchmark=benchmark,
-        conventions=_conventions(benchmark),
-    )
-
-
-def _conventions(benchmark: object) -> Conventions:
-    """Return what counts in the benchmark of that name; raises ValueError if there is none."""
-    if benchmark is None:
-        return MATHEMATICS
-    if not isinstance(benchmark, str):
-        raise ValueError('"benchmark" is not a string')
-    try:
-        return BENCHMARKS[benchmark].conventions
-    except UserError as error:
-        raise ValueError(one_line(str(error), limit=300)) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from harness.cli.options import json_option, results_option
-from harness.text import one_line
+from harness.common.text import one_line
 
 Rows = list[dict[str, Any]]
 
@@ -37,13 +37,13 @@ def _trainers(_: Path) -> Rows:
 
 
 def _prompts(_: Path) -> Rows:
-    from harness.prompts import STYLES
+    from harness.prompts.styles import STYLES
 
     return [{"name": style.name, "about": style.about} for style in STYLES.values()]
 
 
 def _runs(results: Path) -> Rows:
-    from harness.store import list_runs
+    from harness.runs.catalogue import list_runs
 
     return [
         {
@@ -59,7 +59,7 @@ def _runs(results: Path) -> Rows:
 
 
 def _published(results: Path) -> Rows:
-    from harness.published import read_published
+    from harness.runs.published import read_published
 
     return [
         {"name": row.name, "model": row.model, "source": source.title}

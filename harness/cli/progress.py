@@ -17,10 +17,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.evaluation.plan import Plan
 from harness.grading import Outcome, Verdict
-from harness.plan import Plan
-from harness.sample import Sample, SampleKey
-from harness.store import RunFolder
+from harness.runs.folder import RunFolder
+from harness.runs.sample import Sample, SampleKey
 
 LINE_EVERY = 10.0
 """Seconds between plain lines."""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import data_option, json_option, results_option
-from harness.text import one_line
+from harness.common.text import one_line
 
 if TYPE_CHECKING:
-    from harness.regrade import Change, Judge, Regraded
+    from harness.evaluation.regrade import Change, Judge, Regraded
 
 LISTED = 20
 """Changed verdicts printed; `--json` has all."""
@@ -39,8 +39,8 @@ def command(
     RUN is named by its version, its id (or the beginning of it), or its folder, and stays as it
     is. Prints each benchmark's old and new accuracy, and the verdicts that changed.
     """
-    from harness.regrade import regrade
-    from harness.store import find_run
+    from harness.evaluation.regrade import regrade
+    from harness.runs.catalogue import find_run
 
     root = results / "runs"
     path, old = find_run(root, run)
@@ -51,14 +51,14 @@ def command(
 
 
 def _judge(reward: str | None, stack: ExitStack) -> Judge:
+    from harness.evaluation.regrade import GraderJudge, RewardJudge
     from harness.grading import Grader
-    from harness.regrade import GraderJudge, RewardJudge
 
     return RewardJudge(reward) if reward else GraderJudge(stack.enter_context(Grader()))
 
 
 def _as_json(done: Regraded) -> str:
-    from harness.tables import run_fields
+    from harness.reporting.text.runs import run_fields
 
     changes = None if done.changes is None else [asdict(change) for change in done.changes]
     fields = {
@@ -74,7 +74,7 @@ def _as_json(done: Regraded) -> str:
 
 
 def _lines(done: Regraded) -> list[str]:
-    from harness.tables import score_notes
+    from harness.reporting.text.notes import score_notes
 
     graders = f"{done.old.identity.grader} -> {done.new.identity.grader}"
     return [

@@ -63,8 +63,8 @@ def command(
             "give one run or more, by name, such as: python -m harness report v1 v4 -o report.html "
             "(python -m harness list names those that are stored)"
         )
-    from harness.report import write_report
-    from harness.results import find_result
+    from harness.reporting.html import write_report
+    from harness.runs.results import find_result
 
     written = write_report(
         [find_result(results, asked) for asked in runs],

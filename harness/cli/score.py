@@ -12,12 +12,12 @@ import click
 
 from benchmarks import UserError
 from harness.cli.options import data_option, json_option, results_option
-from harness.text import one_line, printable
+from harness.common.text import one_line, printable
 
 if TYPE_CHECKING:
-    from harness.record import Run
-    from harness.saved import Scored, Source
-    from harness.saved.comparison import Difference
+    from harness.importers import Scored, Source
+    from harness.importers.agreement import Difference
+    from harness.runs.record import Run
 
 LISTED, LISTED_ROWS = 20, 5
 """Differing verdicts, and rows that could not be used, that are printed; `--json` has all."""
@@ -66,7 +66,7 @@ def command(
     Prints where the verdicts in the files differ from ours, and which rows could not be used.
     """
     from harness.grading import Grader
-    from harness.saved import ProblemIndex, Source, open_saved, score_files, store_scored
+    from harness.importers import ProblemIndex, Source, open_saved, score_files, store_scored
 
     opened = [open_saved(file, format_) for file in files]
     index = ProblemIndex(_benchmarks(names), data_dir)
@@ -112,7 +112,7 @@ def _unread(scored: Scored) -> list[str]:
 
 
 def _as_json(scored: Scored, stored: tuple[Path, Run] | None) -> str:
-    from harness.tables import run_fields
+    from harness.reporting.text.runs import run_fields
 
     fields = {
         "run": None if stored is None else run_fields(stored[1]),
@@ -129,7 +129,7 @@ def _as_json(scored: Scored, stored: tuple[Path, Run] | None) -> str:
 
 
 def _lines(scored: Scored, source: Source, stored: tuple[Path, Run] | None) -> list[str]:
-    from harness.tables import score_table
+    from harness.reporting.text.runs import score_table
 
     formats = ", ".join(dict.fromkeys(file.format.name for file in source.files))
     lines = [f"{scored.responses} responses read as {formats}", ""]

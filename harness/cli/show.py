@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import json_option, results_option
-from harness.text import one_line, printable
+from harness.common.text import one_line, printable
 
 if TYPE_CHECKING:
-    from harness.record import Run
-    from harness.results import Result
-    from harness.summary import BenchmarkSummary
-    from harness.verdicts import ProblemVerdicts
+    from harness.analysis.summary import BenchmarkSummary
+    from harness.runs.record import Run
+    from harness.runs.results import Result
+    from harness.runs.verdicts import ProblemVerdicts
 
 WITHOUT_SAMPLES = "the run came without its samples.parquet"
 
@@ -91,9 +91,9 @@ def command(
 
 def _find(results: Path, asked: str) -> Result:
     from benchmarks import UserError
-    from harness.published import read_published
-    from harness.results import find_result, of_run
-    from harness.store import find_run
+    from harness.runs.catalogue import find_run
+    from harness.runs.published import read_published
+    from harness.runs.results import find_result, of_run
 
     try:
         return find_result(results, asked)
@@ -132,7 +132,7 @@ def _json(content: object) -> str:
 
 def _summaries(result: Result) -> tuple[BenchmarkSummary, ...] | None:
     """Return what the run's verdicts say; None where they are not known."""
-    from harness.summary import summarise
+    from harness.analysis.summary import summarise
 
     if result.run is None or result.run.status != "complete" or result.verdicts is None:
         return None
@@ -146,7 +146,7 @@ def _fields(result: Result) -> dict[str, Any]:
     """Return everything of a result for JSON."""
     from pydantic_core import to_jsonable_python
 
-    from harness.tables import run_fields
+    from harness.reporting.text.runs import run_fields
 
     if result.run is not None:
         return {**run_fields(result.run), "summary": to_jsonable_python(_summaries(result))}
@@ -164,10 +164,10 @@ def _fields(result: Result) -> dict[str, Any]:
 
 def _sections(result: Result) -> Iterator[str]:
     """Yield what is shown of a result, a block at a time."""
-    from harness.cli.show_blocks import published_blocks
-    from harness.cost import cost_of
-    from harness.cost_table import cost_block
-    from harness.tables import score_table
+    from harness.reporting.text.cost import cost_block
+    from harness.reporting.text.run_details import published_blocks
+    from harness.reporting.text.runs import score_table
+    from harness.runs.cost import cost_of
 
     record = result.run
     if record is None:
@@ -183,7 +183,7 @@ def _sections(result: Result) -> Iterator[str]:
 
 def _verdict_blocks(result: Result, record: Run) -> Iterator[str]:
     """Yield what a complete run's verdicts say."""
-    from harness.cli.show_blocks import summary_blocks
+    from harness.reporting.text.run_details import summary_blocks
 
     summaries = _summaries(result)
     if summaries is None:
@@ -210,7 +210,7 @@ def _show_groups(result: Result, key: str, benchmark: str | None, as_json: bool)
 
         click.echo(_json(to_jsonable_python(groups)))
         return
-    from harness.cli.show_blocks import group_table
+    from harness.reporting.text.run_details import group_table
 
     click.echo("\n\n".join(group_table(name, found) for name, found in groups.items()))
 
@@ -220,7 +220,8 @@ def _show_groups(result: Result, key: str, benchmark: str | None, as_json: bool)
 
 def _samples(result: Result, asked: Asked) -> Iterator[Row]:
     """Yield the samples asked for: from the run's table, or else from its verdicts."""
-    from harness.store import PARQUET, read_parquet
+    from harness.runs.file_names import PARQUET
+    from harness.runs.samples_table import read_parquet
 
     if result.path is None:
         raise click.ClickException(f"{result.name} was published as counts, without samples")
@@ -238,7 +239,7 @@ def _samples(result: Result, asked: Asked) -> Iterator[Row]:
 
 
 def _tabled(result: Result) -> bool:
-    from harness.store import PARQUET
+    from harness.runs.file_names import PARQUET
 
     return result.path is not None and (result.path / PARQUET).is_file()
 

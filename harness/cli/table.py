@@ -12,8 +12,8 @@ from benchmarks import UserError
 from harness.cli.options import json_option, results_option
 
 if TYPE_CHECKING:
-    from harness.layout import Format
-    from harness.results import Result
+    from harness.reporting.text.layout import Format
+    from harness.runs.results import Result
 
 FORMATS = ("text", "markdown", "csv", "latex", "json")
 MARKDOWN, CSV = "TABLE.md", "table.csv"
@@ -51,9 +51,9 @@ def command(
     RUNS are named by version, tag, id or folder. Rows that were not measured alike are marked,
     and a footnote says in what they differ; rows that cannot be told apart share a rank.
     """
-    from harness.cost_table import cost_table
-    from harness.results import find_result, list_results
-    from harness.tables import runs_table
+    from harness.reporting.text.cost import cost_table
+    from harness.reporting.text.runs import runs_table
+    from harness.runs.results import find_result, list_results
 
     if write and check:
         raise click.UsageError("--write makes the files, --check only looks at them: give one")
@@ -89,7 +89,7 @@ def _with_cost(found: list[Result], *, named: bool) -> list[Result]:
 
 
 def _write_or_check(results: Path, *, write: bool) -> None:
-    from harness.results import list_results
+    from harness.runs.results import list_results
 
     stored = _without_ignored(results, list_results(results))
     stale = []
@@ -117,7 +117,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _files(stored: list[Result]) -> dict[str, str]:
-    from harness.tables import runs_table
+    from harness.reporting.text.runs import runs_table
 
     return {
         MARKDOWN: f"{HEADING}{runs_table(stored, 'markdown')}\n",

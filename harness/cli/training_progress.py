@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.cli.progress import duration
-from harness.text import printable
+from harness.common.text import printable
 from trainers.curves import Step
 
 LINE_EVERY = 5.0

@@ -7,9 +7,9 @@ ENGINES: Registry[type[Engine]] = Registry(
     "engine",
     group="harness.engines",
     builtin={
-        "vllm": "harness.engines.vllm:VllmEngine",
-        "ray": "harness.engines.ray:RayEngine",
-        "openai": "harness.engines.openai:OpenaiEngine",
+        "vllm": "harness.engines.vllm.engine:VllmEngine",
+        "ray": "harness.engines.ray.engine:RayEngine",
+        "openai": "harness.engines.openai.engine:OpenaiEngine",
         "hf": "harness.engines.hf:HfEngine",
         "replay": "harness.engines.replay:ReplayEngine",
     },

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 
 from benchmarks import UserError
-from harness.prompts import Prompt
-from harness.sample import SampleKey
-from harness.spec import EngineSpec, Sampling
+from harness.prompts.rendering import Prompt
+from harness.runs.sample import SampleKey
+from harness.runs.spec import EngineSpec, Sampling
 
 if TYPE_CHECKING:
-    from harness.checkpoint import Checkpoint
+    from harness.models.checkpoint import Checkpoint
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):

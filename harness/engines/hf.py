@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
-from harness.spec import EngineSpec
+from harness.runs.spec import EngineSpec
 
 BATCH = 16
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"

@@ -10,9 +10,9 @@ import msgspec
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
-from harness.journal import Places
-from harness.sample import SampleKey
-from harness.spec import EngineSpec
+from harness.runs.journal import Places
+from harness.runs.sample import SampleKey
+from harness.runs.spec import EngineSpec
 
 
 class ResponseLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -47,7 +47,7 @@ class ReplayEngine(Engine):
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
         """The responses are the file's, so its sum is the whole of the identity."""
-        from harness.checkpoint import file_sum
+        from harness.models.checkpoint import file_sum
 
         return {"responses": file_sum(_responses_file(spec))}
 

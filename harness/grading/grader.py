@@ -25,11 +25,11 @@ from benchmarks import Conventions, boxed
 from benchmarks.boxed import last_boxed
 from harness import extraction
 from harness.extraction import extract
-from harness.grading import rules
-from harness.grading.limits import MAXIMUM_LENGTH
-from harness.grading.pool import TIME_LIMIT, WorkerPool
-from harness.grading.rules import MATHEMATICS, Comparison
+from harness.grading.answers import rules
+from harness.grading.answers.limits import MAXIMUM_LENGTH
+from harness.grading.answers.rules import MATHEMATICS, Comparison
 from harness.grading.verdict import Outcome, Verdict
+from harness.grading.workers.pool import TIME_LIMIT, WorkerPool
 
 GENERATION = 2
 """Raised when verdicts change their meaning, not merely their rules."""
@@ -41,19 +41,19 @@ _NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
 _TRUNCATED = Verdict(outcome=Outcome.TRUNCATED)
 
 _DECIDING = (
-    "equality",
-    "expressions",
-    "formula",
+    "answers/equality",
+    "answers/expressions",
+    "answers/formula",
     "grader",
-    "limits",
-    "parser",
-    "relations",
-    "rules",
-    "symbolic",
-    "syntax",
-    "tokens",
-    "units",
-    "values",
+    "answers/limits",
+    "answers/parser",
+    "answers/relations",
+    "answers/rules",
+    "workers/symbolic",
+    "answers/syntax",
+    "answers/tokens",
+    "answers/units",
+    "answers/values",
 )
 """Modules of this package whose sources are part of the grader's version."""
 _LIBRARIES = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from benchmarks import BENCHMARKS, Benchmark, Conventions, Problem, Split
 from benchmarks.errata import Erratum
 from benchmarks.source import canonical_lines
-from harness.cli.data import Check, command, plain_value
-from harness.cli.data import _neighbour as find_neighbour
+from harness.cli.data import command
+from harness.evaluation.verify_golds import Check, plain_value
+from harness.evaluation.verify_golds import _neighbour as find_neighbour
 from harness.grading import Outcome, Verdict
 
 ROWS = [{"id": number, "answer": str(number)} for number in range(3)]
@@ -129,7 +130,7 @@ def test_a_gold_taken_for_its_neighbour_is_listed(run):
 
 
 def test_a_gold_that_its_box_does_not_give_back_is_listed(run, monkeypatch):
-    monkeypatch.setattr("harness.cli.data._RESPONSE", r"\boxed{x%s}")
+    monkeypatch.setattr("harness.evaluation.verify_golds._RESPONSE", r"\boxed{x%s}")
     result = run("verify", "sound")
     assert result.exit_code == 1
     assert "    sound/1: gold '1' read from its box as 'x1'" in result.output

@@ -21,7 +21,8 @@ from harness.demo.dialogues import INSTRUCTIONS, Dialogue, draw, write
 from harness.demo.drills import drill
 from harness.demo.measure import answer_of, is_right, respond
 from harness.demo.training import UNSCORED, Plan, batches, encode, encode_drill, prompt_ids
-from harness.prompts import STYLES, render
+from harness.prompts.rendering import render
+from harness.prompts.styles import STYLES
 
 TINY = Plan(steps=2, drills=1, warmup=1, batch=4, bucket=1, hidden=64, layers=1, feed_forward=64)
 RECORD = json.loads((MODEL_PATH / "build.json").read_text())

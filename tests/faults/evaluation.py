@@ -24,7 +24,7 @@ import psutil
 
 from benchmarks import BENCHMARKS
 from benchmarks.source import load_problems
-from harness.store import JOURNAL
+from harness.runs.file_names import JOURNAL
 
 HERE = Path(__file__).parent
 MARK = "HARNESS_FAULT_ATTEMPT"
@@ -32,7 +32,7 @@ LONGEST_ATTEMPT = 300.0
 """Seconds after which an attempt that is still running hangs."""
 GONE_WITHIN = 15.0
 """Seconds in which everything has to be gone that a killed process started."""
-WORKER = "harness.grading.worker"
+WORKER = "harness.grading.workers.worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +229,7 @@ def _kind(process: psutil.Process) -> str:
         return "grader"
     if title.startswith("ray::Replica"):
         return "replica"
-    if "harness.engines.vllm_host" in title:
+    if "harness.engines.vllm.process" in title:
         return "engine"
     # vLLM names its process only when it has imported itself; until then it is a spawned one.
     spawned = "multiprocessing.spawn" in title or "--multiprocessing-fork" in title

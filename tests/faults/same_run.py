@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from harness.record import Run
-from harness.sample import Sample, SampleKey
-from harness.store import JOURNAL, LOCK, PARQUET, list_runs
-from harness.verdicts import VERDICTS
+from harness.runs.catalogue import list_runs
+from harness.runs.file_names import JOURNAL, LOCK, PARQUET
+from harness.runs.record import Run
+from harness.runs.sample import Sample, SampleKey
+from harness.runs.verdicts import VERDICTS
 
 
 def differences(results: Path, undisturbed: Path) -> list[str]:

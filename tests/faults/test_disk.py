@@ -20,9 +20,9 @@ import pytest
 from replayed import write_responses
 from same_run import differences
 
-from harness.sample import Sample
-from harness.store import JOURNAL, PARQUET, RECORD
-from harness.verdicts import VERDICTS
+from harness.runs.file_names import JOURNAL, PARQUET, RECORD
+from harness.runs.sample import Sample
+from harness.runs.verdicts import VERDICTS
 
 Done = subprocess.CompletedProcess[str]
 

@@ -17,9 +17,9 @@ from evaluation import Attempt, computed, replayed
 from kill_loop import kill_loop
 from same_run import differences
 
-from harness.grading.pool import KILLED_ATTEMPTS, WorkerPool
-from harness.grading.rules import Comparison
-from harness.store import list_runs
+from harness.grading.answers.rules import Comparison
+from harness.grading.workers.pool import KILLED_ATTEMPTS, WorkerPool
+from harness.runs.catalogue import list_runs
 
 HANGING_WORKER = """
 import json, sys, time

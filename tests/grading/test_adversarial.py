@@ -174,7 +174,9 @@ def test_the_memory_of_a_worker_is_seen(grader: Grader) -> None:
 
 def workers() -> list[int]:
     found = psutil.Process().children(recursive=True)
-    return [process.pid for process in found if "harness.grading.worker" in process.cmdline()]
+    return [
+        process.pid for process in found if "harness.grading.workers.worker" in process.cmdline()
+    ]
 
 
 def peak_memory(pid: int) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.grading import Outcome, Verdict
-from harness.grading.audit import OPINIONS, SHOWN, Audited, Auditor, Tally, differs
-from harness.grading.rules import Comparison
+from harness.grading.answers.rules import Comparison
+from harness.grading.compat.audit import OPINIONS, SHOWN, Audited, Auditor, Tally, differs
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.grading import compat
-from harness.grading.compat import (
+from harness.grading.answers.rules import Comparison
+from harness.grading.compat import graders as compat
+from harness.grading.compat.graders import (
     math_verify_alone,
     qwen_compat,
     qwen_compat_with_units,
     same_answer,
     same_expression,
 )
-from harness.grading.compat_text import MAXIMUM_LENGTH, extract, normalise
-from harness.grading.rules import Comparison
+from harness.grading.compat.qwen_text import MAXIMUM_LENGTH, extract, normalise
 
 EQUAL, DIFFERENT = Comparison.EQUAL, Comparison.DIFFERENT
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from benchmarks import Conventions
 from harness.cli import grade as grade_module
-from harness.cli.grade import WINDOW, command
-from harness.grading.audit import SHOWN
+from harness.cli.grade import command
+from harness.evaluation.grade_pairs import WINDOW
+from harness.grading.compat.audit import SHOWN
 
 
 def run(pairs: Path, output: Path | str, *options: str) -> Result:

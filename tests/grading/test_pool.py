@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from harness.grading import Grader, Outcome
-from harness.grading.pool import (
+from harness.grading.answers.rules import Comparison
+from harness.grading.workers.pool import (
     MEMORY_LIMIT,
     TIME_LIMIT,
     PoolClosedError,
     WorkerPool,
     WorkersUnavailableError,
 )
-from harness.grading.process import wall_limit
-from harness.grading.rules import Comparison
+from harness.grading.workers.process import wall_limit
 
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_worker.py"))]
 # A determinant of 81 symbols: sympy is still expanding it when the sun goes down.
@@ -229,7 +229,7 @@ def test_a_worker_inherits_no_secret_and_yields_to_others(
 
 DRIVER = """
 import sys
-from harness.grading.pool import WorkerPool
+from harness.grading.workers.pool import WorkerPool
 pool = WorkerPool(2, time_limit=60)
 pool.submit("x", "x+1").result()
 busy = pool.submit("0", sys.argv[1])
@@ -255,7 +255,7 @@ def test_no_worker_outlives_a_driver_that_is_killed() -> None:
 
 
 LARGE_DRIVER = """
-from harness.grading.pool import WorkerPool
+from harness.grading.workers.pool import WorkerPool
 held = b"x" * (700 << 20)
 pool = WorkerPool(1)
 pids = set()
@@ -277,7 +277,7 @@ def test_a_worker_of_a_large_driver_is_not_taken_for_large() -> None:
 
 FORKING_DRIVER = """
 import os
-from harness.grading.pool import WorkerPool
+from harness.grading.workers.pool import WorkerPool
 pool = WorkerPool(1)
 pool.submit("x", "x+1").result()
 child = os.fork()
@@ -314,7 +314,7 @@ class Trainer:
         return [future.result().correct for future in futures]
 
     def opinions(self):
-        from harness.grading.pool import WorkerPool
+        from harness.grading.workers.pool import WorkerPool
         pool = WorkerPool(1)
         asked = pool.submit("x^2+x", r"\\boxed{x(x+1)}", method="math-verify")
         return asked.result().value

@@ -21,7 +21,7 @@ from benchmarks import BENCHMARKS, STANDARD, Benchmark, Conventions, Problem
 from benchmarks.errata import errata_for
 from benchmarks.source import load_problems
 from harness.grading import Grader, Outcome
-from harness.grading.rules import Decision, decide, structure
+from harness.grading.answers.rules import Decision, decide, structure
 
 GOLDS = Path(__file__).with_name("golds.txt").read_text(encoding="utf-8").splitlines()
 """Of every kind that the benchmarks have."""

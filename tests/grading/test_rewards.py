@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.errors import UserError
-from harness.grading.rewards import REWARDS, gsm8k_strict, hendrycks_boxed, normalise
+from harness.grading.compat.rewards import REWARDS, gsm8k_strict, hendrycks_boxed, normalise
 
 PIECES = [
     *("\\boxed", "\\boxed{", "\\boxed ", "\\fbox{", "{", "}", "$", "\\frac", "\\sqrt", "\\text{ "),

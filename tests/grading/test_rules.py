@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.grading.limits import too_costly
-from harness.grading.rules import Comparison, decide, identical, read, typeset_alike
-from harness.grading.syntax import Apply, Number, Quantity, Symbol
-from harness.grading.values import exact
+from harness.grading.answers.limits import too_costly
+from harness.grading.answers.rules import Comparison, decide, identical, read, typeset_alike
+from harness.grading.answers.syntax import Apply, Number, Quantity, Symbol
+from harness.grading.answers.values import exact
 
 NUMBERS = {
     "007": Fraction(7),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.grading.rules import Comparison
-from harness.grading.symbolic import compare
+from harness.grading.answers.rules import Comparison
+from harness.grading.workers.symbolic import compare
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,14 @@ from replayed import Quiet, replay_spec
 
 from harness.engines import Completion, Request
 from harness.engines.replay import ReplayEngine
-from harness.evaluate import evaluate, open_engine
+from harness.evaluation.drawing import open_engine
+from harness.evaluation.pipeline import evaluate
+from harness.evaluation.plan import Plan, prepare
 from harness.grading import Grader
-from harness.plan import Plan, prepare
-from harness.record import Run
-from harness.store import JOURNAL, RunFolder, find_same
+from harness.runs.catalogue import find_same
+from harness.runs.file_names import JOURNAL
+from harness.runs.folder import RunFolder
+from harness.runs.record import Run
 
 
 def die() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from benchmarks import UserError
 from harness.engines import Request
-from harness.engines.vllm_queue import Output, QueueSetup, VllmQueue
+from harness.engines.vllm.queue import Output, QueueSetup, VllmQueue
 
 STEP = 7
 """Requests that are finished together."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from benchmarks import BENCHMARKS
 from benchmarks.source import load_problems
 from harness.grading import Verdict
-from harness.sample import Sample, SampleKey
-from harness.spec import EngineSpec, EvalSpec, Sampling
+from harness.runs.sample import Sample, SampleKey
+from harness.runs.spec import EngineSpec, EvalSpec, Sampling
 
 
 class Quiet:

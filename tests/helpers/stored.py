@@ -10,22 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import BENCHMARKS
-from harness.lineage import LINEAGE
-from harness.metrics import accuracy_interval
-from harness.record import Phases, Run, Score
-from harness.results import Result, of_run
-from harness.scores import average
-from harness.spec import (
-    BenchmarkIdentity,
-    EngineIdentity,
-    EngineSpec,
-    EvalSpec,
-    Identity,
-    PromptSpec,
-    Sampling,
-)
-from harness.store import RECORD, new_run_id
-from harness.verdicts import VERDICTS, ProblemVerdicts, to_lines
+from harness.models.lineage import LINEAGE
+from harness.runs.file_names import RECORD
+from harness.runs.folder import new_run_id
+from harness.runs.identity import BenchmarkIdentity, EngineIdentity, Identity
+from harness.runs.record import Phases, Run, Score
+from harness.runs.results import Result, of_run
+from harness.runs.scores import average
+from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling
+from harness.runs.verdicts import VERDICTS, ProblemVerdicts, to_lines
+from harness.stats.intervals import accuracy_interval
 
 Marks = Mapping[str, Sequence[Sequence[bool]]]
 """By benchmark, for each of its problems whether each of its samples is correct."""

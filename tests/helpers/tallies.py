@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.unpaired import Tally
+from harness.stats.unpaired import Tally
 
 
 def single(correct: int, problems: int) -> Tally:

@@ -25,10 +25,10 @@ from recorded import length_of
 from workload import Workload, bare_settings, workload_options
 
 from harness.engines import Request
-from harness.engines.vllm_queue import PACKAGES, QUIET
-from harness.plan import Plan
-from harness.record import Run
-from harness.store import list_runs
+from harness.engines.vllm.queue import PACKAGES, QUIET
+from harness.evaluation.plan import Plan
+from harness.runs.catalogue import list_runs
+from harness.runs.record import Run
 
 
 def bare_job(workload: Workload) -> dict[str, Any]:

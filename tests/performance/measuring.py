@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from harness.environment import hardware, recorded_versions
+from harness.common.environment import hardware
+from harness.runs.versions import recorded_versions
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent

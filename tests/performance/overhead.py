@@ -24,12 +24,12 @@ from measuring import output_option, publish, say
 from pairs import Pairs
 from workload import Workload, open_vllm, workload_options
 
-from harness.engines.vllm import VllmEngine
-from harness.evaluate import evaluate
+from harness.engines.vllm.engine import VllmEngine
+from harness.evaluation.pipeline import evaluate
+from harness.evaluation.plan import Plan
 from harness.grading import Grader, Verdict
-from harness.plan import Plan
-from harness.sample import Sample, SampleKey
-from harness.store import RunFolder
+from harness.runs.folder import RunFolder
+from harness.runs.sample import Sample, SampleKey
 
 
 class Nobody:

@@ -34,9 +34,10 @@ from measuring import output_option, publish
 from pairs import Pairs, timed
 from workload import Workload, bare_settings, workload_options
 
-from harness.engines.vllm_queue import PACKAGES, QUIET
-from harness.plan import Plan
-from harness.store import RunFolder, list_runs
+from harness.engines.vllm.queue import PACKAGES, QUIET
+from harness.evaluation.plan import Plan
+from harness.runs.catalogue import list_runs
+from harness.runs.folder import RunFolder
 
 ALL = 1319
 """Problems of the largest benchmark."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.engines import Request
-from harness.engines.vllm import VllmEngine
-from harness.engines.vllm_queue import VllmQueue
-from harness.store import list_runs
-from harness.verdicts import read_verdicts
+from harness.engines.vllm.engine import VllmEngine
+from harness.engines.vllm.queue import VllmQueue
+from harness.runs.catalogue import list_runs
+from harness.runs.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     from vllm import SamplingParams

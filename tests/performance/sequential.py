@@ -29,7 +29,7 @@ from pairs import Pairs
 from workload import Workload, open_vllm, workload_options
 
 from harness.engines import Request
-from harness.engines.vllm import VllmEngine
+from harness.engines.vllm.engine import VllmEngine
 
 
 def draw(engine: VllmEngine, requests: Iterable[Request]) -> int:

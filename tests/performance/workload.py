@@ -18,11 +18,11 @@ from made import MADE, plug
 from recorded import LIMIT
 
 from benchmarks import STANDARD
-from harness.engines.vllm import VllmEngine
-from harness.environment import hardware
-from harness.evaluate import open_engine
-from harness.plan import Plan, prepare
-from harness.spec import Dtype, EngineSpec, EvalSpec, Sampling
+from harness.common.environment import hardware
+from harness.engines.vllm.engine import VllmEngine
+from harness.evaluation.drawing import open_engine
+from harness.evaluation.plan import Plan, prepare
+from harness.runs.spec import Dtype, EngineSpec, EvalSpec, Sampling
 
 CACHE_BYTES = 1 << 30
 """Of key-value cache on a CPU: vLLM by itself would take nine tenths of the memory."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tiny_models import MAKERS
 
-from harness.checkpoint import identity_files
+from harness.models.checkpoint import identity_files
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 SMALL = {

@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.checkpoint import open_checkpoint
 from harness.demo import MODEL_PATH
-from harness.lineage import LINEAGE, Lineage, read_lineage
-from harness.store import list_runs
+from harness.models.checkpoint import open_checkpoint
+from harness.models.lineage import LINEAGE, Lineage, read_lineage
+from harness.runs.catalogue import list_runs
 from trainers.curves import Step, read
 from trainers.supervise import LOCK, MARK
 from trainers.verl.command import Places

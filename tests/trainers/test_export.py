@@ -16,8 +16,8 @@ from made_saves import make_save, make_sharded_save
 from tiny_models import MAKERS
 
 from benchmarks import UserError
-from harness.checkpoint import identity_files, open_checkpoint
-from harness.lineage import Lineage, read_lineage
+from harness.models.checkpoint import identity_files, open_checkpoint
+from harness.models.lineage import Lineage, read_lineage
 from trainers.verl.base_model import prepare_base
 from trainers.verl.export import carried_files, export, publish, weight_files
 from trainers.verl.saves import model_folder

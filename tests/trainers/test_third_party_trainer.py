@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.checkpoint import open_checkpoint
 from harness.demo import MODEL_PATH
-from harness.lineage import read_lineage
+from harness.models.checkpoint import open_checkpoint
+from harness.models.lineage import read_lineage
 
 PROJECT = """
 [build-system]
@@ -36,8 +36,8 @@ MODULE = '''
 import shutil
 
 from benchmarks import UserError
-from harness.checkpoint import file_sums, find_model, identity_files
-from harness.lineage import LINEAGE, Curves, Lineage
+from harness.models.checkpoint import file_sums, find_model, identity_files
+from harness.models.lineage import LINEAGE, Curves, Lineage
 from trainers import Job, Setting, Step, Trainer
 
 

@@ -21,8 +21,8 @@ from made_saves import make_save
 from tiny_models import make_llama
 
 from benchmarks import UserError
-from harness.checkpoint import file_sums, identity_files, open_checkpoint
-from harness.lineage import Lineage, read_lineage
+from harness.models.checkpoint import file_sums, identity_files, open_checkpoint
+from harness.models.lineage import Lineage, read_lineage
 from trainers import supervise
 from trainers.base import Job, TrainSpec
 from trainers.curves import Step, read

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.grading import Outcome, Verdict
-from harness.grading import rewards as strings
+from harness.grading.compat import rewards as strings
 from harness.grading.grader import Grader
 from trainers import rewards
 from trainers.rewards import COLUMNS, COUNTED, OUT_OF_REACH, OutcomeLog

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.spec import Frozen
+from harness.common.schema import Frozen
 
 CARD = "card.json"
 CARD_FOR_PEOPLE = "CARD.md"

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.grading import Grader, Verdict
-from harness.grading.rewards import REWARDS
+from harness.grading.compat.rewards import REWARDS
 from trainers.data.card import Rewardable
 from trainers.data.rows import Row
 from trainers.data.styles import DataStyle

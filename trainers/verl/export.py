@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
-from harness.checkpoint import RECORDS, identity_files
-from harness.lineage import LINEAGE, Lineage
+from harness.models.checkpoint import RECORDS, identity_files
+from harness.models.lineage import LINEAGE, Lineage
 from trainers.verl.shards import merged_tensors
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.text import one_line
+from harness.common.text import one_line
 from trainers.verl.advice import ADVICE, Advice
 
 TAIL = 1 << 20

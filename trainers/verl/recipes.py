@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from harness.spec import Frozen
+from harness.common.schema import Frozen
 from trainers.base import Setting
 
 

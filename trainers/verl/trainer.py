@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks import UserError
-from harness.checkpoint import file_sums, find_model, identity_files
-from harness.lineage import Lineage, read_lineage
-from harness.spec import Frozen, differences, read_value
+from harness.common.schema import Frozen, differences, read_value
+from harness.models.checkpoint import file_sums, find_model, identity_files
+from harness.models.lineage import Lineage, read_lineage
 from trainers.base import Job, Reporter, Setting, Trainer, TrainSpec
 from trainers.curves import read, rewind
 from trainers.data import TrainingData, build, is_built, open_data

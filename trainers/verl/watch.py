@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.lineage import Lineage
+from harness.models.lineage import Lineage
 from trainers.base import Reporter
 from trainers.curves import Step, append, read, seconds_left, to_lineage
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune

@@ -1,0 +1,1 @@
+"""Compares two results, ranks many, and summarises one."""

@@ -1,0 +1,69 @@
+"""Whether two results were measured alike, and in what else they differ."""
+
+from __future__ import annotations
+
+from harness.common.schema import UNSTATED, Change, changes
+from harness.runs.results import Result
+
+
+def obstacles(a: Result, b: Result) -> list[Change]:
+    """List what beside the model differs and decides a score, as far as both sides state it."""
+    ours, theirs = a.settings, b.settings
+    stated = sorted(ours.keys() & theirs.keys())
+    problems = _other_problems(a, b)
+    # The sum of what is accepted is over the problems: of other problems it says nothing more.
+    other = {change.field.rpartition(".")[0] + ".conventions" for change in problems}
+    found = [
+        Change(key, ours[key], theirs[key])
+        for key in stated
+        if ours[key] != theirs[key] and key not in other
+    ]
+    if set(a.scores) != set(b.scores):
+        found.append(Change("benchmarks", _names(a), _names(b)))
+    return [*found, *problems]
+
+
+def _names(result: Result) -> str:
+    return ",".join(sorted(result.scores))
+
+
+def _other_problems(a: Result, b: Result) -> list[Change]:
+    found = []
+    for name in _shared(a, b):
+        ours, theirs = a.scores[name].problems, b.scores[name].problems
+        if ours != theirs:
+            found.append(Change(f"benchmarks.{name}.problems", str(ours), str(theirs)))
+        elif a.run is not None and b.run is not None:
+            sums = (r.identity.benchmarks[name].sum for r in (a.run, b.run))
+            found += changes(*({f"benchmarks.{name}.sum": one} for one in sums))
+    return found
+
+
+def _shared(a: Result, b: Result) -> list[str]:
+    return [name for name in a.scores if name in b.scores]
+
+
+def what_changed(a: Result, b: Result) -> list[Change]:
+    """List everything that two results state of themselves and do not share."""
+    found = changes(_stated(a), _stated(b))
+    if a.run is None or b.run is None:  # what only one of them can state is no change
+        return [change for change in found if UNSTATED not in (change.a, change.b)]
+    return found
+
+
+def _stated(result: Result) -> dict[str, object]:
+    run = result.run
+    if run is None:
+        named = result.row is not None and result.row.model
+        return {**({"model": {"name": named}} if named else {}), **result.settings}
+    # Which problems were asked, and how often, is told by the comparison itself.
+    identity = run.identity.model_dump(mode="json", exclude={"benchmarks"})
+    lineage = result.lineage
+    return {
+        **identity,
+        "model": {"name": run.spec.model, **identity["model"]},
+        "limit": run.spec.limit,
+        "packages": run.packages,
+        "hardware": {key: str(run.hardware.get(key)) for key in ("processor", "gpus")},
+        "trained": None if lineage is None else lineage.settings(),
+    }

@@ -1,0 +1,347 @@
+"""Is B better than A? Two results, benchmark by benchmark and on average.
+
+Where both have verdicts they are paired, problem by problem; where one has only
+counts they are not, and the comparison says so. What would make the difference
+something else than the model's is refused unless asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal, NamedTuple
+
+from benchmarks import UserError
+from harness.analysis.comparability import _names, _shared, obstacles, what_changed
+from harness.common.schema import Change
+from harness.runs.results import Result, ResultScore
+from harness.runs.verdicts import ProblemVerdicts
+from harness.stats import power
+from harness.stats.intervals import Interval, accuracy_interval
+from harness.stats.paired import (
+    Difference,
+    average_paired,
+    holm,
+    paired_means,
+    paired_single,
+)
+from harness.stats.power import LEVEL, POWER
+from harness.stats.unpaired import Tally, average_unpaired, unpaired
+
+Verdict = Literal["better", "worse", "no evidence"]
+"""Of B against A."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One benchmark of one of the two results, over the problems that are compared."""
+
+    problems: int
+    samples: int
+    correct: int | None
+    """Samples; None where only a percentage is known."""
+    accuracy: float
+    interval: Interval
+    at_limit: float | None = None
+    """The share of samples that the token limit ended; None where that is not known."""
+    no_answer: float | None = None
+    """The share of samples that ended by themselves and state no answer."""
+    mean_tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """A problem that one of the two gets right (in half of its samples or more), the other not."""
+
+    benchmark: str
+    problem_id: str
+    before: float
+    """A's accuracy on it, from 0 to 1."""
+    after: float
+    answer_a: str | None
+    """The most frequent one."""
+    answer_b: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkDifference:
+    """Both sides of one benchmark, and what their difference is worth."""
+
+    benchmark: str
+    a: Side
+    b: Side
+    difference: Difference
+    adjusted_p: float
+    """Holm's, over the benchmarks of the comparison."""
+    verdict: Verdict
+    detectable: float
+    """The smallest true difference that these data show with a power of 80 %."""
+    problems_needed: int | None
+    """To show a true difference as large as the observed one; None if none was observed."""
+    samples_needed: int | None
+    """A problem, to the same end; None if that cannot be estimated, or no number would do."""
+    fixed: tuple[Flip, ...] = ()
+    broken: tuple[Flip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AverageDifference:
+    """The plain mean over the benchmarks, on both sides."""
+
+    a: float
+    b: float
+    difference: Difference
+    verdict: Verdict
+    detectable: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Everything that can be said of B against A."""
+
+    a: Result
+    b: Result
+    paired: bool
+    """Whether problems were compared one by one."""
+    rows: tuple[BenchmarkDifference, ...]
+    average: AverageDifference | None
+    """None if only one benchmark is compared."""
+    changes: tuple[Change, ...]
+    """What differs in how the two were made and measured."""
+    obstacles: tuple[Change, ...]
+    """Those of the differences for which a comparison is refused unless asked for."""
+    notes: tuple[str, ...]
+
+
+class Pair(NamedTuple):
+    """One benchmark's data; the verdicts, where both have them, of the same problems in order."""
+
+    a: ResultScore
+    b: ResultScore
+    rows_a: Sequence[ProblemVerdicts] = ()
+    rows_b: Sequence[ProblemVerdicts] = ()
+
+
+def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
+    """Compare two results; with ``anyway`` also such as were measured in another way.
+
+    Raises:
+        UserError: they share no benchmark or no problem; or, without ``anyway``, something
+            but the model decides the difference.
+    """
+    found = obstacles(a, b)
+    if found and not anyway:
+        raise UserError(
+            f"{a.name} and {b.name} were not measured alike, so that a difference would not be "
+            f"the model's: {'; '.join(map(str, found))}. Evaluate one as the other was, or "
+            "compare what they share all the same: --anyway"
+        )
+    pairs, notes = pair_up(a, b)
+    paired = all(pair.rows_a for pair in pairs.values())
+    several = len(pairs) > 1
+    with ThreadPoolExecutor(1) as beside:  # numpy draws without the interpreter's lock
+        average = beside.submit(_average_difference, pairs, paired=paired) if several else None
+        differences = {name: _difference(pair) for name, pair in pairs.items()}
+        adjusted = holm([found.p_value for found in differences.values()])
+        rows = tuple(
+            _row(name, pair, differences[name], p, level=LEVEL / len(pairs))
+            for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
+        )
+    return Comparison(
+        a=a,
+        b=b,
+        paired=paired,
+        rows=rows,
+        average=None if average is None else _average(rows, average.result()),
+        changes=tuple(what_changed(a, b)),
+        obstacles=tuple(found),
+        notes=tuple(notes),
+    )
+
+
+# --- what may be compared -------------------------------------------------------------------
+
+
+# --- the data of both sides -----------------------------------------------------------------
+
+
+def pair_up(a: Result, b: Result) -> tuple[dict[str, Pair], list[str]]:
+    """Return each shared benchmark's data, and what has to be said of it."""
+    names = _shared(a, b)
+    if not names:
+        raise UserError(
+            f"{a.name} and {b.name} share no benchmark: {_names(a)} against {_names(b)}"
+        )
+    verdicts_a, verdicts_b = a.verdicts, b.verdicts
+    if verdicts_a is None or verdicts_b is None:
+        return {name: Pair(a.scores[name], b.scores[name]) for name in names}, [_why_unpaired(a, b)]
+    pairs, notes = {}, []
+    for name in names:
+        pair, left_out = _matched(a, b, verdicts_a[name], verdicts_b[name], name)
+        if not pair.rows_a:
+            notes.append(f"{name}: no problem is in both, so it is left out")
+            continue
+        pairs[name] = pair
+        if left_out:
+            notes.append(f"{name}: the {len(pair.rows_a)} problems in both; {left_out} left out")
+    if not pairs:
+        raise UserError(f"{a.name} and {b.name} share no problem of {', '.join(names)}")
+    return pairs, notes
+
+
+def _why_unpaired(a: Result, b: Result) -> str:
+    without = [result.name for result in (a, b) if result.verdicts is None]
+    return (
+        f"of {' and '.join(without)} only counts are known, so problems cannot be paired: the "
+        "tests are unpaired, and see less"
+    )
+
+
+def _matched(
+    a: Result,
+    b: Result,
+    rows_a: Sequence[ProblemVerdicts],
+    rows_b: Sequence[ProblemVerdicts],
+    name: str,
+) -> tuple[Pair, int]:
+    """Return the problems that both answered, and how many are left out."""
+    theirs = {(row.problem_id, row.sum): row for row in rows_b}
+    both = [(row, theirs[key]) for row in rows_a if (key := (row.problem_id, row.sum)) in theirs]
+    pair = Pair(a.scores[name], b.scores[name], *(zip(*both, strict=True) if both else ((), ())))
+    return pair, len(rows_a) + len(rows_b) - 2 * len(both)
+
+
+# --- one benchmark --------------------------------------------------------------------------
+
+
+def _difference(pair: Pair) -> Difference:
+    if not pair.rows_a:
+        return unpaired(tally(pair.a), tally(pair.b))
+    if all(row.samples == 1 for row in (*pair.rows_a, *pair.rows_b)):
+        means = mean_differences(pair)
+        return paired_single(means.count(1.0), means.count(-1.0), len(means))
+    return paired_means(mean_differences(pair))
+
+
+def tally(score: ResultScore) -> Tally:
+    """Return what an unpaired test needs of a score."""
+    return Tally(problems=score.problems, samples=score.samples, accuracy=score.accuracy)
+
+
+def mean_differences(pair: Pair) -> list[float]:
+    """Return each problem's accuracy in B minus that in A."""
+    return [b.accuracy - a.accuracy for a, b in zip(pair.rows_a, pair.rows_b, strict=True)]
+
+
+def _row(
+    name: str, pair: Pair, difference: Difference, adjusted: float, *, level: float
+) -> BenchmarkDifference:
+    side_a, side_b = _side(pair.a, pair.rows_a), _side(pair.b, pair.rows_b)
+    both = list(zip(pair.rows_a, pair.rows_b, strict=True))
+    error = difference.standard_error
+    return BenchmarkDifference(
+        benchmark=name,
+        a=side_a,
+        b=side_b,
+        difference=difference,
+        adjusted_p=adjusted,
+        verdict=verdict(difference.difference, adjusted),
+        detectable=power.detectable(error, level=level, power=POWER),
+        problems_needed=power.problems_needed(
+            difference.difference, error, side_a.problems, level=level, power=POWER
+        ),
+        samples_needed=_samples_needed(pair, level),
+        fixed=tuple(_flip(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
+        broken=tuple(_flip(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
+    )
+
+
+def verdict(difference: float, p_value: float) -> Verdict:
+    """Return the one plain word, given a p-value that is corrected already."""
+    if p_value >= LEVEL or not difference:
+        return "no evidence"
+    return "better" if difference > 0 else "worse"
+
+
+def _samples_needed(pair: Pair, level: float) -> int | None:
+    if not pair.rows_a:
+        return None
+    # Saved generations may have fewer samples of one problem than of another.
+    counts = [min(row.samples for row in rows) for rows in (pair.rows_a, pair.rows_b)]
+    return power.samples_needed(
+        [row.accuracy for row in pair.rows_a],
+        [row.accuracy for row in pair.rows_b],
+        samples_a=counts[0],
+        samples_b=counts[1],
+        level=level,
+        power=POWER,
+    )
+
+
+def _side(score: ResultScore, rows: Sequence[ProblemVerdicts]) -> Side:
+    if not rows:
+        return _side_of_counts(score)
+    samples = sum(row.samples for row in rows)
+    tokens = [count for row in rows for count in row.tokens if count is not None]
+    return Side(
+        problems=len(rows),
+        samples=samples,
+        correct=sum(row.correct for row in rows),
+        accuracy=fmean(row.accuracy for row in rows),
+        interval=accuracy_interval([row.accuracy for row in rows], samples=samples),
+        at_limit=sum(sum(row.at_limit) for row in rows) / samples,
+        no_answer=sum(row.outcomes.count("no answer") for row in rows) / samples,
+        mean_tokens=fmean(tokens) if tokens else None,
+    )
+
+
+def _side_of_counts(score: ResultScore) -> Side:
+    return Side(
+        problems=score.problems,
+        samples=score.samples,
+        correct=score.correct,
+        accuracy=score.accuracy,
+        interval=score.interval,
+        mean_tokens=score.mean_tokens,
+    )
+
+
+def _flip(a: ProblemVerdicts, b: ProblemVerdicts) -> Flip:
+    return Flip(
+        benchmark=a.benchmark,
+        problem_id=a.problem_id,
+        before=a.accuracy,
+        after=b.accuracy,
+        answer_a=most_frequent_answer(a),
+        answer_b=most_frequent_answer(b),
+    )
+
+
+def most_frequent_answer(row: ProblemVerdicts) -> str | None:
+    """Return the answer that most samples give, in its first spelling; None if none gives one."""
+    given = dict.fromkeys(number for number in row.classes if number is not None)
+    if not given:
+        return None
+    winner = max(given, key=row.classes.count)  # of equals, the one that was given first
+    return row.answers[row.classes.index(winner)]
+
+
+# --- the average ----------------------------------------------------------------------------
+
+
+def _average_difference(pairs: Mapping[str, Pair], *, paired: bool) -> Difference:
+    if paired:
+        return average_paired({name: mean_differences(pair) for name, pair in pairs.items()})
+    return average_unpaired({name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()})
+
+
+def _average(rows: Sequence[BenchmarkDifference], found: Difference) -> AverageDifference:
+    return AverageDifference(
+        a=fmean(row.a.accuracy for row in rows),
+        b=fmean(row.b.accuracy for row in rows),
+        difference=found,
+        verdict=verdict(found.difference, found.p_value),
+        detectable=power.detectable(found.standard_error, level=LEVEL, power=POWER),
+    )

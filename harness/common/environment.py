@@ -1,0 +1,63 @@
+"""What a run was computed with: packages and hardware, for the record."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return distribution name to version, for those of ``names`` that are installed."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def harness_version() -> str:
+    """Return the installed version of this package, or ``unknown`` in a bare source tree."""
+    return installed_versions(["math-harness"]).get("math-harness", "unknown")
+
+
+def hardware() -> dict[str, Any]:
+    """Return processor, cores, memory (GiB) and GPUs of this machine."""
+    import psutil
+
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": _gpus(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [
+                line.partition(":")[2].strip() for line in file if line.startswith("model name")
+            ]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor()
+
+
+def _gpus() -> list[str]:
+    """Ask the driver, not torch: CUDA must not start in this process before the engine forks."""
+    try:
+        import pynvml
+    except ImportError:
+        return []
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+    return [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]

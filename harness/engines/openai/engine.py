@@ -1,0 +1,371 @@
+"""Any OpenAI-compatible server: vLLM's or SGLang's own, or a commercial one.
+
+The server renders the chat template and tokenises, so a run's identity names the
+endpoint and the model as the server calls it, and its prompts' sum is over what is
+sent. A failure is not stored before a later response shows that the server is there:
+a run whose server died has no errors in it, and the same command goes on.
+
+Requests run in an event loop in a thread of its own; the iterator of requests is
+touched only by the caller's thread. The client's own retries are off, since they are
+not counted, and know nothing of bodies that are no response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from itertools import islice
+from queue import SimpleQueue
+from random import Random
+from typing import Any, TypeVar
+
+from benchmarks import UserError
+from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.engines.openai.endpoint import (
+    CONNECT_SECONDS,
+    Endpoint,
+    find_endpoint,
+    find_url,
+    open_client,
+)
+from harness.engines.openai.protocol import TRANSIENT, Failure, Fault, Format
+from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
+from harness.runs.spec import EngineSpec
+
+IN_A_ROW = 20
+"""Failures without a response between them, after which the server is given up."""
+ALL_FAILED = 3
+"""So many failures and not one response are a fault of the run, not of its problems."""
+OURS = ("model", "messages", "prompt", "n", "stream", "stream_options", "best_of", "echo")
+"""Parameters that are not for `--engine-arg`: what a request is and what comes back."""
+MISDIRECTED = range(300, 400), range(401, 406)
+"""Statuses that say, before any response, that URL, key or model are wrong."""
+LOOK_AGAIN = 0.05
+"""Seconds; what was not used may have been given back by then."""
+GO_ON = "what is finished is stored, and the same command goes on from there"
+
+Result = TypeVar("Result")
+
+
+class OpenaiEngine(Engine):
+    """A server that speaks the OpenAI protocol."""
+
+    about = "any OpenAI-compatible server: vllm serve, SGLang, a commercial API"
+    needs_checkpoint = False
+    sends_messages = True
+    packages = ("openai",)
+
+    def __init__(self, setup: EngineSetup) -> None:
+        super().__init__(setup)
+        try:
+            import openai  # noqa: F401 - only whether it can be
+        except ImportError as error:
+            raise UserError(
+                f"--engine openai: the openai package cannot be imported ({error}); "
+                "install it: pip install 'openai>=2.25,<4'"
+            ) from error
+        self._endpoint = find_endpoint(setup.spec.server)
+
+    @classmethod
+    def settings(cls, spec: EngineSpec) -> dict[str, Any]:
+        """Which server, and what it is told beside the sampling; not how often or how fast."""
+        stray = sorted(set(spec.args) & set(OURS))
+        if stray:
+            raise UserError(
+                f"--engine-arg {stray[0]}: with --engine openai this is the harness's to say; "
+                "other parameters of a request are taken, and null leaves one out"
+            )
+        return {
+            "url": find_url(spec.server),
+            "args": spec.args,
+        }
+
+    @classmethod
+    def model_identity(cls, model: str) -> dict[str, str]:
+        """The name by which the server knows the model; its weights are not ours to see."""
+        return {"served": model}
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield completions as they arrive, with so many requests under way as are allowed."""
+        doubts = _Doubts(self._endpoint, self.setup)
+        with closing(_Asking(self, self._endpoint)) as asking:
+            for request, result in asking.results(iter(requests)):
+                yield from doubts.settle(request, result)
+            yield from doubts.end(is_there=asking.is_there)
+
+
+class _Doubts:
+    """The failures that no response has followed yet: the problem's fault, or the server's?"""
+
+    def __init__(self, endpoint: Endpoint, setup: EngineSetup) -> None:
+        self._endpoint, self._setup = endpoint, setup
+        self._answered = False
+        self._held: list[Completion] = []
+
+    def settle(self, request: Request, result: Completion | Failure) -> Iterator[Completion]:
+        """Yield what is certain by now.
+
+        Raises:
+            UserError: the server is not there, or not as it was asked for.
+        """
+        if isinstance(result, Completion):
+            self._answered = True
+            yield from self._released()
+            yield result
+            return
+        self._check(result)
+        self._held.append(
+            Completion(key=request.key, text="", finish_reason="error", error=result.told)
+        )
+        if self._answered and not result.again:  # the server is there, and refuses just this one
+            yield from self._released()
+        elif len(self._held) >= IN_A_ROW:
+            raise self._given_up()
+
+    def end(self, *, is_there: Callable[[], bool]) -> Iterator[Completion]:
+        """Yield the last failures, if the server is still there."""
+        if not self._held:
+            return
+        if not is_there() or (not self._answered and len(self._held) >= ALL_FAILED):
+            raise self._given_up()
+        yield from self._released()
+
+    def _released(self) -> list[Completion]:
+        held, self._held = self._held, []
+        return held
+
+    def _given_up(self) -> UserError:
+        return UserError(
+            f"--engine openai: {self._endpoint.url}: {len(self._held)} in a row failed, the last "
+            f"with: {self._held[-1].error}; {GO_ON} once the server is well"
+        )
+
+    def _check(self, failure: Failure) -> None:
+        """Raise for what concerns every request alike."""
+        told = f"--engine openai: {self._endpoint.url}: {failure.told}"
+        if failure.out_of_money or failure.status == 402:
+            raise UserError(f"{told}; when the account is in order, {GO_ON}")
+        if failure.status == 401:
+            raise UserError(f"{told}; {self._about_the_key()}; {GO_ON}")
+        if self._answered:
+            return
+        if failure.refuses is not None:
+            raise UserError(
+                f"{told}; it does not take '{failure.refuses}': "
+                f"--engine-arg {failure.refuses}=null leaves it out"
+            )
+        if failure.unreachable:
+            raise UserError(f"{told}; does the server run, and is --base-url right (up to /v1)?")
+        if failure.status is not None and any(failure.status in kind for kind in MISDIRECTED):
+            raise UserError(
+                f"{told}; is --base-url right (up to /v1), does the server have the model "
+                f"'{self._setup.model_name}', and may the key use it? A chat-only server takes no "
+                "prompt style that fixes the whole text (see: list prompts)"
+            )
+
+    def _about_the_key(self) -> str:
+        variable = self._endpoint.key_variable
+        if self._endpoint.key is None:
+            return f"it wants a key: set {variable}, or name another variable with --key-variable"
+        return f"the key in {variable} is not the one it wants (--key-variable names another)"
+
+
+class _Asking:
+    """The requests under way, in an event loop in a thread of its own."""
+
+    def __init__(self, engine: OpenaiEngine, endpoint: Endpoint) -> None:
+        self._window = engine.setup.spec.server.concurrency
+        self._endpoint = endpoint
+        self._server = _Server(engine, endpoint)
+        self._under_way: set[Future[Any]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="openai-engine", daemon=True
+        )
+        self._thread.start()
+
+    def results(
+        self, owed: Iterator[Request]
+    ) -> Generator[tuple[Request, Completion | Failure], None, None]:
+        """Yield what becomes of each request, with the window kept full."""
+        done: SimpleQueue[tuple[Request, Future[Completion | Failure]]] = SimpleQueue()
+        while True:
+            for request in islice(owed, self._window - len(self._under_way)):
+                future = self._submit(self._server.answer(request))
+                future.add_done_callback(lambda got, request=request: done.put((request, got)))  # type: ignore[misc]
+            if not self._under_way:
+                return
+            request, future = done.get()
+            yield request, self._result(future)
+
+    def is_there(self) -> bool:
+        """Say whether the server answers at all."""
+        return self._result(self._submit(self._server.is_there()))
+
+    def close(self) -> None:
+        """Drop what is under way, connections included, and end the thread."""
+        # Ours alone: the client ends its own tasks with them, while one of its tasks that is
+        # cancelled before it began leaves its work unawaited, and Python warns of that.
+        for future in self._under_way:
+            future.cancel()
+        with suppress(TimeoutError):
+            self._submit(self._end()).result(timeout=CONNECT_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=CONNECT_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    def _submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._under_way.add(future)
+        return future
+
+    def _result(self, future: Future[Result]) -> Result:
+        """Return the result; what nobody foresaw is told without the key, and without a cause."""
+        error = future.exception()
+        self._under_way.remove(future)
+        if error is None:
+            return future.result()
+        raise UserError(
+            f"--engine openai: the client failed: {type(error).__name__}: "
+            f"{self._endpoint.told(str(error))}; {GO_ON}"
+        )
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._server.close()
+
+
+class _Server:
+    """One request after another, each with its attempts. All of it runs in the loop's thread."""
+
+    def __init__(self, engine: OpenaiEngine, endpoint: Endpoint) -> None:
+        setup = engine.setup
+        self._counters = engine.counters
+        self._limits = setup.spec.server
+        self._endpoint = endpoint
+        self._format = Format(setup)
+        self._client = open_client(
+            endpoint, timeout=self._limits.timeout, max_tokens=setup.sampling.max_tokens
+        )
+        self._turn = asyncio.Lock()
+        self._requests = _pace(self._limits.requests_per_minute)
+        self._tokens = _pace(self._limits.tokens_per_minute)
+        self._quiet_until = 0.0
+
+    async def answer(self, request: Request) -> Completion | Failure:
+        """Return the response, or why there is none after all attempts."""
+        draw = Random(request.seed)
+        result = await self._attempt(request)
+        for retry in range(1, self._limits.attempts):
+            if isinstance(result, Completion) or not result.again:
+                break
+            self._counters["retries"] += 1
+            await asyncio.sleep(backoff(retry, draw, asked=result.wait))
+            result = await self._attempt(request)
+        return result
+
+    async def is_there(self) -> bool:
+        """Say whether the server answers a question that costs nothing."""
+        import openai
+
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._client.models.with_raw_response.list()
+        except openai.APIStatusError as error:
+            return error.status_code < 500 and error.status_code != 429
+        except (openai.OpenAIError, TimeoutError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _attempt(self, request: Request) -> Completion | Failure:
+        import openai
+
+        expected = self._format.expected_tokens(request)
+        await self._wait_for_turn(expected)
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                body = await self._post(request)
+        except openai.APIStatusError as error:
+            return self._refused(error)
+        except openai.APIConnectionError as error:
+            return self._unconnected(error.__cause__ or error)
+        except TimeoutError:
+            return Failure(told=f"no answer in {self._limits.timeout:g} seconds", again=True)
+        result = self._format.read(request, body, self._endpoint)
+        if self._tokens and isinstance(result, Completion) and result.prompt_tokens is not None:
+            used = result.prompt_tokens + (result.completion_tokens or 0)
+            self._tokens.correct(used - expected)
+        return result
+
+    async def _wait_for_turn(self, tokens: float) -> None:
+        """Wait until the limits allow a request, first come, first served."""
+        async with self._turn:
+            while (seconds := self._wait()) > 0:
+                await asyncio.sleep(min(seconds, LOOK_AGAIN))
+            if self._requests:
+                self._requests.charge(1)
+            if self._tokens:
+                self._tokens.charge(tokens)
+
+    def _wait(self) -> float:
+        paces = (self._requests, self._tokens)
+        quiet = self._quiet_until - time.monotonic()
+        return max(quiet, *(pace.wait() if pace else 0.0 for pace in paces))
+
+    async def _post(self, request: Request) -> bytes:
+        raw: Any
+        asked: dict[str, Any] = {
+            "model": self._format.model,
+            "extra_body": self._format.parameters(request),
+        }
+        if request.prompt.messages is None:
+            raw = await self._client.completions.with_raw_response.create(
+                prompt=request.prompt.text, **asked
+            )
+        else:
+            turns: list[Any] = [*request.prompt.messages]
+            raw = await self._client.chat.completions.with_raw_response.create(
+                messages=turns, **asked
+            )
+        return bytes(raw.http_response.content)
+
+    def _unconnected(self, error: BaseException) -> Failure:
+        kind = type(error).__name__
+        if kind.endswith("Timeout") and not kind.startswith("Connect"):
+            return Failure(told=f"no answer in {self._limits.timeout:g} seconds", again=True)
+        return Failure(
+            told=f"the connection failed ({self._endpoint.told(f'{kind}: {error}')})",
+            again=True,
+            unreachable=kind.startswith("Connect"),
+        )
+
+    def _refused(self, error: Any) -> Failure:
+        status: int = error.status_code
+        wait = asked_wait(error.response.headers.get("retry-after"))
+        if wait:  # the others are not welcome either
+            self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
+        body = error.response.content
+        fault = Fault.read(body)
+        out_of_money = status == 429 and fault.code == "insufficient_quota"
+        return Failure(
+            told=f"HTTP {status}: {self._endpoint.told(fault.message)}",
+            again=(status in TRANSIENT or status >= 500) and not out_of_money,
+            status=status,
+            wait=wait,
+            refuses=fault.parameter(self._format.optional) if status in (400, 422) else None,
+            out_of_money=out_of_money,
+        )
+
+
+def _pace(per_minute: float | None) -> Pace | None:
+    return None if per_minute is None else Pace(per_minute, clock=time.monotonic)

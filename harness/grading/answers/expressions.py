@@ -1,0 +1,213 @@
+"""Whether two expressions have the same value: as constants, or at points as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from benchmarks import Conventions
+from harness.grading.answers.syntax import Answer, Apply, Expression, Number, Symbol
+from harness.grading.answers.values import (
+    UnknownValueError,
+    exact,
+    functions,
+    numeric,
+    same_value,
+    symbols,
+)
+
+ENOUGH_DIGITS = 6
+"""A decimal of so many significant digits that rounds the exact value states it."""
+_FLOAT_DIGITS = 15
+_STEPPED = frozenset(("floor", "ceil", "!", "binom"))
+_WHOLE_LETTERS = frozenset("abcdijklmnpqrNMKLR")
+"""Letters that stand for integers in a formula with factorials, binomials or floors."""
+_POINTS = 7
+_ENOUGH_POINTS = 3
+
+
+def is_constant(answer: Answer) -> bool:
+    """Whether the answer is an expression without variables."""
+    return isinstance(answer, Number | Symbol | Apply) and not symbols(answer)
+
+
+def equal_expressions(
+    gold: Expression, answer: Expression, conventions: Conventions
+) -> bool | None:
+    """Compare two expressions; None if their values cannot be computed."""
+    if gold == answer:
+        return True
+    if symbols(gold) or symbols(answer):
+        return _equal_functions(gold, answer)
+    infinite = _infinity(gold), _infinity(answer)
+    if infinite != (0, 0):
+        return infinite[0] == infinite[1]
+    same = same_value(gold, answer, {})
+    if same is False and _has_decimal(gold, answer):
+        return _close(gold, answer, conventions)
+    return same
+
+
+def _infinity(expression: Expression) -> int:
+    """Return the sign of an infinity, 0 for anything else."""
+    if isinstance(expression, Apply) and expression.function == "-":
+        return -_infinity(expression.arguments[0])
+    if isinstance(expression, Apply) and expression.function == "+":
+        return _infinity(expression.arguments[0]) if len(expression.arguments) == 1 else 0
+    return int(expression == Symbol("\\infty"))
+
+
+def _has_decimal(*sides: Expression) -> bool:
+    return any(decimal_of(side) is not None for side in sides)
+
+
+def decimal_of(expression: Expression) -> Number | None:
+    r"""Return the decimal an expression is: ``-1.25``, or ``7.8\times 10^{2}``; else None."""
+    if isinstance(expression, Number):
+        return expression if expression.decimals is not None else None
+    if not isinstance(expression, Apply):
+        return None
+    if expression.function == "-":
+        inner = decimal_of(expression.arguments[0])
+        return Number(-inner.value, inner.decimals, inner.digits) if inner else None
+    return _scientific(expression)
+
+
+def _scientific(expression: Apply) -> Number | None:
+    if expression.function != "*" or not isinstance(expression.arguments[0], Number):
+        return None
+    mantissa, power = expression.arguments
+    if not isinstance(power, Apply) or power.function != "^" or not isinstance(mantissa, Number):
+        return None
+    base, exponent = (exact(part) for part in power.arguments)
+    value = exact(expression)
+    if base != 10 or exponent is None or value is None or exponent.denominator != 1:
+        return None
+    return Number(value, (mantissa.decimals or 0) - int(exponent), mantissa.digits)
+
+
+def _close(gold: Expression, answer: Expression, conventions: Conventions) -> bool | None:
+    """Compare numbers of which one is a decimal: by rounding, or within the tolerance."""
+    try:
+        values = [_real(gold), _real(answer)]
+    except UnknownValueError:
+        return None
+    if values[0] is None or values[1] is None:
+        return False
+    difference = abs(values[0] - values[1])
+    allowed = max(
+        Fraction(conventions.absolute_tolerance),
+        Fraction(conventions.relative_tolerance) * abs(values[0]),
+    )
+    if difference <= allowed:
+        return True
+    return any(
+        decimal is not None and _rounds(decimal, value, of_float=_never_ends(other))
+        for decimal, value, other in (
+            (decimal_of(gold), values[1], answer),
+            (decimal_of(answer), values[0], gold),
+        )
+    )
+
+
+def _never_ends(expression: Expression) -> bool:
+    """Whether no decimal is the value, so that a long one was printed from a float."""
+    value = exact(expression)
+    if value is None:
+        return True
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest > 1
+
+
+def _real(expression: Expression) -> Fraction | None:
+    value = exact(expression)
+    if value is not None:
+        return value
+    number = numeric(expression, {})
+    if getattr(number, "imag", 0):
+        return None
+    # Enough digits to judge any rounding but that of a float, which is given its slack.
+    try:
+        return Fraction(float(number))
+    except (OverflowError, ValueError) as error:
+        raise UnknownValueError("too large") from error
+
+
+def _rounds(decimal: Number, value: Fraction, *, of_float: bool) -> bool:
+    """Whether a decimal of enough digits is the other value rounded or cut off."""
+    if decimal.digits < ENOUGH_DIGITS or decimal.decimals is None:
+        return False
+    unit = Fraction(10) ** -decimal.decimals
+    error = abs(decimal.value - value)
+    # A float's last printed digit is that of the nearest double, not of the value.
+    slack = abs(value) / 2**52 if of_float and decimal.digits >= _FLOAT_DIGITS else 0
+    cut_off = error < unit and abs(decimal.value) <= abs(value)
+    return error <= unit / 2 + slack or (cut_off and decimal.value * value > 0)
+
+
+def _equal_functions(gold: Expression, answer: Expression) -> bool | None:
+    agreed = 0
+    for point, positive in _points(gold, answer):
+        same = same_value(gold, answer, point)
+        if not positive and same is False and not _both_real(gold, answer, point):
+            continue  # variables may be taken as positive where a root needs it
+        if same is False:
+            return False
+        agreed += same is True
+    return True if agreed >= _ENOUGH_POINTS else None
+
+
+def _both_real(gold: Expression, answer: Expression, at: Mapping[str, Fraction]) -> bool:
+    try:
+        return not any(getattr(numeric(side, at), "imag", 0) for side in (gold, answer))
+    except UnknownValueError:
+        return False
+
+
+def _points(*sides: Expression) -> Iterator[tuple[dict[str, Fraction], bool]]:
+    """Yield fixed points, and whether all their coordinates are positive."""
+    names = sorted(frozenset().union(*map(symbols, sides)))
+    used = frozenset().union(*map(functions, sides))
+    stepped = bool(used & _STEPPED)
+    for number in range(_POINTS):
+        negative = number >= _POINTS - 2 and not stepped
+        point = {
+            name: _coordinate(name, place, number, stepped, negative)
+            for place, name in enumerate(names)
+        }
+        yield point, not negative
+
+
+_PRIMES = (3, 7, 2, 11, 5, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
+
+
+def _coordinate(name: str, place: int, number: int, stepped: bool, negative: bool) -> Fraction:
+    """Return one coordinate: a fraction in general position, or an integer for an index."""
+    if stepped and name[0] in _WHOLE_LETTERS:
+        # Earlier letters are larger, so that binomials of n and k exist; all residues occur.
+        return Fraction(5 + number + 7 * (place % 3) + (number * place) % 4)
+    prime = _PRIMES[(place + 3 * number) % len(_PRIMES)]
+    value = Fraction(prime, _PRIMES[(2 * place + number + 1) % len(_PRIMES)] + 1) + Fraction(
+        place + number, 97
+    )
+    return -value if negative and (place + number) % 2 else value
+
+
+def proportional(left: Expression, right: Expression) -> bool | None:
+    """Whether one expression is a constant multiple of the other; None if it cannot be told."""
+    ratio: Expression = Apply("/", (left, right))
+    values = []
+    for point, _ in _points(left, right):
+        try:
+            values.append(numeric(ratio, point))
+        except UnknownValueError:
+            continue
+    if len(values) < _ENOUGH_POINTS:
+        return None
+    first = values[0]
+    return (
+        bool(first) and all(abs(value - first) <= 1e-30 * abs(first) for value in values)
+    ) or None

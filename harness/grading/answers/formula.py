@@ -1,0 +1,377 @@
+r"""Tokens of one formula -> an expression, by recursive descent.
+
+It reads what people write for a value: implicit products, ``\frac12``, mixed
+numbers, ``\sin^2 2x``, ``3!``, ``|x|``, and plain-text ``sqrt(3)/2``.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
+from harness.grading.answers.tokens import FUNCTIONS, Token, UnreadableError
+
+MAXIMUM_DEPTH = 30
+MAXIMUM_DIGITS = 1_000
+MAXIMUM_EXPONENT = 400
+
+_ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde".split())
+_INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
+_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
+_CALLED = frozenset("fghuFGH")
+"""Letters that name a function when a parenthesis follows; any other is a factor."""
+_END = Token("end of formula", "")
+
+
+def parse_formula(tokens: list[Token]) -> Expression:
+    """Return the expression that all of the tokens make, or raise `UnreadableError`."""
+    reader = _Reader(tokens)
+    expression = reader.sum(MAXIMUM_DEPTH)
+    if reader.next is not _END:
+        raise UnreadableError(f"{reader.next.text!r} is left over")
+    return expression
+
+
+class _Reader:
+    """Reads an expression from left to right; each method takes what it is named after."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self._tokens = tokens
+        self._position = 0
+        self._bars = 0
+
+    @property
+    def next(self) -> Token:
+        return self._peek(0)
+
+    def _peek(self, ahead: int) -> Token:
+        index = self._position + ahead
+        return self._tokens[index] if index < len(self._tokens) else _END
+
+    def _take(self) -> Token:
+        token = self.next
+        self._position += 1
+        return token
+
+    def _expect(self, kind: str) -> None:
+        if self._take().kind != kind:
+            raise UnreadableError(f"{kind!r} is missing")
+
+    def sum(self, depth: int) -> Expression:
+        if depth <= 0:
+            raise UnreadableError("nested too deeply")
+        terms = [self._signed(depth)]
+        while self.next.kind in ("+", "-"):
+            terms.append(self._signed(depth))
+        return terms[0] if len(terms) == 1 else Apply("+", tuple(terms))
+
+    def _signed(self, depth: int) -> Expression:
+        negative = False
+        while self.next.kind in ("+", "-"):
+            negative ^= self._take().kind == "-"
+        term = self._product(depth)
+        return Apply("-", (term,)) if negative else term
+
+    def _product(self, depth: int) -> Expression:
+        result = self._power(depth)
+        while True:
+            kind = self.next.kind
+            if kind in ("*", "/"):
+                self._take()
+                right = self._factor_after_sign(depth)
+                result = Apply(kind, (result, right))
+            elif self._begins_factor() or self._is_power_before_number(result):
+                result = Apply("*", (result, self._power(depth)))
+            else:
+                return result
+
+    def _is_power_before_number(self, result: Expression) -> bool:
+        """Whether a number follows a power, as in ``2^6 3^5``; after a number it is no product."""
+        return self.next.kind == "number" and isinstance(result, Apply)
+
+    def _factor_after_sign(self, depth: int) -> Expression:
+        if self.next.kind == "-":  # 2 * -3
+            self._take()
+            return Apply("-", (self._power(depth),))
+        return self._power(depth)
+
+    def _begins_factor(self) -> bool:
+        token = self.next
+        if token.kind == "|":
+            return self._bars == 0
+        if token.kind == "command":
+            return token.text not in ("rfloor", "rceil", "cup", "cap", "setminus", "pm", "mp")
+        return token.kind in ("symbol", "(", "[", "{")
+
+    def _power(self, depth: int) -> Expression:
+        base = self._postfix(self._atom(depth - 1))
+        while self.next.kind == "^":
+            self._take()
+            if self._is_degree_sign():
+                base = Apply("degrees", (base,))
+                continue
+            if self._is_prime():
+                base = _primed(base)
+                continue
+            base = self._postfix(Apply("^", (base, self._exponent(depth - 1))))
+        return base
+
+    def _exponent(self, depth: int) -> Expression:
+        if self.next.kind == "-":
+            self._take()
+            return Apply("-", (self._exponent(depth),))
+        base = self._postfix(self._atom(depth))
+        if self.next.kind == "^":  # plain text writes towers without braces
+            self._take()
+            return Apply("^", (base, self._exponent(depth - 1)))
+        return base
+
+    def _is_degree_sign(self) -> bool:
+        for skip, closes in ((0, False), (1, True)):
+            if self._peek(skip).text == "\\circ" and (not closes or self.next.kind == "{"):
+                self._position += skip + 1
+                if closes:
+                    self._expect("}")
+                return True
+        return False
+
+    def _is_prime(self) -> bool:
+        if self.next.kind == "'":
+            self._take()
+            return True
+        if self.next.kind == "{" and self._peek(1).kind == "'" and self._peek(2).kind == "}":
+            self._position += 3
+            return True
+        return False
+
+    def _postfix(self, value: Expression) -> Expression:
+        while self.next.kind in ("!", "'"):
+            if self._take().kind == "'":
+                value = _primed(value)
+            elif self.next.kind == "!":
+                raise UnreadableError("a double factorial")
+            else:
+                value = Apply("!", (value,))
+        return value
+
+    def _atom(self, depth: int) -> Expression:
+        if depth <= 0:
+            raise UnreadableError("nested too deeply")
+        token = self._take()
+        if token.kind == "number":
+            return self._mixed(read_digits(token.text), token)
+        if token.kind == "symbol":
+            return self._symbol(token, depth)
+        if token.kind in ("(", "[", "{"):
+            return self._group(token.kind, depth)
+        if token.kind == "|":
+            return self._absolute(depth)
+        if token.kind == "command":
+            return self._command(token.text, depth)
+        raise UnreadableError(f"{token.text!r} begins no value")
+
+    def _group(self, opening: str, depth: int) -> Expression:
+        bars, self._bars = self._bars, 0
+        value = self.sum(depth)
+        self._bars = bars
+        self._expect({"(": ")", "[": "]", "{": "}"}[opening])
+        return value
+
+    def _absolute(self, depth: int) -> Expression:
+        self._bars += 1
+        value = self.sum(depth)
+        self._bars -= 1
+        self._expect("|")
+        return Apply("abs", (value,))
+
+    def _mixed(self, whole: Number, token: Token) -> Expression:
+        r"""Read ``1 1/2`` and ``1\frac{1}{2}`` as three halves."""
+        if whole.decimals is not None or not token.text.isdecimal():
+            return whole
+        below = above = None
+        slashed = self.next.kind == "number" and self.next.spaced and self._peek(1).kind == "/"
+        if slashed and self._peek(2).kind == "number":
+            above, below = self.next.text, self._peek(2).text
+            length = 3
+        elif self.next.text == "frac" and self.next.kind == "command":
+            above, below, length = self._plain_fraction()
+        if not (above and below and above.isdecimal() and below.isdecimal()):
+            return whole
+        if len(above + below) > 100 or not 0 < int(above) < int(below):
+            return whole
+        self._position += length
+        return Number(whole.value + Fraction(int(above), int(below)))
+
+    def _plain_fraction(self) -> tuple[str | None, str | None, int]:
+        r"""Return the two integers of a ``\frac`` that lies ahead, and its length in tokens."""
+        kinds = [self._peek(offset) for offset in range(1, 7)]
+        shape = "".join("n" if t.kind == "number" else t.kind[:1] for t in kinds)
+        if shape == "{n}{n}":
+            return kinds[1].text, kinds[4].text, 7
+        if shape.startswith("n{n}"):  # \frac9{19}
+            return kinds[0].text if len(kinds[0].text) == 1 else None, kinds[2].text, 5
+        if shape.startswith("{n}n") and len(kinds[3].text) == 1:
+            return kinds[1].text, kinds[3].text, 5
+        if shape.startswith("n") and len(kinds[0].text) == 2:  # \frac12
+            return kinds[0].text[0], kinds[0].text[1], 2
+        return None, None, 0
+
+    def _symbol(self, token: Token, depth: int) -> Expression:
+        name = token.text
+        while self.next.kind in ("_", "'"):
+            name += "'" if self._take().kind == "'" else "_" + self._subscript()
+        if self._is_call(token.text):
+            self._take()
+            arguments = [self.sum(depth)]
+            while self.next.kind == ",":
+                self._take()
+                arguments.append(self.sum(depth))
+            self._expect(")")
+            return Apply(f"call:{name}", tuple(arguments))
+        return Symbol(name)
+
+    def _is_call(self, letter: str) -> bool:
+        if self.next.kind != "(":
+            return False
+        if letter in _CALLED or letter in ("\\Phi", "\\Gamma", "\\delta"):
+            return True
+        lone = self._peek(2).kind == ")" and self._peek(1).kind == "number"
+        return letter.isalpha() and lone
+
+    def _subscript(self) -> str:
+        token = self._take()
+        if token.kind != "{":
+            return token.text
+        text = ""
+        while self.next.kind != "}":
+            if self.next is _END:
+                raise UnreadableError("a subscript stays open")
+            text += self._take().text
+        self._take()
+        return text.removeprefix("\\")
+
+    def _command(self, name: str, depth: int) -> Expression:
+        if name == "frac":
+            return Apply("/", (self._argument(depth), self._argument(depth)))
+        if name in ("binom", "dbinom", "tbinom"):
+            return Apply("binom", (self._argument(depth), self._argument(depth)))
+        if name in ("lfloor", "lceil"):
+            value = self.sum(depth)
+            if self._take().text != name.replace("l", "r", 1):
+                raise UnreadableError("a floor stays open")
+            return Apply(name[1:], (value,))
+        if name == "sqrt":
+            return self._root(depth)
+        if name in FUNCTIONS:
+            return self._function(_ALIASES.get(name, name), depth)
+        if name in _ACCENTS:
+            return self._accented(name, depth)
+        raise UnreadableError(f"{name} is no value")
+
+    def _argument(self, depth: int) -> Expression:
+        r"""Read ``{…}``, or one digit or letter as TeX does: ``\frac12``."""
+        token = self.next
+        if token.kind == "number" and len(token.text) > 1 and token.text.isdecimal():
+            rest = Token("number", token.text[1:])
+            self._tokens = [*self._tokens]
+            self._tokens[self._position] = rest
+            return read_digits(token.text[0])
+        if token.kind == "number":
+            return read_digits(self._take().text)
+        return self._atom(depth - 1)
+
+    def _root(self, depth: int) -> Expression:
+        if self.next.kind == "[":
+            self._take()
+            index = self.sum(depth)
+            self._expect("]")
+            return Apply("root", (self._atom(depth - 1), index))
+        if self.next.kind == "number":
+            return Apply("sqrt", (read_digits(self._take().text),))
+        return Apply("sqrt", (self._atom(depth - 1),))
+
+    def _function(self, name: str, depth: int) -> Expression:
+        base: Expression | None = None
+        power: Expression | None = None
+        for _ in range(2):
+            if self.next.kind == "_" and name == "log" and base is None:
+                self._take()
+                base = self._argument(depth)
+            elif self.next.kind == "^" and power is None:
+                self._take()
+                power = self._exponent(depth - 1)
+        if power == Apply("-", (Number(Fraction(1), None, 1),)) and name in _INVERSE:
+            name, power = _INVERSE[name], None
+        argument = self._function_argument(depth)
+        value = Apply(name, (argument,) if base is None else (argument, base))
+        return value if power is None else Apply("^", (value, power))
+
+    def _function_argument(self, depth: int) -> Expression:
+        r"""Read a bracketed argument, or the factors up to the next sign: ``\sin 2x``."""
+        if self.next.kind in ("(", "[", "{"):
+            return self._power_of_group(depth)
+        factors = [self._power(depth - 1)]
+        while self.next.kind in ("symbol", "number", "*", "(") or self.next.text == "frac":
+            if self.next.kind == "*":
+                break
+            factors.append(self._power(depth - 1))
+        value = factors[0]
+        for factor in factors[1:]:
+            value = Apply("*", (value, factor))
+        if self.next.kind == "/" and self._peek(1).kind in ("number", "symbol"):
+            self._take()
+            value = Apply("/", (value, self._power(depth - 1)))
+        return value
+
+    def _power_of_group(self, depth: int) -> Expression:
+        value = self._atom(depth - 1)
+        if self.next.kind == "^" and self._peek(1).text == "\\circ":
+            self._position += 2
+            return Apply("degrees", (value,))
+        return value
+
+    def _accented(self, name: str, depth: int) -> Expression:
+        inner = self._argument(depth)
+        letters = "".join(_letters_of(inner))
+        if not letters:
+            raise UnreadableError(f"{name} over no name")
+        while self.next.kind == "_":
+            self._take()
+            letters += "_" + self._subscript()
+        return Symbol(f"{name} {letters}")
+
+
+def _letters_of(expression: Expression) -> list[str]:
+    if isinstance(expression, Symbol):
+        return [expression.name]
+    if isinstance(expression, Apply) and expression.function == "*":
+        return [name for part in expression.arguments for name in _letters_of(part)]
+    return []
+
+
+def _primed(value: Expression) -> Expression:
+    if isinstance(value, Symbol):
+        return Symbol(value.name + "'")
+    if isinstance(value, Apply) and value.function.startswith("call:"):
+        return Apply(value.function + "'", value.arguments)
+    raise UnreadableError("a prime on what is no name")
+
+
+_SCIENTIFIC = re.compile(r"([0-9]*)(?:(\.)([0-9]*))?(?:[eE]([-+]?[0-9]+))?")
+
+
+def read_digits(text: str) -> Number:
+    """Return the number that digits spell, with separators, a point and an exponent."""
+    match = _SCIENTIFIC.fullmatch(text.replace(",", "").replace(" ", ""))
+    if match is None or len(text) > MAXIMUM_DIGITS:
+        raise UnreadableError("too many digits")
+    whole, point, decimals, exponent = match.groups()
+    shift = int(exponent or 0)
+    if abs(shift) > MAXIMUM_EXPONENT or not (whole or decimals):
+        raise UnreadableError("a huge exponent")
+    digits = whole + (decimals or "")
+    places = len(decimals or "") - shift
+    value = Fraction(int(digits)) / Fraction(10) ** places
+    written_as_decimal = (point and decimals) or exponent
+    return Number(value, places if written_as_decimal else None, len(digits.lstrip("0")))

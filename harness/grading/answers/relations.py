@@ -1,0 +1,233 @@
+"""Equations, assignments and inequalities: what they state, and when two state the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from benchmarks import Conventions
+from harness.grading.answers.expressions import equal_expressions, is_constant, proportional
+from harness.grading.answers.syntax import (
+    Answer,
+    Apply,
+    Number,
+    Opaque,
+    Quantity,
+    Ratio,
+    Relation,
+    Sequence,
+    Symbol,
+    Union,
+    Words,
+)
+from harness.grading.answers.values import CONSTANTS, symbols
+
+Equal = Callable[[Answer, Answer, Conventions], bool | None]
+_EXPRESSIONS = (Number, Symbol, Apply)
+_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_INFINITY = Symbol("\\infty")
+
+
+def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal) -> bool | None:
+    """Compare where at least one side is a relation; ``compare`` is used for what they state."""
+    left, right = region(gold), region(answer)
+    if (is_inequality(gold) or is_inequality(answer)) and left and right:
+        if len(left) != len(right) or _other_variable(gold, answer):
+            return False
+        return every(compare(a, b, conventions) for a, b in zip(left, right, strict=True))
+    if isinstance(gold, Relation) and isinstance(answer, Relation):
+        same = _equations(gold, answer)
+        if same:
+            return True
+        if not _same_name(gold, answer):
+            values = [assigned(side) for side in (gold, answer)]
+            return False if all(v is not None and is_constant(v) for v in values) else same
+    values = [_stated(side, of_gold=side is gold) for side in (gold, answer)]
+    if values[0] is None or values[1] is None:
+        both = isinstance(gold, Relation) and isinstance(answer, Relation)
+        return None if both or isinstance(answer, Words | Opaque) else False
+    return compare(values[0], values[1], conventions)
+
+
+def _other_variable(gold: Answer, answer: Answer) -> bool:
+    """Whether two inequalities bound different variables."""
+    sides = [side.sides if isinstance(side, Relation) else () for side in (gold, answer)]
+    names = [{item.name for item in side if isinstance(item, Symbol)} for side in sides]
+    names = [found - CONSTANTS for found in names]
+    return all(names) and names[0] != names[1]
+
+
+def every(results: Iterable[bool | None]) -> bool | None:
+    """Return True if all are, False if one is not, else None."""
+    unknown = False
+    for result in results:
+        if result is False:
+            return False
+        unknown |= result is None
+    return None if unknown else True
+
+
+def is_inequality(answer: Answer) -> bool:
+    """Whether the answer is a relation that bounds something."""
+    return isinstance(answer, Relation) and answer.signs[0] not in ("=", "~")
+
+
+def region(answer: Answer) -> list[Answer] | None:
+    """Return the intervals and points that an answer describes, or None if it describes none."""
+    if isinstance(answer, Union):
+        return _joined(answer.parts)
+    if isinstance(answer, Relation):
+        return _bounded(answer)
+    if isinstance(answer, Sequence):
+        return _region_of_items(answer)
+    return None
+
+
+def _region_of_items(answer: Sequence) -> list[Answer] | None:
+    if len(answer.items) == 2 and answer.ordered:
+        return [answer]
+    if answer.opening == "{":
+        return list(answer.items)
+    if answer.opening == "" and all(is_inequality(item) for item in answer.items):
+        return _joined(answer.items)
+    return None
+
+
+def _joined(parts: Iterable[Answer]) -> list[Answer] | None:
+    joined: list[Answer] = []
+    for part in parts:
+        found = region(part)
+        if found is None:
+            return None
+        joined += found
+    return joined
+
+
+def _bounded(relation: Relation) -> list[Answer] | None:
+    """Return an inequality's solution as intervals: ``-2 < x <= 7`` is ``(-2, 7]``."""
+    signs, sides = relation.signs, relation.sides
+    if signs == ("in",):
+        return region(sides[1])
+    if signs == ("!=",):
+        point = sides[1] if is_constant(sides[1]) else sides[0]
+        if not is_constant(point):
+            return None
+        return [Sequence("(", ")", (_NEGATIVE, point)), Sequence("(", ")", (point, _INFINITY))]
+    if len(signs) == 2 and signs[0] in (">", ">=") and signs[1] in (">", ">="):
+        signs, sides = (_FLIPPED[signs[1]], _FLIPPED[signs[0]]), sides[::-1]
+    if len(signs) == 2 and all(sign in ("<", "<=") for sign in signs):
+        ends = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
+        return [Sequence(*ends, (sides[0], sides[2]))]
+    if len(signs) != 1 or signs[0] not in _FLIPPED:
+        return None
+    sign, (name, bound) = signs[0], sides
+    if is_constant(name) and not is_constant(bound):
+        sign, name, bound = _FLIPPED[sign], bound, name
+    if not is_constant(bound) or not is_name(name):
+        return None
+    if sign in ("<", "<="):
+        return [Sequence("(", ")" if sign == "<" else "]", (_NEGATIVE, bound))]
+    return [Sequence("(" if sign == ">" else "[", ")", (bound, _INFINITY))]
+
+
+_NEGATIVE = Apply("-", (_INFINITY,))
+
+
+def is_name(side: Answer) -> bool:
+    """Whether a side only names what the other side is: ``x``, ``f(x)``, ``|AB|``, ``(p, q)``."""
+    if isinstance(side, Opaque | Symbol | Words):
+        return not is_constant(side) or side in (Symbol("i"), Symbol("e"))
+    if isinstance(side, Apply):
+        if side.function.startswith("call:"):
+            return True
+        if side.function == "abs":
+            return is_name(side.arguments[0])
+        return side.function == "*" and all(_is_capital(part) for part in side.arguments)
+    if isinstance(side, Sequence):
+        return side.ordered and all(is_name(item) for item in side.items)
+    if isinstance(side, Ratio):
+        return all(is_name(term) for term in side.terms)
+    return False
+
+
+def _is_capital(part: Answer) -> bool:
+    if isinstance(part, Apply) and part.function == "*":
+        return all(_is_capital(inner) for inner in part.arguments)
+    return isinstance(part, Symbol) and part.name[:1].isupper()
+
+
+def assigned(answer: Answer) -> Answer | None:
+    """Return the value that ``x = 5`` or ``x = 1/3 = 0.333`` gives its name, or None."""
+    if not isinstance(answer, Relation) or any(sign not in "=~" for sign in answer.signs):
+        return None
+    sides = list(answer.sides)
+    names = [side for side in sides if is_name(side)]
+    values = [side for side in sides if not is_name(side)]
+    if not values and len(sides) == 2:  # "a = b": the second is the value
+        return sides[1]
+    if not names or not values:
+        return None
+    exactly = [s for s, sign in zip(sides[1:], answer.signs, strict=True) if sign == "="]
+    stated = [side for side in exactly if side in values] or values
+    return stated[-1]
+
+
+def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
+    """Return what an answer states; an equation in an answer may end in its value."""
+    if not isinstance(answer, Relation):
+        return answer
+    value = assigned(answer)
+    if value is not None:
+        return value if _consistent(answer, value) else None
+    last = answer.sides[-1]
+    if of_gold or any(sign not in "=~" for sign in answer.signs):
+        return None
+    if is_constant(last) and _consistent(answer, last):
+        return last
+    return None
+
+
+def _consistent(relation: Relation, value: Answer) -> bool:
+    """Whether no side contradicts the value: a chain of numbers states none of them."""
+    approximate = dict(zip(relation.sides[1:], relation.signs, strict=True))
+    constants = [
+        side
+        for side in relation.sides
+        if is_constant(side) and not is_name(side) and approximate.get(side) != "~"
+    ]
+    if not isinstance(value, _EXPRESSIONS):
+        return True
+    return all(
+        equal_expressions(value, side, Conventions()) is not False
+        for side in constants
+        if isinstance(side, _EXPRESSIONS)
+    )
+
+
+def _same_name(gold: Relation, answer: Relation) -> bool:
+    """Whether two assignments may be compared by value: not ``x = 5`` with ``y = 5``."""
+    values = [value for side in (gold, answer) if (value := assigned(side)) is not None]
+    if len(values) < 2:
+        return False
+    names = [next((s for s in side.sides if is_name(s)), None) for side in (gold, answer)]
+    plain = [n.name.split("_")[0].casefold() for n in names if isinstance(n, Symbol)]
+    if len(plain) == 2 and plain[0] != plain[1]:
+        return not all(is_constant(value) for value in values)
+    return True
+
+
+def _equations(gold: Relation, answer: Relation) -> bool | None:
+    """Compare two equations: the same up to a constant factor of their difference."""
+    if gold.signs != ("=",) or answer.signs != ("=",):
+        return True if gold == answer else None
+    differences = [_difference(side) for side in (gold, answer)]
+    if differences[0] is None or differences[1] is None:
+        return None
+    return proportional(differences[0], differences[1])
+
+
+def _difference(relation: Relation) -> Apply | None:
+    left, right = (side.value if isinstance(side, Quantity) else side for side in relation.sides)
+    if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
+        return None
+    difference = Apply("+", (left, Apply("-", (right,))))
+    return difference if symbols(difference) else None

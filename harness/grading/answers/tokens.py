@@ -1,0 +1,314 @@
+r"""Answer text -> tokens: what a typesetter sees is dropped, what a reader means is kept.
+
+LaTeX, plain text and Unicode end in one small vocabulary, so that the parser has
+one spelling of everything. Linear in the text; a text that no answer looks like
+raises `UnreadableError`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from harness.grading.answers.units import UNIT_LETTERS
+
+MAXIMUM_TOKENS = 600
+
+
+class UnreadableError(ValueError):
+    """The text is no answer that these rules can read; nothing is said about its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token: its kind, its text, and whether a blank stands before it."""
+
+    kind: str
+    r"""`number`, `symbol`, `command` (known, without its backslash), `word`, `relation`,
+    `separator`, `row`, `cell`, `begin`, `end`, or the character itself."""
+    text: str
+    spaced: bool = False
+
+
+_SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207a\u207f"
+_SUBSCRIPTS = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"
+_RAISED = re.compile(f"[{_SUPERSCRIPTS}]+")
+_LOWERED = re.compile(f"[{_SUBSCRIPTS}]+")
+_PLAIN_SUPERSCRIPT = str.maketrans(_SUPERSCRIPTS, "0123456789-+n")
+_PLAIN_SUBSCRIPT = str.maketrans(_SUBSCRIPTS, "0123456789")
+_CHARACTERS = str.maketrans(
+    {
+        "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2010": "-", "\u2011": "-",
+        "\u00d7": r"\times ", "\u00b7": r"\cdot ", "\u22c5": r"\cdot ", "\u2217": "*",
+        "\u00f7": r"\div ", "\u2044": "/", "\u2215": "/", "\u221a": r"\sqrt ", "\u221e": r"\infty ",
+        "\u2264": r"\le ", "\u2265": r"\ge ", "\u2a7d": r"\le ", "\u2a7e": r"\ge ",
+        "\u2260": r"\ne ", "\u2248": r"\approx ", "\u00b1": r"\pm ", "\u2213": r"\mp ",
+        "\u222a": r"\cup ", "\u2229": r"\cap ", "\u2208": r"\in ", "\u2205": r"\emptyset ",
+        "\u211d": r"\mathbb{R}", "\u2124": r"\mathbb{Z}", "\u2115": r"\mathbb{N}",
+        "\u00b0": r"^\circ ", "\u2032": "'", "\u2019": "'", "\u230a": r"\lfloor ",
+        "\u230b": r"\rfloor ", "\u2308": r"\lceil ", "\u2309": r"\rceil ",
+        "\u27e8": r"\langle ", "\u27e9": r"\rangle ", "\u2220": r"\angle ",
+        "\u03b1": r"\alpha ", "\u03b2": r"\beta ", "\u03b3": r"\gamma ", "\u03b4": r"\delta ",
+        "\u03b5": r"\varepsilon ", "\u03b8": r"\theta ", "\u03bb": r"\lambda ", "\u03bc": r"\mu ",
+        "\u03c0": r"\pi ", "\u03c1": r"\rho ", "\u03c3": r"\sigma ", "\u03c4": r"\tau ",
+        "\u03c6": r"\phi ", "\u03d5": r"\phi ", "\u03c9": r"\omega ", "\u03a9": r"\Omega ",
+        "\uff0c": ",", "\u3001": ",", "\uff1b": ";", "\uff1a": ":", "\uff08": "(", "\uff09": ")",
+        "\uff1d": "=", "\uff0b": "+", "\uff0d": "-", "\u3002": ".", "\uff05": "%",
+        "\u20ac": "", "\u00a3": "", "\u00a5": "",
+        "\u00bd": r"\frac{1}{2}", "\u2153": r"\frac{1}{3}", "\u2154": r"\frac{2}{3}",
+        "\u00bc": r"\frac{1}{4}", "\u00be": r"\frac{3}{4}",
+        "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200a": " ", "\u2002": " ", "\u2003": " ",
+        "\u200b": "", "\ufeff": "",
+    }
+)  # fmt: skip
+
+_STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"(?<=\d)\{?,\}?\\!\s?(?=\d{3})", ""),
+        (r"\\!|\\(?:displaystyle|textstyle|limits|nolimits|rm|bf|it)(?![A-Za-z])", ""),
+        (r"\\(?:left|right|[bB]igg?[lrm]?|middle)(?![A-Za-z])\.?", ""),
+        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        (r"(?<=\d)(?:\{,\}|(?<!\\)\\[,;: ]|~)\s?(?=\d{3}(?!\d))", ""),
+        (r"\{,\}", ","),
+        (r"(?<!\\)\\[,;:> ]|\\q?quad(?![A-Za-z])|\\(?:hspace|vspace)\*?\{[^{}]{0,20}\}|~", " "),
+        # The approximation that follows an exact answer is a remark.
+        (
+            r"\s\(?(?:\\text\s?\{)?\s?\(?\s?(?:or\s)?(?:about|approximately|approx\.?)\s.{0,200}$",
+            "",
+        ),
+        (r"(?<![A-Za-z])(?:np|numpy|math|sympy|sp)\.(?=[a-z])", ""),
+        (r"\\(?:bmod|pmod|mod)(?![A-Za-z])", r"\\mod"),
+        (r"\*\*", "^"),
+        (r"(?<=\d)\s?x\s?(?=10\s?\^)", r"\\times "),
+        (r"\.(?=\s?\}\s?$)", ""),
+        (r"^\s?(?:\\text\s?\{)?\s?(?:[Tt]he )?(?:[Ff]inal )?[Aa]nswer\s?(?:is|:){1,2}\s?\}?", ""),
+        (r"(?:\r?\n\s{0,20}){2,}", " , "),
+        (r"\\\$|\$", ""),
+    )
+)
+_TWICE_ESCAPED = re.compile(r"\\\\(?=[A-Za-z])")
+
+
+def clean(text: str) -> str:
+    """Return the text in ASCII LaTeX, without sizes, spacing and remarks.
+
+    Raises:
+        UnreadableError: it goes on with dots, and so does not say all.
+    """
+    for pattern, table in ((_RAISED, _PLAIN_SUPERSCRIPT), (_LOWERED, _PLAIN_SUBSCRIPT)):
+        mark = "^" if pattern is _RAISED else "_"
+        text = pattern.sub(lambda m, t=table, k=mark: f"{k}{{{m[0].translate(t)}}}", text)  # type: ignore[misc]
+    text = text.translate(_CHARACTERS)
+    text = _REPEATING.sub(_as_fraction, text)
+    if "\\begin" not in text:
+        text = _TWICE_ESCAPED.sub(r"\\", text)
+    for pattern, replacement in _STEPS:
+        text = pattern.sub(replacement, text)
+    text = text.strip().strip("*")
+    if text.endswith(("...", "\u2026", "dots")):
+        raise UnreadableError("an open end")
+    return text.rstrip(".,;:").strip()
+
+
+_REPEATING = re.compile(
+    r"(?<![\d.])(\d{0,20})\.(\d{0,20}?)(?:\\overline\s?\{(\d{1,20})\}|\\dot\s?\{?(\d)\}?|\((\d{1,20})\)"
+    r"|(\d)\6\6+\s?(?:\.\.\.|\u2026|\\[lc]?dots))"
+)
+
+
+def _as_fraction(match: re.Match[str]) -> str:
+    r"""Return ``0.1\overline{6}`` as the fraction it is: (16 - 1) / 90."""
+    whole, fixed = match[1] or "0", match[2]
+    period = next(group for group in match.groups()[2:] if group)
+    value = Fraction(int(whole + fixed + period) - int(whole + fixed))
+    value /= (10 ** len(period) - 1) * 10 ** len(fixed)
+    return f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
+
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+    | (?P<number>
+        (?: \d{1,3}(?:,\d{3})+(?![\d]) | \d{1,3}(?:[ ]\d{3})+(?![\d]) | \d+ ) (?:\.\d*)?
+        (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )?
+      | \.\d+ (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )? )
+    | (?P<text>\\(?:text|textrm|textnormal|textsf|textit|mbox|hbox|mathrm)\s?\{)
+    | (?P<styled>\\(?:textbf|mathbf|mathit|mathsf|mathcal|bm|boldsymbol|operatorname\*?|emph
+        |boxed|fbox|underline)\s?\{)
+    | \\(?P<environment>begin|end)\s?\{(?P<name>[a-zA-Z]{1,12})\*?\}(?:\{[lcr|]{0,20}\})?
+    | (?P<row>\\\\|\\cr(?![a-z]))
+    | \\(?P<command>[A-Za-z]+)
+    | \\(?P<escaped>[{}|%\#_&])
+    | (?P<letters>[A-Za-z]+)
+    | (?P<relation><=|>=|!=|==|:=|[=<>])
+    | (?P<mark>[-+*/^_!'|(){}\[\],;:&%])""",
+    re.VERBOSE | re.ASCII,
+)
+
+RELATIONS = {
+    "=": "=", "==": "=", ":=": "=", "equiv": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=",
+    "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=",
+    "lt": "<", "gt": ">", "ne": "!=", "neq": "!=", "!=": "!=", "approx": "~", "simeq": "~",
+    "sim": "~", "in": "in",
+}  # fmt: skip
+_MARKS = {
+    "times": "*", "cdot": "*", "ast": "*", "div": "/", "lbrack": "[", "rbrack": "]",
+    "lbrace": "\\{", "rbrace": "\\}", "vert": "|", "mid": "|", "lvert": "|", "rvert": "|",
+    "colon": ":", "land": ",", "lor": ",", "vee": ",", "langle": "(", "rangle": ")", "prime": "'",
+    "lparen": "(", "rparen": ")", "degree": "circ", "percent": "%", "tfrac": "frac",
+}  # fmt: skip
+FUNCTIONS = frozenset(
+    "sin cos tan cot sec csc arcsin arccos arctan arccot asin acos atan sinh cosh tanh ln log lg "
+    "exp sqrt".split()
+)
+GREEK = frozenset(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
+    "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
+    "Psi Omega max min hbar ell odot oplus circ infty emptyset varnothing nabla partial".split()
+)
+_STRUCTURE = frozenset(
+    "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
+    "hat bar vec overline overrightarrow widehat tilde angle triangle".split()
+)
+NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()
+    )
+}
+_MULTIPLES = {
+    "thousand": "1000",
+    "million": "1000000",
+    "billion": "1000000000",
+    "trillion": "1000000000000",
+}
+
+
+def tokenize(text: str) -> list[Token]:
+    r"""Return the tokens of an answer; raise `UnreadableError` at what is in no vocabulary.
+
+    >>> [token.text for token in tokenize(r"$x \\le \\dfrac{1}{2}\\text{ cm}$")]
+    ['x', '<=', 'frac', '{', '1', '}', '{', '2', '}', 'cm']
+    """
+    tokens: list[Token] = []
+    for token in _scan(clean(text)):
+        tokens.append(token)
+        if len(tokens) > MAXIMUM_TOKENS:
+            raise UnreadableError("too long")
+    return tokens
+
+
+def _scan(text: str) -> Iterator[Token]:
+    position, spaced, previous = 0, False, ""
+    closing: list[int] = []  # depth at which a text group ends, so that its brace is dropped
+    depth = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise UnreadableError(f"{text[position]!r} is no part of an answer")
+        position = match.end()
+        kind = str(match.lastgroup)
+        if kind == "space":
+            spaced = True
+            continue
+        if kind in ("text", "styled"):
+            closing.append(depth)
+            depth += 1
+            spaced = True
+            continue
+        if kind == "mark" and match["mark"] in "{}":
+            depth += 1 if match["mark"] == "{" else -1
+            if match["mark"] == "}" and closing and depth == closing[-1]:
+                closing.pop()
+                spaced = True
+                continue
+        for token in _tokens_of(
+            kind, match, spaced, "text" if closing and previous != "number" else previous
+        ):
+            if closing and token.text in UNIT_LETTERS and previous in ("number", "word", "/"):
+                token = Token("word", token.text, token.spaced)
+            previous = token.kind
+            yield token
+        spaced = False
+    if closing:
+        raise UnreadableError("a group stays open")
+
+
+def _tokens_of(kind: str, match: re.Match[str], spaced: bool, after: str) -> Iterator[Token]:
+    if kind == "number":
+        yield Token("number", match["number"], spaced)
+    elif kind == "name":
+        yield Token("begin" if match["environment"] == "begin" else "end", match["name"], spaced)
+    elif kind == "row":
+        yield Token("row", "\\\\", spaced)
+    elif kind == "command":
+        yield _command(match["command"], spaced)
+    elif kind == "escaped":
+        yield _escaped(match["escaped"], spaced)
+    elif kind == "letters":
+        yield from _letters(match["letters"], spaced, after)
+    elif kind == "relation":
+        yield Token("relation", RELATIONS[match["relation"]], spaced)
+    else:
+        mark = match["mark"]
+        yield Token("cell" if mark == "&" else mark, mark, spaced)
+
+
+def _command(name: str, spaced: bool) -> Token:
+    if name in RELATIONS:
+        return Token("relation", RELATIONS[name], spaced)
+    if name in _MARKS:
+        mark = _MARKS[name]
+        return Token("command" if mark.isalpha() else mark, mark, spaced)
+    if name in FUNCTIONS or name in _STRUCTURE:
+        return Token("command", name, spaced)
+    if name in GREEK:
+        return Token("command" if name == "circ" else "symbol", f"\\{name}", spaced)
+    raise UnreadableError(f"\\{name} is not read")
+
+
+def _escaped(mark: str, spaced: bool) -> Token:
+    if mark in "{}":
+        return Token(f"\\{mark}", f"\\{mark}", spaced)
+    if mark in "%|":
+        return Token(mark, mark, spaced)
+    raise UnreadableError(f"\\{mark} is not read")
+
+
+def _is_short_word(run: str, after: str) -> bool:
+    """Whether two letters are a word here, and not a product: behind a number or in a text."""
+    if run in SHORT_UNITS and after in ("number", "}", ")", "text", "word"):
+        return True
+    if after in ("text", "word"):
+        return run.lower() in _SHORT_WORDS
+    return after == "" and run.lower() == "no"
+
+
+def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
+    """Yield a function, a separator, a word, or one symbol a letter for a short run."""
+    lower = run.lower()
+    if run in FUNCTIONS or run in ("pi", "infty", "inf", "infinity", "theta"):
+        name = {"pi": "\\pi", "theta": "\\theta"}.get(run)
+        if name or run.startswith("inf"):
+            yield Token("symbol", name or "\\infty", spaced)
+        else:
+            yield Token("command", run, spaced)
+    elif lower in ("and", "or"):
+        yield Token("separator", lower, spaced)
+    elif lower in _MULTIPLES:
+        yield Token("*", "*")
+        yield Token("number", _MULTIPLES[lower])
+    elif lower in NUMBER_WORDS:
+        yield Token("number", NUMBER_WORDS[lower], True)
+    elif len(run) >= 3 or _is_short_word(run, after):
+        yield Token("word", run, spaced)
+    else:
+        for index, letter in enumerate(run):
+            yield Token("symbol", letter, spaced and index == 0)
+
+
+_SHORT_WORDS = frozenset("an is of to if on at by as we no so it be".split())
+SHORT_UNITS = frozenset("cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
+"""Two letters that are a unit where a number stands before them, elsewhere a product."""

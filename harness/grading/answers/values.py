@@ -1,0 +1,266 @@
+r"""The value of an expression: exact where it is rational, to many digits where not.
+
+Nothing is simplified. Two expressions in variables are told apart, or found
+equal, by their values at fixed points (Schwartz 1980, "Fast probabilistic
+algorithms for verification of polynomial identities"): a difference at one point
+proves them different, agreement at all of them in fifty digits is taken for
+equality. Costs are bounded before anything is computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
+
+DIGITS = 50
+MAXIMUM_BITS = 100_000
+MAXIMUM_FACTORIAL = 3_000
+_LARGEST_ARGUMENT = 1e12
+
+IMAGINARY, EULER, PI, INFINITY = "i", "e", "\\pi", "\\infty"
+CONSTANTS = frozenset((IMAGINARY, EULER, PI, INFINITY))
+
+
+class UnknownValueError(ArithmeticError):
+    """The value does not exist, or would cost too much."""
+
+
+@lru_cache(maxsize=4_096)
+def symbols(expression: Expression) -> frozenset[str]:
+    """Return the names of an expression's variables."""
+    if isinstance(expression, Symbol):
+        return frozenset() if expression.name in CONSTANTS else frozenset((expression.name,))
+    if isinstance(expression, Apply):
+        return frozenset().union(*map(symbols, expression.arguments))
+    return frozenset()
+
+
+@lru_cache(maxsize=4_096)
+def functions(expression: Expression) -> frozenset[str]:
+    """Return the names of the functions in an expression."""
+    if not isinstance(expression, Apply):
+        return frozenset()
+    return frozenset((expression.function,)).union(*map(functions, expression.arguments))
+
+
+@lru_cache(maxsize=4_096)
+def exact(expression: Expression) -> Fraction | None:
+    """Return the value if it is rational by arithmetic alone, else None."""
+    if isinstance(expression, Number):
+        return expression.value
+    if isinstance(expression, Symbol):
+        return None
+    rule = _EXACT.get(expression.function)
+    if rule is None:
+        return None
+    arguments = [exact(argument) for argument in expression.arguments]
+    known = [argument for argument in arguments if argument is not None]
+    return rule(*known) if len(known) == len(arguments) else None
+
+
+def _divide(above: Fraction, below: Fraction) -> Fraction | None:
+    return above / below if below else None
+
+
+def _raise(base: Fraction, exponent: Fraction) -> Fraction | None:
+    if exponent.denominator != 1 or (base == 0 and exponent <= 0):
+        return None
+    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if abs(exponent) * bits > MAXIMUM_BITS:
+        return None
+    return base ** int(exponent)
+
+
+def _factorial(value: Fraction) -> Fraction | None:
+    import math
+
+    if value.denominator != 1 or not 0 <= value <= MAXIMUM_FACTORIAL:
+        return None
+    return Fraction(math.factorial(int(value)))
+
+
+def _binomial(above: Fraction, below: Fraction) -> Fraction | None:
+    import math
+
+    whole = above.denominator == below.denominator == 1
+    if not whole or not 0 <= below <= above <= 4 * MAXIMUM_FACTORIAL:
+        return None
+    return Fraction(math.comb(int(above), int(below)))
+
+
+def _square_root(value: Fraction) -> Fraction | None:
+    import math
+
+    if value < 0 or value.numerator.bit_length() > MAXIMUM_BITS:
+        return None
+    above, below = math.isqrt(value.numerator), math.isqrt(value.denominator)
+    root = Fraction(above, below)
+    return root if root * root == value else None
+
+
+_EXACT: Mapping[str, Callable[..., Fraction | None]] = {
+    "+": lambda *terms: sum(terms, Fraction()),
+    "-": lambda value: -value,
+    "*": lambda left, right: left * right,
+    "/": _divide,
+    "^": _raise,
+    "!": _factorial,
+    "binom": _binomial,
+    "sqrt": _square_root,
+    "abs": abs,
+    "floor": lambda value: Fraction(value.numerator // value.denominator),
+    "ceil": lambda value: Fraction(-(-value.numerator // value.denominator)),
+}
+
+
+class _Contexts(threading.local):
+    """Numeric contexts of this thread: mpmath keeps its precision in shared state."""
+
+    def __init__(self) -> None:
+        from mpmath import MPContext
+
+        self.by_digits = {}
+        for digits in (DIGITS, 2 * DIGITS):
+            context = MPContext()
+            context.dps = digits
+            self.by_digits[digits] = context
+
+
+@lru_cache(maxsize=1)
+def _contexts() -> _Contexts:
+    return _Contexts()
+
+
+def numeric(expression: Expression, at: Mapping[str, Fraction], digits: int = DIGITS) -> Any:
+    """Return the value at a point as mpmath's number of `digits` digits.
+
+    Raises:
+        UnknownValueError: it does not exist there, or would cost too much.
+    """
+    context = _contexts().by_digits[digits]
+    try:
+        return _Numeric(context, at).value(expression)
+    except (ValueError, ZeroDivisionError, OverflowError, TypeError, ArithmeticError) as error:
+        raise UnknownValueError(str(error)) from error
+
+
+class _Numeric:
+    """Evaluates one expression at one point."""
+
+    def __init__(self, context: Any, at: Mapping[str, Fraction]) -> None:
+        self._context, self._at = context, at
+
+    def value(self, expression: Expression) -> Any:
+        if isinstance(expression, Symbol):
+            return self._symbol(expression.name)
+        rational = exact(expression)
+        if rational is not None:
+            return self._rational(rational)
+        if isinstance(expression, Number):
+            raise UnknownValueError("unreachable: a number is rational")
+        arguments = [self.value(argument) for argument in expression.arguments]
+        return self._apply(expression.function, arguments)
+
+    def _rational(self, value: Fraction) -> Any:
+        return self._context.mpf(value.numerator) / value.denominator
+
+    def _symbol(self, name: str) -> Any:
+        if name in self._at:
+            return self._rational(self._at[name])
+        constants = {IMAGINARY: self._context.mpc(0, 1), EULER: +self._context.e}
+        if name == PI:
+            return +self._context.pi
+        if name not in constants:
+            raise UnknownValueError(f"{name} has no value")
+        return constants[name]
+
+    def _apply(self, name: str, arguments: list[Any]) -> Any:
+        if name.startswith("call:"):
+            return self._unknown_function(name, arguments)
+        if name not in ("+", "-", "*", "/") and any(
+            abs(argument) > _LARGEST_ARGUMENT for argument in arguments[-1:]
+        ):
+            raise UnknownValueError(f"{name} of a huge number")
+        first = arguments[0]
+        if name == "+":
+            return self._context.fsum(arguments)
+        if name == "^":
+            return self._power(first, arguments[1])
+        simple = {
+            "-": lambda: -first,
+            "*": lambda: first * arguments[1],
+            "/": lambda: first / arguments[1],
+            "root": lambda: self._root(first, arguments[1]),
+            "!": lambda: self._factorial(first),
+            "binom": lambda: self._context.binomial(first, arguments[1]),
+            "abs": lambda: abs(first),
+            "degrees": lambda: first * self._context.pi / 180,
+            "log10": lambda: self._context.log(first, 10),
+            "log": lambda: self._context.log(first, *arguments[1:]),
+            "ln": lambda: self._context.log(first),
+            "exp": lambda: self._power(+self._context.e, first),
+            "arcsin": lambda: self._context.asin(first),
+            "arccos": lambda: self._context.acos(first),
+            "arctan": lambda: self._context.atan(first),
+            "arccot": lambda: self._context.acot(first),
+        }
+        if name in simple:
+            return simple[name]()
+        return getattr(self._context, name)(first)
+
+    def _power(self, base: Any, exponent: Any) -> Any:
+        size = abs(self._context.log(abs(base))) * abs(exponent) if base else 0
+        if size > 1e9:
+            raise UnknownValueError("a huge power")
+        return self._context.power(base, exponent)
+
+    def _root(self, value: Any, index: Any) -> Any:
+        real = not self._context.im(value)
+        if real and value < 0 and self._context.isint(index) and int(index) % 2:
+            return -self._power(-value, 1 / index)  # the real root is meant
+        return self._power(value, 1 / index)
+
+    def _factorial(self, value: Any) -> Any:
+        if abs(value) > 1e6:
+            raise UnknownValueError("a huge factorial")
+        return self._context.factorial(value)
+
+    def _unknown_function(self, name: str, arguments: list[Any]) -> Any:
+        """Return a number that depends on the function's name and arguments alone."""
+        said = ";".join(str(self._context.nstr(argument, 20)) for argument in arguments)
+        digest = hashlib.sha256(f"{name}({said})".encode()).digest()
+        return 1 + self._context.mpf(int.from_bytes(digest[:8], "big")) / 2**64
+
+
+def same_value(left: Expression, right: Expression, at: Mapping[str, Fraction]) -> bool | None:
+    """Compare two values at a point; None if one does not exist there."""
+    if not at:
+        exactly = exact(left), exact(right)
+        if exactly[0] is not None and exactly[1] is not None:
+            return exactly[0] == exactly[1]
+    try:
+        values = numeric(left, at), numeric(right, at)
+        if _agree(*values):
+            return True
+        if min(map(abs, values)) > 1e-25:
+            return False
+        # Near zero a cancellation leaves noise: only more digits tell it from a tiny value.
+        finer = [numeric(side, at, 2 * DIGITS) for side in (left, right)]
+        small = [
+            abs(value) < 1e-70 < abs(rough) for value, rough in zip(finer, values, strict=True)
+        ]
+        if any(small) or not any(finer):
+            return all(abs(value) < 1e-45 for value in finer)
+        return _agree(*finer)
+    except UnknownValueError:
+        return None
+
+
+def _agree(left: Any, right: Any) -> bool:
+    return bool(abs(left - right) <= 1e-35 * max(abs(left), abs(right)))

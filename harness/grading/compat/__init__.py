@@ -1,0 +1,1 @@
+"""Other people's graders and training rewards, reproduced for comparison."""

@@ -1,0 +1,1 @@
+"""Runs what may hang or crash, in processes that can be killed."""

@@ -1,0 +1,272 @@
+"""A pool of worker processes that can be killed, each driven by a thread of its own.
+
+An executor of the standard library will not do: it cannot kill a worker that
+hangs in C code, so a few hostile answers would occupy it for good and every
+later grade would time out. Here a hanging worker is killed and replaced, and a
+task is answered within its limit from whichever thread it comes. A pool that was
+made before a fork serves the child too, with workers of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from benchmarks.errors import UserError
+from harness.grading.answers.rules import Comparison
+from harness.grading.workers.process import (
+    Worker,
+    WorkerFailedError,
+    WorkerKilledError,
+    WorkerTimeoutError,
+    worker_command,
+)
+
+START_ATTEMPTS = 3
+KILLED_ATTEMPTS = 3
+"""How often a pair is asked whose worker is killed under it: an operator's kill must not change
+a verdict, and a pair for which the system kills every worker must end."""
+START_LIMIT = 120.0
+"""Seconds a worker may take to import sympy; generous, since the machine may be busy."""
+TIME_LIMIT = 1.5
+"""Seconds of CPU a task may take: with its killing, a hostile row costs less than two."""
+MEMORY_LIMIT = 300 << 20
+"""Bytes of address space, hence also of memory; a fresh worker takes a quarter of it."""
+
+
+class PoolClosedError(RuntimeError):
+    """The pool was closed before it came to this task."""
+
+
+class WorkersUnavailableError(UserError):
+    """No worker can be started; grading is impossible, which must not look like wrong answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    gold: str
+    answer: str
+    method: str
+    future: Future[Comparison] = field(default_factory=Future)
+
+
+class WorkerPool:
+    """Compares pairs in up to ``workers`` processes, started when first needed."""
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        time_limit: float = TIME_LIMIT,
+        memory_limit: int = MEMORY_LIMIT,
+        start_limit: float = START_LIMIT,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """Make a pool; ``time_limit`` is in seconds of CPU, ``memory_limit`` in bytes.
+
+        ``command`` replaces the worker's command line (used by tests).
+        """
+        if workers < 1:
+            raise ValueError(f"a pool needs at least one worker, not {workers}")
+        limits = _Limits(time=time_limit, memory=memory_limit, start=start_limit)
+        self._new_crew = partial(_Crew, workers, limits, command)
+        # A forked child inherits its parent's crew but none of its threads: it gets another,
+        # and the parent's is kept, since to drop it would be to close what is not the child's.
+        self._crews = {os.getpid(): self._new_crew()}
+        self._closed = False
+
+    def submit(self, gold: str, answer: str, *, method: str = "compare") -> Future[Comparison]:
+        """Queue one pair; the future holds a `Comparison`, failures of the worker included.
+
+        ``method`` is one of the worker's; all but ``compare`` take a whole response for the
+        answer. It raises only what is not about this pair: `WorkersUnavailableError`,
+        `PoolClosedError`.
+        """
+        if self._closed:
+            raise PoolClosedError("the grader is closed")
+        return self._crew().submit(_Task(gold, answer, method))
+
+    def warm_up(self) -> None:
+        """Have a first worker started in the background, before there is a pair for it."""
+        self._crew().warm_up()
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the workers that run now."""
+        return self._crew().pids()
+
+    def close(self, *, cancel: bool = False) -> None:
+        """End the workers, after the queued tasks or, with ``cancel``, at once."""
+        self._closed = True
+        self._crew().close(cancel=cancel)
+
+    def _crew(self) -> _Crew:
+        process = os.getpid()
+        return self._crews.get(process) or self._crews.setdefault(process, self._new_crew())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    time: float
+    memory: int
+    start: float
+
+
+class _Crew:
+    """The workers of one process, and the threads that drive them."""
+
+    def __init__(self, workers: int, limits: _Limits, command: Sequence[str] | None) -> None:
+        self._workers = workers
+        self._limits = limits
+        self._command = command
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        self._threads: list[threading.Thread] = []
+        self._running: set[Worker] = set()
+        self._failed_starts = 0
+        self._closed = self._cancelled = False
+
+    def submit(self, task: _Task) -> Future[Comparison]:
+        task.future.set_running_or_notify_cancel()  # shared by many callers: not to be cancelled
+        with self._lock:
+            if self._closed:
+                raise PoolClosedError("the grader is closed")
+            self._unfinished += 1
+            if self._unfinished > len(self._threads) and len(self._threads) < self._workers:
+                self._start_thread()
+            self._tasks.put(task)
+        return task.future
+
+    def warm_up(self) -> None:
+        with self._lock:
+            if not self._threads and not self._closed:
+                self._start_thread(ahead=True)
+
+    def pids(self) -> list[int]:
+        with self._lock:
+            return sorted(worker.pid for worker in self._running)
+
+    def close(self, *, cancel: bool) -> None:
+        with self._lock:
+            self._closed = True
+            # With nothing to finish, one that only just starts need not be waited for.
+            self._cancelled = self._cancelled or cancel or not self._unfinished
+            threads = list(self._threads)
+            for _ in threads:
+                self._tasks.put(None)
+            if self._cancelled:
+                for worker in self._running:
+                    worker.kill()
+        for thread in threads:
+            thread.join()
+
+    def _start_thread(self, *, ahead: bool = False) -> None:
+        name = f"grading-{len(self._threads)}"
+        # A daemon: an interpreter that exits without close() must not wait for it.
+        thread = threading.Thread(target=self._drive, args=(ahead,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _drive(self, ahead: bool) -> None:
+        """Serve tasks with one worker at a time until the pool closes."""
+        worker: Worker | None = None
+        if ahead:
+            with suppress(WorkersUnavailableError, PoolClosedError):  # for a task to say, if any
+                worker = self._start_worker()
+        while task := self._tasks.get():
+            try:
+                result, worker = self._answer(worker, task)
+            except (WorkersUnavailableError, PoolClosedError) as error:
+                worker = None
+                self._finished()
+                task.future.set_exception(error)
+            else:
+                self._finished()
+                task.future.set_result(result)
+        if worker:
+            self._end(worker)
+
+    def _finished(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+
+    def _answer(self, worker: Worker | None, task: _Task) -> tuple[Comparison, Worker | None]:
+        """Return the result, and the worker if it is fit for another task."""
+        for _ in range(KILLED_ATTEMPTS):
+            result, worker = self._ask(self._ready(worker), task)
+            if result is not None:
+                return result, worker
+        return Comparison.ERROR, None
+
+    def _ready(self, worker: Worker | None) -> Worker:
+        """Return a live worker; one that was killed while idle is no fault of the next pair."""
+        if worker and not worker.alive:
+            self._end(worker)
+            worker = None
+        return worker or self._start_worker()
+
+    def _ask(self, worker: Worker, task: _Task) -> tuple[Comparison | None, Worker | None]:
+        """Return the result, None if the worker was killed, and the worker if it is still fit."""
+        result: Comparison | None
+        try:
+            pair = {"gold": task.gold, "answer": task.answer, "method": task.method}
+            reply = worker.ask(pair, time_limit=self._limits.time)
+            result, retire = Comparison(str(reply.get("result"))), bool(reply.get("retire"))
+        except WorkerTimeoutError:
+            result, retire = Comparison.TIMEOUT, True
+        except WorkerKilledError:
+            result, retire = None, True
+        except (WorkerFailedError, ValueError):
+            result, retire = Comparison.ERROR, True
+        if retire or self._cancelled:
+            self._end(worker)
+        if self._cancelled:
+            raise PoolClosedError("the grader was closed")
+        return result, None if retire else worker
+
+    def _start_worker(self) -> Worker:
+        """Start a worker, a few times over if need be, then give up for good."""
+        reason = ""
+        while self._failed_starts < START_ATTEMPTS:
+            if self._cancelled:
+                raise PoolClosedError("the grader was closed")
+            command = self._command or worker_command(
+                time_limit=self._limits.time, memory_limit=self._limits.memory
+            )
+            try:
+                return self._started(command)
+            except WorkerFailedError as error:
+                with self._lock:
+                    self._failed_starts += 1
+                    reason = self._reason = str(error)
+        raise WorkersUnavailableError(
+            f"the grader's worker process does not start, tried {START_ATTEMPTS} times:\n"
+            f"{reason or self._reason}\n"
+            'It needs math-verify and sympy: pip install "math-harness" in this environment.'
+        )
+
+    def _started(self, command: Sequence[str]) -> Worker:
+        worker = Worker(command)
+        with self._lock:
+            self._running.add(worker)
+            if self._cancelled:  # close() came between the start and this line
+                worker.kill()
+        try:
+            worker.wait_until_ready(self._limits.start)
+        except WorkerFailedError:
+            self._end(worker)
+            raise
+        with self._lock:
+            self._failed_starts = 0
+        return worker
+
+    def _end(self, worker: Worker) -> None:
+        with self._lock:
+            self._running.discard(worker)
+        worker.end()

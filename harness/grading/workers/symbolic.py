@@ -1,0 +1,120 @@
+r"""Symbolic comparison by math-verify; runs only inside a worker process.
+
+math-verify's own timeouts are off: they use ``signal.alarm``, which works in
+the main thread only and cannot interrupt a big-integer operation in C. The
+worker is killed from outside instead. Imports of sympy stay inside functions,
+so that whoever imports this module pays nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from harness.grading.answers.limits import too_costly
+from harness.grading.answers.rules import Comparison, strip_delimiters
+
+RELATIVE_TOLERANCE = 1e-6
+"""Two numbers further apart, relative to the larger, are never equal; math-verify
+rounds to six places *absolutely* and would call 1e-7 and 2e-7 the same."""
+
+
+def compare(gold: str, answer: str) -> Comparison:
+    """Compare a candidate with the gold as mathematics.
+
+    May hang, exhaust memory or crash the process on hostile input: call it in a worker.
+    """
+    if too_costly(gold) or too_costly(answer):
+        return Comparison.UNPARSABLE
+    parsed_gold, parsed_answer = _parse(gold), _parse(answer)
+    # The gold comes first: verify() is not symmetric.
+    if _verify(parsed_gold, parsed_answer):
+        return Comparison.EQUAL
+    if not any(_is_expression(item) for item in parsed_answer):
+        return Comparison.UNPARSABLE
+    return Comparison.DIFFERENT
+
+
+def _parse(text: str) -> list[Any]:
+    """Return what math-verify reads in the text: an expression, its string, or nothing.
+
+    Both sides are boxed: bare LaTeX is often not recognised, and with a box the
+    first match is the whole text, never a number picked out of it.
+    """
+    from math_verify import LatexExtractionConfig, parse
+
+    boxed = rf"\boxed{{{as_latex(text)}}}"
+    # LaTeX alone: the reader of plain expressions hands text to sympy's parse_expr, which
+    # evaluates it.
+    parsed: list[Any] = parse(
+        boxed,
+        extraction_config=[LatexExtractionConfig()],
+        extraction_mode="first_match",
+        parsing_timeout=None,
+    )
+    return parsed
+
+
+# Names that plain text writes without their backslash and a LaTeX parser would
+# read as a product of letters: pi is then p*i.
+_BARE_NAME = re.compile(
+    r"(?<![\\A-Za-z{])(pi|theta|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|ln|log|exp)"
+    r"(?![A-Za-z])"
+)
+_UNICODE = str.maketrans(
+    {
+        "\u2212": "-",
+        "\u00b0": r"^\circ ",
+        "\u03c0": r"\pi ",
+        "\u221e": r"\infty ",
+        "\u00d7": r"\times ",
+        "\u00b7": r"\cdot ",
+        "\u2264": r"\le ",
+        "\u2265": r"\ge ",
+        "\u2260": r"\ne ",
+        "\u222a": r"\cup ",
+    }
+)
+# One level of parentheses inside is enough for a plain-text root.
+_ROOT = re.compile(r"\\?(?:(?<![A-Za-z])sqrt|\u221a)\s?\(((?:[^()]|\([^()]*\))*)\)")
+_ROOT_SIGN = re.compile(r"\u221a\s?(\d+|[A-Za-z])")
+_PYTHON_POWER = re.compile(r"\*\*\s?(-?\d+)")
+
+
+def as_latex(text: str) -> str:
+    r"""Return plain-text mathematics as the LaTeX that it means.
+
+    >>> as_latex("$3*pi**2$")
+    '3*\\pi^{2}'
+    """
+    latex = _ROOT.sub(r"\\sqrt{\1}", strip_delimiters(text))
+    latex = _ROOT_SIGN.sub(r"\\sqrt{\1}", latex).translate(_UNICODE)
+    latex = _PYTHON_POWER.sub(r"^{\1}", latex).replace("**", "^")
+    return _BARE_NAME.sub(r"\\\1 ", latex).replace(r"\pi ^", r"\pi^")
+
+
+def _verify(gold: list[Any], answer: list[Any]) -> bool:
+    from math_verify import verify
+
+    if not verify(gold, answer, timeout_seconds=None):
+        return False
+    return not (gold and answer and _far_apart(gold[0], answer[0]))
+
+
+def _far_apart(gold: Any, answer: Any) -> bool:
+    """Say whether two real numbers differ by more than the relative tolerance."""
+    if not (_is_number(gold) and _is_number(answer)):
+        return False
+    difference = (gold - answer).evalf(20)
+    largest = max(abs(gold.evalf(20)), abs(answer.evalf(20)))
+    return bool(abs(difference) > RELATIVE_TOLERANCE * largest)
+
+
+def _is_number(item: Any) -> bool:
+    from sympy import Expr
+
+    return isinstance(item, Expr) and bool(item.is_number) and item.is_finite is not False
+
+
+def _is_expression(item: Any) -> bool:
+    return not isinstance(item, str)

@@ -1,0 +1,129 @@
+"""The worker process: reads one JSON task a line, compares, answers one JSON line.
+
+Started by `harness.grading.workers.pool` as ``python -m harness.grading.workers.worker``. It
+assumes that any task may be its last: the kernel ends it on a timer, on too
+much memory, and with its driver, so nothing it does can outlive or stall a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+from harness.common.parent_death import die_with
+
+Method = Callable[[str, str], str]
+"""From a gold and a candidate, or a whole response, to the value of a `Comparison`."""
+NICENESS = 10
+"""The worker shares the machine with the inference engine, which goes first."""
+
+
+def main() -> None:
+    """Serve tasks until standard input ends."""
+    options = _options()
+    die_with(options.parent)
+    _limit(options.memory)
+    tasks, answers = _take_over_pipes()
+    methods = _methods()
+    # The first comparison builds the parser's tables; the pool does not count this time.
+    methods["compare"]("1", r"\frac{2}{3}")
+    _silence()
+    _send(answers, {"ready": os.getpid()})
+    for line in tasks:
+        task = json.loads(line)
+        signal.setitimer(signal.ITIMER_PROF, options.time)
+        signal.setitimer(signal.ITIMER_REAL, options.wall)
+        result = _compare_at_boundary(methods[task["method"]], task["gold"], task["answer"])
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _send(answers, {"result": result, "retire": _memory_is_used_up(options.memory)})
+
+
+def _methods() -> dict[str, Method]:
+    """Return how a task may be compared, by name; all but the first take a whole response."""
+    from harness.grading.compat import graders
+    from harness.grading.workers import symbolic
+
+    return {
+        "compare": symbolic.compare,
+        "math-verify": graders.math_verify_alone,
+        "qwen-compat": graders.qwen_compat,
+        "qwen-compat-with-units": graders.qwen_compat_with_units,
+    }
+
+
+def _compare_at_boundary(compare: Method, gold: str, answer: str) -> str:
+    """Compare, with every failure turned into a result: the one broad except of grading."""
+    try:
+        return str(compare(gold, answer))
+    # BaseException, because math-verify's TimeoutException is one.
+    except BaseException:  # noqa: BLE001 - the boundary
+        return "error"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parent", type=int, required=True, help="process to die with")
+    parser.add_argument("--time", type=float, required=True, help="CPU seconds a task may take")
+    parser.add_argument("--wall", type=float, required=True, help="seconds on the clock, at most")
+    parser.add_argument("--memory", type=int, required=True, help="bytes of address space")
+    return parser.parse_args()
+
+
+def _limit(memory: int) -> None:
+    os.nice(NICENESS)
+    # The default action ends the process even inside C code, where no Python handler runs.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # Ctrl-C is the driver's to handle; the worker ends with it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # macOS refuses it
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def _take_over_pipes() -> tuple[TextIO, TextIO]:
+    """Move the protocol off standard input and output, where a library may read or print."""
+    tasks = os.fdopen(os.dup(0), encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    return tasks, answers
+
+
+def _silence() -> None:
+    """Send what libraries complain of nowhere; until now it explained a failed start."""
+    os.dup2(1, 2)
+
+
+def _memory_is_used_up(limit: int) -> bool:
+    """Say whether to retire, well before an allocation fails inside a library that hides it."""
+    return _peak_memory() > limit // 2
+
+
+def _peak_memory() -> int:
+    """Return the most bytes this process has held; 0 where only Linux could say."""
+    # Not getrusage: its maximum survives exec, and would be that of the driver, which
+    # may hold a whole inference engine.
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            lines = [line for line in status if line.startswith("VmHWM:")]
+    except OSError:
+        return 0
+    return int(lines[0].split()[1]) * 1024 if lines else 0
+
+
+def _send(answers: TextIO, message: dict[str, object]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

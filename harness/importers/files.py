@@ -1,0 +1,190 @@
+"""Files of saved generations: which format one has, and its rows, one at a time.
+
+The format is told by what the first row holds, never by a file's name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO
+
+from benchmarks import UserError
+from harness.importers.base import Format, Row, SavedResponse
+from harness.importers.formats import lighteval, lm_eval, own, qwen
+from harness.models.checkpoint import file_sum
+from harness.prompts.styles import find_style
+from harness.runs.file_names import JOURNAL, PARQUET, RECORD
+from harness.runs.identity import UNKNOWN_STYLE
+from harness.runs.record import read_run
+
+FORMATS = {
+    found.name: found for found in (own.FORMAT, qwen.FORMAT, lm_eval.FORMAT, lighteval.FORMAT)
+}
+MAX_LINE = 64 * 2**20
+"""Bytes of a line that is read; a longer one is told of."""
+BATCH = 32
+"""Rows of a table that are in memory at once."""
+LOOKED_AT = 20
+"""Rows at the beginning of a file among which one must be of a known format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A row that is none of its file's format."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRow:
+    """A row, read: its place in its file and its responses."""
+
+    place: str
+    number: int
+    responses: tuple[SavedResponse, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedFile:
+    """One file of saved generations, its format known."""
+
+    path: Path
+    format: Format
+    sum: str
+    style: str
+    """The prompt style that its responses answer, where a run's record beside it says so."""
+
+    @property
+    def read(self) -> Callable[[str], str]:
+        """What takes the part of a response that counts."""
+        return str if self.style == UNKNOWN_STYLE else find_style(self.style).read
+
+    def rows(self) -> Iterator[SavedRow | Unreadable]:
+        """Read the file once more, row by row."""
+        for number, row in _rows(self.path, self.format.columns):
+            place = f"{self.path}, row {number}"
+            if isinstance(row, str):
+                yield Unreadable(place=place, reason=row)
+                continue
+            try:
+                responses = tuple(self.format.read(row))
+            except KeyError as error:
+                yield Unreadable(place=place, reason=f"{error} is missing")
+            except (LookupError, TypeError, ValueError) as error:
+                yield Unreadable(place=place, reason=str(error))
+            else:
+                yield SavedRow(place=place, number=number, responses=responses)
+
+
+def open_saved(path: Path, asked: str | None = None) -> SavedFile:
+    """Find out what a file, or a run's folder, holds.
+
+    Raises:
+        UserError: it is none of the formats, or not of the one asked for.
+    """
+    file = _file_in(path) if path.is_dir() else path
+    first = [row for _, row in islice(_rows(file, ()), LOOKED_AT)]
+    found = _format(path, first, FORMATS[asked] if asked else None)
+    record = file.parent / RECORD
+    ours = found is own.FORMAT and file.name in (JOURNAL, PARQUET) and record.is_file()
+    style = read_run(record).spec.prompt.style if ours else UNKNOWN_STYLE
+    return SavedFile(path=file, format=found, sum=file_sum(file), style=style)
+
+
+def _file_in(folder: Path) -> Path:
+    for name in (JOURNAL, PARQUET):
+        if (folder / name).is_file():
+            return folder / name
+    raise UserError(
+        f"{folder} is no folder of a run (it has neither {JOURNAL} nor {PARQUET}); "
+        "name the files in it"
+    )
+
+
+def _format(path: Path, rows: list[Row | str], asked: Format | None) -> Format:
+    known = [asked] if asked else list(FORMATS.values())
+    for row in rows:
+        if isinstance(row, str):
+            continue
+        for candidate in known:
+            if candidate.fits(row):
+                return candidate
+    understood = "; ".join(f"{found.name}: {found.about}" for found in known)
+    raise UserError(f"{path} {_seen(rows)}; understood is {understood}")
+
+
+def _seen(rows: list[Row | str]) -> str:
+    if not rows:
+        return "has no rows"
+    if isinstance(rows[0], str):
+        return f"cannot be read from its first row on ({rows[0]})"
+    return f"has rows of an unknown format (with {', '.join(map(repr, islice(rows[0], 12)))})"
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Row | str]]:
+    """Yield the number of each row from 1, and the row, or what is wrong with it."""
+    try:
+        with path.open("rb") as file:
+            is_table = file.read(4) == b"PAR1"
+            file.seek(0)
+            rows = _table_rows(path, columns) if is_table else _lines(file)
+            yield from enumerate(rows, start=1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _lines(file: IO[bytes]) -> Iterator[Row | str]:
+    while line := file.readline(MAX_LINE):
+        if len(line) == MAX_LINE and not line.endswith(b"\n"):
+            while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                pass
+            yield f"longer than {MAX_LINE >> 20} MiB"
+        elif line.strip():
+            yield _parse(line)
+
+
+def _parse(line: bytes) -> Row | str:
+    try:
+        row = json.loads(line)
+    except RecursionError:
+        return "not JSON: nested too deeply"
+    except ValueError as error:
+        hint = ' (an array? make lines of it: jq -c ".[]")' if line.lstrip()[:1] == b"[" else ""
+        return f"not JSON: {error}{hint}"
+    return row if isinstance(row, dict) else f"no JSON object but a {type(row).__name__}"
+
+
+def _table_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            wanted = _narrowed(columns, [column.path for column in file.schema]) or None
+            batches = file.iter_batches(batch_size=BATCH, columns=wanted)
+            yield from chain.from_iterable(batch.to_pylist() for batch in batches)
+    except pa.ArrowException as error:
+        raise UserError(f"{path} is no readable Parquet file: {error}") from error
+
+
+def _narrowed(columns: tuple[str, ...], leaves: list[str]) -> list[str]:
+    """Return those of the columns that are there, without one of which a part is asked for.
+
+    >>> _narrowed(("reply.text", "reply", "gold"), ["reply.text.element", "reply.logits", "gold"])
+    ['reply.text', 'gold']
+    >>> _narrowed(("reply.text", "reply"), ["reply"])
+    ['reply']
+    """
+    there = [name for name in columns if any(_under(leaf, name) for leaf in leaves)]
+    return [
+        name for name in there if not any(other != name and _under(other, name) for other in there)
+    ]
+
+
+def _under(path: str, name: str) -> bool:
+    return path == name or path.startswith(f"{name}.")

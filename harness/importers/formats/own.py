@@ -1,0 +1,56 @@
+"""This harness's own files, and the plain rows of anybody: ``{"problem_id", "response"}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.importers.base import Format, Row, SavedResponse, finish_reason, require_text, text_of
+
+LARGEST = 2**62
+"""Above any count or seed, and within what a table's column holds."""
+
+
+def _read(row: Row) -> list[SavedResponse]:
+    index = row.get("index")
+    if index is not None and _count(index) is None:
+        raise ValueError('"index" is no number of a sample')
+    return [
+        SavedResponse(
+            response=require_text(row["response"], "response"),
+            problem_id=text_of(row["problem_id"]),
+            question=text_of(row.get("question")),
+            gold=text_of(row.get("gold")),
+            index=index,
+            finish_reason=finish_reason(row.get("finish_reason"), truncated=row.get("truncated")),
+            prompt_tokens=_count(row.get("prompt_tokens")),
+            completion_tokens=_count(row.get("completion_tokens")),
+            seed=_count(row.get("seed")) or 0,
+            prompt_sum=text_of(row.get("prompt_sum")) or "",
+            error=text_of(row.get("error")),
+            theirs=None if row.get("outcome") is None else row["outcome"] == "correct",
+            their_answer=text_of(row.get("extracted")),
+            judge="stored verdict",
+        )
+    ]
+
+
+def _count(value: Any) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value < LARGEST else None
+
+
+def _fits(row: Row) -> bool:
+    return "problem_id" in row and "response" in row
+
+
+FORMAT = Format(
+    name="harness",
+    about='this harness\'s own: {"problem_id", "response"}, perhaps "index", "finish_reason" or '
+    '"truncated"; samples.jsonl, samples.parquet, or a run\'s folder',
+    fits=_fits,
+    read=_read,
+    columns=(
+        "problem_id", "index", "response", "finish_reason", "gold", "outcome", "extracted",
+        "prompt_tokens", "completion_tokens", "seed", "error",
+    ),
+)  # fmt: skip

@@ -1,0 +1,146 @@
+"""Saved generations, once graded, as a stored run like any other, and marked as what it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from benchmarks import BENCHMARKS
+from benchmarks.source import conventions_sum, problems_sum
+from harness.common.environment import hardware, harness_version
+from harness.grading import grader_version
+from harness.importers.files import SavedFile
+from harness.importers.matching import ProblemIndex
+from harness.importers.scoring import Placed, Scored, place_all
+from harness.runs.catalogue import find_same
+from harness.runs.completion import declare_complete
+from harness.runs.folder import RunFolder, new_run_id
+from harness.runs.graded import Graded
+from harness.runs.identity import UNKNOWN_STYLE, BenchmarkIdentity, EngineIdentity, Identity
+from harness.runs.record import Phases, Run, SavedSource
+from harness.runs.samples_table import table_batches
+from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling
+from harness.runs.verdicts import problem_verdicts
+from harness.runs.versions import recorded_versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The files of one run, and where their problems were found."""
+
+    name: str
+    """The version's name."""
+    files: Sequence[SavedFile]
+    index: ProblemIndex
+
+
+def store_scored(scored: Scored, source: Source, root: Path) -> tuple[Path, Run]:
+    """Store what was matched as a run under ``root``; the same files again are the same run."""
+    began = time.monotonic()
+    run = _new_run(scored, source)
+    stored = find_same(root, run)
+    if stored is not None:
+        with RunFolder(stored) as folder:
+            if folder.run.status == "complete":
+                return stored, folder.run
+    with RunFolder.create(root, run) as folder:
+        for placed in _matched(source):
+            folder.append(placed.sample)
+        folder.write_parquet(table_batches(_with_responses(folder, scored)))
+        verdicts = {
+            name: list(problem_verdicts(name, rows)) for name, rows in scored.graded.items()
+        }
+        spent = Phases(finish=time.monotonic() - began)
+        return folder.path, declare_complete(folder, verdicts, spent)
+
+
+def _matched(source: Source) -> Iterator[Placed]:
+    for placed in place_all(source.files, source.index, Scored()):
+        if isinstance(placed, Placed) and placed.ours:
+            yield placed
+
+
+def _with_responses(folder: RunFolder, scored: Scored) -> Iterator[tuple[str, Graded]]:
+    for name, rows in scored.graded.items():
+        for row in rows:
+            yield name, replace(row, sample=folder.samples[row.sample.key])
+
+
+def _new_run(scored: Scored, source: Source) -> Run:
+    engine = f"saved:{'+'.join(sorted({file.format.name for file in source.files}))}"
+    spec = EvalSpec(
+        model=source.name,
+        benchmarks=tuple(scored.graded),
+        prompt=PromptSpec(style=_style(source.files)),
+        sampling=_sampling(scored),
+        engine=EngineSpec(name=engine),
+    )
+    identity = _identity(scored, source, spec)
+    now = datetime.now(UTC)
+    return Run(
+        id=new_run_id(identity.fingerprint, now),
+        name=source.name,
+        fingerprint=identity.fingerprint,
+        identity=identity,
+        spec=spec,
+        created=now,
+        harness_version=harness_version(),
+        packages=recorded_versions(()),
+        hardware=hardware(),
+        saved=_source(scored, source),
+    )
+
+
+def _style(files: Sequence[SavedFile]) -> str:
+    styles = {file.style for file in files}
+    return styles.pop() if len(styles) == 1 else UNKNOWN_STYLE
+
+
+def _sampling(scored: Scored) -> Sampling:
+    """Return a placeholder: of how saved responses were drawn, only their number is known."""
+    counts = {name: _most_samples(rows) for name, rows in scored.graded.items()}
+    several = max(counts.values()) > 1
+    return Sampling(temperature=1.0 if several else 0.0, n_by_benchmark=counts if several else {})
+
+
+def _most_samples(rows: Sequence[Graded]) -> int:
+    return max(row.sample.index for row in rows) + 1
+
+
+def _source(scored: Scored, source: Source) -> SavedSource:
+    return SavedSource(
+        format="+".join(sorted({file.format.name for file in source.files})),
+        files={f"{file.path.parent.name}/{file.path.name}": file.sum for file in source.files},
+        responses=scored.responses,
+        unmatched=len(scored.unmatched) + sum(one.samples for one in scored.foreign),
+        unreadable=len(scored.unreadable),
+        problems_of={name: len(source.index.problems(name)) for name in scored.graded},
+    )
+
+
+def _identity(scored: Scored, source: Source, spec: EvalSpec) -> Identity:
+    benchmarks = {}
+    for name, rows in scored.graded.items():
+        problems = list({row.problem.id: row.problem for row in rows}.values())
+        benchmarks[name] = BenchmarkIdentity(
+            problems=len(problems),
+            sum=problems_sum(problems),
+            samples=_most_samples(rows),
+            conventions=conventions_sum(BENCHMARKS[name], problems),
+        )
+    sums = {str(number): file.sum for number, file in enumerate(source.files)}
+    return Identity(
+        model={},
+        benchmarks=benchmarks,
+        prompt=spec.prompt,
+        prompts_sum="",
+        stop_token_ids=(),
+        sampling=spec.sampling,
+        engine=EngineIdentity(name=spec.engine.name, versions={}, settings={"files": sums}),
+        grader=grader_version(),
+    )

@@ -1,0 +1,1 @@
+"""A checkpoint on disk: its files, tokenizer, context length, trust and lineage."""

@@ -1,0 +1,70 @@
+"""What a checkpoint was made from: `lineage.json` beside its weights, copied into its runs.
+
+A trainer writes it. Only what a comparison shows is read here; whatever else the
+trainer tells stays in the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.common.schema import read_value
+
+LINEAGE = "lineage.json"
+
+
+class Curves(BaseModel):
+    """How training went: columns of equal length, a row a step."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    step: tuple[int, ...]
+    reward: tuple[float | None, ...] = ()
+    """Mean reward of the step's rollouts."""
+    response_length: tuple[float | None, ...] = ()
+    """Mean length of the step's rollouts, in tokens."""
+
+    @model_validator(mode="after")
+    def _columns_run_in_parallel(self) -> Curves:
+        for column in (self.reward, self.response_length):
+            if column and len(column) != len(self.step):
+                raise ValueError(f"a column of {len(column)} values over {len(self.step)} steps")
+        return self
+
+
+class Lineage(BaseModel):
+    """A checkpoint's history."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    schema_version: Literal[1] = 1
+    trainer: str | None = None
+    base_model: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """The full, resolved settings."""
+    packages: dict[str, str] = Field(default_factory=dict)
+    steps: int | None = None
+    curves: Curves | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what two checkpoints can differ by: everything but how it went."""
+        return self.model_dump(mode="json", exclude={"schema_version", "curves"})
+
+
+def read_lineage(folder: Path) -> Lineage | None:
+    """Return the lineage in a folder (a checkpoint's or a run's); None if there is none.
+
+    Raises:
+        UserError: the file is not a lineage.
+    """
+    path = folder / LINEAGE
+    return read_value(path, Lineage, "lineage") if path.is_file() else None
+
+
+def lineage_bytes(folder: Path) -> bytes | None:
+    """Return the lineage file of a folder as it is, once it was seen to be one; None without."""
+    return (folder / LINEAGE).read_bytes() if read_lineage(folder) is not None else None

@@ -1,0 +1,1 @@
+"""Prompt styles, and how a question becomes what the engine is given."""

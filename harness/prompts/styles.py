@@ -1,0 +1,125 @@
+"""Prompt styles: the words in which a question is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks import Shot, UserError
+from benchmarks.registry import suggest
+
+if TYPE_CHECKING:
+    pass
+
+
+Message = dict[str, str]
+
+
+BOXED_INSTRUCTION = "Please reason step by step, and put your final answer within \\boxed{}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """One way to ask.
+
+    A style either speaks through the model's chat template (`chatml` and `raw` off),
+    or fixes the text: ChatML whatever the model's template, or no turns at all.
+    """
+
+    name: str
+    about: str
+    user: Callable[[str], str]
+    """The user's turn (or the raw text) for a question."""
+    answer: Callable[[Shot], str]
+    """The response a worked example shows."""
+    system: str | None = None
+    chatml: bool = False
+    raw: bool = False
+    end: str | None = None
+    """In a raw prompt, where a base model has begun to ask the next question by itself:
+    the response is read up to there."""
+
+    def messages(self, question: str, shots: Sequence[Shot] = ()) -> list[Message]:
+        """Return the conversation, worked examples first."""
+        turns = [] if self.system is None else [_message("system", self.system)]
+        for shot in shots:
+            turns.append(_message("user", self.user(shot.question)))
+            turns.append(_message("assistant", self.answer(shot)))
+        return [*turns, _message("user", self.user(question))]
+
+    def read(self, response: str) -> str:
+        """Return the part of a response that answers the question asked."""
+        return response if self.end is None else response.partition(self.end)[0]
+
+
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
+
+
+def _boxed_answer(shot: Shot) -> str:
+    return f"{shot.solution}\n\\boxed{{{shot.answer}}}"
+
+
+def _hash_answer(shot: Shot) -> str:
+    return f"{shot.solution}\n#### {shot.answer}"
+
+
+_STYLES = (
+    Style(
+        name="boxed",
+        about="the model's chat template; reason step by step, answer in \\boxed{}",
+        user=lambda question: f"{question}\n{BOXED_INSTRUCTION}",
+        answer=_boxed_answer,
+    ),
+    Style(
+        name="openseek-sft",
+        about="OpenSeek's evaluation kit: ChatML, empty system turn, instruction then question",
+        user=lambda question: f"{BOXED_INSTRUCTION}\nQuestion:\n{question}",
+        answer=_boxed_answer,
+        system="",
+        chatml=True,
+    ),
+    Style(
+        name="qwen25-math",
+        about="Qwen2.5-Math's evaluation kit: ChatML, the instruction as the system turn",
+        user=lambda question: question,
+        answer=_boxed_answer,
+        system=BOXED_INSTRUCTION,
+        chatml=True,
+    ),
+    Style(
+        name="gsm8k-hash",
+        about="the model's chat template; GRPO v1's training instruction, answer after \"####\"",
+        user=lambda question: (
+            f'{question} Let\'s think step by step and output the final answer after "####".'
+        ),
+        answer=_hash_answer,
+    ),
+    Style(
+        name="boxed-step",
+        about="the model's chat template; GRPO v4's training instruction, answer in \\boxed{}",
+        user=lambda question: (
+            f"{question} Let's think step by step and output the final answer within \\boxed{{}}."
+        ),
+        answer=_boxed_answer,
+    ),
+    Style(
+        name="plain",
+        about="no template, for base models: 'Question: … Answer:'",
+        user=lambda question: f"Question: {question}\nAnswer:",
+        answer=_boxed_answer,
+        raw=True,
+        end="\nQuestion:",
+    ),
+)
+
+
+STYLES = {style.name: style for style in _STYLES}
+
+
+def find_style(name: str) -> Style:
+    """Return the style called ``name``; raise UserError if none is."""
+    if name not in STYLES:
+        raise UserError(suggest("prompt style", name, list(STYLES)))
+    return STYLES[name]

@@ -1,0 +1,93 @@
+"""How data lie in the page: gzip in base64, in elements that are never run.
+
+Base64 has no character that could end its element, so nothing in the data can. Responses lie in
+pieces of a few hundred kilobytes, and a browser unpacks only those that somebody opens.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from harness.common.text import printable
+
+CHUNK_CHARACTERS = 256 * 1024
+"""Of a piece's JSON: small enough to be unpacked in a few milliseconds."""
+
+# All but line breaks, tabs and printable ASCII: what `printable` might have to change.
+_UNUSUAL = re.compile(r"[^\n\t\x20-\x7e]+")
+
+Write = Callable[[str], object]
+
+
+def visible(text: str, *, limit: int | None = None) -> str:
+    r"""Return ``text`` as `harness.common.text.printable` does, fast where it is mostly plain.
+
+    >>> visible("x\x00y\u202e\ud800é")
+    'x\\x00y\\u202e\\ud800é'
+    """
+    cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+    return _UNUSUAL.sub(lambda found: printable(found[0]), cut)
+
+
+def all_visible(value: Any) -> Any:
+    r"""Return JSON data with every text in it made visible.
+
+    >>> all_visible({"a": ["b\x1b", 1, None]})
+    {'a': ['b\\x1b', 1, None]}
+    """
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {visible(key): all_visible(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [all_visible(inner) for inner in value]
+    return value
+
+
+def data_element(name: str, value: Any) -> str:
+    """Return the element that holds a JSON value, under an id that our script asks for."""
+    return _element(name, json.dumps(value, separators=(",", ":")))
+
+
+def _element(name: str, text: str) -> str:
+    packed = gzip.compress(text.encode("ascii"), compresslevel=6, mtime=0)
+    return (
+        f'<script type="text/plain" id="data-{name}">{base64.b64encode(packed).decode()}</script>\n'
+    )
+
+
+class Records:
+    """A list of JSON objects that goes into the page in pieces, as it is made."""
+
+    def __init__(self, name: str, write: Write) -> None:
+        self._name, self._write = name, write
+        self._pending: list[str] = []
+        self._characters = 0
+        self._starts: list[int] = []
+        self._count = 0
+
+    def add(self, record: dict[str, Any]) -> int:
+        """Add a record whose texts are visible already; return its place in the list."""
+        text = json.dumps(record, separators=(",", ":"))
+        if self._pending and self._characters + len(text) > CHUNK_CHARACTERS:
+            self._flush()
+        self._pending.append(text)
+        self._characters += len(text)
+        self._count += 1
+        return self._count - 1
+
+    def close(self) -> dict[str, Any]:
+        """Write the last piece; return where each piece begins, for the script."""
+        if self._pending:
+            self._flush()
+        return {"name": self._name, "starts": self._starts}
+
+    def _flush(self) -> None:
+        self._write(_element(f"{self._name}-{len(self._starts)}", f"[{','.join(self._pending)}]"))
+        self._starts.append(self._count - len(self._pending))
+        self._pending, self._characters = [], 0

@@ -1,0 +1,356 @@
+"""What the top of a report says, as tables of text that our script sets as text.
+
+Nothing is computed here: scores come from the results, differences from `harness.analysis.compare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison, Side
+from harness.analysis.summary import count_outcomes
+from harness.reporting.html.comparing import Pair
+from harness.reporting.html.facts import Labelled
+from harness.reporting.text.notes import score_notes
+from harness.reporting.text.numbers import interval, p_value, percent, points
+from harness.runs.results import ResultScore
+from harness.stats.intervals import mean_interval
+from harness.stats.paired import Difference
+
+SHOWN_OUTCOMES = ("correct", "wrong", "truncated", "no answer")
+"""Outcomes that have a column of their own."""
+ALWAYS_DIFFER = ("run", "fingerprint", "evaluated", "graded again from")
+"""Of which it is no news that two versions do not share them."""
+MOST_CHANGES = 60
+"""Rows of what changed between two runs; package lists can be long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell: a value, and in smaller letters what belongs to it."""
+
+    text: str
+    detail: str = ""
+    tone: str = ""
+    """``better``, ``worse``, ``none`` (no evidence), ``differs``: how it is coloured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of the page; the first cell of each row is its heading."""
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numeric: bool = True
+    """Whether the columns after the first are right-aligned."""
+    total: bool = False
+    """Whether the last row is an average over the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One comparison in a sentence, its word apart to be marked by colour."""
+
+    subject: str
+    word: str
+    """``better``, ``worse``, ``no evidence``, or ``not compared``."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One comparison in full."""
+
+    title: str
+    tables: tuple[Table, ...]
+    paragraphs: tuple[str, ...] = ()
+    changes: Table | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Everything above the samples but the plots."""
+
+    title: str
+    made: str
+    verdicts: tuple[Verdict, ...]
+    facts: Table
+    sections: tuple[Section, ...]
+    outcomes: Table | None
+    notes: tuple[str, ...]
+
+
+def overview(versions: Sequence[Labelled], pairs: Sequence[Pair], made: str) -> Overview:
+    """Return what is said of the versions and of their comparisons with the first."""
+    return Overview(
+        title=_title(versions),
+        made=made,
+        verdicts=tuple(_verdict(pair) for pair in pairs),
+        facts=_facts(versions),
+        sections=tuple(_sections(versions, pairs)),
+        outcomes=_outcomes(versions),
+        notes=tuple(_notes(versions)),
+    )
+
+
+def _title(versions: Sequence[Labelled]) -> str:
+    names = [version.label for version in versions]
+    if len(names) <= 4:
+        return " → ".join(names) if len(names) <= 2 else ", ".join(names)
+    return f"{len(names)} versions, {names[0]} to {names[-1]}"
+
+
+def _facts(versions: Sequence[Labelled]) -> Table:
+    names = list(dict.fromkeys(name for version in versions for name in version.facts))
+    rows = []
+    for name in names:
+        values = [version.facts.get(name, "") for version in versions]
+        differs = len(set(values)) > 1 and name not in ALWAYS_DIFFER
+        cells = (Cell(text=v, tone="differs" if v and differs else "") for v in values)
+        rows.append((Cell(text=name), *cells))
+    heads = ("", *(version.label for version in versions))
+    return Table(caption="What was evaluated", heads=heads, rows=tuple(rows), numeric=False)
+
+
+def _notes(versions: Sequence[Labelled]) -> Iterator[str]:
+    """Yield what has to be said of the scores, once where it is the same of several versions."""
+    owners: dict[str, list[str]] = {}
+    for version in versions:
+        run, source = version.result.run, version.result.source
+        notes = [] if run is None else score_notes(run)
+        notes += [source.note] if source is not None and source.note else []
+        for note in notes:
+            owners.setdefault(note, []).append(version.label)
+    for note, labels in owners.items():
+        yield f"{', '.join(labels)}: {note}" if len(versions) > 1 else note
+
+
+# --- verdicts -------------------------------------------------------------------------------
+
+
+def _verdict(pair: Pair) -> Verdict:
+    subject = f"{pair.b.label} against {pair.a.label}"
+    found = pair.comparison
+    if found is None:
+        return Verdict(subject=subject, word="not compared", sentence=pair.refusal)
+    if found.average is not None:
+        average = found.average
+        sentence = f"on average {_in_words(average.difference)}. {_by_benchmark(found)}"
+        return Verdict(subject=subject, word=average.verdict, sentence=sentence)
+    (row,) = found.rows
+    sentence = f"on {row.benchmark} {_in_words(row.difference)}."
+    return Verdict(subject=subject, word=row.verdict, sentence=sentence)
+
+
+def _in_words(found: Difference) -> str:
+    return (
+        f"{points(found.difference)} points, 95 % interval {_range(found)}, "
+        f"p = {p_value(found.p_value)}"
+    ).replace("p = <", "p < ")
+
+
+def _range(found: Difference) -> str:
+    return f"[{points(found.low)}, {points(found.high)}]"
+
+
+def _by_benchmark(found: Comparison) -> str:
+    parts = []
+    for word in ("better", "worse", "no evidence"):
+        names = [row.benchmark for row in found.rows if row.verdict == word]
+        if names:
+            parts.append(f"{word} on {', '.join(names)}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+# --- scores ---------------------------------------------------------------------------------
+
+
+def _sections(versions: Sequence[Labelled], pairs: Sequence[Pair]) -> Iterator[Section]:
+    if len(versions) != 2 or pairs[0].comparison is None:
+        yield Section(title="Scores", tables=(_scores(versions),))
+    for pair in pairs:
+        if pair.comparison is not None:
+            title = "Scores" if len(versions) == 2 else f"{pair.b.label} against {pair.a.label}"
+            yield _section(title, pair, pair.comparison)
+
+
+def _scores(versions: Sequence[Labelled]) -> Table:
+    """Return the accuracies side by side, with no comparison."""
+    benchmarks = list(dict.fromkeys(name for v in versions for name in v.result.scores))
+    rows = [
+        (Cell(text=name), *(_accuracy(version.result.scores.get(name)) for version in versions))
+        for name in benchmarks
+    ]
+    averages = [_average_cell(version, benchmarks) for version in versions]
+    total = len(benchmarks) > 1 and any(cell.text for cell in averages)
+    if total:
+        rows.append((Cell(text="average", detail="plain mean"), *averages))
+    heads = ("benchmark", *(version.label for version in versions))
+    return Table(
+        caption="Accuracy in per cent, with 95 % intervals",
+        heads=heads,
+        rows=tuple(rows),
+        total=total,
+    )
+
+
+def _average_cell(version: Labelled, benchmarks: Sequence[str]) -> Cell:
+    """Return the average of a version that has every benchmark shown; of others it says nothing."""
+    scores = version.result.scores
+    if any(name not in scores for name in benchmarks):
+        return Cell(text="")
+    return _mean([scores[name] for name in benchmarks])
+
+
+def _mean(sides: Sequence[ResultScore | Side]) -> Cell:
+    values = [side.accuracy for side in sides]
+    found = mean_interval(values, [side.interval for side in sides])
+    return Cell(text=percent(fmean(values)), detail=interval(found))
+
+
+def _accuracy(side: ResultScore | Side | None) -> Cell:
+    if side is None:
+        return Cell(text="–")
+    count = _count(side.correct, side.samples)
+    return Cell(text=percent(side.accuracy), detail=f"{interval(side.interval)} · {count}")
+
+
+def _count(correct: int | None, samples: int) -> str:
+    return f"of {samples:,}" if correct is None else f"{correct:,}/{samples:,}"
+
+
+def _section(title: str, pair: Pair, found: Comparison) -> Section:
+    changes = found.changes
+    rows = tuple(
+        (Cell(text=change.field), Cell(text=change.a), Cell(text=change.b))
+        for change in changes[:MOST_CHANGES]
+    )
+    caption = f"What changed between {pair.a.label} and {pair.b.label}"
+    heads = ("setting", pair.a.label, pair.b.label)
+    return Section(
+        title=title,
+        tables=(_differences(pair, found),),
+        paragraphs=tuple(_paragraphs(found)),
+        changes=Table(caption=caption, heads=heads, rows=rows, numeric=False) if rows else None,
+    )
+
+
+def _differences(pair: Pair, found: Comparison) -> Table:
+    rows = [_difference_row(row) for row in found.rows]
+    if found.average is not None:
+        rows.append(_average_row(found, found.average))
+    heads = (
+        "benchmark", pair.a.label, pair.b.label, "difference", "p", "p (Holm)",
+        f"{pair.b.label} is",
+    )  # fmt: skip
+    return Table(
+        caption="Accuracy in per cent, differences in percentage points, 95 % intervals",
+        heads=heads,
+        rows=tuple(rows),
+        total=found.average is not None,
+    )
+
+
+def _difference_row(row: BenchmarkDifference) -> tuple[Cell, ...]:
+    sides = [_accuracy(side) for side in (row.a, row.b)]
+    return (
+        Cell(text=row.benchmark, detail=f"{row.a.problems:,} problems"),
+        *sides,
+        _difference(row.difference),
+        Cell(text=p_value(row.difference.p_value)),
+        Cell(text=p_value(row.adjusted_p)),
+        _word(row.verdict, row.detectable),
+    )
+
+
+def _average_row(found: Comparison, average: AverageDifference) -> tuple[Cell, ...]:
+    return (
+        Cell(text="average", detail="plain mean"),
+        _mean([row.a for row in found.rows]),
+        _mean([row.b for row in found.rows]),
+        _difference(average.difference),
+        Cell(text=p_value(average.difference.p_value)),
+        Cell(text=""),
+        _word(average.verdict, average.detectable),
+    )
+
+
+def _difference(found: Difference) -> Cell:
+    return Cell(text=points(found.difference), detail=_range(found))
+
+
+def _word(verdict: str, detectable: float) -> Cell:
+    if verdict == "no evidence":
+        return Cell(text=verdict, detail=f"would see {100 * detectable:.1f}", tone="none")
+    return Cell(text=verdict, tone=verdict)
+
+
+def _paragraphs(found: Comparison) -> Iterator[str]:
+    if found.obstacles:
+        what = "; ".join(map(str, found.obstacles))
+        yield f"NOT MEASURED ALIKE, so that a difference need not be the model's: {what}"
+    how = "paired, problem by problem" if found.paired else "unpaired, from counts"
+    tests = "; ".join(dict.fromkeys(row.difference.test for row in found.rows))
+    yield (
+        f"Compared {how}: {tests}; Holm's correction over {len(found.rows)} "
+        f"benchmark{'s' if len(found.rows) > 1 else ''}."
+    )
+    if any(row.verdict == "no evidence" for row in found.rows):
+        yield (
+            "No evidence is not evidence of no difference: “would see” is the smallest true "
+            "difference, in points, that these data would show four times in five."
+        )
+    if len(found.changes) > MOST_CHANGES:
+        yield f"{len(found.changes) - MOST_CHANGES} more settings changed: python -m harness diff"
+    yield from found.notes
+
+
+# --- outcomes -------------------------------------------------------------------------------
+
+
+def _outcomes(versions: Sequence[Labelled]) -> Table | None:
+    """Return what became of every sample, where that is known."""
+    counts = [(version, *found) for version in versions for found in _counts(version)]
+    if not counts:
+        return None
+    names = dict.fromkeys([*SHOWN_OUTCOMES, *(name for *_, known, _ in counts for name in known)])
+    several = len(versions) > 1
+    rows = [
+        (
+            Cell(text=benchmark, detail=version.label if several else ""),
+            Cell(text=f"{sum(known.values()):,}"),
+            *(_share(known.get(name, 0), sum(known.values())) for name in names),
+            Cell(text="–" if tokens is None else f"{tokens:,.0f}"),
+        )
+        for version, benchmark, known, tokens in _grouped(counts)
+    ]
+    heads = ("benchmark", "samples", *names, "mean tokens")
+    return Table(caption="What became of every sample", heads=heads, rows=tuple(rows))
+
+
+_Count = tuple[Labelled, str, dict[str, int], float | None]
+
+
+def _grouped(counts: Sequence[_Count]) -> list[_Count]:
+    """Put the versions of each benchmark side by side."""
+    order = list(dict.fromkeys(benchmark for _, benchmark, _, _ in counts))
+    return sorted(counts, key=lambda count: order.index(count[1]))
+
+
+def _counts(version: Labelled) -> Iterable[tuple[str, dict[str, int], float | None]]:
+    verdicts = version.result.verdicts or {}
+    for name, score in version.result.scores.items():
+        if score.outcomes is not None:
+            yield name, dict(score.outcomes), score.mean_tokens
+        elif verdicts.get(name):
+            yield name, count_outcomes(verdicts[name]), score.mean_tokens
+
+
+def _share(count: int, samples: int) -> Cell:
+    if not count:
+        return Cell(text="0")
+    return Cell(text=f"{count:,}", detail=f"{percent(count / samples)} %")

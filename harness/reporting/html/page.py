@@ -1,0 +1,145 @@
+"""The HTML file: our own style and script, KaTeX, and the data, in one.
+
+The order is that of reading: style, skeleton, scores and plots, the scripts, and then responses and
+their index. The policy in the head lets only these two scripts run, by their sums, and nothing be
+loaded that is not in the file.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from string import Template
+
+from harness.common.environment import harness_version
+from harness.reporting.html.atomic import replacing
+from harness.reporting.html.comparing import compare_with_first
+from harness.reporting.html.embedding import all_visible, data_element
+from harness.reporting.html.facts import labelled
+from harness.reporting.html.figures import embedded, plots, save_plots
+from harness.reporting.html.overview import overview
+from harness.reporting.html.samples import Say, write_samples
+from harness.runs.results import Result
+
+HERE = Path(__file__).parent
+KATEX = HERE / "vendor" / "katex"
+SCRIPTS = ("data.js", "maths.js", "overview.js", "state.js", "list.js", "viewer.js", "page.js")
+"""Of our own, in the order in which they build on each other; they become one script."""
+POLICY = (
+    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; font-src data:; "
+    "img-src data:; base-uri 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""The last two make a browser refuse any text that is assigned as HTML, KaTeX's included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A report that was written."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    plots: int
+
+
+def write_report(
+    results: Sequence[Result],
+    path: Path,
+    *,
+    anyway: bool = False,
+    data_dir: Path | None = None,
+    png: Path | None = None,
+    say: Say = lambda text: None,
+) -> Written:
+    """Write the report of one result or of several, each compared with the first.
+
+    Args:
+        results: of what; the first is what the others are held against.
+        path: the HTML file, replaced only once the new one is whole.
+        anyway: compare even what was not measured alike.
+        data_dir: where questions are read from instead of the cache.
+        png: a folder that gets every plot as a file.
+        say: is told how far it is.
+
+    Raises:
+        UserError: a run's files cannot be read, or the report cannot be written.
+    """
+    with replacing(path) as file:
+        versions = labelled(results)
+        say("comparing")
+        pairs = compare_with_first(versions, anyway=anyway)
+        made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, harness {harness_version()}"
+        summary = asdict(overview(versions, pairs, made))
+        say("drawing plots")
+        drawn = plots(versions, pairs)
+        if png is not None:
+            save_plots(drawn, png)
+        head, tail = _skeleton()
+        file.write(head)
+        file.write(data_element("overview", all_visible(summary)))
+        file.write(data_element("plots", all_visible(embedded(drawn))))
+        file.write(_scripts())
+        index = write_samples(file.write, versions, data_dir=data_dir, say=say)
+        file.write(data_element("index", index))
+        file.write(tail)
+    return Written(path=path, size=path.stat().st_size, plots=len(drawn))
+
+
+def policy() -> str:
+    """Return the page's content security policy."""
+    sums = " ".join(f"'sha256-{_sum(script)}'" for script in (katex_script(), own_script()))
+    return POLICY.format(scripts=sums)
+
+
+def _skeleton() -> tuple[str, str]:
+    """Return the page before and after the data."""
+    template = Template((HERE / "assets" / "page.html").read_text(encoding="utf-8"))
+    style = (HERE / "assets" / "page.css").read_text(encoding="utf-8")
+    page = template.substitute(policy=policy(), style=f"{katex_style()}\n{style}")
+    head, tail = page.split("<!-- data -->\n")
+    return head, tail
+
+
+def _scripts() -> str:
+    return "".join(f"<script>{script}</script>\n" for script in (katex_script(), own_script()))
+
+
+@cache
+def katex_script() -> str:
+    """Return KaTeX as it was published."""
+    return (KATEX / "katex.min.js").read_text(encoding="utf-8")
+
+
+@cache
+def own_script() -> str:
+    """Return our own script: the files of `SCRIPTS`, one after another."""
+    parts = [(HERE / "assets" / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return '"use strict";\n' + "\n".join(parts)
+
+
+@cache
+def katex_style() -> str:
+    """Return KaTeX's style sheet with its woff2 fonts inside it, and without the other formats.
+
+    Its licence goes where its code goes.
+    """
+    licence = (KATEX / "LICENSE").read_text(encoding="utf-8")
+    style = (KATEX / "katex.min.css").read_text(encoding="utf-8")
+    inlined = re.sub(r"src:url\(([^)]*\.woff2)\)[^}]*", _font, style)
+    return f"/* KaTeX, its style and its fonts:\n\n{licence}*/\n{inlined}"
+
+
+def _font(source: re.Match[str]) -> str:
+    content = base64.b64encode((KATEX / source[1]).read_bytes()).decode()
+    return f'src:url(data:font/woff2;base64,{content}) format("woff2")'
+
+
+def _sum(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,0 +1,318 @@
+"""What all figures share: how a version looks, how rows and panels are laid out, SVG and PNG.
+
+Names come from people and models: they are made printable, and are never read as
+mathematics or markup. Nothing here touches pyplot or leaves a trace in matplotlib's
+settings, and a figure's layout is settled once, so that the same input is the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar
+
+from harness.common.text import one_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from harness.runs.results import Result
+    from harness.runs.verdicts import ProblemVerdicts
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound="Figure | None")
+Line = Literal["-", "--", "-.", ":", "none"] | tuple[float, Sequence[float]]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's, who chose them to be told apart by everybody; without the yellow,
+which is lost on white."""
+MARKERS = "osD^vPX*"
+LINES: tuple[Line, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
+GREY, PALE = "#6b6b6b", "#d9d9d9"
+WIDTH = 7.0
+"""Inches: of a page's text."""
+LEGEND_CHARACTERS = 96
+"""In a line of the legend, with `HANDLE` for each line's sample."""
+HANDLE = 8
+LONGEST_NAME = 40
+APART = 0.3
+"""Rows by which the last one is set off."""
+
+SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"
+"""As wide as the one that the layout was made for."""
+ROOT_STYLE = "stroke-linejoin: round; stroke-linecap: butt"
+"""Of an SVG: what matplotlib says in a style sheet that would hold for the whole page."""
+STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9.5,
+    "figure.constrained_layout.use": True,
+    "figure.labelsize": 9,
+    "font.size": 9,
+    "grid.color": PALE,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "harness",
+    "text.parse_math": False,
+    "xtick.color": GREY,
+    "xtick.labelcolor": "black",
+    "ytick.color": GREY,
+    "ytick.labelcolor": "black",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One result and how it is drawn, in every figure alike."""
+
+    place: int
+    """In the list of results."""
+    result: Result
+    label: str
+    colour: str
+    marker: str
+    line: Line
+
+
+class Curve(NamedTuple):
+    """A version's line in one panel."""
+
+    version: Version
+    x: Sequence[int]
+    y: Sequence[float]
+
+
+def versions(results: Sequence[Result]) -> list[Version]:
+    """Return how each result is drawn; those of the same name are told apart by their id."""
+    names = [result.name for result in results]
+    return [
+        Version(
+            place=place,
+            result=result,
+            label=plain(result.name)
+            + (f" {plain(result.id)}" if names.count(result.name) > 1 else ""),
+            colour=COLOURS[place % len(COLOURS)],
+            marker=MARKERS[place % len(MARKERS)],
+            line=LINES[place % len(LINES)],
+        )
+        for place, result in enumerate(results)
+    ]
+
+
+def plain(name: str) -> str:
+    """Return a name that a figure can hold: one line, every character printable."""
+    text = one_line(name, limit=LONGEST_NAME)
+    # matplotlib leaves labels that begin with an underscore out of legends
+    return f"\u200a{text}" if text.startswith("_") else text
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Have this module's settings, and nobody's matplotlibrc, while a figure is made or drawn."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # The SVG's reader may have a character that no font here has.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        matplotlib.rcdefaults()
+        settings: Any = matplotlib.rcParams
+        settings.update(STYLE)
+        yield
+
+
+def drawn(function: Callable[P, F]) -> Callable[P, F]:
+    """Make a function's figure in our style, and settle its layout.
+
+    A layout engine moves things a little every time that a figure is drawn.
+    """
+
+    @wraps(function)
+    def settled(*args: P.args, **kwargs: P.kwargs) -> F:
+        with style():
+            figure = function(*args, **kwargs)
+            if figure is not None:
+                for _ in range(2):
+                    figure.draw_without_rendering()
+                figure.set_layout_engine("none")
+            return figure
+
+    return settled
+
+
+# --- what figures share ---------------------------------------------------------------------
+
+
+def blank(height: float, label: str, *, width: float = WIDTH) -> Figure:
+    """Return an empty figure; ``label`` says in words what it shows."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    figure.set_label(label)
+    return figure
+
+
+def panels(label: str, names: Sequence[str], *, share_y: bool = False) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a small panel for each name, three in a row."""
+    columns = min(3, len(names))
+    lines = ceil(len(names) / columns)
+    width = WIDTH if columns > 1 else 0.65 * WIDTH
+    figure = blank(0.9 + (1.75 if columns == 3 else 2.2) * lines, label, width=width)
+    grid = figure.subplots(lines, columns, sharex=True, sharey=share_y, squeeze=False)
+    cells = list(grid.flat)
+    for place, axes in enumerate(cells):
+        if place >= len(names):
+            axes.remove()
+            continue
+        axes.set_title(plain(names[place]))
+        axes.grid()
+        # The lowest panel of a column may stand above an empty place.
+        axes.tick_params(labelbottom=place + columns >= len(names))
+    return figure, cells[: len(names)]
+
+
+def row_places(count: int, *, apart: bool) -> list[float]:
+    """Return where rows stand, from above; the last one lower by `APART` if it is ``apart``."""
+    return [place + (APART if apart and place == count - 1 else 0.0) for place in range(count)]
+
+
+def name_rows(axes: Axes, places: Sequence[float], labels: Sequence[str], *, apart: bool) -> None:
+    """Name the rows and put the first on top; a line sets off the last."""
+    axes.set_yticks(list(places), list(labels))
+    axes.set_ylim(places[-1] + 0.6, places[0] - 0.6)
+    axes.tick_params(axis="y", length=0)
+    if apart:
+        axes.axhline((places[-2] + places[-1]) / 2, color=GREY, linewidth=0.8)
+        axes.get_yticklabels()[-1].set_fontweight("bold")
+
+
+def error_bar(middle: float, low: float, high: float) -> list[list[float]]:
+    """Return the lengths of an error bar; an interval need not hold its estimate."""
+    return [[max(0.0, middle - low)], [max(0.0, high - middle)]]
+
+
+def rows_of(version: Version, benchmark: str) -> Sequence[ProblemVerdicts]:
+    """Return a version's verdicts on a benchmark; none where they are not known."""
+    return (version.result.verdicts or {}).get(benchmark, [])
+
+
+def thinned(points: Sequence[T], most: int) -> list[T]:
+    """Return at most so many of the points, evenly; the ends and the last but one stay.
+
+    >>> thinned(range(10), 5)
+    [0, 2, 5, 8, 9]
+    """
+    if len(points) <= most:
+        return list(points)
+    last, steps = len(points) - 2, most - 2
+    return [*(points[place * last // steps] for place in range(steps + 1)), points[-1]]
+
+
+def shown_in(curves: Mapping[str, Sequence[Curve]]) -> list[Version]:
+    """Return the versions that have a line in any panel, as often as they have one."""
+    return [one.version for lines in curves.values() for one in lines]
+
+
+def line_look(version: Version) -> dict[str, Any]:
+    """Return how matplotlib is told of a version's line."""
+    return {"color": version.colour, "linestyle": version.line}
+
+
+def legend(figure: Figure, entries: Mapping[str, Line2D]) -> None:
+    """Put a legend above everything, in as many columns as the names leave room for."""
+    labels = list(entries)
+    figure.legend(
+        handles=list(entries.values()),
+        labels=labels,
+        loc="outside upper left",
+        ncols=next(n for n in range(len(labels), 0, -1) if n == 1 or _fits(labels, n)),
+        handlelength=2.2,
+        borderaxespad=0.2,
+    )
+
+
+def _fits(labels: Sequence[str], columns: int) -> bool:
+    """Say whether a legend of so many columns is no wider than the page; it is filled downwards."""
+    rows = ceil(len(labels) / columns)
+    lengths = [max(map(len, labels[place : place + rows])) for place in range(0, len(labels), rows)]
+    return sum(lengths) + HANDLE * len(lengths) <= LEGEND_CHARACTERS
+
+
+def version_legend(
+    figure: Figure, shown: Iterable[Version], *, markers: bool = True, lines: bool = True
+) -> None:
+    """Put a legend of versions above everything, each once."""
+    from matplotlib.lines import Line2D
+
+    entries = {
+        one.label: Line2D(
+            [],
+            [],
+            color=one.colour,
+            linestyle=one.line if lines else "-",
+            marker=one.marker if markers else "none",
+        )
+        for one in sorted(shown, key=lambda version: version.place)
+    }
+    legend(figure, entries)
+
+
+# --- output ---------------------------------------------------------------------------------
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as an SVG element to be put into a page.
+
+    The same figure gives the same text. Its text is text, its ids are its own whatever
+    else is in the page, and it brings no style sheet that would hold outside of it.
+    """
+    buffer = io.StringIO()
+    with style():
+        unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=unsaid)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<style.*?</style>", "", text, count=1, flags=re.DOTALL)
+    own = "f" + hashlib.sha256(text.encode()).hexdigest()[:10]
+    # A text's own angle brackets are escaped: whatever stands between two is a tag.
+    text = re.sub(r"<[^<>]+>", lambda tag: _own(tag.group(), own), text)
+    name = html.escape(str(figure.get_label()))
+    root = f'<svg role="img" aria-label="{name}" style="{ROOT_STYLE}"'
+    return text.replace("<svg", root, 1).rstrip() + "\n"
+
+
+def _own(tag: str, own: str) -> str:
+    tag = re.sub(r"font-family: [^;\"]*", f"font-family: {SVG_FONTS}", tag)
+    return re.sub(r'( id="|="#|url\(#)', rf"\g<1>{own}-", tag)
+
+
+def save_png(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write each figure as ``<name>.png``, made if need be, and return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, figure in figures.items():
+        path = folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('.-') or 'figure'}.png"
+        with style():
+            figure.savefig(path, dpi=200, metadata={"Software": None})
+        paths.append(path)
+    return paths

@@ -1,0 +1,254 @@
+"""What people read of a comparison. Pure: a comparison in, text or JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+from tabulate import tabulate
+
+from harness.analysis.compare import BenchmarkDifference, Comparison, Flip, Side
+from harness.common.schema import Change
+from harness.common.text import one_line
+from harness.reporting.text.numbers import p_value, points
+from harness.reporting.text.runs import result_notes
+from harness.runs.results import Result
+from harness.stats.paired import Difference
+from harness.stats.power import LEVEL, POWER
+
+LISTED = 40
+"""Changes of the set-up that are printed; `--json` has all."""
+
+
+def comparison_text(found: Comparison) -> str:
+    """Return the whole comparison: the verdicts, why they are no stronger, what else changed."""
+    parts = [
+        _heading("A", found.a) + "\n" + _heading("B", found.b),
+        _table(found),
+        "\n".join(_tests(found)),
+        *_section("no evidence is not evidence of no difference:", _sizes(found)),
+        *_section("", _behaviour(found)),
+        *_section("", [*_doubts(found), *found.notes]),
+        "\n".join(_setup(found)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    indent = "  " if title else ""
+    return ["\n".join([*([title] if title else []), *(indent + line for line in lines)])] * bool(
+        lines
+    )
+
+
+def _heading(letter: str, result: Result) -> str:
+    if result.source is not None and result.row is not None:
+        about = f"published: {one_line(result.source.title, limit=100)}"
+    else:
+        about = result.id
+    return f"{letter}  {one_line(result.name)}  {about}"
+
+
+def _table(found: Comparison) -> str:
+    headers = ["benchmark", "A", "A %", "B", "B %", "B - A", "95 % interval", "p", "p Holm", "B is"]
+    rows = [
+        [
+            row.benchmark,
+            _count(row.a),
+            f"{100 * row.a.accuracy:.2f}",
+            _count(row.b),
+            f"{100 * row.b.accuracy:.2f}",
+            *_points(row.difference),
+            p_value(row.difference.p_value),
+            p_value(row.adjusted_p),
+            row.verdict,
+        ]
+        for row in found.rows
+    ]
+    if found.average is not None:
+        average = found.average
+        shares = [f"{100 * average.a:.3f}", "", f"{100 * average.b:.3f}"]
+        p = p_value(average.difference.p_value)
+        rows.append(["average", "", *shares, *_points(average.difference), p, "", average.verdict])
+    align = ("left", *["right"] * 8, "left")
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _count(side: Side) -> str:
+    return f"-/{side.samples}" if side.correct is None else f"{side.correct}/{side.samples}"
+
+
+def _points(found: Difference) -> list[str]:
+    return [points(found.difference), f"[{points(found.low)}, {points(found.high)}]"]
+
+
+def _tests(found: Comparison) -> Iterator[str]:
+    tests = dict.fromkeys(row.difference.test for row in found.rows)
+    how = "paired, problem by problem" if found.paired else "unpaired, from counts"
+    yield (
+        f"{how}: {'; '.join(tests)}; Holm's correction over {len(found.rows)} "
+        f"benchmark{'s' if len(found.rows) > 1 else ''}; percentage points, each interval its "
+        "benchmark's own"
+    )
+    if found.average is not None:
+        average = found.average.difference
+        yield (
+            f"average: the plain mean of the benchmarks; {average.test}; interval: "
+            f"{average.interval_method}"
+        )
+    if any(_excludes_zero(row.difference) and row.verdict == "no evidence" for row in found.rows):
+        yield "an interval can leave out 0 where the exact, corrected test sees no evidence"
+
+
+def _excludes_zero(found: Difference) -> bool:
+    return found.low > 0 or found.high < 0
+
+
+def _sizes(found: Comparison) -> list[str]:
+    """Say what the data could have shown where they show nothing."""
+    lines = [_size(row) for row in found.rows if row.verdict == "no evidence"]
+    average = found.average
+    if average is not None and average.verdict == "no evidence":
+        lines.append(f"average: a true difference of {_size_of(average.detectable)} would show")
+    return lines
+
+
+def _size(row: BenchmarkDifference) -> str:
+    if row.detectable >= 1:
+        return f"{row.benchmark}: {row.a.problems} problems are too few to show any difference"
+    text = (
+        f"{row.benchmark}: {row.a.problems} problems show a true difference of "
+        f"{_size_of(row.detectable)}"
+    )
+    if row.problems_needed is None:
+        return text
+    text += f"; one of {_size_of(abs(row.difference.difference))} takes {row.problems_needed:,}"
+    if row.samples_needed is not None:
+        text += f", or {row.samples_needed:,} samples of each of these"
+    return text
+
+
+def _size_of(share: float) -> str:
+    return f"{100 * share:.1f} points"
+
+
+def _behaviour(found: Comparison) -> list[str]:
+    """Say how the responses changed, where both sides know of theirs."""
+    known = [row for row in found.rows if row.a.at_limit is not None]
+    rows = [
+        [
+            row.benchmark,
+            f"{len(row.fixed)} / {len(row.broken)}",
+            _move(row.a.at_limit, row.b.at_limit, 100, " %"),
+            _move(row.a.no_answer, row.b.no_answer, 100, " %"),
+            _move(row.a.mean_tokens, row.b.mean_tokens, 1, ""),
+        ]
+        for row in known
+        if row.b.at_limit is not None
+    ]
+    if not rows:
+        return []
+    headers = ["benchmark", "fixed / broken", "at token limit", "no answer", "mean tokens"]
+    align = ("left", *["right"] * 4)
+    table = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    return table.splitlines()
+
+
+def _move(a: float | None, b: float | None, scale: float, unit: str) -> str:
+    if a is None or b is None:
+        return ""
+    digits = 1 if unit else 0
+    return f"{scale * a:,.{digits}f} -> {scale * b:,.{digits}f}{unit}"
+
+
+def _setup(found: Comparison) -> Iterator[str]:
+    """Say what differs beside the scores, and first what a difference could be blamed on."""
+    if found.obstacles:
+        yield "NOT MEASURED ALIKE, so that a difference need not be the model's:"
+        yield from (f"  {line}" for line in _changes(found.obstacles))
+    rest = [change for change in found.changes if change not in found.obstacles]
+    if found.a.run is None or found.b.run is None:
+        yield "what is not published (prompt, sampling, grader) may differ too"
+    if rest:
+        yield "what differs between the two:"
+        yield from (f"  {line}" for line in _changes(rest[:LISTED]))
+        if len(rest) > LISTED:
+            yield f"  … and {len(rest) - LISTED} more (--json)"
+    elif not found.obstacles and found.a.run is not None and found.b.run is not None:
+        yield "nothing is known to differ between the two"
+
+
+def _doubts(found: Comparison) -> list[str]:
+    """Say of each side what is said wherever its scores are shown."""
+    sides = (("A", found.a), ("B", found.b))
+    return [f"{letter}: {note}" for letter, result in sides for note in result_notes(result)]
+
+
+def _changes(changes: Sequence[Change]) -> Iterator[str]:
+    for change in changes:
+        yield one_line(str(change), limit=160)
+
+
+def flips_text(found: Comparison, which: Literal["fixed", "broken"], limit: int) -> str:
+    """Return the problems that B gets right and A does not, or the reverse, with both answers."""
+    flips = [flip for row in found.rows for flip in getattr(row, which)]
+    if not flips:
+        return f"no problem is {which}"
+    rows = [_flip_row(flip) for flip in flips[:limit]]
+    headers = ["problem", "A", "A's answer", "B", "B's answer"]
+    table = tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+    more = f"\n… and {len(flips) - limit} more (--rows)" if len(flips) > limit else ""
+    return f"{len(flips)} problems {which}:\n{table}{more}"
+
+
+def _flip_row(flip: Flip) -> list[str]:
+    return [
+        one_line(flip.problem_id),
+        f"{flip.before:.2g}",
+        one_line(flip.answer_a, limit=36) or "-",
+        f"{flip.after:.2g}",
+        one_line(flip.answer_b, limit=36) or "-",
+    ]
+
+
+def comparison_fields(found: Comparison) -> dict[str, Any]:
+    """Return the comparison for JSON; shares and differences are fractions."""
+    return {
+        "a": _result_fields(found.a),
+        "b": _result_fields(found.b),
+        "paired": found.paired,
+        "level": LEVEL,
+        "correction": "Holm, over the benchmarks",
+        "power": POWER,
+        "benchmarks": [_row_fields(row) for row in found.rows],
+        "average": None if found.average is None else asdict(found.average),
+        "obstacles": [change._asdict() for change in found.obstacles],
+        "changes": [change._asdict() for change in found.changes],
+        "notes": [*_doubts(found), *found.notes],
+    }
+
+
+def _row_fields(row: BenchmarkDifference) -> dict[str, Any]:
+    fields = {key: getattr(row, key) for key in row.__dataclass_fields__}
+    return {
+        **fields,
+        "a": _side_fields(row.a),
+        "b": _side_fields(row.b),
+        "difference": asdict(row.difference),
+        "fixed": [asdict(flip) for flip in row.fixed],
+        "broken": [asdict(flip) for flip in row.broken],
+    }
+
+
+def _side_fields(side: Side) -> dict[str, Any]:
+    return asdict(side)
+
+
+def _result_fields(result: Result) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "id": result.id,
+        "source": None if result.source is None else result.source.title,
+        "average": result.average,
+    }

@@ -1,0 +1,150 @@
+"""What runs took, as people read it. Pure: costs in, text out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.common.text import one_line, time_taken
+from harness.reporting.text.layout import Format, csv_table, shown_table
+from harness.runs.cost import Cost, cost_of, money
+from harness.runs.record import Run
+from harness.runs.results import Result
+
+UNKNOWN = "-"
+MEANINGS = {
+    "drawn": "samples that the run drew itself",
+    "tokens/s": "response tokens by the time of generate",
+    "busy %": "generate without handle, as a part of wall",
+    "wall": "prepare, start, generate and finish",
+    "handle": "of generate, storing and grading in the run's own process",
+}
+
+
+def cost_facts(cost: Cost) -> Iterator[tuple[str, str]]:
+    """Yield what is known of a cost, and what has to be said of it, under a word each."""
+    known = {name: text for name, text in _texts(cost).items() if text != UNKNOWN}
+    counts = ("prompt tokens", "response tokens", "tokens/s")
+    spent = [f"{known['drawn']} samples drawn"] if "drawn" in known else []
+    spent += [f"{known[name]} {name}" for name in counts if name in known]
+    if cost.events:
+        spent.append(known["events"])
+    if "money" in known:
+        spent.append(f"{known['money']} by the prices given")
+    if spent:
+        yield "cost", ", ".join(spent)
+    if "wall" in known:
+        parts = ("prepare", "start", "generate", "finish")
+        phases = ", ".join(f"{name} {known[name]}" for name in parts if name in known)
+        busy = f"; engine busy {known['busy %']} %" if "busy %" in known else ""
+        yield "time", f"{known['wall']}: {phases}{busy}"
+    if cost.notes:
+        yield "of the cost", "; ".join(cost.notes)
+
+
+def cost_block(cost: Cost) -> str:
+    """Return everything that is known of one run's cost, a line each."""
+    if cost.wall_seconds is None:
+        return "\n".join([f"cost {UNKNOWN}", *cost.notes])
+    rows = [(name, text, MEANINGS.get(name, "")) for name, text in _texts(cost).items()]
+    table = tabulate(
+        rows, ["cost", "", ""], tablefmt="simple", disable_numparse=True,
+        colalign=("left", "right", "left"),
+    )  # fmt: skip
+    return "\n".join([*map(str.rstrip, table.splitlines()), *cost.notes])
+
+
+def cost_table(results: Sequence[Result], form: Format) -> str:
+    """Return what stored runs took, one row a run; published results state no cost.
+
+    What is marked ``≥`` is of a part of the run, and a footnote says of which.
+    """
+    runs = [result.run for result in results if result.run is not None]
+    costs = [cost_of(run) for run in runs]
+    if form == "json":
+        rows = [_fields(run, cost) for run, cost in zip(runs, costs, strict=True)]
+        return json.dumps(rows, ensure_ascii=False, indent=2)
+    if form == "csv":
+        return csv_table([_flat(run, cost) for run, cost in zip(runs, costs, strict=True)])
+    numbers: dict[str, int] = {}
+    for note in (note for cost in costs for note in cost.notes):
+        numbers.setdefault(note, len(numbers) + 1)
+    shown = [
+        {
+            "name": one_line(run.name) + "".join(f" [{numbers[note]}]" for note in cost.notes),
+            **_texts(cost),
+            "run": run.id,
+        }
+        for run, cost in zip(runs, costs, strict=True)
+    ]
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
+    notes = [meanings, *(f"[{number}] {note}" for note, number in numbers.items())]
+    return shown_table(_without_unpriced(shown), notes, form)
+
+
+def _without_unpriced(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Leave the column of money out where no run has any."""
+    if any(row["money"] != UNKNOWN for row in rows):
+        return rows
+    return [{name: text for name, text in row.items() if name != "money"} for row in rows]
+
+
+def _texts(cost: Cost) -> dict[str, str]:
+    """Return everything that is shown of a cost, by its name in tables."""
+    least = "≥ " if cost.at_least else ""
+
+    def whole(value: float | None) -> str:
+        return UNKNOWN if value is None else f"{least}{value:,.0f}"
+
+    return {
+        "drawn": whole(cost.drawn),
+        "prompt tokens": whole(cost.prompt_tokens),
+        "response tokens": whole(cost.completion_tokens),
+        "tokens/s": _rate(cost.tokens_per_second),
+        "samples/s": _rate(cost.samples_per_second),
+        "busy %": UNKNOWN if cost.engine_busy is None else f"{100 * cost.engine_busy:.1f}",
+        "wall": UNKNOWN if cost.wall_seconds is None else least + time_taken(cost.wall_seconds),
+        **_phases(cost),
+        "money": UNKNOWN if cost.money is None else least + money(cost.money),
+        # Of a part without events nobody knows whether the rest had none.
+        "events": UNKNOWN if cost.at_least and not cost.events else least + _events(cost.events),
+    }
+
+
+def _phases(cost: Cost) -> dict[str, str]:
+    return {
+        name.removeprefix("engine_"): UNKNOWN if seconds is None else time_taken(seconds)
+        for name, seconds in asdict(cost.phases).items()
+    }
+
+
+def _rate(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _events(events: Mapping[str, int] | None) -> str:
+    if events is None:
+        return UNKNOWN
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(events.items())) or "none"
+
+
+def _fields(run: Run, cost: Cost) -> dict[str, Any]:
+    return {"name": run.name, "run": run.id, **asdict(cost)}
+
+
+def _flat(run: Run, cost: Cost) -> dict[str, Any]:
+    """Return the fields as cells: those that hold several values become columns, or a text."""
+    fields = _fields(run, cost)
+    phases = fields.pop("phases")
+    return {
+        **fields,
+        "events": None if cost.events is None else _events(cost.events),
+        "notes": "; ".join(cost.notes),
+        **{f"{name}_seconds": seconds for name, seconds in phases.items()},
+    }

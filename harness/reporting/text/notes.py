@@ -1,0 +1,94 @@
+"""What must be said beside a run's scores."""
+
+from __future__ import annotations
+
+from benchmarks import BENCHMARKS
+from harness.reporting.text.numbers import percent
+from harness.runs.record import Run, Score
+from harness.runs.scores import distrust
+
+
+def score_notes(run: Run) -> list[str]:
+    """Return what has to be said under a run's scores, and first of all why not to trust them."""
+    notes = [*_doubts(run), *_sources(run)]
+    shown = {"correct", "wrong", "truncated", "no answer"}
+    for score in run.scores:
+        rest = [
+            f"{count} {outcome}"
+            for outcome, count in score.outcomes.items()
+            if outcome not in shown
+        ]
+        if rest:
+            notes.append(f"{score.benchmark}: {', '.join(rest)}")
+        if score.samples != score.problems:
+            notes.append(f"{score.benchmark}: {score.problems} problems, {score.samples} samples")
+        notes.extend(_without_errata(score))
+    return notes + [f"{text}: not a full score" for text in _limited(run)]
+
+
+def _doubts(run: Run) -> list[str]:
+    remedies = {
+        "grader": f"grade it again: python -m harness regrade {run.id}",
+        "engine": "draw those again: python -m harness eval --spec RUN.JSON --again "
+        f"--reuse {run.id}",
+    }
+    return [
+        f"NOT TO BE TRUSTED: {reason}; {remedy}"
+        for part, remedy in remedies.items()
+        for reason in distrust(run.scores, part)
+    ]
+
+
+def _sources(run: Run) -> list[str]:
+    """Say where verdicts or samples are not an evaluation's own."""
+    notes = _reward_note(run)
+    if run.regraded_from is not None:
+        notes.append(f"samples of {run.regraded_from}, graded again")
+    if run.saved is not None:
+        notes.append(
+            f"samples read from {run.saved.format} files; how they were drawn is not known"
+        )
+        notes += [f"{text}: not a full score" for text in _missing(run)]
+    return notes
+
+
+def _reward_note(run: Run) -> list[str]:
+    if run.identity.reward is None:
+        return []
+    return [f"verdicts of {run.identity.grader}: not the harness's own score"]
+
+
+def _missing(run: Run) -> list[str]:
+    """Name the benchmarks of which saved files hold only a part."""
+    whole = {} if run.saved is None else run.saved.problems_of
+    return [
+        f"{score.benchmark}: {score.problems} of {whole[score.benchmark]} problems"
+        for score in run.scores
+        if score.problems < whole.get(score.benchmark, 0)
+    ]
+
+
+def _limited(run: Run) -> list[str]:
+    """Name the benchmarks of which a limit left only a part."""
+    limit = run.spec.limit
+    if limit is None:
+        return []
+    # What is not installed here has more problems, for all that is known.
+    rows = {name: BENCHMARKS[name].test.rows for name in run.spec.benchmarks if name in BENCHMARKS}
+    cut = [name for name in run.spec.benchmarks if rows.get(name, limit + 1) > limit]
+    if not cut:
+        return []
+    which = "each benchmark" if len(cut) == len(run.spec.benchmarks) else ", ".join(cut)
+    return [f"only the first {limit} problems of {which}"]
+
+
+def _without_errata(score: Score) -> list[str]:
+    rest = score.without_errata
+    if rest is None:
+        return []
+    doubted = score.problems - rest.problems
+    golds = "1 doubtful gold" if doubted == 1 else f"{doubted} doubtful golds"
+    return [
+        f"{score.benchmark}: without {golds}: {rest.correct}/{rest.samples} = "
+        f"{percent(rest.accuracy)} %"
+    ]

@@ -1,0 +1,150 @@
+"""What `show` prints of one result: a block of text for each question. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from harness.common.text import one_line, printable
+from harness.reporting.text.numbers import interval, percent
+
+if TYPE_CHECKING:
+    from harness.analysis.summary import BenchmarkSummary, GroupAccuracy, Lengths
+    from harness.runs.results import Result
+
+
+def summary_blocks(summaries: Sequence[BenchmarkSummary]) -> Iterator[str]:
+    """Yield what lies behind a run's scores; what does not concern it is left out."""
+    for block in (_outcomes, _lengths, _budgets, _several_samples, _group_names):
+        if text := block(summaries):
+            yield text
+
+
+def group_table(benchmark: str, groups: Iterable[GroupAccuracy]) -> str:
+    """Return a benchmark's accuracy by group."""
+    rows = [
+        [
+            group.value,
+            str(group.problems),
+            f"{group.correct}/{group.samples}",
+            percent(group.accuracy),
+            interval(group.interval),
+        ]
+        for group in groups
+    ]
+    return _table([benchmark, "problems", "correct", "accuracy %", "95 % interval"], rows)
+
+
+def published_blocks(result: Result) -> Iterator[str]:
+    """Yield a published result's scores, and where they stand."""
+    rows = [
+        [
+            score.benchmark,
+            str(score.problems),
+            "" if score.correct is None else f"{score.correct}/{score.samples}",
+            percent(score.accuracy),
+            interval(score.interval),
+        ]
+        for score in result.scores.values()
+    ]
+    if result.average is not None and len(rows) > 1:
+        rows.append(["average", "", "", percent(result.average), ""])
+    headers = ["benchmark", "problems", "correct", "accuracy %", "95 % interval"]
+    yield f"{printable(result.name)}  {printable(result.id)}\n{_table(headers, rows)}"
+    lines = []
+    if result.row is not None:
+        settings = (f"{name} {value}" for name, value in result.row.settings.items())
+        lines += [result.row.model, ", ".join(settings)]
+    if result.source is not None:
+        lines += [result.source.title, result.source.url, result.source.note]
+    yield "\n".join(printable(line) for line in lines if line)
+
+
+def _outcomes(summaries: Sequence[BenchmarkSummary]) -> str:
+    """Count the outcomes; where the limit cut something off, say how much that may matter."""
+    names = dict.fromkeys(name for one in summaries for name in one.outcomes)
+    cut = "truncated" in names
+    bounds = [
+        [f"{percent(one.lowest)} – {percent(one.highest)}"] if cut else [] for one in summaries
+    ]
+    rows = [
+        [one.benchmark, *(str(one.outcomes.get(name, 0)) for name in names), *bound]
+        for one, bound in zip(summaries, bounds, strict=True)
+    ]
+    last = ["accuracy %, truncated wrong – right"] if cut else []
+    return _table(["outcomes", *names, *last], rows)
+
+
+def _lengths(summaries: Sequence[BenchmarkSummary]) -> str:
+    rows = [
+        [
+            one.benchmark,
+            *map(_count, (one.lengths.p10, one.lengths.median, one.lengths.p90)),
+            _count(one.lengths.longest),
+            *map(_median, (one.lengths_correct, one.lengths_wrong)),
+        ]
+        for one in summaries
+        if one.lengths is not None
+    ]
+    headers = [
+        "response tokens", "10 %", "median", "90 %", "longest", "median correct", "not correct",
+    ]  # fmt: skip
+    return _table(headers, rows) if rows else ""
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _median(lengths: Lengths | None) -> str:
+    return "" if lengths is None else _count(lengths.median)
+
+
+def _budgets(summaries: Sequence[BenchmarkSummary]) -> str:
+    counted = [one for one in summaries if one.budgets]
+    if not counted:
+        return ""
+    headers = ["accuracy % within", *(_count(point.tokens) for point in counted[0].budgets)]
+    rows = [[one.benchmark, *(percent(p.accuracy) for p in one.budgets)] for one in counted]
+    note = "tokens; a lower bound: a longer response may state its answer before the limit"
+    return f"{_table(headers, rows)}\n{note}"
+
+
+def _several_samples(summaries: Sequence[BenchmarkSummary]) -> str:
+    """Say what more or fewer samples a problem would give; nothing of benchmarks with one."""
+    several = [one for one in summaries if one.fewest > 1]
+    if not several:
+        return ""
+    ks = sorted({at.k for one in several for at in one.at_k})
+    rows = [row for one in several for row in _at_k(one, ks)]
+    headers = ["several samples", "accuracy % ± error", "", *(f"k={k}" for k in ks)]
+    advice = [f"{one.benchmark}: {one.spread.advice}" for one in several if one.spread is not None]
+    return "\n".join([_table(headers, rows), *map(printable, advice)])
+
+
+def _at_k(one: BenchmarkSummary, ks: Iterable[int]) -> list[list[str]]:
+    passed = {at.k: percent(at.passed) for at in one.at_k}
+    majority = {at.k: percent(at.majority) for at in one.at_k}
+    mean = f"{percent(one.accuracy)} ± {percent(one.standard_error)}"
+    return [
+        [one.benchmark, mean, "pass@k", *(passed.get(k, "") for k in ks)],
+        ["", "", "maj@k", *(majority.get(k, "") for k in ks)],
+    ]
+
+
+def _group_names(summaries: Sequence[BenchmarkSummary]) -> str:
+    parts = [
+        f"{one.benchmark} --by {' or '.join(map(one_line, one.groups))}"
+        for one in summaries
+        if one.groups
+    ]
+    return f"groups: {', '.join(parts)}" if parts else ""
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table with its first column to the left and numbers to the right."""
+    safe = [[one_line(cell) for cell in row] for row in (headers, *rows)]
+    align = ["left", *["right"] * (len(headers) - 1)]
+    return tabulate(safe[1:], safe[0], tablefmt="simple", disable_numparse=True, colalign=align)

@@ -1,0 +1,224 @@
+"""Tables that people read, made of records. Pure: records in, text out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from string import ascii_lowercase
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.analysis.ranking import Group, grouped
+from harness.common.text import one_line
+from harness.reporting.text.layout import Format, csv_table, shown_table
+from harness.reporting.text.notes import _doubts, _limited, _missing, _reward_note, score_notes
+from harness.reporting.text.numbers import interval, percent
+from harness.runs.cost import cost_of
+from harness.runs.record import Run, Score
+from harness.runs.results import Result
+from harness.runs.scores import distrust
+
+
+def score_table(run: Run) -> str:
+    """Return a run's table: one row a benchmark, and the average.
+
+    Outcomes other than those with a column of their own are footnotes, with counts.
+    """
+    headers = [
+        "benchmark", "correct", "accuracy %", "95 % interval", "truncated", "no answer", "tokens",
+    ]  # fmt: skip
+    rows = [_score_row(score) for score in run.scores]
+    if run.average is not None:
+        rows.append(["average", "", percent(run.average.accuracy), interval(run.average.interval)])
+    table = tabulate(
+        rows, headers, tablefmt="simple", disable_numparse=True,
+        colalign=("left", "right", "right", "right", "right", "right", "right"),
+    )  # fmt: skip
+    return "\n".join([table, *score_notes(run)])
+
+
+def _score_row(score: Score) -> list[str]:
+    tokens = score.mean_response_tokens
+    return [
+        score.benchmark,
+        f"{score.correct}/{score.samples}",
+        percent(score.accuracy),
+        interval(score.interval),
+        str(score.outcomes.get("truncated", 0)),
+        str(score.outcomes.get("no answer", 0)),
+        "" if tokens is None else f"{tokens:,.0f}",
+    ]
+
+
+def run_fields(run: Run) -> dict[str, Any]:
+    """Return a run's record for JSON, with whether its scores can be trusted and what it took."""
+    reasons = distrust(run.scores)
+    return {
+        **run.model_dump(mode="json"),
+        "trusted": not reasons,
+        "untrusted": reasons,
+        "cost": asdict(cost_of(run)),
+    }
+
+
+def runs_table(results: Sequence[Result], form: Format) -> str:
+    """Return results side by side: accuracies in per cent, one row a result.
+
+    What was not measured alike is marked, and a footnote says in what it differs; a rank is
+    one among those that were. CSV and JSON have columns for it instead.
+    """
+    groups = grouped(results)
+    benchmarks = list(dict.fromkeys(name for result in results for name in result.scores))
+    if form in ("csv", "json"):
+        rows = [row for n, group in enumerate(groups) for row in _data_rows(group, n, benchmarks)]
+        return csv_table(rows) if form == "csv" else json.dumps(_with_more(rows, groups), indent=2)
+    notes = _Notes(groups)
+    letters = _letters(groups)
+    rows = [
+        row
+        for letter, group in zip(letters, groups, strict=True)
+        for row in _shown_rows(group, letter, benchmarks, notes)
+    ]
+    return shown_table(rows, notes.lines(), form)
+
+
+class _Notes:
+    """Footnotes: each said once, numbered in the order in which they are first needed."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._of_group = {
+            id(group): _group_note(group)
+            for group in groups
+            if group is not groups[0] or group.results[0].source is not None
+        }
+        self._ranked = any(rank is not None for group in groups for rank in group.ranks)
+        self._numbers: dict[str, int] = {}
+
+    def marks(self, group: Group, result: Result) -> str:
+        texts = [*filter(None, [self._of_group.get(id(group))]), *result_notes(result)]
+        numbers = [self._numbers.setdefault(t, len(self._numbers) + 1) for t in texts]
+        return "".join(f" [{number}]" for number in numbers)
+
+    def lines(self) -> list[str]:
+        ranked = [RANK_NOTE] if self._ranked else []
+        return [*ranked, *(f"[{number}] {text}" for text, number in self._numbers.items())]
+
+
+RANK_NOTE = (
+    "rank: one more than the number of rows of the same letter whose average is higher beyond "
+    "chance (5 %, corrected over all pairs); a shared rank means that the data cannot tell, and "
+    "other letters were measured otherwise"
+)
+
+
+def _letters(groups: Sequence[Group]) -> list[str]:
+    """Return what begins the ranks of each group: nothing where there is only one.
+
+    >>> _letters([Group(results=(), ranks=())] * 28)[-2:]
+    ['aa', 'ab']
+    """
+    if len(groups) < 2:
+        return [""] * len(groups)
+    alphabet = ascii_lowercase
+    return [
+        (alphabet[n // 26 - 1] if n >= 26 else "") + alphabet[n % 26] for n in range(len(groups))
+    ]
+
+
+def _group_note(group: Group) -> str:
+    source = group.results[0].source
+    if source is not None:
+        url = f", {source.url}" if source.url else ""
+        return f"published: {source.title}{url}; what it does not state may differ from ours"
+    differs = "; ".join(
+        f"{change.field} {change.b} instead of {change.a}" for change in group.differs
+    )
+    return f"not comparable with the first row: {differs}"
+
+
+def result_notes(result: Result) -> list[str]:
+    """Return what has to be said of one result wherever its average is shown."""
+    run = result.run
+    if run is None:
+        return []
+    return [*_doubts(run), *_missing(run), *_reward_note(run), *_limited(run)]
+
+
+def _shown_rows(
+    group: Group, letter: str, benchmarks: Sequence[str], notes: _Notes
+) -> list[dict[str, str]]:
+    return [
+        {
+            "rank": letter if rank is None else f"{letter}{rank}",
+            "name": one_line(result.name) + notes.marks(group, result),
+            **{name: _percent_of(result, name) for name in benchmarks},
+            "average": "" if result.average is None else f"{100 * result.average:.2f}",
+            "samples": str(sum(score.samples for score in result.scores.values())),
+            "run": result.id,
+        }
+        for result, rank in zip(group.results, group.ranks, strict=True)
+    ]
+
+
+def _percent_of(result: Result, benchmark: str) -> str:
+    score = result.scores.get(benchmark)
+    return "" if score is None else f"{100 * score.accuracy:.2f}"
+
+
+def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": rank,
+            "group": number,
+            "name": result.name,
+            **{
+                name: None if score is None else round(100 * score.accuracy, 6)
+                for name in benchmarks
+                for score in [result.scores.get(name)]
+            },
+            "average": None if result.average is None else round(100 * result.average, 6),
+            "samples": sum(score.samples for score in result.scores.values()),
+            **_set_up(result),
+            "run": result.id,
+            "notes": "; ".join(result_notes(result)),
+        }
+        for result, rank in zip(group.results, group.ranks, strict=True)
+    ]
+
+
+def _with_more(rows: Sequence[dict[str, Any]], groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """Add what a run's row has in JSON alone."""
+    results = [result for group in groups for result in group.results]
+    return [
+        {**row, **({} if result.run is None else _more(result.run))}
+        for row, result in zip(rows, results, strict=True)
+    ]
+
+
+def _more(run: Run) -> dict[str, Any]:
+    reasons = distrust(run.scores)
+    return {
+        "trusted": not reasons,
+        "untrusted": reasons,
+        "regraded_from": run.regraded_from,
+        "without_errata": {
+            score.benchmark: score.without_errata.model_dump()
+            for score in run.scores
+            if score.without_errata is not None
+        },
+    }
+
+
+def _set_up(result: Result) -> dict[str, Any]:
+    """Return how a result was measured; None is what nobody stated."""
+    run, settings = result.run, result.settings
+    return {
+        "tags": "" if run is None else " ".join(run.tags),
+        "prompt": settings.get("prompt.style"),
+        "temperature": settings.get("sampling.temperature"),
+        "max_tokens": settings.get("sampling.max_tokens"),
+        "limit": None if run is None else run.spec.limit,
+        "grader": settings.get("grader"),
+    }

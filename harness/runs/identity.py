@@ -1,0 +1,73 @@
+"""What decides a run's numbers (`Identity`); its hash is the run's fingerprint.
+
+A spec (`harness.runs.spec`) names things: a path, a benchmark. An identity holds the checksums
+of what those names stood for when the run began. The fingerprint is the identity's, so a
+checkpoint that moves keeps its run, and a path that is overwritten does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from harness.common.schema import Frozen
+from harness.runs.spec import PromptSpec, Sampling
+
+
+class BenchmarkIdentity(Frozen):
+    """Which problems were asked."""
+
+    problems: int
+    sum: str
+    """Over the id, question and answer of each problem, in order."""
+    samples: int
+    """A problem."""
+    conventions: str = ""
+    """A sum over what is accepted beside each problem's exact gold."""
+
+
+UNKNOWN_STYLE = "unknown"
+"""The prompt style of a run over saved generations that do not say how they were asked for."""
+
+
+REWARD_GRADER = "reward:"
+"""How the grader of a run begins whose verdicts are a training reward's."""
+
+
+class EngineIdentity(Frozen):
+    """Which code turned prompts into responses."""
+
+    name: str
+    versions: dict[str, str]
+    """Of the packages that compute the responses."""
+    settings: dict[str, Any]
+    """Everything of the engine's spec that can change a response."""
+
+
+class Identity(Frozen):
+    """Everything that decides a run's numbers; its hash is the run's fingerprint."""
+
+    model: dict[str, str]
+    """File name to sha256: weights, configuration, tokenizer, template, code."""
+    benchmarks: dict[str, BenchmarkIdentity]
+    prompt: PromptSpec
+    prompts_sum: str
+    """Over the token ids (or text) of every rendered prompt, in order."""
+    stop_token_ids: tuple[int, ...]
+    sampling: Sampling
+    engine: EngineIdentity
+    grader: str
+
+    @property
+    def reward(self) -> str | None:
+        """The training reward whose verdicts the run has; None where they are the grader's."""
+        if not self.grader.startswith(REWARD_GRADER):
+            return None
+        return self.grader.removeprefix(REWARD_GRADER).rpartition("+")[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256, in hex, of the identity's canonical JSON."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()

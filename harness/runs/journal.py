@@ -1,0 +1,184 @@
+"""A run's journal: one line a finished sample, appended as it finishes, read again by its key.
+
+Responses stay on the disk. In memory there is only where each line begins, eight bytes a
+sample, so that a million samples weigh no more than a thousand.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from harness.runs.sample import Sample, SampleKey
+
+MOST_SAMPLES = 1_000_000
+"""Of one problem; a greater number in a file is no sample's."""
+_NOWHERE = -1
+
+
+class Places(Mapping[SampleKey, int]):
+    """Where in a file of lines each sample begins, in bytes."""
+
+    def __init__(self) -> None:
+        self._of_problem: dict[str, array[int]] = {}
+        self._count = 0
+
+    def put(self, problem_id: str, index: int, place: int) -> bool:
+        """Note where a sample begins; say whether it is the first of its key.
+
+        Raises:
+            ValueError: the index is none that a sample has.
+        """
+        if not 0 <= index < MOST_SAMPLES:
+            raise ValueError(f"sample number {index} of {problem_id}")
+        places = self._of_problem.get(problem_id)
+        if places is None:
+            places = self._of_problem[problem_id] = array("q")
+        if index == len(places):  # as most often: samples come in order
+            places.append(place)
+            self._count += 1
+            return True
+        if index > len(places):
+            places.extend([_NOWHERE] * (index + 1 - len(places)))
+        first = places[index] == _NOWHERE
+        places[index] = place
+        self._count += first
+        return first
+
+    def __getitem__(self, key: SampleKey) -> int:
+        places = self._of_problem.get(key.problem_id, ())
+        place = places[key.index] if key.index < len(places) else _NOWHERE
+        if place == _NOWHERE:
+            raise KeyError(key)
+        return place
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, SampleKey):
+            return False
+        places = self._of_problem.get(key.problem_id, ())
+        return key.index < len(places) and places[key.index] != _NOWHERE
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        for problem_id, places in self._of_problem.items():
+            for index, place in enumerate(places):
+                if place != _NOWHERE:
+                    yield SampleKey(problem_id, index)
+
+    def __len__(self) -> int:
+        return self._count
+
+
+class Journal(Mapping[SampleKey, Sample]):
+    """The samples in one file. A later line of the same key replaces the earlier one."""
+
+    def __init__(self, path: Path) -> None:
+        """Read where the samples are; a torn last line is cut off, to be drawn again."""
+        self.path = path
+        self._places, self.torn, self._end = _index(path)
+        if self.torn:  # the next sample must not continue a torn last line
+            os.truncate(path, self._end)
+        self._written: int | None = None
+        self._reader: IO[bytes] | None = None
+
+    @property
+    def end(self) -> int:
+        """Where the next sample will begin, in bytes."""
+        return self._end
+
+    def append(self, sample: Sample) -> None:
+        """Write one finished sample; from here on it survives a kill of this process.
+
+        Raises:
+            OSError: it could not be written; the earlier ones are intact.
+        """
+        if self._written is None:
+            self._written = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        line = sample.to_json() + b"\n"
+        try:
+            _write_all(self._written, line)
+        except OSError:
+            with suppress(OSError):  # half a line would only be passed over
+                os.ftruncate(self._written, self._end)
+            raise
+        self._places.put(sample.problem_id, sample.index, self._end)
+        self._end += len(line)
+
+    def close(self) -> None:
+        """Flush what was written to the disk."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        if self._written is not None:
+            written, self._written = self._written, None
+            try:
+                os.fsync(written)
+            finally:
+                os.close(written)
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        place = self._places[key]
+        if self._reader is None:
+            self._reader = self.path.open("rb")
+        self._reader.seek(place)
+        return Sample.from_json(self._reader.readline())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def read_journal(path: Path, *, failed: bool = False) -> Iterator[Sample]:
+    """Yield the samples of a journal, which another process may be writing, line by line.
+
+    A line that is no sample is passed over, and so is what the engine failed on, unless
+    ``failed`` asks for these samples too.
+    """
+    for _, sample in _lines(path):
+        if sample is not None and (failed or sample.finish_reason != "error"):
+            yield sample
+
+
+def _index(path: Path) -> tuple[Places, int, int]:
+    """Return where the samples begin, how many lines are none, and where the last whole line ends.
+
+    What the engine failed on is owed again, and has no place.
+    """
+    places, torn, end = Places(), 0, 0
+    for line, sample in _lines(path):
+        begin, end = end, end + (len(line) if line.endswith(b"\n") else 0)
+        try:
+            if sample is None:
+                torn += 1
+            elif sample.finish_reason != "error":
+                places.put(sample.problem_id, sample.index, begin)
+        except ValueError:
+            torn += 1
+    return places, torn, end
+
+
+def _lines(path: Path) -> Iterator[tuple[bytes, Sample | None]]:
+    """Yield each line with its sample; None where it holds none, as a torn last line does."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield line, Sample.from_json(line) if line.endswith(b"\n") else None
+            except ValueError:
+                yield line, None
+
+
+def _write_all(file: int, content: bytes) -> None:
+    """Write every byte: a disk that fills up takes a part before it says so."""
+    written = os.write(file, content)
+    while written < len(content):
+        written += os.write(file, content[written:])

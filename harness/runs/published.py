@@ -1,0 +1,148 @@
+"""Results that others published, as data: `results/published/*.json`, one file a source.
+
+    {"schema_version": 1, "title": "…", "url": "https://…",
+     "results": [{"name": "their-model", "model": "…", "settings": {"temperature": 0.6},
+                  "scores": {"math500": {"problems": 500, "accuracy": "84.2"},
+                             "aime24": {"problems": 30, "samples": 1920, "accuracy": "21.7"}}}]}
+
+A percentage is kept as it was printed, since how many digits it has says how far it can be
+trusted; a count of right answers beside it has to agree with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from benchmarks import UserError
+from harness.common.schema import Frozen, read_value
+
+PUBLISHED = "published"
+"""The folder beside `runs` in which the files lie."""
+
+
+class PublishedScore(Frozen):
+    """One benchmark's score, as a count, as a printed percentage, or both."""
+
+    problems: Annotated[int, Field(ge=1)]
+    samples: Annotated[int, Field(ge=1)] = 0
+    """Of all problems together; as many as problems unless said otherwise."""
+    correct: Annotated[int, Field(ge=0)] | None = None
+    """Samples."""
+    accuracy: str | None = None
+    """In per cent, as printed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_sample_unless_said(cls, fields: Any) -> Any:
+        if isinstance(fields, Mapping) and "samples" not in fields:
+            return {**fields, "samples": fields.get("problems")}
+        return fields
+
+    @field_validator("accuracy")
+    @classmethod
+    def _is_a_percentage(cls, printed: str | None) -> str | None:
+        if printed is not None and not 0 <= _decimal(printed) <= 100:
+            raise ValueError(f"'{printed}' is no percentage")
+        return printed
+
+    @model_validator(mode="after")
+    def _count_and_percentage_agree(self) -> PublishedScore:
+        if self.samples % self.problems:
+            raise ValueError(f"{self.samples} samples are not the same number for each problem")
+        if self.correct is not None:
+            if self.correct > self.samples:
+                raise ValueError(f"{self.correct} of {self.samples} samples cannot be correct")
+            require_agreement(self.accuracy, 100 * self.correct / self.samples)
+        elif self.accuracy is None:
+            raise ValueError("neither 'correct' nor 'accuracy' is given")
+        return self
+
+    @property
+    def share(self) -> float:
+        """The accuracy as a fraction, from the count where there is one."""
+        if self.correct is not None:
+            return self.correct / self.samples
+        return float(_decimal(self.accuracy or "0")) / 100
+
+
+class PublishedResult(Frozen):
+    """One model's scores. A setting that the source does not state is left out."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """By which `diff` and `table` know it."""
+    model: str = ""
+    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """What the source says of how it was measured: prompt, temperature, max_tokens, …"""
+    scores: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]+$")], PublishedScore]
+    """By benchmark."""
+    average: str | None = None
+    """As printed, in per cent; the plain mean of the scores."""
+
+    @model_validator(mode="after")
+    def _average_is_of_the_scores(self) -> PublishedResult:
+        if not self.scores:
+            raise ValueError(f"{self.name} has no scores")
+        # Of the percentages as printed: an average of many digits is one of rounded parts.
+        percents = [float(score.accuracy or 100 * score.share) for score in self.scores.values()]
+        require_agreement(self.average, sum(percents) / len(percents))
+        return self
+
+
+class Published(Frozen):
+    """One source and the results it states."""
+
+    schema_version: Literal[1] = 1
+    title: str
+    url: str = ""
+    note: str = ""
+    """What a reader has to know, such as how counts were had."""
+    results: tuple[PublishedResult, ...]
+
+
+def require_agreement(printed: str | None, percent: float) -> None:
+    """Raise ValueError if a printed percentage is not ``percent``, rounded or cut.
+
+    >>> require_agreement("4.77941", 100 * 13 / 272)
+    """
+    if printed is None:
+        return
+    unit = 10.0 ** min(0, int(_decimal(printed).as_tuple().exponent))
+    if abs(float(printed) - percent) > unit * (1 + 1e-9):
+        raise ValueError(f"{printed} is printed, and what it is made of gives {percent:.6g}")
+
+
+def _decimal(printed: str) -> Decimal:
+    try:
+        value = Decimal(printed)
+    except InvalidOperation:
+        raise ValueError(f"'{printed}' is no number") from None
+    if not value.is_finite():
+        raise ValueError(f"'{printed}' is no number")
+    return value
+
+
+def read_published(results: Path) -> list[tuple[Path, Published]]:
+    """Return every published source under a results folder, by file name.
+
+    Raises:
+        UserError: a file is not of this form, or two results have the same name.
+    """
+    found = [
+        (path, read_value(path, Published, "published result"))
+        for path in sorted((results / PUBLISHED).glob("*.json"))
+    ]
+    owners: dict[str, Path] = {}
+    for path, source in found:
+        for result in source.results:
+            if result.name in owners:
+                raise UserError(
+                    f"two published results are called '{result.name}', "
+                    f"in {owners[result.name]} and in {path}; rename one"
+                )
+            owners[result.name] = path
+    return found

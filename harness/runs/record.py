@@ -1,0 +1,192 @@
+"""What a run writes down of itself: `run.json`, with its schema's version."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from benchmarks import UserError
+from harness.common.schema import Frozen, first_problem
+from harness.runs.identity import Identity
+from harness.runs.spec import EvalSpec
+from harness.stats.intervals import Interval
+
+SCHEMA_VERSION: Literal[2] = 2
+
+
+class WithoutErrata(Frozen):
+    """A benchmark's accuracy over the problems whose published answer nobody doubts."""
+
+    problems: int
+    samples: int
+    correct: int
+    """Samples."""
+    accuracy: float
+
+
+class Score(Frozen):
+    """Accuracy of one benchmark. The outcomes sum to the number of samples."""
+
+    benchmark: str
+    problems: int
+    samples: int
+    correct: int
+    """Samples."""
+    accuracy: float
+    """Mean over problems of the share of their samples that are correct."""
+    interval: Interval
+    interval_method: str
+    outcomes: dict[str, int]
+    at_limit: int
+    """Samples that the token limit ended, whatever became of them."""
+    mean_response_tokens: float | None
+    """None where the engine counts none."""
+    without_errata: WithoutErrata | None = None
+    """None where no doubtful gold was asked; never part of ``accuracy``."""
+
+
+class Average(Frozen):
+    """The plain mean of the benchmarks' accuracies."""
+
+    accuracy: float
+    interval: Interval
+    interval_method: str
+
+
+class Phases(Frozen):
+    """Wall time in seconds, summed over a run's attempts; one that was killed leaves none."""
+
+    prepare: float = 0.0
+    """Reading problems, summing weights, rendering prompts."""
+    engine_start: float = 0.0
+    generate: float = 0.0
+    """From the first request to the last response."""
+    handle: float = 0.0
+    """Of ``generate``: storing and grading what the engine returned."""
+    finish: float = 0.0
+    """The last verdicts, the scores, the final files."""
+
+    def plus(self, other: Phases) -> Phases:
+        """Return both added, phase by phase."""
+        pairs = {name: getattr(self, name) + getattr(other, name) for name in Phases.model_fields}
+        return Phases(**pairs)
+
+
+class Usage(Frozen):
+    """What drawing took, summed over a run's attempts as `Phases` are."""
+
+    samples: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Where the engine counts tokens."""
+    events: dict[str, int] = Field(default_factory=dict)
+    """What else the engine counted: retries, restarts, …"""
+
+    def plus(self, other: Usage) -> Usage:
+        """Return both added."""
+        return Usage(
+            samples=self.samples + other.samples,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            events=dict(Counter(self.events) + Counter(other.events)),
+        )
+
+
+class SavedSource(Frozen):
+    """Which files a run's samples were read from, and how much of them it holds.
+
+    What such files do not say is unknown: prompt, sampling and engine of the run's spec
+    are placeholders then, and the engine is called ``saved:<format>``.
+    """
+
+    format: str
+    files: dict[str, str]
+    """Name to sha256."""
+    responses: int
+    """How many the files hold; those that the run lacks are counted below."""
+    unmatched: int
+    """Of no problem that is known here."""
+    unreadable: int
+    """Rows that are none of this format."""
+    problems_of: dict[str, int]
+    """Benchmark to how many problems it has, whether or not the files have them."""
+
+
+class Run(Frozen):
+    """One evaluation of one model, as `run.json` holds it."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    id: str
+    """UTC time and the first eight digits of the fingerprint; the folder's name."""
+    name: str
+    """The version's name that a person gave, or the model's."""
+    tags: tuple[str, ...] = ()
+    """Words that a person gave, to find and to group runs by."""
+    status: Literal["incomplete", "complete"] = "incomplete"
+    fingerprint: str
+    identity: Identity
+    spec: EvalSpec
+    created: datetime
+    finished: datetime | None = None
+    harness_version: str
+    packages: dict[str, str]
+    """Installed versions of what computes responses, verdicts and files."""
+    hardware: dict[str, Any]
+    reused: dict[str, int] = Field(default_factory=dict)
+    """Run id to how many of its samples this run adopted instead of drawing them."""
+    regraded_from: str | None = None
+    """The id of the run whose samples these are, if they were only graded again."""
+    saved: SavedSource | None = None
+    """Set if the samples were read from saved generations instead of being drawn."""
+    phases: Phases = Field(default_factory=Phases)
+    usage: Usage = Field(default_factory=Usage)
+    scores: tuple[Score, ...] = ()
+    average: Average | None = None
+    verdicts_sum: str | None = None
+    """The sha256 of the file of verdicts that the scores were taken from; None in a record
+    from before that file was kept."""
+
+    def to_json(self) -> str:
+        """Return the record as indented JSON, nulls kept."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def _from_1(fields: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 adds tags and the sum of the verdicts; a run of before has neither."""
+    return {**fields, "schema_version": 2, "tags": [], "verdicts_sum": None}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+"""By the version that each takes to the next; none is ever removed."""
+
+
+def migrated(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of any past version as one of today's."""
+    while (step := MIGRATIONS.get(fields["schema_version"])) is not None:
+        fields = step(fields)
+    return fields
+
+
+def read_run(path: Path) -> Run:
+    """Read a `run.json`; raise UserError if it is not one that this version understands."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a run: {error}") from error
+    version = fields.get("schema_version") if isinstance(fields, dict) else None
+    if version != SCHEMA_VERSION and version not in MIGRATIONS:
+        known = ", ".join(map(str, [*MIGRATIONS, SCHEMA_VERSION]))
+        raise UserError(
+            f"{path} has schema version {version}; this harness reads {known}: "
+            "use the harness that wrote it, or a newer one"
+        )
+    try:
+        return Run.model_validate(migrated(fields))
+    except ValidationError as error:
+        raise UserError(f"{path} is not a run: {first_problem(error)}") from error

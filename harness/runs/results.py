@@ -1,0 +1,226 @@
+"""What can be compared: a stored run, or a row that somebody published.
+
+Both have scores; a run has its verdicts besides, if it was stored with them, and says how it
+was made. What is not stated is unknown, and never taken for equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import UserError
+from benchmarks.registry import suggest
+from harness.models.lineage import Lineage, read_lineage
+from harness.runs.catalogue import list_runs, search
+from harness.runs.file_names import RECORD
+from harness.runs.identity import UNKNOWN_STYLE
+from harness.runs.published import Published, PublishedResult, read_published
+from harness.runs.record import Run, read_run
+from harness.runs.verdicts import VERDICTS, ProblemVerdicts, read_verdicts
+from harness.stats.intervals import Interval, wilson
+
+if TYPE_CHECKING:
+    from harness.runs.record import Score
+
+PUBLISHED_ID = "published:"
+"""How a published row's id begins; its name follows. So it is found though a run has that name."""
+
+Settings = Mapping[str, str]
+"""Name of a setting to its value as text; one that is not known is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultScore:
+    """The score of one benchmark, of a run or of a published row."""
+
+    benchmark: str
+    problems: int
+    samples: int
+    correct: int | None
+    """Samples; None where only a percentage was published."""
+    accuracy: float
+    interval: Interval
+    outcomes: Mapping[str, int] | None = None
+    """None where nothing but right and wrong was published."""
+    mean_tokens: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A stored run or a published row."""
+
+    name: str
+    id: str
+    """The run's, or ``published:`` and the row's name."""
+    scores: Mapping[str, ResultScore]
+    """By benchmark."""
+    path: Path | None = None
+    """The run's folder."""
+    run: Run | None = None
+    source: Published | None = None
+    row: PublishedResult | None = None
+
+    @property
+    def average(self) -> float | None:
+        """The plain mean of the benchmarks' accuracies."""
+        return fmean(s.accuracy for s in self.scores.values()) if self.scores else None
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, list[ProblemVerdicts]] | None:
+        """The verdicts by benchmark; None where only counts exist.
+
+        Raises:
+            UserError: the file of verdicts is not the one that the scores were taken from.
+        """
+        rows = None if self.path is None else read_verdicts(self.path)
+        if rows is None or self.run is None or self.path is None:
+            return None
+        _require_sum(self.path / VERDICTS, self.run.verdicts_sum)
+        by_benchmark: dict[str, list[ProblemVerdicts]] = {name: [] for name in self.scores}
+        for row in rows:
+            by_benchmark.setdefault(row.benchmark, []).append(row)
+        for name, score in self.scores.items():
+            counted = sum(row.correct for row in by_benchmark[name])
+            if counted != score.correct:
+                raise UserError(
+                    f"{self.path}: the record says {score.correct} correct of {name} and the "
+                    f"verdicts {counted}; one was edited: take both from where they were copied"
+                )
+        return by_benchmark
+
+    @cached_property
+    def lineage(self) -> Lineage | None:
+        """How the run's checkpoint was trained, if that is known."""
+        return None if self.path is None else read_lineage(self.path)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What two results have to share if their difference is to be the model's.
+
+        Neither the seed nor the number of samples is among them: they change how well an
+        accuracy is known, and not what it is an estimate of.
+        """
+        if self.row is not None:
+            return {name: _text(value) for name, value in self.row.settings.items()}
+        if self.run is None:
+            return {}
+        settings = {"grader": self.run.identity.grader}
+        for name, identity in self.run.identity.benchmarks.items():
+            settings[f"benchmarks.{name}.conventions"] = identity.conventions
+        # Saved generations do not say how they were drawn; their spec holds placeholders.
+        if self.run.saved is None or self.run.spec.prompt.style != UNKNOWN_STYLE:
+            settings |= _flat("prompt", self.run.spec.prompt.model_dump(mode="json"))
+        if self.run.saved is None:
+            sampling = self.run.spec.sampling.model_dump(
+                mode="json", exclude={"seed", "n", "n_by_benchmark"}
+            )
+            settings |= _flat("sampling", sampling)
+        return settings
+
+
+def _flat(prefix: str, fields: Mapping[str, Any]) -> dict[str, str]:
+    return {f"{prefix}.{name}": _text(value) for name, value in fields.items()}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def of_run(path: Path, run: Run) -> Result:
+    """Return the result of a stored run."""
+    scores = {score.benchmark: _of_score(score) for score in run.scores}
+    return Result(name=run.name, id=run.id, scores=scores, path=path, run=run)
+
+
+def _of_score(score: Score) -> ResultScore:
+    return ResultScore(
+        benchmark=score.benchmark,
+        problems=score.problems,
+        samples=score.samples,
+        correct=score.correct,
+        accuracy=score.accuracy,
+        interval=score.interval,
+        outcomes=score.outcomes,
+        mean_tokens=score.mean_response_tokens,
+    )
+
+
+def of_published(source: Published, row: PublishedResult) -> Result:
+    """Return the result of a published row.
+
+    How the samples of a problem cluster was not published, so an interval counts problems.
+    """
+    scores = {
+        name: ResultScore(
+            benchmark=name,
+            problems=score.problems,
+            samples=score.samples,
+            correct=score.correct,
+            accuracy=score.share,
+            interval=wilson(score.share * score.problems, score.problems),
+        )
+        for name, score in row.scores.items()
+    }
+    return Result(
+        name=row.name, id=f"{PUBLISHED_ID}{row.name}", scores=scores, source=source, row=row
+    )
+
+
+def list_results(results: Path) -> list[Result]:
+    """Return every complete run under a results folder, oldest first, then what is published."""
+    runs = [of_run(*pair) for pair in list_runs(results / "runs") if pair[1].status == "complete"]
+    return [*runs, *_published(results)]
+
+
+def _published(results: Path) -> list[Result]:
+    sources = read_published(results)
+    return [of_published(source, row) for _, source in sources for row in source.results]
+
+
+def find_result(results: Path, asked: str) -> Result:
+    """Find a run by its folder, name, tag or id, or a published row by its name.
+
+    Raises:
+        UserError: nothing matches, several do, or the run is not complete.
+    """
+    folder = Path(asked)
+    if (folder / RECORD).is_file():
+        return of_run(folder, _complete(read_run(folder / RECORD)))
+    published = {result.name: result for result in _published(results)}
+    runs = list_runs(results / "runs")
+    # An attempt that is still under way does not hide the complete run of its name.
+    complete = [pair for pair in runs if pair[1].status == "complete"]
+    found = search(complete, asked)
+    row = asked.removeprefix(PUBLISHED_ID)
+    if row in published and (found is None or row != asked):
+        return published[row]
+    found = found or search(runs, asked)
+    if found is None:
+        names = [*(run.name for _, run in runs), *published]
+        raise UserError(suggest(f"run or published result under {results}", asked, names))
+    return of_run(found[0], _complete(found[1]))
+
+
+def _complete(run: Run) -> Run:
+    if run.status != "complete":
+        raise UserError(
+            f"{run.name} ({run.id}) is not complete: finish it with the command that began it"
+        )
+    return run
+
+
+def _require_sum(path: Path, expected: str | None) -> None:
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise UserError(
+            f"{path} is not the file that the run's scores were taken from: its sum is "
+            f"{found[:12]}… and the record says {(expected or 'none')[:12]}…; take the file from "
+            "where it was copied, or grade the samples again: python -m harness regrade"
+        )

@@ -1,0 +1,108 @@
+"""A run's table of samples and verdicts (`samples.parquet`), written and read in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks import UserError
+from harness.runs.file_names import JOURNAL, PARQUET, RECORD
+from harness.runs.graded import Graded
+from harness.runs.journal import read_journal
+from harness.runs.sample import Sample, SampleKey
+
+_TABLED = (
+    "problem_id", "index", "response", "finish_reason", "seed",
+    "prompt_tokens", "completion_tokens", "error",
+)  # fmt: skip
+
+
+_COLUMNS = {
+    "benchmark": "string", "problem_id": "string", "index": "int64", "gold": "string",
+    "outcome": "string", "extracted": "string", "extraction": "string", "rule": "string",
+    "finish_reason": "string", "prompt_tokens": "int64", "completion_tokens": "int64",
+    "seed": "int64", "response": "large_string", "error": "string",
+}  # fmt: skip
+"""Of the table: names and Arrow types."""
+
+
+def finished_samples(path: Path) -> dict[SampleKey, Sample]:
+    """Return every sample of a complete run, those on which the engine failed included.
+
+    They are in the journal, or, where a run was handed on without it, in the table.
+
+    Raises:
+        UserError: neither file is there.
+    """
+    if not (path / JOURNAL).is_file() and not (path / PARQUET).is_file():
+        raise UserError(
+            f"{path} has no samples any more (neither {JOURNAL} nor {PARQUET}), "
+            "so there is nothing to grade; draw them again: python -m harness eval --spec "
+            f"{path / RECORD} --again"
+        )
+    tabled = {row.key: row for row in map(_tabled, read_parquet(path))}
+    journaled = {sample.key: sample for sample in read_journal(path / JOURNAL, failed=True)}
+    return {**tabled, **journaled}
+
+
+def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a run's table of samples and verdicts; none if it is not there."""
+    import pyarrow.parquet as pq
+
+    if (path / PARQUET).is_file():
+        try:
+            with pq.ParquetFile(path / PARQUET) as file:
+                for batch in file.iter_batches(batch_size=512):
+                    yield from batch.to_pylist()
+        except (OSError, ValueError) as error:  # pyarrow says either of a file that is torn
+            raise UserError(
+                f"{path / PARQUET} cannot be read ({error}); take it from where it was copied, or "
+                "draw the samples again: python -m harness eval --spec "
+                f"{path / RECORD} --again"
+            ) from error
+
+
+def _tabled(row: dict[str, Any]) -> Sample:
+    # The table does not say which prompt was answered.
+    return Sample(prompt_sum="", **{name: row[name] for name in _TABLED})
+
+
+def _parquet_schema() -> Any:
+    import pyarrow as pa
+
+    return pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()])
+
+
+BATCH = 4096
+"""Rows of a run's table that are in memory at once."""
+
+
+def table_batches(rows: Iterable[tuple[str, Graded]]) -> Iterator[dict[str, list[object]]]:
+    """Yield the columns of `samples.parquet`, some rows at a time; each row has its benchmark."""
+    rows = iter(rows)
+    while batch := list(islice(rows, BATCH)):
+        yield _columns(batch)
+
+
+def _columns(rows: list[tuple[str, Graded]]) -> dict[str, list[object]]:
+    problems = [graded.problem for _, graded in rows]
+    samples = [graded.sample for _, graded in rows]
+    verdicts = [graded.verdict for _, graded in rows]
+    return {
+        "benchmark": [benchmark for benchmark, _ in rows],
+        "problem_id": [problem.id for problem in problems],
+        "index": [sample.index for sample in samples],
+        "gold": [problem.answer for problem in problems],
+        "outcome": [verdict.outcome.value for verdict in verdicts],
+        "extracted": [verdict.extracted for verdict in verdicts],
+        "extraction": [verdict.extraction for verdict in verdicts],
+        "rule": [verdict.rule for verdict in verdicts],
+        "finish_reason": [sample.finish_reason for sample in samples],
+        "prompt_tokens": [sample.prompt_tokens for sample in samples],
+        "completion_tokens": [sample.completion_tokens for sample in samples],
+        "seed": [sample.seed for sample in samples],
+        "response": [sample.response for sample in samples],
+        "error": [sample.error for sample in samples],
+    }

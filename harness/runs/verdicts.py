@@ -1,0 +1,141 @@
+"""A run's verdicts, one row a problem: what is compared, and small enough for git.
+
+    {"schema_version": 1}
+    {"benchmark": "gsm8k", "problem_id": "gsm8k/7", "sum": "1f0c…", "outcomes": ["correct"], …}
+
+The responses stay in the run's table of samples; everything that `diff`, `table`
+and `show` count stands here, so a run can be handed on, and compared, without them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field, ValidationError, model_validator
+
+from benchmarks import UserError
+from harness.common.schema import Frozen, first_problem
+
+if TYPE_CHECKING:
+    from harness.runs.graded import Graded
+
+VERDICTS = "verdicts.jsonl"
+SCHEMA_VERSION = 1
+LONGEST_ANSWER = 200
+"""Characters of an answer that are kept: a model may box a whole essay."""
+
+
+class ProblemVerdicts(Frozen):
+    """One problem and what became of each of its samples; the lists run in parallel."""
+
+    benchmark: str
+    problem_id: str
+    sum: str
+    """Twelve digits of a sha256 over question and gold: whether two runs asked the same."""
+    groups: dict[str, str] = Field(default_factory=dict)
+    """What the benchmark counts accuracy by: subject, level, …"""
+    indices: tuple[int, ...]
+    """Which sample of the problem each is."""
+    outcomes: tuple[str, ...]
+    answers: tuple[str | None, ...]
+    """As extracted, cut to `LONGEST_ANSWER` characters."""
+    classes: tuple[int | None, ...]
+    """Equal numbers for equal answers, 0 for the correct one; None where there is no answer."""
+    tokens: tuple[int | None, ...]
+    """Of each response; None where the engine counts none."""
+    at_limit: tuple[bool, ...]
+    """Whether the token limit ended the response, whatever became of it."""
+
+    @model_validator(mode="after")
+    def _lists_run_in_parallel(self) -> ProblemVerdicts:
+        lists = (self.outcomes, self.answers, self.classes, self.tokens, self.at_limit)
+        if not self.indices or {len(self.indices)} != set(map(len, lists)):
+            raise ValueError(f"{self.problem_id}: its lists are empty or of different lengths")
+        return self
+
+    @property
+    def samples(self) -> int:
+        """How many samples the problem has."""
+        return len(self.outcomes)
+
+    @cached_property
+    def correct(self) -> int:
+        """How many of them are correct."""
+        return self.outcomes.count("correct")
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the samples that are correct."""
+        return self.correct / self.samples
+
+
+def problem_verdicts(benchmark: str, rows: Sequence[Graded]) -> Iterator[ProblemVerdicts]:
+    """Yield one row a problem; ``rows`` hold each problem's samples side by side."""
+    from benchmarks import BENCHMARKS
+    from harness.grading.answer_classes import answer_classes
+
+    # Saved generations are also scored by their files' own golds, of no benchmark known here.
+    keys = BENCHMARKS[benchmark].groups if benchmark in BENCHMARKS else ()
+    for _, group in groupby(rows, key=lambda row: row.problem.id):
+        graded = list(group)
+        problem, samples = graded[0].problem, [row.sample for row in graded]
+        answers = [row.verdict.extracted for row in graded]
+        outcomes = [row.verdict.outcome.value for row in graded]
+        yield ProblemVerdicts(
+            benchmark=benchmark,
+            problem_id=problem.id,
+            sum=problem_sum(problem.question, problem.answer),
+            groups={key: str(problem.meta[key]) for key in keys if key in problem.meta},
+            indices=tuple(sample.index for sample in samples),
+            outcomes=tuple(outcomes),
+            answers=tuple(answer and answer[:LONGEST_ANSWER] for answer in answers),
+            classes=answer_classes(answers, outcomes),
+            tokens=tuple(sample.completion_tokens for sample in samples),
+            at_limit=tuple(sample.finish_reason == "length" for sample in samples),
+        )
+
+
+def problem_sum(question: str, answer: str) -> str:
+    """Return twelve digits of a sha256 over what a problem asks and expects."""
+    text = json.dumps([question, answer])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def to_lines(rows: Iterable[ProblemVerdicts]) -> bytes:
+    """Return the file of a run's verdicts."""
+    header = json.dumps({"schema_version": SCHEMA_VERSION})
+    lines = [header, *(row.model_dump_json() for row in rows)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def read_verdicts(folder: Path) -> list[ProblemVerdicts] | None:
+    """Return the verdicts in a run's folder; None if it was stored without them.
+
+    Raises:
+        UserError: the file is not one that this version understands.
+    """
+    path = folder / VERDICTS
+    if not path.is_file():
+        return None
+    lines = path.read_bytes().splitlines()
+    try:
+        header = json.loads(lines[0]) if lines else {}
+        version = header.get("schema_version") if isinstance(header, dict) else None
+        if version != SCHEMA_VERSION:
+            raise UserError(
+                f"{path} has schema version {version}; this harness reads {SCHEMA_VERSION}: "
+                "use the harness that wrote it, or a newer one"
+            )
+        return [ProblemVerdicts.model_validate_json(line) for line in lines[1:]]
+    except ValidationError as error:
+        raise UserError(
+            f"{path} holds a row that is no problem's: {first_problem(error)}"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON lines: {error}") from error

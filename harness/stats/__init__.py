@@ -1,0 +1,1 @@
+"""Intervals, metrics, tests of differences, and power. Numbers go in and numbers come out."""

@@ -1,0 +1,281 @@
+"""Is B better than A? Verdicts, refusals, and what no comparison may depend on."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stored import Marks, store_run, verdict_rows
+
+from benchmarks import UserError
+from harness.analysis.compare import Comparison, compare, most_frequent_answer
+from harness.models.lineage import Lineage
+from harness.reporting.text.comparison import comparison_text
+from harness.runs.record import SavedSource
+from harness.runs.results import find_result
+from harness.runs.spec import PromptSpec, Sampling
+
+REPOSITORY = Path(__file__).parent.parent.parent
+
+
+def made(seed: int, accuracy: float, *, n: int = 1, problems: int = 60) -> Marks:
+    """Marks of two benchmarks at about this accuracy."""
+    draw = random.Random(seed)
+    return {
+        name: [[draw.random() < accuracy for _ in range(n)] for _ in range(problems)]
+        for name in ("gsm8k", "aime24")
+    }
+
+
+def compared(folder: Path, a: Marks, b: Marks, **options: bool) -> Comparison:
+    ours = store_run(folder, "a", verdict_rows(a))
+    theirs = store_run(folder, "b", verdict_rows(b))
+    return compare(ours, theirs, **options)
+
+
+# --- the published table --------------------------------------------------------------------
+
+
+def test_the_published_table_shows_two_gains_and_no_more() -> None:
+    """Its reader would think that amc23 got worse and the average better."""
+    results = REPOSITORY / "results"
+    found = compare(find_result(results, "openseek-v1"), find_result(results, "openseek-v4"))
+    assert {row.benchmark: row.verdict for row in found.rows} == {
+        "minerva_math": "no evidence",
+        "gsm8k": "better",
+        "amc23": "no evidence",
+        "olympiadbench": "no evidence",
+        "math500": "better",
+        "aime24": "no evidence",
+    }
+    p_values = {row.benchmark: row.difference.p_value for row in found.rows}
+    assert p_values["gsm8k"] == pytest.approx(0.0001, abs=0.00005)
+    assert p_values["math500"] == pytest.approx(0.0014, abs=0.00005)
+    assert found.average is not None
+    assert found.average.verdict == "no evidence"
+    assert found.average.difference.difference == pytest.approx(0.0202, abs=0.0001)
+    assert found.average.difference.standard_error == pytest.approx(0.016, abs=0.001)
+    text = comparison_text(found)
+    assert "11.892" in text
+    assert "13.911" in text
+    assert "cannot be paired" in text
+
+
+# --- verdicts of runs -----------------------------------------------------------------------
+
+
+def test_a_clear_gain_is_better_and_its_mirror_worse(tmp_path: Path) -> None:
+    a, b = made(1, 0.3), made(2, 0.9)
+    found = compared(tmp_path, a, b)
+    assert found.paired
+    assert [row.verdict for row in found.rows] == ["better", "better"]
+    assert found.average is not None
+    assert found.average.verdict == "better"
+    assert {row.difference.test for row in found.rows} == {"exact McNemar"}
+    back = compare(found.b, found.a)
+    assert [row.verdict for row in back.rows] == ["worse", "worse"]
+
+
+def test_fixed_and_broken_are_the_problems_that_changed_sides(tmp_path: Path) -> None:
+    a = {"gsm8k": [[True], [False], [True], [False]]}
+    b = {"gsm8k": [[True], [True], [False], [False]]}
+    (row,) = compared(tmp_path, a, b).rows
+    assert [(flip.problem_id, flip.answer_a, flip.answer_b) for flip in row.fixed] == [
+        ("gsm8k/1", "-2", "1")
+    ]
+    assert [flip.problem_id for flip in row.broken] == ["gsm8k/2"]
+    assert row.verdict == "no evidence"
+    assert row.detectable > 0.5
+
+
+def test_several_samples_are_tested_by_problem_and_not_by_sample(tmp_path: Path) -> None:
+    """Sixteen equal samples of ten problems are no more evidence than ten."""
+    a = {"gsm8k": [[number < 2] * 16 for number in range(10)]}
+    b = {"gsm8k": [[number < 6] * 16 for number in range(10)]}
+    (many,) = compared(tmp_path, a, b).rows
+    singles = [{"gsm8k": [marks[:1] for marks in side["gsm8k"]]} for side in (a, b)]
+    (few,) = compared(tmp_path / "single", *singles).rows
+    assert many.difference.test.startswith("sign-flip permutation")
+    assert many.difference.p_value == pytest.approx(few.difference.p_value, rel=0.01)
+    assert many.verdict == "no evidence"
+
+
+def test_holm_corrects_over_the_benchmarks_and_not_the_average(tmp_path: Path) -> None:
+    found = compared(tmp_path, made(3, 0.5), made(4, 0.7))
+    raw = sorted(row.difference.p_value for row in found.rows)
+    assert sorted(row.adjusted_p for row in found.rows)[0] == pytest.approx(2 * raw[0])
+
+
+marks_of_two_runs = st.integers(1, 3).flatmap(
+    lambda n: st.lists(
+        st.tuples(
+            st.lists(st.booleans(), min_size=n, max_size=n),
+            st.lists(st.booleans(), min_size=1, max_size=3),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(one=marks_of_two_runs, other=marks_of_two_runs, order=st.randoms(use_true_random=False))
+def test_the_reverse_is_the_mirror_and_order_changes_nothing(
+    one: list[tuple[list[bool], list[bool]]],
+    other: list[tuple[list[bool], list[bool]]],
+    order: random.Random,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("runs")
+    sides = [
+        verdict_rows({"gsm8k": [p[side] for p in one], "aime24": [p[side] for p in other]})
+        for side in (0, 1)
+    ]
+    a, b = (store_run(folder, name, rows) for name, rows in zip("ab", sides, strict=True))
+    there, back = compare(a, b), compare(b, a)
+    for row, mirror in zip(there.rows, back.rows, strict=True):
+        assert row.difference.mirrored() == mirror.difference
+        assert row.adjusted_p == mirror.adjusted_p
+        assert (row.fixed == ()) == (mirror.broken == ())
+    assert there.average is not None
+    assert back.average is not None
+    assert there.average.difference.mirrored() == back.average.difference
+
+    shuffled = [order.sample(rows, len(rows)) for rows in sides]
+    c, d = (store_run(folder, name, rows) for name, rows in zip("cd", shuffled, strict=True))
+    again = compare(c, d)
+    assert {r.benchmark: r.difference for r in again.rows} == {
+        r.benchmark: r.difference for r in there.rows
+    }
+    assert again.average is not None
+    assert again.average.difference == there.average.difference
+
+
+def test_the_most_frequent_answer_is_voted_by_class() -> None:
+    (row,) = verdict_rows({"gsm8k": [[False, True, True]]})
+    assert most_frequent_answer(row) == "0"
+
+
+# --- what is refused ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"prompt": PromptSpec(style="gsm8k-hash")}, "prompt.style: boxed -> gsm8k-hash"),
+        ({"prompt": PromptSpec(shots=4)}, "prompt.shots: 0 -> 4"),
+        ({"sampling": Sampling(temperature=0.6)}, "sampling.temperature: 0.0 -> 0.6"),
+        ({"sampling": Sampling(max_tokens=512)}, "sampling.max_tokens: 2048 -> 512"),
+        ({"grader": "3+ffffffff"}, "grader: 2+00000000 -> 3+ffffffff"),
+        ({"grader": "reward:gsm8k-strict+12345678"}, "grader: 2+00000000 -> reward:gsm8k"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_runs_measured_otherwise_are_refused_by_field(
+    changed: dict[str, object], field: str, tmp_path: Path
+) -> None:
+    rows = verdict_rows(made(1, 0.5))
+    a = store_run(tmp_path, "a", rows)
+    b = store_run(tmp_path, "b", rows, **changed)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="--anyway") as refused:
+        compare(a, b)
+    assert field in str(refused.value)
+    found = compare(a, b, anyway=True)
+    assert any(field in str(change) for change in found.obstacles)
+    assert "NOT MEASURED ALIKE" in comparison_text(found)
+
+
+def test_seed_and_number_of_samples_are_no_obstacle(tmp_path: Path) -> None:
+    warm = {"temperature": 0.7}
+    a = store_run(tmp_path, "a", verdict_rows(made(1, 0.5)), sampling=Sampling(**warm, seed=1))
+    many = verdict_rows(made(2, 0.5, n=4))
+    b = store_run(tmp_path, "b", many, sampling=Sampling(**warm, n=4))
+    found = compare(a, b)
+    assert not found.obstacles
+    assert {"sampling.seed", "sampling.n"} <= {change.field for change in found.changes}
+
+
+def test_other_problems_are_refused_and_the_shared_ones_compared(tmp_path: Path) -> None:
+    marks = made(1, 0.5)
+    a = store_run(tmp_path, "a", verdict_rows(marks))
+    fewer = store_run(tmp_path, "fewer", verdict_rows({k: v[:20] for k, v in marks.items()}))
+    with pytest.raises(UserError, match=r"benchmarks\.gsm8k\.problems: 60 -> 20"):
+        compare(a, fewer)
+    found = compare(a, fewer, anyway=True)
+    assert [row.a.problems for row in found.rows] == [20, 20]
+    assert "gsm8k: the 20 problems in both; 40 left out" in found.notes
+    assert all(row.difference.difference == 0 for row in found.rows)
+
+    other = store_run(tmp_path, "other", verdict_rows(marks, shift=1000))
+    with pytest.raises(UserError, match=r"benchmarks\.gsm8k\.sum"):
+        compare(a, other)
+    with pytest.raises(UserError, match="share no problem"):
+        compare(a, other, anyway=True)
+
+
+def test_no_shared_benchmark_is_an_error(tmp_path: Path) -> None:
+    a = store_run(tmp_path, "a", verdict_rows({"gsm8k": [[True]]}))
+    b = store_run(tmp_path, "b", verdict_rows({"aime24": [[True]]}))
+    with pytest.raises(UserError, match="share no benchmark"):
+        compare(a, b, anyway=True)
+
+
+def test_placeholders_of_saved_generations_are_not_taken_for_settings(tmp_path: Path) -> None:
+    rows = verdict_rows(made(1, 0.5))
+    saved = SavedSource(
+        format="qwen", files={}, responses=1, unmatched=0, unreadable=0, problems_of={}
+    )
+    a = store_run(tmp_path, "a", rows, sampling=Sampling(temperature=0.6, max_tokens=77))
+    b = store_run(tmp_path, "b", rows, saved=saved, prompt=PromptSpec(style="unknown"))
+    assert compare(a, b).obstacles == ()
+
+
+def test_verdicts_that_are_not_the_scores_own_are_refused(tmp_path: Path) -> None:
+    a = store_run(tmp_path, "a", verdict_rows(made(1, 0.5)))
+    assert a.path is not None
+    file = a.path / "verdicts.jsonl"
+    file.write_text(file.read_text(encoding="utf-8").replace("wrong", "correct"), encoding="utf-8")
+    with pytest.raises(UserError, match="not the file that the run's scores were taken from"):
+        compare(find_result(tmp_path, "a"), find_result(tmp_path, "a"))
+
+
+def test_a_run_against_published_counts_is_unpaired(tmp_path: Path) -> None:
+    published = find_result(REPOSITORY / "results", "openseek-v1")
+    marks = {
+        name: [[number % 5 == 0] for number in range(score.problems)]
+        for name, score in published.scores.items()
+    }
+    found = compare(published, store_run(tmp_path, "ours", verdict_rows(marks)))
+    assert not found.paired
+    assert "openseek-v1" in found.notes[0]
+    assert {row.benchmark: row.verdict for row in found.rows}["olympiadbench"] == "better"
+
+
+def test_a_score_that_is_not_to_be_trusted_says_so_in_a_comparison(tmp_path: Path) -> None:
+    sound = store_run(tmp_path, "a", verdict_rows(made(1, 0.5)))
+    assert sound.run is not None
+    score = sound.run.scores[0].model_copy(update={"outcomes": {"grader timeout": 60}})
+    doubtful = store_run(tmp_path, "b", verdict_rows(made(1, 0.5)), scores=(score,))
+    assert "B: NOT TO BE TRUSTED: gsm8k" in comparison_text(compare(sound, doubtful, anyway=True))
+    assert "TRUST" not in comparison_text(compare(sound, sound))
+
+
+# --- what changed ---------------------------------------------------------------------------
+
+
+def test_how_the_checkpoints_were_trained_is_compared(tmp_path: Path) -> None:
+    rows = verdict_rows(made(1, 0.5))
+    one, other = (
+        Lineage(trainer=f"verl-grpo-{v}", recipe={"rollout": {"n": n}}).model_dump_json().encode()
+        for v, n in (("v1", 1), ("v4", 5))
+    )
+    found = compare(
+        store_run(tmp_path, "a", rows, lineage=one), store_run(tmp_path, "b", rows, lineage=other)
+    )
+    changed = set(map(str, found.changes))
+    assert "trained.trainer: verl-grpo-v1 -> verl-grpo-v4" in changed
+    assert "trained.recipe.rollout.n: 1 -> 5" in changed
+    assert "model.name: a -> b" in changed

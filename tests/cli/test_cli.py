@@ -1,0 +1,210 @@
+"""The command line: what it prints, what it refuses, how it exits."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from replayed import write_responses
+
+from harness.cli import COMMANDS
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def harness(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    asked = [sys.executable, "-m", "harness", *map(str, arguments)]
+    return subprocess.run(asked, check=False, capture_output=True, text=True, cwd=cwd)
+
+
+def replay(cwd: Path, responses: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    fixed = ["--engine", "replay", "--responses", responses, "--benchmarks", "demo", "--limit", 12]
+    return harness("eval", *fixed, *arguments, cwd=cwd)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_frozen(command: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """To accept a change: `pytest tests/test_cli.py --update-golden`."""
+    asked = [command, "--help"] if command else ["--help"]
+    text = harness(*asked, cwd=tmp_path).stdout
+    golden = GOLDEN / f"help-{command or 'harness'}.txt"
+    if request.config.getoption("--update-golden"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_every_flag_of_eval_is_in_the_spec_or_named_here() -> None:
+    from harness.cli.eval import FLAGS, command
+    from harness.runs.spec import EvalSpec
+
+    elsewhere = {
+        "name", "tags", "benchmarks", "template_args", "counts", "engine_args", "spec_file",
+        "resume", "only_plan", "again", "reuse", "data_dir", "results", "as_json",
+    }  # fmt: skip
+    assert {p.name for p in command.params} - elsewhere == FLAGS.keys()
+    spec = EvalSpec(model="m").model_dump()
+    for path in FLAGS.values():
+        inner = spec
+        for key in path:
+            assert key in inner
+            inner = inner[key]
+
+
+def test_eval_prints_a_table_and_stores_the_run(tmp_path: Path, responses: Path) -> None:
+    done = replay(tmp_path, responses, "--name", "v1")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^demo +4/12 +33\.3 +\[13\.8, 60\.9\] +0 +4 +10", done.stdout, re.MULTILINE)
+    assert re.search(r"^average +33\.3", done.stdout, re.MULTILINE)
+    assert "only the first 12 problems" in done.stdout
+    assert "stored in results/runs/v1/" in done.stdout
+    again = replay(tmp_path, responses, "--name", "v1")
+    assert "already complete" in again.stderr
+    assert again.stdout == done.stdout
+    assert len(list((tmp_path / "results/runs/v1").iterdir())) == 1
+    anew = replay(tmp_path, responses, "--name", "v1", "--again")
+    assert anew.returncode == 0
+
+
+def test_show_lists_wrong_samples_and_disarms_them(tmp_path: Path) -> None:
+    responses = tmp_path / "r.jsonl"
+    hostile = "\x1b[2J\x1b]0;owned\x07 [red]x[/red] \\boxed{\x1b[31m-424242}\u202e"
+    rows = [{"problem_id": f"demo/test-{n:04}", "response": hostile} for n in range(1, 12)]
+    rows.append({"problem_id": "demo/test-0012", "response": "no answer at all"})
+    responses.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert replay(tmp_path, responses, "--name", "bad").returncode == 0
+    for arguments in (["--wrong"], ["--problem", "demo/test-0003"]):
+        shown = harness("show", "bad", *arguments, cwd=tmp_path)
+        assert shown.returncode == 0, shown.stderr
+        assert "demo/test-0003" in shown.stdout
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown.stdout)
+    assert "\\x1b[2J" in shown.stdout
+    as_json = json.loads(harness("show", "bad", "--wrong", "--json", cwd=tmp_path).stdout)
+    assert len(as_json) == 12
+
+
+def test_table_prints_runs_in_every_format(tmp_path: Path, responses: Path) -> None:
+    assert replay(tmp_path, responses, "--name", "v1").returncode == 0
+    shown = {
+        form: harness("table", "--format", form, cwd=tmp_path).stdout
+        for form in ("text", "markdown", "csv", "latex", "json")
+    }
+    assert all("v1" in text and "33.3" in text for text in shown.values())
+    assert json.loads(shown["json"])[0]["average"] == pytest.approx(100 / 3)
+    assert shown["csv"].startswith("rank,group,name,demo,average")
+    assert shown["latex"].startswith("\\begin{tabular}")
+
+
+def test_a_table_of_nothing_says_how_to_make_a_run(tmp_path: Path) -> None:
+    done = harness("table", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "python -m harness eval --model demo" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["eval"], 2, "which model?"),
+        (["eval", "--model", "./nowhere"], 1, "there is no such folder"),
+        (["eval", "--model", "demo", "--benchmarks", "aime2024"], 1, "did you mean 'aime24'"),
+        (["eval", "--model", "demo", "--engine", "vlm"], 1, "did you mean 'vllm'"),
+        (["eval", "--model", "demo", "--benchmarks", "demo", "--prompt", "boxd"], 1,
+         "did you mean 'boxed'"),
+        (["eval", "--model", "demo", "--n", "4"], 2, "--temperature above 0"),
+        (["eval", "--model", "demo", "--n", "many"], 2, "expected a count such as 4"),
+        (["eval", "--model", "demo", "--engine-arg", "nonsense"], 2, "is not key=value"),
+        (["eval", "--engine", "replay", "--benchmarks", "demo"], 1, "--responses FILE"),
+        (["eval", "--model", "demo", "--benchmarks", "gsm8k", "--data", "empty"], 1, "gsm8k"),
+        (["show", "nothing"], 1, "no run under"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_paragraph_and_an_exit_code(
+    arguments: list[str], code: int, message: str, tmp_path: Path
+) -> None:
+    done = harness(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_resuming_another_run_is_refused_by_name_of_the_field(
+    tmp_path: Path, responses: Path
+) -> None:
+    assert replay(tmp_path, responses, "--name", "v1").returncode == 0
+    (folder,) = (tmp_path / "results/runs/v1").iterdir()
+    done = replay(tmp_path, responses, "--resume", folder, "--max-tokens", 7)
+    assert done.returncode == 1
+    assert "sampling.max_tokens: 2048 -> 7" in done.stderr
+
+
+def test_a_spec_file_is_overridden_by_flags(tmp_path: Path, responses: Path) -> None:
+    assert replay(tmp_path, responses, "--name", "v1").returncode == 0
+    (folder,) = (tmp_path / "results/runs/v1").iterdir()
+    done = harness(
+        "eval", "--spec", folder / "run.json", "--limit", 3, "--name", "v2", "--json", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert run["scores"][0]["samples"] == 3
+    assert run["spec"]["engine"]["responses"] == str(responses)
+
+
+def test_a_saved_response_that_is_torn_is_told_by_its_line(tmp_path: Path) -> None:
+    responses = write_responses(tmp_path / "r.jsonl", limit=12)
+    with responses.open("a", encoding="utf-8") as file:
+        file.write('{"problem_id": "demo/te')
+    done = replay(tmp_path, responses)
+    assert done.returncode == 1
+    assert "line 13" in done.stderr
+
+
+def test_list_names_what_there_is(tmp_path: Path) -> None:
+    done = harness("list", cwd=tmp_path)
+    names = ["minerva_math", "aime24", "vllm", "replay", "verl-grpo-v4", "openseek-sft", "none yet"]
+    for name in names:
+        assert name in done.stdout
+    rows = json.loads(harness("list", "benchmarks", "--json", cwd=tmp_path).stdout)["benchmarks"]
+    assert [row["problems"] for row in rows][:6] == [272, 1319, 40, 675, 500, 30]
+
+
+def test_more_samples_keep_the_first(tmp_path: Path) -> None:
+    responses = write_responses(tmp_path / "r.jsonl", limit=12, n=3)
+    sampled = ["--temperature", 1, "--limit", 6, "--json"]
+    first = json.loads(replay(tmp_path, responses, *sampled, "--n", 2, "--name", "two").stdout)
+    grown = replay(tmp_path, responses, *sampled, "--n", 3, "--name", "three", "--reuse", "two")
+    run = json.loads(grown.stdout)
+    assert run["reused"] == {first["id"]: 12}
+    assert run["scores"][0]["samples"] == 18
+    hotter = replay(
+        tmp_path, responses, "--temperature", 0.5, "--n", 3, "--name", "x", "--reuse", "two"
+    )
+    assert hotter.returncode == 1
+    assert "sampling.temperature: 1.0 -> 0.5" in hotter.stderr
+
+
+def test_a_plan_says_what_a_run_would_cost_and_spends_nothing(
+    tmp_path: Path, responses: Path
+) -> None:
+    done = replay(tmp_path, responses, "--plan")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^demo +12 +12 .*points$", done.stdout, re.MULTILINE)
+    assert "no stored run tells" in done.stdout
+    assert not (tmp_path / "results").exists()
+    plan = json.loads(replay(tmp_path, responses, "--plan", "--json").stdout)
+    assert plan["rows"][0]["samples"] == 12
+    assert 0 < plan["average_detectable"] < 1
+
+
+def test_a_tag_finds_a_run_and_can_be_added_later(tmp_path: Path, responses: Path) -> None:
+    assert replay(tmp_path, responses, "--name", "v1", "--tag", "sweep").returncode == 0
+    assert replay(tmp_path, responses, "--name", "v1", "--tag", "paper").returncode == 0
+    for tag in ("sweep", "paper"):
+        shown = json.loads(harness("show", tag, "--json", cwd=tmp_path).stdout)
+        assert shown["tags"] == ["sweep", "paper"]
+    assert len(list((tmp_path / "results/runs/v1").iterdir())) == 1

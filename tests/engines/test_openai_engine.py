@@ -1,0 +1,908 @@
+"""The openai engine, on servers that misbehave and on a real one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from bad_server import (
+    DEADLINE,
+    Asked,
+    BadServer,
+    Reply,
+    closes,
+    cuts,
+    endless,
+    hangs,
+    says,
+    sends,
+    status,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from replayed import replay_spec, write_responses
+
+from benchmarks import UserError
+from harness.common.parent_death import DRIVER
+from harness.demo import MODEL_PATH
+from harness.engines import Completion, EngineSetup, Request
+from harness.engines.openai import rate_limit as pacing
+from harness.engines.openai.engine import IN_A_ROW, OpenaiEngine
+from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
+from harness.evaluation.plan import prepare
+from harness.models.checkpoint import open_checkpoint
+from harness.prompts.rendering import Prompt, render
+from harness.prompts.styles import STYLES
+from harness.runs.catalogue import list_runs
+from harness.runs.file_names import JOURNAL
+from harness.runs.sample import Sample, SampleKey
+from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling, Server
+
+KEY = "sk-this-is/the+key-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pacing, "FIRST_DELAY", 0.001)
+
+
+def requests(count: int, *, style: str = "boxed") -> list[Request]:
+    prompts = render(
+        STYLES[style], [f"question {i}" for i in range(count)], tokenizer=None, as_messages=True
+    )
+    return [
+        Request(key=SampleKey(f"p/{i}", 0), prompt=prompt, max_tokens=32, seed=1000 + i)
+        for i, prompt in enumerate(prompts)
+    ]
+
+
+def engine(
+    url: str,
+    *,
+    sampling: Sampling | None = None,
+    args: dict[str, Any] | None = None,
+    template_args: dict[str, Any] | None = None,
+    model: str = "served",
+    **server: Any,
+) -> OpenaiEngine:
+    server = {"concurrency": 4, "timeout": DEADLINE, "attempts": 3, **server}
+    return OpenaiEngine(
+        EngineSetup(
+            spec=EngineSpec(name="openai", server=Server(base_url=url, **server), args=args or {}),
+            sampling=sampling or Sampling(max_tokens=32),
+            checkpoint=None,
+            longest=32,
+            model_name=model,
+            template_args=template_args or {},
+        )
+    )
+
+
+def ask(opened: OpenaiEngine, asked: list[Request]) -> dict[str, Completion]:
+    """Ask for everything, and see that each request got exactly one completion."""
+    got = list(opened.generate(iter(asked)))
+    assert Counter(c.key for c in got) == Counter(request.key for request in asked)
+    assert not [t for t in threading.enumerate() if t.name == "openai-engine"]
+    return {completion.key.problem_id: completion for completion in got}
+
+
+def refused(opened: OpenaiEngine, asked: list[Request]) -> tuple[str, list[Completion]]:
+    """Return what the user is told, and what had been yielded before."""
+    got: list[Completion] = []
+    with pytest.raises(UserError) as caught:
+        got.extend(opened.generate(iter(asked)))
+    told = str(caught.value)
+    assert "\n" not in told
+    assert "Traceback" not in told
+    return told, got
+
+
+def echo(asked: Asked) -> Reply:
+    return says(f"re: {asked.prompt}")
+
+
+# What is asked
+
+
+def test_a_conversation_is_sent_as_its_turns_and_each_answer_goes_to_its_request() -> None:
+    with BadServer(echo) as server:
+        got = ask(engine(server.url), requests(9))
+    for i in range(9):
+        completion = got[f"p/{i}"]
+        assert completion.text.startswith(f"re: question {i}\nPlease reason")
+        assert (completion.finish_reason, completion.error) == ("stop", None)
+        assert (completion.prompt_tokens, completion.completion_tokens) == (11, 7)
+    assert {asked.path for asked in server.asked} == {"/v1/chat/completions"}
+    first = next(asked for asked in server.asked if "question 0" in asked.prompt)
+    content = requests(1)[0].prompt.messages
+    assert first.body == {
+        "model": "served", "messages": list(content or ()), "max_tokens": 32, "temperature": 0.0,
+    }  # fmt: skip
+    assert first.headers["Authorization"] == "Bearer none", "no key is set, and none is needed here"
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        ("plain", "Question: question 0\nAnswer:"),
+        ("openseek-sft", "<|im_start|>system\n<|im_end|>\n<|im_start|>user\nPlease"),
+    ],
+)
+def test_a_style_that_fixes_the_text_is_sent_as_that_text(style: str, text: str) -> None:
+    with BadServer(echo) as server:
+        got = ask(engine(server.url, template_args={"x": 1}), requests(1, style=style))
+    assert [asked.path for asked in server.asked] == ["/v1/completions"]
+    assert server.asked[0].body["prompt"].startswith(text)
+    assert "chat_template_kwargs" not in server.asked[0].body
+    assert got["p/0"].text.startswith(f"re: {text}")
+
+
+def test_only_what_is_asked_for_is_sent_and_an_argument_has_the_last_word() -> None:
+    sampling = Sampling(temperature=0.5, top_p=0.9, top_k=7, max_tokens=32)
+    with BadServer(echo) as server:
+        ask(engine(server.url, sampling=sampling, template_args={"think": False}), requests(1))
+        args = {"seed": None, "max_tokens": None, "max_completion_tokens": 9}
+        ask(engine(server.url, sampling=sampling, args=args), requests(1))
+    said, other = ({k: v for k, v in a.body.items() if k != "messages"} for a in server.asked)
+    assert said == {
+        "model": "served", "max_tokens": 32, "temperature": 0.5, "top_p": 0.9, "seed": 1000,
+        "top_k": 7, "chat_template_kwargs": {"think": False},
+    }  # fmt: skip
+    assert other == {
+        "model": "served", "max_completion_tokens": 9, "temperature": 0.5, "top_p": 0.9, "top_k": 7,
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"--engine-arg stream: .* the harness's to say"):
+        OpenaiEngine.settings(EngineSpec(args={"stream": True}, server=Server(base_url="http://a")))
+
+
+# What goes wrong and is mended
+
+
+MENDED: dict[str, Reply] = {
+    "slow": hangs,
+    "429": status(429, Retry_After="0"),
+    "408": status(408),
+    "409": status(409),
+    "500": status(500),
+    "503, in HTML": sends(b"<html>\x1b[2Jbusy</html>", 503, Content_Type="text/html; charset=hex"),
+    "cut off": cuts,
+    "closed": closes,
+    "malformed": sends(b'{"choices": [{"mess'),
+    "nothing": sends(b""),
+    "no text": sends(b"\xff\xfe\x00"),
+    "no choices": sends({"error": "of ours"}),
+    "empty choices": sends({"choices": []}),
+    "null": sends(None),
+    "other types": sends({"choices": [{"message": {"content": 3}, "finish_reason": "stop"}]}),
+    "no message": sends({"choices": [{"finish_reason": "stop"}]}),
+    "absurd usage": says("x", usage={"prompt_tokens": -1}),
+    "deep": sends(b"[" * 100_000),
+    "aborted": says("half", "abort"),
+    "compressed unasked": sends(b"x" * 100, 200, Content_Encoding="gzip"),
+    "endless": endless(),
+    "endless error": endless(500),
+}
+
+
+@pytest.mark.parametrize("fault", MENDED, ids=str)
+def test_what_another_attempt_mends_is_mended(fault: str) -> None:
+    def script(asked: Asked) -> Reply:
+        return MENDED[fault] if asked.attempt == 0 else echo(asked)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, timeout=0.5 if fault == "slow" else DEADLINE)
+        got = ask(opened, requests(6))
+        server.wait_until(lambda: server.under_way == 0)
+    assert all(c.finish_reason == "stop" and c.text.startswith("re: ") for c in got.values())
+    assert opened.counters == {"retries": 6}
+    assert len(server.asked) == 12
+    assert server.peak <= 4
+
+
+def test_no_more_is_read_of_an_endless_body_than_a_response_can_have() -> None:
+    with BadServer(lambda asked: endless() if asked.attempt == 0 else echo(asked)) as server:
+        ask(engine(server.url, concurrency=1), requests(1))
+        server.wait_until(lambda: server.broken == 1)
+        # Beside the limit of a megabyte, what the two sockets hold.
+        assert server.sent < 24 << 20
+
+
+def test_one_request_that_always_fails_is_an_error_and_the_rest_go_on() -> None:
+    def script(asked: Asked) -> Reply:
+        return status(500) if "question 2\n" in asked.prompt else echo(asked)
+
+    with BadServer(script, models=sends({"data": []})) as server:
+        opened = engine(server.url)
+        got = ask(opened, requests(8))
+    failed = {key for key, completion in got.items() if completion.finish_reason == "error"}
+    assert failed == {"p/2"}
+    assert got["p/2"].error == "HTTP 500: no"
+    assert opened.counters == {"retries": 2}, "three attempts at one, one at each of the others"
+
+
+def test_a_request_that_the_server_refuses_is_an_error_at_once() -> None:
+    told = "This model's maximum context length is 1024 tokens. \x1b[2J" + "long " * 200
+    fault = {"error": {"message": told, "param": "max_tokens", "code": 400}}
+
+    def script(asked: Asked) -> Reply:
+        return status(400, fault) if "question 5\n" in asked.prompt else echo(asked)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, concurrency=1)
+        got = ask(opened, requests(8))
+    error = got["p/5"].error or ""
+    assert got["p/5"].finish_reason == "error"
+    assert error.startswith("HTTP 400: This model's maximum context length is 1024 tokens.")
+    assert len(error) <= 320
+    assert "\x1b" not in error
+    assert "\\x1b[2J" in error
+    assert sum(c.finish_reason == "stop" for c in got.values()) == 7
+    assert not opened.counters
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish", "error"),
+    [
+        ("length", "length", None),
+        ("content_filter", "error", "the server ended it with 'content_filter': I was \\x1b going"),
+        ("tool_calls", "error", "the server ended it with 'tool_calls': I was \\x1b going"),
+        (None, "error", "the server ended it with 'no reason': I was \\x1b going"),
+    ],
+)
+def test_how_a_response_ended(reason: str | None, finish: str, error: str | None) -> None:
+    with BadServer(lambda _: says("I was \x1b going", reason)) as server:
+        (completion,) = ask(engine(server.url), requests(1)).values()
+    assert (completion.finish_reason, completion.error) == (finish, error)
+    assert completion.text == ("" if finish == "error" else "I was \x1b going")
+    assert completion.completion_tokens == 7
+
+
+def test_a_model_that_says_nothing_has_an_empty_response() -> None:
+    with BadServer(lambda _: says(None, "length", usage=None)) as server:
+        (completion,) = ask(engine(server.url), requests(1)).values()
+    assert (completion.text, completion.finish_reason) == ("", "length")
+    assert completion.completion_tokens is None
+
+
+# What goes wrong and concerns everything
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (status(401), "HTTP 401: no; it wants a key: set OPENAI_API_KEY"),
+        (status(402), "when the account is in order"),
+        (status(403), "does the server have the model 'served'"),
+        (status(404, {"detail": "Not Found"}), "HTTP 404: Not Found; is --base-url right"),
+        (status(307, Location="http://127.0.0.1:9/v1/x"), "HTTP 307"),
+        (status(429, {"error": {"message": "pay", "code": "insufficient_quota"}}), "HTTP 429: pay"),
+        (status(400, {"error": {"message": "no", "param": "seed"}}), "--engine-arg seed=null"),
+        (status(422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "top_k"]}]}),
+         "--engine-arg top_k=null"),
+        (status(400, {"error": {"message": "Unknown field: top_p"}}), "--engine-arg top_p=null"),
+        (status(400, {"message": "Unsupported parameter: 'max_tokens'", "param": "max_tokens"}),
+         "--engine-arg max_tokens=null"),
+    ],
+)  # fmt: skip
+def test_what_no_retry_mends_is_told_at_once(reply: Reply, told: str) -> None:
+    sampling = Sampling(temperature=1, top_k=5, max_tokens=32)
+    with BadServer(lambda _: reply) as server:
+        opened = engine(server.url, sampling=sampling)
+        said, got = refused(opened, requests(8))
+        assert server.url in said
+    assert told in said
+    assert not got
+    assert not opened.counters
+
+
+def test_a_server_that_is_not_there_is_told_after_all_attempts() -> None:
+    with BadServer(echo) as server:
+        url = server.url
+    opened = engine(url, concurrency=1)
+    said, got = refused(opened, requests(3))
+    assert f"{url}: the connection failed (ConnectError" in said
+    assert "does the server run" in said
+    assert not got
+    assert opened.counters == {"retries": 2}
+
+
+def test_a_server_that_only_fails_is_given_up_and_nothing_is_kept() -> None:
+    with BadServer(lambda _: status(500)) as server:
+        opened = engine(server.url, attempts=2)
+        said, got = refused(opened, requests(200))
+    assert f"{IN_A_ROW} in a row failed, the last with: HTTP 500: no" in said
+    assert "the same command goes on" in said
+    assert not got
+    assert len(server.asked) < 2 * (IN_A_ROW + 2 * 4), "the others were not even asked"
+
+
+def test_a_server_that_refuses_everything_is_given_up() -> None:
+    with BadServer(lambda _: status(400)) as server:
+        said, got = refused(engine(server.url), requests(200))
+    assert "HTTP 400: no" in said
+    assert not got
+    with BadServer(lambda _: status(400)) as server:
+        said, got = refused(engine(server.url), requests(5))
+    assert "5 in a row failed" in said
+    assert not got
+
+
+@pytest.mark.parametrize("models", [status(503), closes, hangs], ids=["503", "closed", "slow"])
+def test_failures_at_the_end_are_not_kept_if_the_server_is_gone(
+    models: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.engines.openai.engine.CONNECT_SECONDS", 1.0)
+    last = requests(8)[-1].prompt.text
+
+    def script(asked: Asked) -> Reply:
+        return status(500) if asked.prompt == last else echo(asked)
+
+    with BadServer(script, models=models) as server:
+        said, got = refused(engine(server.url, concurrency=1), requests(8))
+    assert "1 in a row failed" in said
+    assert len(got) == 7
+
+
+def test_a_last_request_that_the_server_cannot_answer_does_not_hold_a_run_up_for_ever() -> None:
+    with BadServer(lambda _: status(500), models=sends({"data": []})) as server:
+        got = ask(engine(server.url), requests(1))
+    assert got["p/0"].finish_reason == "error"
+
+
+# How it is asked
+
+
+def test_so_many_at_once_as_allowed_and_no_more() -> None:
+    def script(asked: Asked) -> Reply:
+        server.wait_until(lambda: server.peak >= 5)
+        return echo(asked)
+
+    with BadServer(script) as server:
+        ask(engine(server.url, concurrency=5), requests(40))
+    assert server.peak == 5
+
+
+def test_requests_are_made_as_they_are_needed_and_in_the_callers_thread() -> None:
+    threads, made, got = set(), 0, 0
+
+    def owed() -> Iterator[Request]:
+        nonlocal made
+        for request in requests(50):
+            threads.add(threading.get_ident())
+            made += 1
+            assert made <= got + 4
+            yield request
+
+    with BadServer(echo) as server:
+        for _ in engine(server.url, concurrency=4).generate(owed()):
+            got += 1
+    assert (got, threads) == (50, {threading.get_ident()})
+
+
+def test_closing_early_drops_what_is_under_way() -> None:
+    def script(asked: Asked) -> Reply:
+        return echo(asked) if "question 0\n" in asked.prompt else hangs
+
+    with BadServer(script) as server:
+        with closing(engine(server.url, concurrency=6).generate(iter(requests(50)))) as got:
+            assert next(got).key.problem_id == "p/0"
+            server.wait_until(lambda: server.under_way == 5)
+            began = time.monotonic()
+        assert time.monotonic() - began < 5
+        server.wait_until(lambda: server.under_way == 0)
+        assert server.broken == 5
+    assert not [t for t in threading.enumerate() if t.name == "openai-engine"]
+
+
+def test_a_failing_source_of_requests_is_no_answer_and_ends_the_thread() -> None:
+    def owed() -> Iterator[Request]:
+        yield from requests(3)
+        raise ValueError("no more")
+
+    with BadServer(echo) as server:
+        for _ in range(50):  # so that some end while a connection's own task has not begun
+            with pytest.raises(ValueError, match="no more"):
+                list(engine(server.url).generate(owed()))
+    assert not [t for t in threading.enumerate() if t.name == "openai-engine"]
+
+
+def test_requests_a_minute_are_spread_and_retries_count() -> None:
+    def script(asked: Asked) -> Reply:
+        return status(500) if asked.attempt == 0 else echo(asked)
+
+    with BadServer(script) as server:
+        began = time.monotonic()
+        ask(engine(server.url, requests_per_minute=1200), requests(5))
+        assert time.monotonic() - began >= 9 * 0.05
+    assert len(server.asked) == 10
+
+
+def test_tokens_a_minute_are_what_was_used_and_not_what_was_feared() -> None:
+    """Each may take 32 tokens and more for its prompt, and takes one: at 30 a second."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 0}
+    with BadServer(lambda _: says("x", usage=usage)) as server:
+        expected = 32 + len(requests(1)[0].prompt.messages[0]["content"]) / 4  # type: ignore[index]
+        began = time.monotonic()
+        ask(engine(server.url, tokens_per_minute=60 * expected * 4), requests(9))
+        spent = time.monotonic() - began
+    assert spent < 8 / 4, "what was not used is given back"
+    with BadServer(lambda _: says("x", usage=None)) as server:
+        began = time.monotonic()
+        ask(engine(server.url, tokens_per_minute=60 * expected * 20), requests(5))
+        assert time.monotonic() - began >= 4 / 20
+
+
+def test_a_server_that_asks_to_be_left_alone_is() -> None:
+    def script(asked: Asked) -> Reply:
+        return status(429, Retry_After="1") if len(server.asked) == 1 else echo(asked)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, concurrency=1)
+        ask(opened, requests(3))
+    first, *others = server.asked
+    assert min(asked.arrived for asked in others) - first.arrived >= 1
+    assert opened.counters == {"retries": 1}
+
+
+amounts = st.floats(0.1, 30)
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), amounts, st.floats(-1, 1)), max_size=60))
+def test_no_minute_has_more_than_its_limit(steps: list[tuple[float, float, float]]) -> None:
+    """As if each went as soon as it may; corrections reach as far back as their credit."""
+    limit, now = 60.0, 0.0
+    pace = Pace(limit, clock=lambda: now)
+    used: list[tuple[float, float]] = []
+    for idle, amount, wrong in steps:
+        now += idle
+        now += pace.wait()
+        assert pace.wait() == pytest.approx(0, abs=1e-6)
+        pace.charge(amount)
+        pace.correct(amount * wrong)
+        used.append((now, amount + amount * wrong))
+    for begin, _ in used:
+        within = [amount for at, amount in used if begin <= at < begin + 60]
+        assert sum(within) <= limit + pacing.CREDIT + max(within) + 1e-6
+
+
+def test_requests_never_exceed_the_limit_of_any_minute() -> None:
+    now = 0.0
+    pace = Pace(6, clock=lambda: now)
+    starts = []
+    for idle in [0.0, 200.0, *[0.0] * 20]:
+        now += idle
+        now += pace.wait()
+        pace.charge(1)
+        starts.append(now)
+    assert max(sum(a <= b < a + 60 - 1e-6 for b in starts) for a in starts) == 6
+
+
+@given(st.integers(1, 10_000), st.integers(0, 100), st.floats(0, 1e9))
+def test_a_wait_is_bounded_and_the_same_for_a_seed(attempt: int, seed: int, asked: float) -> None:
+    wait = backoff(attempt, Random(seed), asked=asked)
+    assert wait == backoff(attempt, Random(seed), asked=asked)
+    least = min(asked, pacing.LONGEST_ASKED)
+    assert least <= wait <= least + pacing.LONGEST_DELAY
+
+
+def test_waits_grow() -> None:
+    means = [sum(backoff(n, Random(s)) for s in range(200)) / 200 for n in (1, 2, 3, 4)]
+    assert all(later > 1.6 * earlier for earlier, later in pairwise(means))
+
+
+@given(st.text(max_size=30) | st.none())
+def test_any_retry_after_is_understood_or_ignored(header: str | None) -> None:
+    assert 0 <= asked_wait(header) <= pacing.LONGEST_ASKED
+
+
+def test_retry_after_may_be_a_date() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    header = (now + timedelta(seconds=7)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    assert asked_wait(header, now=lambda: now) == 7
+    assert asked_wait(header, now=lambda: now + timedelta(days=1)) == 0
+    assert asked_wait("86400") == pacing.LONGEST_ASKED
+
+
+# The key, and the URL
+
+
+def everything_said(error: BaseException) -> str:
+    """What any way of showing an error could show, locals aside."""
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        if (one := waiting.pop()) is not None and one not in seen:
+            seen.append(one)
+            waiting += [one.__cause__, one.__context__]
+    return "".join("".join(traceback.format_exception(one)) + repr(one) for one in seen)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        status(401, {"error": {"message": f"bad key {KEY}\nBearer {KEY}"}}),
+        status(404, f"Authorization: Bearer {KEY}".encode(), Content_Type="text/html"),
+        status(500, {"error": {"message": f"{KEY}"}}),
+        sends(b" " * 4070 + f'{{"Authorization": "Bearer {KEY}"}}'.encode()),
+        sends(f'{{"Authorization": "Bearer {KEY}"'.replace("/", "\\/").encode()),
+        status(400, {"error": {"message": f"unknown {KEY}"}}),
+    ],
+)
+def test_the_key_is_never_told(reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", f"{KEY}\n")
+    with BadServer(lambda _: reply) as server:
+        opened = engine(server.url, key_variable="SOME_KEY")
+        with pytest.raises(UserError) as caught:
+            list(opened.generate(iter(requests(30))))
+    assert server.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+    said = everything_said(caught.value) + repr(opened) + repr(vars(opened))
+    for spelling in (KEY, KEY[:12], KEY.replace("/", "\\/")):
+        assert spelling not in said
+    assert "[the key]" in str(caught.value)
+
+
+def test_the_key_is_not_in_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with BadServer(lambda asked: says(asked.headers["Authorization"])) as server:
+        (completion,) = ask(engine(server.url), requests(1)).values()
+    assert completion.text == "Bearer [the key]"
+
+
+@pytest.mark.parametrize("key", ["two words", "n\u00e4ive", "a\x07b"])
+def test_a_key_that_no_header_can_hold_is_not_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UserError, match="no header can hold") as caught:
+        engine("http://127.0.0.1:1/v1")
+    assert key not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (None, "which server"),
+        ("127.0.0.1:8000/v1", "no URL of a server"),
+        ("ftp://a/v1", "no URL of a server"),
+        ("http://[", "no URL of a server"),
+        ("http://a:99999/v1", "no URL of a server"),
+        ("http://me:hunter2@a.example/v1", "a.example holds a user or a password"),
+        ("http://hunter2@a.example/v1", "a.example holds a user or a password"),
+        ("http://a.example/v1?key=hunter2", "goes on after"),
+        ("http://a.example/v1#hunter2", "goes on after"),
+    ],
+)
+def test_a_url_that_is_none_or_must_not_be_stored(url: str | None, told: str) -> None:
+    with pytest.raises(UserError, match=told) as caught:
+        OpenaiEngine.settings(EngineSpec(server=Server(base_url=url)))
+    assert "hunter2" not in everything_said(caught.value)
+
+
+def test_another_machine_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="api\\.example/v1 needs a key, and SOME_KEY is not set"):
+        engine("https://api.example/v1", key_variable="SOME_KEY")
+    monkeypatch.setenv("SOME_KEY", KEY)
+    engine("https://api.example/v1", key_variable="SOME_KEY")
+    for here in ("http://localhost:8000/v1", "http://[::1]:8000/v1", "http://127.1.2.3/v1"):
+        engine(here)
+
+
+def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(UserError, match="pip install 'openai>="):
+        engine("http://127.0.0.1:1/v1")
+
+
+# What a run is
+
+
+def spec(url: str, *, model: str = "served", style: str = "boxed", **server: Any) -> EvalSpec:
+    return EvalSpec(
+        model=model,
+        benchmarks=("demo",),
+        limit=3,
+        prompt=PromptSpec(style=style),
+        engine=EngineSpec(name="openai", server=Server(base_url=url, **server)),
+    )
+
+
+def test_the_endpoint_and_the_model_decide_and_how_it_is_asked_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = prepare(spec("http://127.0.0.1:8000/v1")).identity
+    assert one.model == {"served": "served"}
+    assert one.engine.settings == {"url": "http://127.0.0.1:8000/v1", "args": {}}
+    assert "openai" in one.engine.versions
+    same = prepare(spec("http://127.0.0.1:8000/v1/", concurrency=3, timeout=5, prompt_price=2))
+    assert same.identity.fingerprint == one.fingerprint
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    named = spec("x").model_copy(update={"engine": EngineSpec(name="openai")})
+    assert prepare(named).identity.fingerprint == one.fingerprint
+    for other in (
+        spec("http://127.0.0.1:8001/v1"),
+        spec("http://127.0.0.1:8000/v1", model="other"),
+        spec("http://127.0.0.1:8000/v1", style="qwen25-math"),
+    ):
+        assert prepare(other).identity.fingerprint != one.fingerprint
+
+
+def test_a_server_promises_no_determinism() -> None:
+    server = Server(base_url="http://127.0.0.1:8000/v1")
+    engine = EngineSpec(name="openai", server=server, deterministic=True)
+    with pytest.raises(UserError, match="the openai engine cannot promise"):
+        prepare(spec("x").model_copy(update={"engine": engine}))
+
+
+def test_the_sum_of_a_prompt_is_over_what_is_sent_and_replays_keep_theirs(tmp_path: Path) -> None:
+    replay = replay_spec(write_responses(tmp_path / "r.jsonl", limit=3), limit=3)
+    replayed = list(prepare(replay).prompts.values())
+    assert all(prompt.messages is None for prompt in replayed)
+    for prompt in replayed:
+        assert prompt.sum == hashlib.sha256(prompt.text.encode()).hexdigest()[:16]
+    sent = list(prepare(spec("http://127.0.0.1:1/v1")).prompts.values())
+    assert [prompt.text for prompt in sent] == [prompt.text for prompt in replayed]
+    assert not {prompt.sum for prompt in sent} & {prompt.sum for prompt in replayed}
+    turns = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
+    sums = {Prompt(text="ab", messages=turns[:n]).sum for n in (1, 2)}
+    assert len(sums) == 2
+
+
+# The whole command
+
+
+def command(url: str, results: Path, *arguments: str, limit: int = 12) -> list[str]:
+    return [
+        *(sys.executable, "-m", "harness", "eval", "--engine", "openai", "--base-url", url),
+        *("--benchmarks", "demo", "--limit", str(limit), "--results", str(results), "--json"),
+        *arguments,
+    ]
+
+
+def run(asked: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        asked, check=False, capture_output=True, text=True, env=os.environ | environment,
+        timeout=280,
+    )  # fmt: skip
+
+
+def stored(results: Path) -> dict[str, Sample]:
+    """The samples of the only run; none of them twice."""
+    ((path, _),) = list_runs(results / "runs")
+    samples = list(map(Sample.from_json, (path / JOURNAL).read_bytes().splitlines()))
+    assert len({sample.key for sample in samples}) == len(samples)
+    return {sample.problem_id: sample for sample in samples}
+
+
+def assert_nowhere(folder: Path, secret: str) -> None:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 1
+    for path in files:
+        assert secret.encode() not in path.read_bytes(), path
+
+
+def test_the_command_stores_no_key_and_counts_what_it_used(tmp_path: Path) -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.attempt == 0:
+            return status(500, {"error": {"message": asked.headers["Authorization"]}})
+        if len(server.asked) % 5 == 0:
+            return status(400, {"error": {"message": f"no: {asked.headers['Authorization']}"}})
+        return says(f"\\boxed{{1}} {asked.headers['Authorization']}")
+
+    with BadServer(script) as server:
+        asked = command(server.url, tmp_path, "--model", "m", "--concurrency", "1")
+        done = run(asked, OPENAI_API_KEY=KEY)
+    assert done.returncode == 0, done.stderr
+    assert KEY not in done.stdout + done.stderr
+    assert_nowhere(tmp_path, KEY)
+    samples = stored(tmp_path)
+    assert len(samples) == 12
+    assert any("[the key]" in (sample.error or "") for sample in samples.values())
+    usage = json.loads(done.stdout)["usage"]
+    answered = [sample for sample in samples.values() if sample.finish_reason == "stop"]
+    assert usage == {
+        "samples": 12, "prompt_tokens": 11 * len(answered), "completion_tokens": 7 * len(answered),
+        "events": {"retries": 12},
+    }  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def test_a_server_that_dies_in_mid_run_leaves_no_errors_and_the_same_command_goes_on(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+
+    def dying(asked: Asked) -> Reply:
+        if len(server.asked) <= 5:
+            return echo(asked)
+        threading.Thread(target=server.close).start()
+        return hangs
+
+    with BadServer(dying, port=port) as server:
+        asked = command(server.url, tmp_path, "--model", "m", "--attempts", "2")
+        broken = run([*asked, "--concurrency", "2"])
+    assert broken.returncode == 1
+    assert broken.stderr.strip().splitlines()[-1].startswith("harness: --engine openai: http://")
+    assert "the same command goes on" in broken.stderr
+    assert "Traceback" not in broken.stderr
+    kept = stored(tmp_path)
+    assert 0 < len(kept) <= 5
+    assert all(sample.finish_reason == "stop" for sample in kept.values())
+
+    with BadServer(echo, port=port) as server:
+        done = run(asked)
+    assert done.returncode == 0, done.stderr
+    assert len(server.asked) == 12 - len(kept), "what was stored is not asked for again"
+    after = stored(tmp_path)
+    assert len(after) == 12
+    assert {**after, **kept} == after
+    assert all(sample.response.startswith("re: ") for sample in after.values())
+
+
+def test_ctrl_c_ends_a_run_whose_server_is_silent(tmp_path: Path) -> None:
+    with BadServer(lambda _: hangs) as server:
+        process = subprocess.Popen(
+            command(server.url, tmp_path, "--model", "m"),
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            # Python ignores Ctrl-C where its parent does, as a shell's background job.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
+        server.wait_until(lambda: server.under_way == 12)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130, said
+    assert "the same command goes on from there" in said
+    assert server.broken == 12
+
+
+# A real server
+
+
+@contextmanager
+def vllm_serve(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run vLLM's own server of the demo model; its engine ends with it, and it with this test."""
+    command = [
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(MODEL_PATH)),
+        *("--served-model-name", "demo", "--dtype", "float32", "--enforce-eager"),
+        # Sampling is what is asked for, not what the checkpoint's generation config suggests.
+        *("--generation-config", "vllm", "--host", "127.0.0.1", "--port", str(port)),
+        *("--kv-cache-memory-bytes", str(1 << 28)),
+    ]
+    environment = os.environ | {DRIVER: str(os.getpid()), "VLLM_NO_USAGE_STATS": "1"}
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+        try:
+            deadline = time.monotonic() + 300
+            while not answers(f"http://127.0.0.1:{port}/health"):
+                assert process.poll() is None, log.read_text(errors="replace")[-4000:]
+                assert time.monotonic() < deadline, log.read_text(errors="replace")[-4000:]
+                time.sleep(0.2)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def answers(url: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(url, timeout=5) as reply:
+        return bool(reply.status == 200)
+    return False
+
+
+def greedy(port: int, results: Path, *arguments: str) -> list[str]:
+    url = f"http://127.0.0.1:{port}/v1"
+    fixed = ("--model", "demo", "--max-tokens", "512")
+    return command(url, results, *fixed, *arguments, limit=20)
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(900)
+def test_a_real_server_says_what_the_engine_says_and_may_be_killed(tmp_path: Path) -> None:
+    """One test, since a server takes half a minute to start."""
+    offline = [
+        *(sys.executable, "-m", "harness", "eval", "--model", "demo", "--benchmarks", "demo"),
+        *("--limit", "20", "--max-tokens", "512", "--dtype", "float32", "--json"),
+        *("--engine-arg", "enforce_eager=true", "--results", str(tmp_path / "offline")),
+    ]
+    done = run(offline)
+    assert done.returncode == 0, done.stderr
+    ours = stored(tmp_path / "offline")
+    port = free_port()
+
+    with vllm_serve(port, tmp_path / "first.log") as server:
+        done = run(greedy(port, tmp_path / "served"), OPENAI_API_KEY=KEY)
+        assert done.returncode == 0, done.stderr
+        assert_same(ours, stored(tmp_path / "served"))
+        assert_nowhere(tmp_path / "served", KEY)
+        usage = json.loads(done.stdout)["usage"]
+        for count in ("prompt_tokens", "completion_tokens"):
+            assert usage[count] == sum(
+                getattr(s, count) for s in stored(tmp_path / "served").values()
+            )
+        assert_real_prompts_and_samples(f"http://127.0.0.1:{port}/v1")
+        interrupt(server, greedy(port, tmp_path / "killed", "--concurrency", "2"))
+    kept = stored(tmp_path / "killed")
+    assert 0 < len(kept) < 20
+    assert all(sample.finish_reason != "error" for sample in kept.values())
+
+    with vllm_serve(port, tmp_path / "second.log"):
+        done = run(greedy(port, tmp_path / "killed"))
+    assert done.returncode == 0, done.stderr
+    after = stored(tmp_path / "killed")
+    assert {**after, **kept} == after, "what was stored is as it was"
+    assert_same(ours, after)
+
+
+def assert_same(ours: dict[str, Sample], theirs: dict[str, Sample]) -> None:
+    assert ours.keys() == theirs.keys()
+    same = [key for key in ours if ours[key].response == theirs[key].response]
+    assert len(same) >= 18, "greedy in float32: two rounding differences at most"
+    for key in ours:
+        assert ours[key].prompt_tokens == theirs[key].prompt_tokens, "the same template"
+    for key in same:
+        assert ours[key].completion_tokens == theirs[key].completion_tokens
+        assert ours[key].finish_reason == theirs[key].finish_reason
+
+
+def assert_real_prompts_and_samples(url: str) -> None:
+    """The server makes as many tokens of each style as we do, and draws by the seed."""
+    tokenizer = open_checkpoint("demo").tokenizer
+    for style in STYLES:
+        got = ask(engine(url, model="demo"), requests(2, style=style))
+        questions = [f"question {i}" for i in range(2)]
+        for i, prompt in enumerate(render(STYLES[style], questions, tokenizer=tokenizer)):
+            assert got[f"p/{i}"].prompt_tokens == len(prompt.token_ids or ()), style
+    sampling = Sampling(temperature=1.5, top_k=50, max_tokens=32)
+    asked = [
+        Request(key=SampleKey("p", i), prompt=requests(1)[0].prompt, max_tokens=8, seed=i)
+        for i in range(8)
+    ]
+    drawn = list(engine(url, model="demo", sampling=sampling).generate(iter(asked)))
+    assert len({completion.text for completion in drawn}) > 4
+    assert {completion.completion_tokens for completion in drawn} <= set(range(1, 9))
+
+
+def interrupt(server: subprocess.Popen[bytes], asked: list[str]) -> None:
+    """Kill the server when the run has stored something; the run says what to do."""
+    results = Path(asked[asked.index("--results") + 1])
+    process = subprocess.Popen(
+        [*asked, "--attempts", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + DEADLINE
+    while not any(path.stat().st_size for path in results.glob(f"runs/*/*/{JOURNAL}")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    server.kill()
+    _, said = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1, said
+    assert "the same command goes on" in said
+    assert "Traceback" not in said

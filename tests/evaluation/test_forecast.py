@@ -1,0 +1,110 @@
+"""What a run will cost and could show, before it begins."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from statistics import pstdev
+from typing import Any
+
+import pytest
+from replayed import replay_spec, write_responses
+from stored import store_run, verdict_rows
+
+from harness.evaluation.forecast import difference_error, forecast
+from harness.evaluation.plan import Plan, prepare
+from harness.reporting.text.forecast import forecast_text
+from harness.runs.record import Run
+
+MACHINE: dict[str, Any] = {"processor": "a processor", "gpus": []}
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    responses = write_responses(tmp_path / "responses.jsonl", limit=12, n=2)
+    return prepare(replay_spec(responses, limit=12, n=2))
+
+
+def stored_run(folder: Path, **changes: object) -> Run:
+    marks = {"demo": [[number % 4 == 0] for number in range(40)]}
+    run = store_run(folder, "before", verdict_rows(marks), **changes).run  # type: ignore[arg-type]
+    assert run is not None
+    return run
+
+
+def test_without_any_run_only_the_limits_are_known(plan: Plan) -> None:
+    found = forecast(plan, [], MACHINE)
+    (row,) = found.rows
+    assert (row.problems, row.samples) == (12, 24)
+    assert row.most_tokens == 24 * 2048
+    assert row.expected_tokens is None
+    assert found.seconds is None
+    text = forecast_text(found, max_tokens=2048)
+    assert "no stored run tells" in text
+    assert "up to 2,048 tokens" in text
+
+
+def test_a_run_of_before_tells_lengths_accuracy_and_speed(plan: Plan, tmp_path: Path) -> None:
+    run = stored_run(tmp_path)
+    same_model = run.identity.model_copy(update={"model": plan.identity.model})
+    found = forecast(plan, [run.model_copy(update={"identity": same_model})], MACHINE)
+    (row,) = found.rows
+    assert found.like == run.id
+    assert row.expected_tokens == 24 * 200
+    assert row.assumed_accuracy == pytest.approx(12 / 44)
+    assert found.seconds == pytest.approx(24 * 200 * 10.0 / (40 * 200))
+
+
+def test_another_model_or_machine_tells_no_speed(plan: Plan, tmp_path: Path) -> None:
+    run = stored_run(tmp_path)
+    assert forecast(plan, [run], MACHINE).seconds is None
+    same_model = run.identity.model_copy(update={"model": plan.identity.model})
+    run = run.model_copy(update={"identity": same_model})
+    assert forecast(plan, [run], {**MACHINE, "gpus": ["H100"]}).seconds is None
+
+
+def test_more_samples_show_smaller_differences_down_to_a_floor() -> None:
+    errors = [difference_error(0.5, problems=30, samples=n) for n in (1, 4, 16, 64, 10_000)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] > 0.55 * errors[0]
+
+
+def test_the_expected_error_is_that_of_such_runs() -> None:
+    """Runs drawn under the assumptions of the formula spread as it says."""
+    draw = random.Random(5)
+    problems, n, observed = 200, 4, []
+    for _ in range(400):
+        total = 0.0
+        for _ in range(problems):
+            # Half of p(1 - p) = 1/4 lies between problems, half of which both runs share.
+            shared = draw.choice((-1, 1)) * 0.25
+            own = [draw.choice((-1, 1)) * 0.25 for _ in range(2)]
+            p_a, p_b = (min(1.0, max(0.0, 0.5 + shared + o)) for o in own)
+            total += sum(draw.random() < p_b for _ in range(n)) / n
+            total -= sum(draw.random() < p_a for _ in range(n)) / n
+        observed.append(total / problems)
+    assert pstdev(observed) == pytest.approx(
+        difference_error(0.5, problems=problems, samples=n), rel=0.1
+    )
+
+
+def test_prices_tell_what_it_costs_and_what_at_most(plan: Plan, tmp_path: Path) -> None:
+    """A replay knows no prompt tokens: what they cost is not known, if they have a price."""
+    run = stored_run(tmp_path)
+    found = forecast(priced(plan, completion_price=2.0), [run], MACHINE)
+    assert found.money == pytest.approx(24 * 200 * 2e-6)
+    assert found.most_money == pytest.approx(24 * 2048 * 2e-6)
+    text = forecast_text(found, max_tokens=2048)
+    assert "about 0.0096, at most 0.098 by the prices given" in text
+    assert forecast(priced(plan, completion_price=2.0), [], MACHINE).money is None
+    assert (
+        forecast(priced(plan, prompt_price=1.0, completion_price=2.0), [run], MACHINE).money is None
+    )
+    assert "prices" not in forecast_text(forecast(plan, [run], MACHINE), max_tokens=2048)
+
+
+def priced(plan: Plan, **prices: float) -> Plan:
+    server = plan.spec.engine.server.model_copy(update=prices)
+    engine = plan.spec.engine.model_copy(update={"server": server})
+    return replace(plan, spec=plan.spec.model_copy(update={"engine": engine}))

@@ -1,0 +1,316 @@
+"""What is written into a report, and how."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chosen_runs import Said, demo_problems, right, silent, store_responses, wrong
+from hypothesis import given
+from hypothesis import strategies as st
+from stored import store_run, verdict_rows
+
+from benchmarks import UserError
+from harness.common.text import printable
+from harness.reporting.html import page, samples, write_report
+from harness.reporting.html.atomic import replacing
+from harness.reporting.html.comparing import compare_with_first
+from harness.reporting.html.embedding import CHUNK_CHARACTERS, Records, data_element, visible
+from harness.reporting.html.facts import labelled
+from harness.reporting.html.overview import overview
+from harness.runs.results import Result, find_result
+
+ASSETS = sorted((page.HERE / "assets").iterdir())
+
+
+def embedded(path: Path, name: str) -> Any:
+    """What lies in a page under a name."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(f'<script type="text/plain" id="data-{name}">([^<]*)</script>', text)
+    assert len(found) == 1
+    return json.loads(gzip.decompress(base64.b64decode(found[0])))
+
+
+def run_of(results: Path, name: str, *said: Said, **fields: Any) -> Result:
+    problems = demo_problems(len(said))
+    rows = [(problem, [one]) for problem, one in zip(problems, said, strict=True)]
+    return store_responses(results, name, {"demo": rows}, **fields)
+
+
+def overview_of(*results: Result, anyway: bool = False) -> Any:
+    versions = labelled(results)
+    return overview(versions, compare_with_first(versions, anyway=anyway), "now")
+
+
+# --- embedding ------------------------------------------------------------------------------
+
+
+@given(st.text())
+def test_visible_says_what_printable_says(text: str) -> None:
+    assert visible(text) == printable(text)
+    assert visible(text, limit=5) == printable(text if len(text) <= 5 else text[:4] + "…")
+
+
+@given(st.text(st.characters(codec=None)))
+def test_nothing_in_data_can_end_its_element(text: str) -> None:
+    element = data_element("x", [text, "</script>"])
+    content = re.fullmatch(r'<script type="text/plain" id="data-x">([^<>&]*)</script>\n', element)
+    assert content
+    assert json.loads(gzip.decompress(base64.b64decode(content[1]))) == [text, "</script>"]
+
+
+def test_records_lie_in_pieces() -> None:
+    written: list[str] = []
+    records = Records("r", written.append)
+    large = "x" * (CHUNK_CHARACTERS // 2)
+    assert [records.add({"text": large}) for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert records.close() == {"name": "r", "starts": [0, 1, 2, 3, 4]}
+    assert len(written) == 5
+    few = Records("r", written.append)
+    for _ in range(3):
+        few.add({"text": "small"})
+    assert few.close() == {"name": "r", "starts": [0]}
+
+
+# --- the page -------------------------------------------------------------------------------
+
+
+def test_only_the_scripts_of_the_policy_are_in_the_page(tmp_path: Path) -> None:
+    path = write_report([run_of(tmp_path, "v1", wrong())], tmp_path / "r.html").path
+    text = path.read_text(encoding="utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert policy
+    assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
+    allowed = set(re.findall(r"'sha256-([^']*)'", policy[1]))
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert {base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts} == (
+        allowed
+    )
+    assert len(re.findall(r"<script(?! type=\"text/plain\")", text)) == len(scripts) == 2
+    assert "unsafe-eval" not in policy[1]
+    assert "unsafe-inline" not in policy[1].replace("style-src 'unsafe-inline'", "")
+
+
+def test_no_script_of_the_page_writes_markup() -> None:
+    writes = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+    for script in (page.own_script(), page.katex_script()):
+        assert not re.search(writes, script)
+        assert "</script" not in script
+
+
+def test_everything_is_in_the_page() -> None:
+    style = page.katex_style()
+    assert style.count("url(") == style.count("url(data:font/woff2;base64,") > 10
+    for asset in ASSETS:
+        assert not re.search(r"https?://", asset.read_text(encoding="utf-8")), asset
+    assert {a.name for a in ASSETS} == {*page.SCRIPTS, "page.html", "page.css"}
+
+
+def test_the_vendored_library_is_what_its_readme_says() -> None:
+    readme = (page.KATEX / "README.md").read_text(encoding="utf-8")
+    fonts = sorted((page.KATEX / "fonts").iterdir())
+    files = [page.KATEX / name for name in ("katex.min.js", "katex.min.css", "LICENSE")]
+    contents = [file.read_bytes() for file in files]
+    for content in (*contents, b"".join(font.read_bytes() for font in fonts)):
+        assert hashlib.sha256(content).hexdigest() in readme
+
+
+# --- what it says ---------------------------------------------------------------------------
+
+
+def test_two_runs_are_compared(tmp_path: Path) -> None:
+    a = store_run(tmp_path, "v1", verdict_rows({"gsm8k": [[False]] * 30, "aime24": [[False]] * 9}))
+    b = store_run(tmp_path, "v2", verdict_rows({"gsm8k": [[True]] * 30, "aime24": [[False]] * 9}))
+    said = overview_of(a, b)
+    (verdict,) = said.verdicts
+    assert verdict.subject == "v2 against v1"
+    assert verdict.word == "better"
+    assert "on average +50.0 points" in verdict.sentence
+    assert verdict.sentence.endswith("Better on gsm8k; no evidence on aime24.")
+    (section,) = said.sections
+    rows = section.tables[0].rows
+    assert [row[0].text for row in rows] == ["gsm8k", "aime24", "average"]
+    assert [row[3].text for row in rows] == ["+100.0", "0.0", "+50.0"]
+    assert [row[6].text for row in rows] == ["better", "no evidence", "better"]
+    assert section.changes is not None
+    assert "model.name" in [row[0].text for row in section.changes.rows]
+
+
+def test_every_number_can_be_traced(tmp_path: Path) -> None:
+    result = run_of(tmp_path, "v1", wrong())
+    facts = {row[0].text: row[1].text for row in overview_of(result).facts.rows}
+    assert facts["run"] == result.id
+    assert facts.keys() >= {
+        "fingerprint", "evaluated", "model", "prompt", "sampling", "engine", "grader", "harness",
+    }  # fmt: skip
+
+
+def test_further_runs_are_each_compared_with_the_first(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path, name, wrong(), silent()) for name in ("base", "one", "two")]
+    said = overview_of(*runs)
+    assert [verdict.subject for verdict in said.verdicts] == [
+        "one against base",
+        "two against base",
+    ]
+    assert [section.title for section in said.sections] == [
+        "Scores",
+        *(verdict.subject for verdict in said.verdicts),
+    ]
+
+
+def test_a_refused_comparison_is_told_and_both_are_shown(tmp_path: Path) -> None:
+    a = run_of(tmp_path, "v1", wrong())
+    b = run_of(tmp_path, "v2", wrong(), grader="9+99999999")
+    said = overview_of(a, b)
+    assert said.verdicts[0].word == "not compared"
+    assert "grader" in said.verdicts[0].sentence
+    assert [len(table.heads) for section in said.sections for table in section.tables] == [3]
+    forced = overview_of(a, b, anyway=True)
+    assert forced.verdicts[0].word == "no evidence"
+    assert "NOT MEASURED ALIKE" in forced.sections[0].paragraphs[0]
+
+
+def test_the_same_run_twice_is_one_version_and_equal_names_are_told_apart(tmp_path: Path) -> None:
+    first, second = run_of(tmp_path, "v1", wrong()), run_of(tmp_path, "v1", wrong(), silent())
+    assert [version.label for version in labelled([first, first])] == ["v1"]
+    labels = [version.label for version in labelled([first, second])]
+    assert labels == [f"v1 ({first.id})", f"v1 ({second.id})"]
+
+
+def test_published_rows_are_in_the_tables_only(tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+    row = {"name": "theirs", "scores": {"demo": {"problems": 200, "correct": 50}}}
+    source = {"schema_version": 1, "title": "A paper", "results": [row]}
+    (tmp_path / "published" / "paper.json").write_text(json.dumps(source), encoding="utf-8")
+    results = [find_result(tmp_path, "theirs"), run_of(tmp_path, "ours", wrong())]
+    path = write_report(results, tmp_path / "r.html").path
+    assert [v["label"] for v in embedded(path, "index")["versions"]] == ["ours"]
+    facts = embedded(path, "overview")["facts"]
+    assert facts["heads"] == ["", "theirs", "ours"]
+    alone = write_report(results[:1], tmp_path / "alone.html").path
+    assert embedded(alone, "index")["problems"]["id"] == []
+
+
+# --- samples --------------------------------------------------------------------------------
+
+
+def test_the_index_says_what_became_of_every_sample(tmp_path: Path) -> None:
+    problem, other = demo_problems(2)
+    rows = [(problem, [wrong("1"), right(problem)]), (other, [silent()])]
+    result = store_responses(tmp_path, "v1", {"demo": rows})
+    path = write_report([result], tmp_path / "r.html").path
+    index = embedded(path, "index")
+    assert index["problems"]["id"] == [problem.id, other.id]
+    assert index["problems"]["gold"] == [problem.answer, other.answer]
+    (version,) = index["versions"]
+    names = [[index["outcomes"][code] for code in codes] for codes in version["outcomes"]]
+    assert names == [["wrong", "correct"], ["no answer"]]
+    assert version["answers"] == [["1", problem.answer], [None]]
+    records = embedded(path, "responses-0-0")
+    assert [records[place]["response"] for place in version["places"][0]] == [
+        "It is \\boxed{1}.",
+        right(problem).response,
+    ]
+    questions = embedded(path, "questions-0")
+    assert questions[index["problems"]["question"][0]]["question"] == problem.question
+
+
+def test_a_run_without_responses_still_has_outcomes_and_answers(tmp_path: Path) -> None:
+    result = run_of(tmp_path, "v1", wrong("31"))
+    assert result.path is not None
+    (result.path / "samples.parquet").unlink()
+    index = embedded(write_report([result], tmp_path / "r.html").path, "index")
+    assert index["versions"][0]["stream"] is None
+    assert index["versions"][0]["answers"] == [["31"]]
+    assert index["problems"]["gold"] == [demo_problems(1)[0].answer]
+
+
+def test_a_question_that_was_not_the_one_asked_is_left_out(tmp_path: Path) -> None:
+    result = store_run(tmp_path, "v1", verdict_rows({"demo": [[True]]}))
+    index = embedded(write_report([result], tmp_path / "r.html").path, "index")
+    assert index["problems"]["question"] == [None]
+
+
+def test_a_benchmark_that_cannot_be_loaded_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise UserError("no network")
+
+    monkeypatch.setattr(samples, "load_problems", fail)
+    index = embedded(
+        write_report([run_of(tmp_path, "v1", wrong())], tmp_path / "r.html").path, "index"
+    )
+    assert index["problems"]["question"] == [None]
+
+
+def test_a_torn_table_of_samples_is_told_in_one_line(tmp_path: Path) -> None:
+    result = run_of(tmp_path, "v1", wrong())
+    assert result.path is not None
+    table = result.path / "samples.parquet"
+    table.write_bytes(table.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"samples\.parquet cannot be read"):
+        write_report([result], tmp_path / "r.html")
+    assert not list(tmp_path.glob("*.html*")) + list(tmp_path.glob(".r.html*"))
+
+
+# --- the file -------------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(UnicodeEncodeError), replacing(path) as file:
+        file.writelines(["half", "\ud800"])
+    assert path.read_text(encoding="utf-8") == "old"
+    with replacing(path) as file:
+        file.write("new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert os.listdir(tmp_path) == ["r.html"]
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("no/such/r.html", "No such file or directory"), ("", "that is a folder"),
+     ("file/r.html", "Not a directory")],
+)  # fmt: skip
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, place: str, reason: str) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with (
+        pytest.raises(UserError, match=f"cannot be written: {reason}"),
+        replacing(tmp_path / place),
+    ):
+        pass
+
+
+def report(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness", "report", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
+    for name in ("v1", "v2"):
+        run_of(tmp_path / "results", name, wrong(), silent())
+    done = report(tmp_path, "v1", "v2", "-o", "two.html", "--png", "plots")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"wrote two\.html \(0\.\d MB\)\nwrote \d+ plots in plots\n", done.stdout)
+    assert {path.suffix for path in (tmp_path / "plots").iterdir()} == {".png"}
+    assert (tmp_path / "two.html").stat().st_size > 500_000
+
+
+def test_without_runs_the_command_says_what_to_give(tmp_path: Path) -> None:
+    done = report(tmp_path)
+    assert done.returncode == 2
+    assert "python -m harness report v1 v4 -o report.html" in done.stderr
+    unknown = report(tmp_path, "v9")
+    assert unknown.returncode == 1
+    assert "v9" in unknown.stderr

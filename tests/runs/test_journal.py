@@ -1,0 +1,84 @@
+"""The journal: what was appended is read again by its key, whatever came in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.runs.journal import MOST_SAMPLES, Journal, Places, read_journal
+from harness.runs.sample import FinishReason, Sample, SampleKey
+
+
+def sample(
+    problem_id: str, index: int, response: str = "", reason: FinishReason = "stop"
+) -> Sample:
+    return Sample(
+        problem_id=problem_id,
+        index=index,
+        response=response,
+        finish_reason=reason,
+        seed=0,
+        prompt_sum="",
+    )
+
+
+keys = st.builds(SampleKey, st.sampled_from(["a", "b", "ü"]), st.integers(0, 40))
+
+
+@given(said=st.lists(st.tuples(keys, st.text(max_size=20))))
+def test_every_sample_is_read_again_by_its_key(
+    said: list[tuple[SampleKey, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "samples.jsonl"
+    expected: dict[SampleKey, Sample] = {}
+    journal = Journal(path)
+    for key, text in said:
+        expected[key] = sample(key.problem_id, key.index, text)
+        journal.append(expected[key])
+        assert journal[key] == expected[key]
+    assert dict(journal) == expected
+    journal.close()
+    again = Journal(path)
+    assert dict(again) == expected
+    again.close()
+    assert (len(again), again.torn) == (len(expected), 0)
+    assert len(list(read_journal(path))) == len(said)
+
+
+@given(st.lists(st.tuples(keys, st.integers(0, 2**40))))
+def test_places_are_a_mapping(put: list[tuple[SampleKey, int]]) -> None:
+    places, expected = Places(), {}
+    for key, place in put:
+        assert places.put(key.problem_id, key.index, place) == (key not in expected)
+        expected[key] = place
+    assert dict(places) == expected
+    assert len(places) == len(expected)
+    assert all(key in places for key in expected)
+    assert places.get(SampleKey("a", 41)) is None
+    assert SampleKey("nobody", 0) not in places
+
+
+@pytest.mark.parametrize("index", [-1, MOST_SAMPLES])
+def test_a_number_that_no_sample_has_takes_no_memory(index: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"sample number {index} of a"):
+        Places().put("a", index, 0)
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(sample("a", index).to_json() + b"\n")
+    journal = Journal(path)
+    assert (len(journal), journal.torn) == (0, 1)
+
+
+def test_what_the_engine_failed_on_is_there_until_the_folder_is_opened_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "samples.jsonl"
+    journal = Journal(path)
+    journal.append(sample("a", 0, reason="error"))
+    assert SampleKey("a", 0) in journal
+    journal.close()
+    assert SampleKey("a", 0) not in Journal(path)
+    assert [s.key for s in read_journal(path, failed=True)] == [SampleKey("a", 0)]
+    assert list(read_journal(path)) == []

@@ -1,0 +1,133 @@
+"""Results are found by what a person would call them, and ranked only where they compare."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from stored import store_run, verdict_rows
+
+from benchmarks import UserError
+from harness.analysis.compare import compare
+from harness.analysis.ranking import grouped, ranks
+from harness.reporting.text.runs import runs_table
+from harness.runs.results import Result, find_result, list_results
+from harness.runs.spec import PromptSpec, Sampling
+
+REPOSITORY = Path(__file__).parent.parent.parent
+
+
+def made(folder: Path, name: str, accuracy: float, seed: int = 0, **options: object) -> Result:
+    draw = random.Random(seed)
+    marks = {b: [[draw.random() < accuracy] for _ in range(100)] for b in ("gsm8k", "aime24")}
+    return store_run(folder, name, verdict_rows(marks), **options)  # type: ignore[arg-type]
+
+
+def test_a_result_is_found_by_name_tag_id_folder_and_published_name(tmp_path: Path) -> None:
+    older = made(tmp_path, "v1", 0.5, tags=("first",))
+    newer = made(tmp_path, "v1", 0.6, seed=1)
+    assert find_result(tmp_path, "v1").id == newer.id
+    assert find_result(tmp_path, "first").id == older.id
+    assert find_result(tmp_path, older.id[:-1]).id == older.id
+    assert find_result(tmp_path, str(older.path)).id == older.id
+    for asked in ("openseek-v1", "published:openseek-v1"):
+        assert find_result(REPOSITORY / "results", asked).id == "published:openseek-v1"
+    with pytest.raises(UserError, match="did you mean 'v1'"):
+        find_result(tmp_path, "v11")
+
+
+def test_an_attempt_under_way_does_not_hide_the_complete_run(tmp_path: Path) -> None:
+    complete = made(tmp_path, "v1", 0.5)
+    begun = made(tmp_path, "v1", 0.6, status="incomplete")
+    only_begun = made(tmp_path, "v2", 0.6, status="incomplete")
+    assert find_result(tmp_path, "v1").id == complete.id
+    for asked in (begun.id, "v2", str(only_begun.path)):
+        with pytest.raises(UserError, match="is not complete"):
+            find_result(tmp_path, asked)
+    assert [result.id for result in list_results(tmp_path)] == [complete.id]
+
+
+def test_a_record_that_was_edited_is_noticed(tmp_path: Path) -> None:
+    result = made(tmp_path, "v1", 0.5)
+    assert result.path is not None
+    assert result.run is not None
+    score = result.run.scores[0].model_copy(update={"correct": 99})
+    edited = result.run.model_copy(update={"scores": (score, *result.run.scores[1:])})
+    (result.path / "run.json").write_text(edited.to_json(), encoding="utf-8")
+    with pytest.raises(UserError, match="99 correct of gsm8k"):
+        _ = find_result(tmp_path, "v1").verdicts
+
+
+def test_a_torn_record_says_how_to_use_the_others(tmp_path: Path) -> None:
+    torn = made(tmp_path, "v1", 0.5)
+    assert torn.path is not None
+    (torn.path / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UserError, match=f"move {torn.path} away"):
+        list_results(tmp_path)
+
+
+def test_what_cannot_be_told_apart_shares_a_rank(tmp_path: Path) -> None:
+    good, as_good, bad = (
+        made(tmp_path, name, accuracy, seed)
+        for name, accuracy, seed in (("a", 0.72, 1), ("b", 0.68, 2), ("c", 0.2, 3))
+    )
+    assert ranks([good, as_good, bad]) == [1, 1, 3]
+    assert ranks([bad, good, as_good]) == [3, 1, 1]
+    assert ranks([good, good]) == [1, 1]
+
+
+def test_a_certain_difference_is_told_though_it_does_not_vary(tmp_path: Path) -> None:
+    everything, nothing = made(tmp_path, "all", 1.1), made(tmp_path, "none", -0.1)
+    assert ranks([everything, nothing]) == [1, 2]
+
+
+def test_ranks_are_by_the_tests_of_a_comparison(tmp_path: Path) -> None:
+    """Five problems fixed and none broken is chance to an exact test, if not to a normal one."""
+    marks = [{"aime24": [[number < right] for number in range(30)]} for right in (3, 8)]
+    pair = [store_run(tmp_path, name, verdict_rows(m)) for name, m in zip("ab", marks, strict=True)]
+    assert compare(*pair).rows[0].verdict == "no evidence"
+    assert ranks(pair) == [1, 1]
+
+
+def test_only_what_was_measured_alike_is_ranked(tmp_path: Path) -> None:
+    alike = [made(tmp_path, name, 0.5, seed) for seed, name in enumerate("ab")]
+    other = made(tmp_path, "c", 0.9, prompt=PromptSpec(style="gsm8k-hash"))
+    hotter = made(tmp_path, "d", 0.9, sampling=Sampling(temperature=1.0))
+    published = list_results(REPOSITORY / "results")[-2:]
+    groups = grouped([other, *alike, hotter, *published])
+    assert [{r.name for r in group.results} for group in groups] == [
+        {"a", "b"}, {"d"}, {"c"}, {"openseek-v1", "openseek-v4"},
+    ]  # fmt: skip
+    assert groups[1].ranks == (None,)
+    assert [change.field for change in groups[2].differs] == ["prompt.style"]
+
+
+def test_a_table_says_what_is_not_comparable_in_footnotes(tmp_path: Path) -> None:
+    made(tmp_path, "a", 0.5)
+    made(tmp_path, "b", 0.9, 1)
+    made(tmp_path, "c|d", 0.9, prompt=PromptSpec(style="gsm8k-hash"))
+    results = list_results(tmp_path)
+    text = runs_table(results, "text")
+    lines = text.splitlines()
+    assert lines[2].split()[:2] == ["a1", "b"]
+    assert lines[3].split()[:2] == ["a2", "a"]
+    assert lines[4].split()[:3] == ["b", "c|d", "[1]"]
+    assert "[1] not comparable with the first row: prompt.style gsm8k-hash instead of boxed" in text
+    assert "c\\|d [1]" in runs_table(results, "markdown")
+    assert "- [1] not comparable" in runs_table(results, "markdown")
+    latex = runs_table(results, "latex")
+    assert r"beyond chance (5 \%, corrected" in latex
+    assert r"prompt.style gsm8k-hash" in latex
+    rows = {row["name"]: row for row in json.loads(runs_table(results, "json"))}
+    assert (rows["a"]["rank"], rows["a"]["group"]) == (2, 0)
+    assert (rows["c|d"]["rank"], rows["c|d"]["group"]) == (None, 1)
+    assert rows["c|d"]["prompt"] == "gsm8k-hash"
+
+
+def test_the_order_of_results_changes_no_row(tmp_path: Path) -> None:
+    for seed in range(4):
+        made(tmp_path, f"v{seed}", 0.3 + 0.15 * seed, seed)
+    results = list_results(tmp_path)
+    assert runs_table(results, "csv") == runs_table(results[::-1], "csv")

@@ -1,0 +1,235 @@
+"""The store: killed anywhere, it loses at most the line that was being written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from replayed import Quiet, replay_spec, write_responses
+
+from benchmarks import UserError
+from harness.evaluation.pipeline import evaluate
+from harness.evaluation.plan import prepare
+from harness.grading import Grader
+from harness.runs.catalogue import find_run, find_same, list_runs, require_same
+from harness.runs.file_names import JOURNAL, PARQUET, RECORD
+from harness.runs.folder import RunFolder
+from harness.runs.record import Run, read_run
+from harness.runs.sample import Sample, SampleKey
+
+HELPERS = Path(__file__).parent.parent / "helpers"
+
+
+def run_to_the_end(root: Path, responses: Path, *, limit: int = 12, n: int = 1) -> tuple[Path, Run]:
+    """Evaluate (or go on with) the replayed run under ``root``."""
+    plan = prepare(replay_spec(responses, limit=limit, n=n))
+    run = plan.new_run("replayed")
+    stored = find_same(root, run)
+    with RunFolder(stored) if stored else RunFolder.create(root, run) as folder, Grader() as grader:
+        return folder.path, evaluate(plan, folder, grader=grader, watcher=Quiet())
+
+
+def samples_of(path: Path) -> dict[SampleKey, Sample]:
+    lines = (path / JOURNAL).read_text(encoding="utf-8").splitlines()
+    return {sample.key: sample for sample in map(Sample.from_json, lines)}
+
+
+def kill_at(point: str, root: Path, responses: Path) -> None:
+    """Run the same evaluation in a process that kills itself at ``point``."""
+    done = subprocess.run(
+        [sys.executable, str(HELPERS / "killed_run.py"), point, str(root), str(responses)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize(
+    "points",
+    [["sample 0"], ["sample 5"], ["half a line"], ["last sample"], ["before the record"],
+     ["sample 3", "half a line", "sample 2"]],
+    ids=" then ".join,
+)  # fmt: skip
+def test_a_run_killed_anywhere_ends_as_an_undisturbed_one(
+    points: list[str], tmp_path: Path, responses: Path
+) -> None:
+    _, whole = run_to_the_end(tmp_path / "whole", responses)
+    whole_path = find_run(tmp_path / "whole", "replayed")[0]
+    for point in points:
+        kill_at(point, tmp_path / "killed", responses)
+    path, resumed = run_to_the_end(tmp_path / "killed", responses)
+
+    assert samples_of(path) == samples_of(whole_path)
+    assert resumed.scores == whole.scores
+    assert resumed.average == whole.average
+    assert len(list_runs(tmp_path / "killed")) == 1
+    lines = (path / JOURNAL).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 12, "no finished sample is drawn twice"
+
+
+@settings(deadline=None, max_examples=25)
+@given(cut=st.integers(min_value=0, max_value=3000))
+def test_a_journal_cut_at_any_byte_is_continued(
+    cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("cut")
+    responses = write_responses(root / "responses.jsonl", limit=6)
+    path, whole = run_to_the_end(root / "runs", responses, limit=6)
+    expected = samples_of(path)
+    content = (path / JOURNAL).read_bytes()
+    (path / JOURNAL).write_bytes(content[: cut % (len(content) + 1)])
+    incomplete = whole.model_copy(update={"status": "incomplete", "scores": (), "average": None})
+    (path / RECORD).write_text(incomplete.to_json(), encoding="utf-8")
+
+    _, resumed = run_to_the_end(root / "runs", responses, limit=6)
+    assert samples_of(path) == expected
+    assert resumed.scores == whole.scores
+
+
+def test_a_foreign_line_is_owed_again(tmp_path: Path, responses: Path) -> None:
+    kill_at("sample 4", tmp_path, responses)
+    (path,) = (path for path, _ in list_runs(tmp_path))
+    with (path / JOURNAL).open("ab") as journal:
+        journal.write(b'{"not": "a sample"}\n\xff\xfe\n[]\n')
+    with RunFolder(path) as folder:
+        assert len(folder.samples) == 4
+        assert folder.samples.torn == 3
+    _, resumed = run_to_the_end(tmp_path, responses)
+    assert resumed.scores[0].samples == 12
+
+
+def test_a_second_process_on_one_folder_is_refused(tmp_path: Path, responses: Path) -> None:
+    plan = prepare(replay_spec(responses, limit=12))
+    folder = RunFolder.create(tmp_path, plan.new_run("held"))
+    with folder, pytest.raises(UserError, match=f"in use by another process.*{os.getpid()}"):
+        RunFolder(folder.path)
+    RunFolder(folder.path).close()
+
+
+def test_resuming_with_another_spec_is_refused_and_says_what_differs(
+    tmp_path: Path, responses: Path
+) -> None:
+    with RunFolder.create(
+        tmp_path, prepare(replay_spec(responses, limit=12)).new_run("one")
+    ) as folder:
+        path = folder.path
+    fewer = prepare(replay_spec(responses, limit=3)).new_run("one")
+    with pytest.raises(UserError, match=r"benchmarks\.demo\.problems: 12 -> 3"):
+        require_same(path, fewer)
+    assert find_same(tmp_path, fewer) is None
+
+
+def test_a_complete_run_asks_the_engine_nothing(tmp_path: Path, responses: Path) -> None:
+    path, first = run_to_the_end(tmp_path, responses)
+    before = (path / RECORD).read_bytes()
+    _, again = run_to_the_end(tmp_path, responses)
+    assert again == first
+    assert (path / RECORD).read_bytes() == before
+
+
+def test_what_the_engine_failed_on_is_asked_again(tmp_path: Path) -> None:
+    responses = write_responses(tmp_path / "responses.jsonl", limit=12)
+    plan = prepare(replay_spec(responses, limit=12))
+    with RunFolder.create(tmp_path, plan.new_run("failing")) as folder:
+        folder.append(
+            Sample(
+                problem_id="demo/test-0001",
+                index=0,
+                response="",
+                finish_reason="error",
+                seed=1,
+                prompt_sum="",
+            )
+        )
+    with RunFolder(folder.path) as again:
+        assert not again.samples
+        assert again.samples.torn == 0
+
+
+def _on_a_full_disk(file: int, content: memoryview) -> int:
+    """Write what a disk with three bytes left takes: a part, and then nothing."""
+    if len(content) < 10:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return os.pwrite(file, content[:-5], 0)
+
+
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(
+    tmp_path: Path, responses: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = prepare(replay_spec(responses, limit=12))
+    with RunFolder.create(tmp_path, plan.new_run("full")) as folder:
+        folder.append(
+            Sample(
+                problem_id="a",
+                index=0,
+                response="kept",
+                finish_reason="stop",
+                seed=1,
+                prompt_sum="",
+            )
+        )
+        monkeypatch.setattr("harness.runs.journal.os.write", _on_a_full_disk)
+        with pytest.raises(UserError, match="No space left on device"):
+            folder.append(
+                Sample(
+                    problem_id="b",
+                    index=0,
+                    response="lost",
+                    finish_reason="stop",
+                    seed=1,
+                    prompt_sum="",
+                )
+            )
+    with RunFolder(folder.path) as again:
+        assert [key.problem_id for key in again.samples] == ["a"]
+
+
+def test_a_results_folder_that_cannot_be_written_is_told(tmp_path: Path, responses: Path) -> None:
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    plan = prepare(replay_spec(responses, limit=12))
+    with pytest.raises(UserError, match="cannot be stored"):
+        RunFolder.create(tmp_path / "runs", plan.new_run("name"))
+
+
+def test_runs_are_found_by_name_by_id_and_by_folder(tmp_path: Path, responses: Path) -> None:
+    path, run = run_to_the_end(tmp_path, responses)
+    for asked in ("replayed", run.id, run.id[:12], run.fingerprint[:10], str(path)):
+        assert find_run(tmp_path, asked) == (path, run)
+    with pytest.raises(UserError, match="known: replayed"):
+        find_run(tmp_path, "nothing")
+
+
+def test_a_folder_that_was_not_yet_named_is_no_run(tmp_path: Path, responses: Path) -> None:
+    path, _ = run_to_the_end(tmp_path, responses)
+    shutil.copytree(path, path.with_name(f".{path.name}.123"))
+    assert [found for found, _ in list_runs(tmp_path)] == [path]
+
+
+def test_a_record_of_another_schema_is_refused(tmp_path: Path, responses: Path) -> None:
+    path, _ = run_to_the_end(tmp_path, responses)
+    fields = json.loads((path / RECORD).read_text(encoding="utf-8"))
+    (path / RECORD).write_text(json.dumps({**fields, "schema_version": 99}), encoding="utf-8")
+    with pytest.raises(UserError, match="schema version 99"):
+        read_run(path / RECORD)
+
+
+def test_the_parquet_file_holds_every_sample_with_its_verdict(
+    tmp_path: Path, responses: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    path, run = run_to_the_end(tmp_path, responses)
+    rows = pq.read_table(path / PARQUET).to_pylist()
+    assert len(rows) == 12
+    assert sum(row["outcome"] == "correct" for row in rows) == run.scores[0].correct == 4
+    assert {row["outcome"] for row in rows} == {"correct", "wrong", "no answer"}

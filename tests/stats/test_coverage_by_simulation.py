@@ -1,0 +1,220 @@
+"""Do 95 % intervals cover 95 %, and do tests at 5 % keep to it? In simulated evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from tallies import single
+
+from harness.stats.paired import Difference, average_paired, paired_means, paired_single
+from harness.stats.unpaired import Tally, average_unpaired, unpaired
+
+
+class Rates(NamedTuple):
+    coverage: float
+    """Share of intervals that hold the true difference."""
+    rejected: float
+    """Share of p-values of at most 0.05."""
+
+
+def simulate(
+    truth: float, runs: int, compare: Callable[[np.random.Generator], Difference]
+) -> Rates:
+    generator = np.random.default_rng(20_240_101)
+    found = [compare(generator) for _ in range(runs)]
+    return Rates(
+        coverage=float(np.mean([f.low <= truth <= f.high for f in found])),
+        rejected=float(np.mean([f.p_value <= 0.05 for f in found])),
+    )
+
+
+def fresh(generator: np.random.Generator) -> int:
+    """Return a seed: with few draws and always the same seed, each run would err alike."""
+    return int(generator.integers(2**32))
+
+
+def accuracies(generator: np.random.Generator, truth: np.ndarray, samples: int) -> np.ndarray:
+    return generator.binomial(samples, truth) / samples
+
+
+class Pool(NamedTuple):
+    """Problems of unequal difficulty, of which a benchmark is a random choice.
+
+    A's chance of being right is Beta(mean, 1 − mean), that is mostly near 0 or near 1. B
+    has A's chance on most problems, and on the share ``apart`` one of its own.
+    """
+
+    mean: float
+    apart: float = 0.0
+    mean_apart: float = 0.0
+
+    @property
+    def truth(self) -> float:
+        return self.apart * (self.mean_apart - self.mean)
+
+    def differences(
+        self, generator: np.random.Generator, problems: int, samples: int
+    ) -> np.ndarray:
+        a = generator.beta(self.mean, 1 - self.mean, problems)
+        b = a
+        if self.apart:
+            own = generator.beta(self.mean_apart, 1 - self.mean_apart, problems)
+            b = np.where(generator.random(problems) < self.apart, own, a)
+        return accuracies(generator, b, samples) - accuracies(generator, a, samples)
+
+
+@pytest.mark.parametrize(
+    ("problems", "fixed", "broken"),
+    [(500, 0.14, 0.10), (500, 0.025, 0.025), (40, 0.25, 0.15), (40, 0.2, 0.2)],
+)
+def test_coverage_of_single_samples(problems: int, fixed: float, broken: float) -> None:
+    rates = single_rates(problems, fixed, broken)
+    assert 0.93 <= rates.coverage <= 0.97, rates
+
+
+def single_rates(problems: int, fixed: float, broken: float) -> Rates:
+    cached = lru_cache(maxsize=None)(paired_single)
+    chances = [fixed, broken, 1 - fixed - broken]
+
+    def compare(generator: np.random.Generator) -> Difference:
+        counts = generator.multinomial(problems, chances)
+        return cached(int(counts[0]), int(counts[1]), problems)
+
+    return simulate(fixed - broken, 4000, compare)
+
+
+@pytest.mark.parametrize(("problems", "discordant"), [(500, 0.24), (500, 0.05), (40, 0.4)])
+def test_size_of_single_samples(problems: int, discordant: float) -> None:
+    """Exact, so below the level: how far depends on how many problems are discordant."""
+    assert single_rates(problems, discordant / 2, discordant / 2).rejected <= 0.06
+
+
+def means_rates(problems: int, pool: Pool, samples: int = 4) -> Rates:
+    def compare(generator: np.random.Generator) -> Difference:
+        values = pool.differences(generator, problems, samples)
+        return paired_means(values.tolist(), seed=fresh(generator), draws=999)
+
+    return simulate(pool.truth, 2000, compare)
+
+
+@pytest.mark.parametrize("problems", [40, 500])
+def test_coverage_of_several_samples(problems: int) -> None:
+    rates = means_rates(problems, Pool(mean=0.3, apart=0.3, mean_apart=0.5))
+    assert 0.93 <= rates.coverage <= 0.97, rates
+
+
+@pytest.mark.parametrize("problems", [40, 500])
+def test_size_and_coverage_of_several_samples_when_nothing_differs(problems: int) -> None:
+    rates = means_rates(problems, Pool(mean=0.3))
+    assert 0.93 <= rates.coverage <= 0.97, rates
+    # Of 40 problems most do not differ, and the sums of the rest often tie.
+    assert (0.035 if problems == 500 else 0.02) <= rates.rejected <= 0.06, rates
+
+
+def unpaired_rates(a: float, b: float, problems: int = 500) -> Rates:
+    cached = lru_cache(maxsize=None)(unpaired)
+
+    def compare(generator: np.random.Generator) -> Difference:
+        right = generator.binomial(problems, [a, b])
+        return cached(single(int(right[0]), problems), single(int(right[1]), problems))
+
+    return simulate(b - a, 4000, compare)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.16, 0.24), (0.2, 0.2), (0.05, 0.06)])
+def test_coverage_and_size_of_counts(a: float, b: float) -> None:
+    rates = unpaired_rates(a, b)
+    assert 0.93 <= rates.coverage <= 0.97, rates
+    if a == b:
+        assert rates.rejected <= 0.06
+
+
+def repeated_rates(mean: float, problems: int = 500, samples: int = 8) -> Rates:
+    """Different problems in both runs, each with several samples, and only the counts known."""
+
+    def side(generator: np.random.Generator) -> Tally:
+        truth = generator.beta(mean, 1 - mean, problems)
+        accuracy = float(np.mean(accuracies(generator, truth, samples)))
+        return Tally(problems=problems, samples=problems * samples, accuracy=accuracy)
+
+    return simulate(0.0, 2000, lambda generator: unpaired(side(generator), side(generator)))
+
+
+def test_counts_of_several_samples_are_on_the_safe_side() -> None:
+    """How samples cluster is not known, so that no more than 95 % can be asked: the interval
+    assumes the worst, and is right when samples of a problem nearly agree."""
+    rates = repeated_rates(0.3)
+    assert rates.coverage >= 0.95, rates
+    assert rates.rejected <= 0.05, rates
+
+
+SIZES = {
+    "minerva_math": 272,
+    "gsm8k": 1319,
+    "amc23": 40,
+    "olympiadbench": 675,
+    "math500": 500,
+    "aime24": 30,
+}
+MEANS = {
+    "minerva_math": 0.15,
+    "gsm8k": 0.6,
+    "amc23": 0.3,
+    "olympiadbench": 0.2,
+    "math500": 0.45,
+    "aime24": 0.1,
+}
+SINGLE = dict.fromkeys(SIZES, 1)
+MIXED = SINGLE | {"amc23": 16, "aime24": 32, "math500": 4}
+
+
+def average_rates(samples: dict[str, int], apart: float, gain: float, runs: int = 1500) -> Rates:
+    pools = {name: Pool(mean, apart, mean + gain) for name, mean in MEANS.items()}
+
+    def compare(generator: np.random.Generator) -> Difference:
+        return average_paired(
+            {
+                name: pools[name].differences(generator, SIZES[name], samples[name]).tolist()
+                for name in SIZES
+            },
+            seed=fresh(generator),
+            draws=400,
+        )
+
+    return simulate(float(np.mean([p.truth for p in pools.values()])), runs, compare)
+
+
+@pytest.mark.parametrize("samples", [SINGLE, MIXED], ids=["single", "mixed"])
+def test_coverage_of_averages(samples: dict[str, int]) -> None:
+    rates = average_rates(samples, apart=0.3, gain=0.1)
+    assert 0.93 <= rates.coverage <= 0.97, rates
+
+
+@pytest.mark.parametrize("samples", [SINGLE, MIXED], ids=["single", "mixed"])
+def test_size_of_averages(samples: dict[str, int]) -> None:
+    rates = average_rates(samples, apart=0.3, gain=0.0)
+    assert 0.93 <= rates.coverage <= 0.97, rates
+    assert 0.03 <= rates.rejected <= 0.06, rates
+
+
+def unpaired_average_rates(gain: float) -> Rates:
+    def compare(generator: np.random.Generator) -> Difference:
+        sides = {}
+        for name, problems in SIZES.items():
+            right = generator.binomial(problems, [MEANS[name], MEANS[name] + gain])
+            sides[name] = single(int(right[0]), problems), single(int(right[1]), problems)
+        return average_unpaired(sides)
+
+    return simulate(gain, 2000, compare)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.05])
+def test_coverage_and_size_of_averages_of_counts(gain: float) -> None:
+    rates = unpaired_average_rates(gain)
+    assert 0.93 <= rates.coverage <= 0.97, rates
+    if not gain:
+        assert 0.03 <= rates.rejected <= 0.06, rates

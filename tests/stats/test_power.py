@@ -1,0 +1,61 @@
+"""What a comparison could have shown, against what it does show in simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from harness.stats.power import detectable, problems_needed, samples_needed
+
+
+def test_power_is_what_it_says() -> None:
+    generator = np.random.default_rng(3)
+    found = generator.normal(detectable(1.0, power=0.9, level=0.01), 1, 100_000)
+    assert np.mean(np.abs(found) > stats.norm.ppf(0.995)) == pytest.approx(0.9, abs=0.005)
+
+
+@given(st.floats(0.001, 1), st.floats(0.001, 0.5), st.integers(1, 3000))
+def test_the_problems_needed_suffice_and_no_fewer_do(
+    difference: float, error: float, problems: int
+) -> None:
+    needed = problems_needed(difference, error, problems)
+    assert needed is not None
+    assert needed == problems_needed(-difference, error, problems)
+    assert detectable(error * np.sqrt(problems / needed)) <= difference * (1 + 1e-9)
+    if needed > 1:
+        assert detectable(error * np.sqrt(problems / (needed - 1))) > difference * (1 - 1e-9)
+    assert problems_needed(0.0, error, problems) is None
+
+
+def test_the_samples_needed_are_found() -> None:
+    """Two runs whose problems differ by 0.05 ± 0.1 in truth, of which 400 are asked."""
+    generator = np.random.default_rng(11)
+    truth = generator.uniform(0.2, 0.7, 400)
+    better = truth + generator.choice([-0.05, 0.15], 400)
+    a, b = (generator.binomial(64, p) / 64 for p in (truth, better))
+    needed = samples_needed(list(a), list(b), samples_a=64, samples_b=64)
+    within = np.mean(truth * (1 - truth)) + np.mean(better * (1 - better))
+    allowed = 400 * (np.mean(b - a) / detectable(1.0)) ** 2
+    assert needed == pytest.approx(within / (allowed - 0.01), abs=1)
+
+
+def test_samples_cannot_replace_problems() -> None:
+    # The two problems of three differ for good: certain answers, opposite ways.
+    a, b = [0.0, 1.0, 0.0] * 3, [1.0, 0.0, 1.0] * 3
+    assert samples_needed(a, b, samples_a=8, samples_b=8) is None
+    assert samples_needed(a, b, samples_a=1, samples_b=1) is None
+    assert samples_needed([0.5, 0.25], [0.25, 0.5], samples_a=4, samples_b=4) is None
+    assert samples_needed([], [], samples_a=4, samples_b=4) is None
+    certain = samples_needed([0.0] * 50, [1.0] * 50, samples_a=4, samples_b=4)
+    assert certain == 1
+
+
+def test_a_side_with_one_sample_is_taken_to_vary_as_the_other_does() -> None:
+    a, b = [0.0, 1.0, 0.0, 1.0] * 10, [0.25, 0.5, 0.75, 0.75] * 10
+    one = samples_needed(a, b, samples_a=1, samples_b=4)
+    other = samples_needed(b, a, samples_a=4, samples_b=1)
+    assert one == other
+    assert one is not None

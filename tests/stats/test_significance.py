@@ -1,0 +1,381 @@
+"""Comparisons against references, as properties, and in simulation: do 95 % hold what they say?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from tallies import single
+
+from harness.stats.distributions import t_quantile
+from harness.stats.paired import (
+    Difference,
+    average_paired,
+    heads,
+    holm,
+    paired_means,
+    paired_single,
+)
+from harness.stats.unpaired import Tally, average_unpaired, unpaired
+
+SEED_A = {
+    "minerva_math": (13, 272),
+    "gsm8k": (346, 1319),
+    "amc23": (8, 40),
+    "olympiadbench": (32, 675),
+    "math500": (78, 500),
+    "aime24": (0, 30),
+}
+SEED_B = {
+    "minerva_math": (15, 272),
+    "gsm8k": (439, 1319),
+    "amc23": (5, 40),
+    "olympiadbench": (34, 675),
+    "math500": (119, 500),
+    "aime24": (1, 30),
+}
+"""Two checkpoints of the report this project grew from."""
+
+
+def seed_pairs() -> dict[str, tuple[Tally, Tally]]:
+    return {name: (single(*SEED_A[name]), single(*SEED_B[name])) for name in SEED_A}
+
+
+# Shares of 4 samples less shares of 4 or 6, with the rounding that subtraction leaves.
+quarters = st.integers(0, 4).map(lambda c: c / 4)
+sixths = st.integers(0, 6).map(lambda c: c / 6)
+differences = st.lists(st.tuples(quarters, sixths).map(lambda p: p[1] - p[0]), min_size=1)
+benchmarks = st.dictionaries(st.sampled_from("abcdef"), differences, min_size=1)
+tallies = st.integers(1, 1500).flatmap(
+    lambda n: st.one_of(
+        st.integers(0, n).map(lambda c: single(c, n)),
+        st.floats(0, 1).map(lambda p: Tally(problems=n, samples=4 * n, accuracy=p)),
+    )
+)
+pairs = st.dictionaries(st.sampled_from("abcdef"), st.tuples(tallies, tallies), min_size=1)
+
+
+def coherent(found: Difference) -> bool:
+    return (
+        -1 <= found.low <= found.difference <= found.high <= 1
+        and found.low < found.high
+        and found.standard_error > 0
+        and 0 < found.p_value <= 1
+    )
+
+
+# --- references ---
+
+
+@given(fixed=st.integers(0, 400), broken=st.integers(0, 400), same=st.integers(0, 1500))
+def test_mcnemar_is_the_binomial_test(fixed: int, broken: int, same: int) -> None:
+    found = paired_single(fixed, broken, fixed + broken + same)
+    if fixed + broken:
+        expected = stats.binomtest(fixed, fixed + broken, 0.5).pvalue
+        # scipy's own tails lose digits: exact, ours has none to lose.
+        assert found.p_value == pytest.approx(expected, rel=1e-6, abs=1e-300)
+    else:
+        assert found.p_value == 1
+
+
+def test_the_paired_interval_of_the_published_example() -> None:
+    """Airway hyper-responsiveness before and after transplantation, Bentur et al.: 1 and 7 of 21.
+
+    The limits are Fagerland, Lydersen and Laake's (2014) for their adjusted Wald interval.
+    """
+    found = paired_single(1, 7, 21)
+    assert (round(found.low, 3), round(found.high, 3)) == (-0.508, -0.013)
+    assert found.interval_method == "Bonett-Price"
+
+
+@pytest.mark.parametrize("probability", [0.025, 0.6, 0.9, 0.975, 0.995])
+def test_students_quantiles_are_scipys(probability: float) -> None:
+    for freedom in [*range(1, 60), 199, 200, 499, 1318, 2834]:
+        expected = stats.t.ppf(probability, freedom)
+        assert t_quantile(probability, freedom) == pytest.approx(expected, abs=1e-6)
+    assert t_quantile(0.975, 2834) == pytest.approx(stats.norm.ppf(0.975), abs=1e-3)
+
+
+@given(differences.filter(lambda d: len(d) > 1 and max(d) - min(d) > 1e-6))
+def test_the_mean_of_differences_has_scipys_interval(values: list[float]) -> None:
+    found = paired_means(values)
+    error = float(stats.sem(values))
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=error)
+    assert found.standard_error == pytest.approx(error)
+    assert found.low == pytest.approx(max(-1, low))
+    assert found.high == pytest.approx(min(1, high))
+
+
+@settings(max_examples=40, deadline=None)
+@given(differences.filter(lambda d: 1 < len(d) <= 12))
+def test_few_sign_flips_are_counted_as_scipy_counts_them(values: list[float]) -> None:
+    # Twelfths, in whole numbers: the reference is spared the question what a tie is.
+    twelfths = [round(12 * value) for value in values]
+    theirs = stats.permutation_test(
+        (twelfths,), np.sum, permutation_type="samples", n_resamples=np.inf, vectorized=False
+    )
+    assert paired_means(values).p_value == pytest.approx(theirs.pvalue)
+
+
+@pytest.mark.parametrize("tosses", [1, 2, 63, 64, 65, 200])
+def test_heads_have_the_binomial_distribution(tosses: int) -> None:
+    drawn = heads(np.random.default_rng(0), tosses, 100_000)
+    theirs = stats.binom(tosses, 0.5)
+    deciles = theirs.ppf(np.linspace(0.1, 0.9, 9))
+    edges = np.unique(deciles[deciles < tosses])
+    shares = np.diff([0.0, *theirs.cdf(edges), 1.0])
+    counts = np.bincount(np.searchsorted(edges, drawn), minlength=len(shares))
+    assert stats.chisquare(counts, shares * drawn.size).pvalue > 0.001
+
+
+def test_drawn_sign_flips_come_near_the_counted_ones() -> None:
+    values = [1.0] * 60 + [-1.0] * 40 + [0.5] * 60 + [-0.5] * 45 + [0.0] * 300
+    counted = paired_means(values)  # 101 × 106 outcomes
+    split = [v * (1 + i % 5 / 1000) for i, v in enumerate(values)]  # 21^5 × 22^5
+    drawn = paired_means(split)
+    error = np.sqrt(counted.p_value / 20_000)
+    assert drawn.p_value == pytest.approx(counted.p_value, abs=4 * error)
+    assert drawn.p_value != counted.p_value
+    assert paired_means(split, seed=1).p_value != drawn.p_value
+    assert paired_means(split) == drawn
+
+
+@given(fixed=st.integers(0, 150), broken=st.integers(0, 150), same=st.integers(0, 300))
+def test_sign_flips_of_single_samples_are_mcnemar(fixed: int, broken: int, same: int) -> None:
+    means = paired_means([1.0] * fixed + [-1.0] * broken + [0.0] * same)
+    exact = paired_single(fixed, broken, fixed + broken + same)
+    assert means.p_value == pytest.approx(exact.p_value, rel=1e-9)
+
+
+@given(st.integers(1, 1500), st.integers(1, 1500), st.data())
+def test_fishers_test_is_scipys(total_a: int, total_b: int, data: st.DataObject) -> None:
+    a, b = data.draw(st.integers(0, total_a)), data.draw(st.integers(0, total_b))
+    theirs = stats.fisher_exact([[a, total_a - a], [b, total_b - b]]).pvalue
+    ours = unpaired(single(a, total_a), single(b, total_b)).p_value
+    assert ours == pytest.approx(theirs, rel=1e-7, abs=1e-290)
+
+
+@pytest.mark.parametrize(
+    ("b", "a", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((0, 10), (0, 20), -0.1611, 0.2775),
+        ((10, 10), (0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_newcombes_published_intervals(
+    b: tuple[int, int], a: tuple[int, int], low: float, high: float
+) -> None:
+    """Method 10 in table II of the paper."""
+    found = unpaired(single(*a), single(*b))
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+def test_the_clustered_z_test_is_the_chi_squared_test_on_problems() -> None:
+    a = Tally(problems=40, samples=640, accuracy=0.25)
+    b = Tally(problems=40, samples=160, accuracy=0.5)
+    found = unpaired(a, b)
+    theirs = stats.chi2_contingency([[10, 30], [20, 20]], correction=False).pvalue
+    assert found.p_value == pytest.approx(theirs)
+    alike = unpaired(single(10, 40), single(20, 40))
+    assert (found.low, found.high) == (alike.low, alike.high)
+    for one in (found, average_unpaired({"a": (a, b)}), average_unpaired({"a": (b, single(1, 9))})):
+        assert "counted once" in one.test
+
+
+def test_holm_by_hand() -> None:
+    raw = [0.0001, 0.9, 0.02, 0.0014, 0.5, 0.03]
+    # × 6, 5, 4, 3, 2, 1 in rising order: 0.0006, 0.007, 0.08, 0.09, 1, 0.9 -> 1
+    assert holm(raw) == pytest.approx([0.0006, 1.0, 0.08, 0.007, 1.0, 0.09])
+    assert holm([]) == []
+
+
+def test_the_seeds_two_checkpoints() -> None:
+    found = {name: unpaired(*pair) for name, pair in seed_pairs().items()}
+    assert found["gsm8k"].p_value == pytest.approx(0.0001, abs=5e-5)
+    assert found["math500"].p_value == pytest.approx(0.0014, abs=5e-5)
+    for name in ("minerva_math", "amc23", "olympiadbench", "aime24"):
+        assert found[name].p_value > 0.5
+        assert found[name].low < 0 < found[name].high
+    adjusted = dict(zip(found, holm([f.p_value for f in found.values()]), strict=True))
+    assert {name for name, p in adjusted.items() if p < 0.05} == {"gsm8k", "math500"}
+
+    average = average_unpaired(seed_pairs())
+    assert 100 * np.mean([c / n for c, n in SEED_A.values()]) == pytest.approx(11.892, abs=1e-3)
+    assert 100 * average.difference == pytest.approx(2.02, abs=5e-3)
+    assert 100 * average.standard_error == pytest.approx(1.6, abs=0.05)
+    assert average.low < 0 < average.high
+    assert average.p_value == pytest.approx(
+        2 * stats.norm.sf(average.difference / average.standard_error)
+    )
+
+
+# --- properties ---
+
+
+@given(fixed=st.integers(0, 50), broken=st.integers(0, 50), same=st.integers(0, 50))
+def test_single_samples_are_coherent_and_antisymmetric(fixed: int, broken: int, same: int) -> None:
+    found = paired_single(fixed, broken, fixed + broken + same)
+    assert coherent(found)
+    assert paired_single(broken, fixed, fixed + broken + same) == found.mirrored()
+    assert found.mirrored().mirrored() == found
+
+
+@settings(deadline=None)
+@given(differences, st.randoms(use_true_random=False), st.integers(0, 3))
+def test_means_are_coherent_antisymmetric_and_of_no_order(
+    values: list[float], shuffler: st.Random, seed: int
+) -> None:
+    found = paired_means(values, seed=seed, draws=500)
+    assert coherent(found)
+    assert paired_means([-v for v in values], seed=seed, draws=500) == found.mirrored()
+    shuffled = list(values)
+    shuffler.shuffle(shuffled)
+    assert paired_means(shuffled, seed=seed, draws=500) == found
+
+
+@given(tallies, tallies)
+def test_counts_are_coherent_and_antisymmetric(a: Tally, b: Tally) -> None:
+    found = unpaired(a, b)
+    assert coherent(found) or found.p_value == 0  # below the smallest float
+    assert unpaired(b, a) == found.mirrored()
+
+
+@settings(deadline=None)
+@given(benchmarks, st.randoms(use_true_random=False), st.integers(0, 3))
+def test_paired_averages_are_coherent_antisymmetric_and_of_no_order(
+    values: dict[str, list[float]], shuffler: st.Random, seed: int
+) -> None:
+    found = average_paired(values, seed=seed, draws=400)
+    assert -1 <= found.low <= found.high <= 1
+    assert found.standard_error > 0
+    assert 0 < found.p_value <= 1
+    negated = {name: [-v for v in group] for name, group in values.items()}
+    assert average_paired(negated, seed=seed, draws=400) == found.mirrored()
+    shuffled = {}
+    for name in shuffler.sample(sorted(values), len(values)):
+        shuffled[name] = shuffler.sample(values[name], len(values[name]))
+    assert average_paired(shuffled, seed=seed, draws=400) == found
+
+
+def test_a_symmetric_average_is_its_own_mirror() -> None:
+    found = average_paired({"a": [1.0, -1.0, 0.0], "b": [0.5, -0.5]})
+    assert (found.difference, found.p_value) == (0, 1)
+    assert found.low == -found.high < 0
+
+
+@given(pairs, st.randoms(use_true_random=False))
+def test_unpaired_averages_are_coherent_antisymmetric_and_of_no_order(
+    given_pairs: dict[str, tuple[Tally, Tally]], shuffler: st.Random
+) -> None:
+    found = average_unpaired(given_pairs)
+    assert coherent(found) or found.p_value == 0
+    swapped = {name: (b, a) for name, (a, b) in given_pairs.items()}
+    assert average_unpaired(swapped) == found.mirrored()
+    names = shuffler.sample(sorted(given_pairs), len(given_pairs))
+    assert average_unpaired({name: given_pairs[name] for name in names}) == found
+
+
+@given(st.lists(st.floats(0, 1)))
+def test_holm_only_raises_and_keeps_the_order(raw: list[float]) -> None:
+    adjusted = holm(raw)
+    assert all(r <= a <= 1 for r, a in zip(raw, adjusted, strict=True))
+    ranked = sorted(zip(raw, adjusted, strict=True))
+    assert all(one[1] <= other[1] for one, other in pairwise(ranked))
+
+
+@given(differences)
+def test_an_average_of_one_benchmark_has_its_standard_error(values: list[float]) -> None:
+    one, all_of_it = paired_means(values, draws=100), average_paired({"a": values}, draws=100)
+    assert all_of_it.difference == one.difference
+    assert all_of_it.standard_error == pytest.approx(one.standard_error)
+
+
+def test_the_closed_standard_error_is_the_bootstraps() -> None:
+    """With n − 1 of n drawn; n of n would make it 4 % too small here."""
+    generator = np.random.default_rng(5)
+    values = {name: generator.uniform(-0.5, 0.5, 12).tolist() for name in "abcdef"}
+    found = average_paired(values, draws=40_000)
+    # Of at most 66 degrees of freedom, as the variances are unequal: 2.00 in any case.
+    width = (found.high - found.low) / (2 * stats.t.ppf(0.975, 60))
+    assert width == pytest.approx(found.standard_error, rel=0.015)
+
+
+# --- little to go by ---
+
+
+def test_no_difference_is_not_certainty() -> None:
+    nothing = paired_single(0, 0, 40)
+    assert nothing.low < 0 < nothing.high
+    assert nothing.p_value == 1
+    means = paired_means([0.0] * 40)
+    assert (means.low, means.high, means.p_value) == (nothing.low, nothing.high, 1)
+    average = average_paired({"a": [0.0] * 40, "b": [0.0] * 40})
+    # Two independent halves of an average: √2 / 2 of each one's width.
+    assert average.high == pytest.approx(nothing.high / np.sqrt(2))
+    assert (average.low, average.p_value) == (-average.high, 1)
+    zeros = Tally(problems=30, samples=30, accuracy=0.0)
+    counts = average_unpaired({"a": (zeros, zeros), "b": (zeros, zeros)})
+    assert counts.low < 0 < counts.high
+    assert (counts.p_value, counts.difference) == (1, 0)
+    assert counts.standard_error > 0
+
+
+def test_equal_differences_are_equal_despite_rounding() -> None:
+    values = [0.3 - 0.2, 0.4 - 0.3, 0.1] * 5
+    assert len(set(values)) == 3
+    found = paired_means(values)
+    assert found.interval_method == "Bonett-Price"
+    assert found.high - found.low > 0.1
+    assert found.p_value == 2 / 2**15
+
+
+@pytest.mark.parametrize("values", [[0.0], [1.0], [-0.25]])
+def test_one_problem_says_next_to_nothing(values: list[float]) -> None:
+    for found in (paired_means(values), average_paired({"a": values})):
+        assert found.p_value == 1
+        assert found.low < 0 < found.high
+        assert found.high - found.low > 1
+    mixed = average_paired({"a": values, "b": [1.0, 0.0, 0.0, -1.0]})
+    assert mixed.difference == pytest.approx(values[0] / 2)
+
+
+def test_no_problems() -> None:
+    assert (paired_single(0, 0, 0).low, paired_single(0, 0, 0).high) == (-1, 1)
+    assert paired_means([]).p_value == 1
+    for wrong in ({}, {"a": []}):
+        with pytest.raises(ValueError, match="problems"):
+            average_paired(wrong)
+    with pytest.raises(ValueError, match="benchmarks"):
+        average_unpaired({})
+
+
+def test_counts_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="3 fixed and 2 broken of 4"):
+        paired_single(3, 2, 4)
+    for problems, samples, accuracy in [(0, 0, 0.0), (2, 1, 0.5), (2, 2, 1.5)]:
+        with pytest.raises(ValueError, match="counts"):
+            Tally(problems=problems, samples=samples, accuracy=accuracy)
+    for probability, freedom in [(0.0, 3), (1.0, 3), (0.5, 0)]:
+        with pytest.raises(ValueError, match="quantile"):
+            t_quantile(probability, freedom)
+
+
+# --- brute force ---
+
+
+@given(st.lists(st.sampled_from([-1.0, -0.5, 0.25, 0.75]), min_size=1, max_size=9))
+def test_sign_flips_by_brute_force(values: list[float]) -> None:
+    sums: Iterable[float] = (
+        abs(sum(sign * v for sign, v in zip(signs, values, strict=True)))
+        for signs in product([-1, 1], repeat=len(values))
+    )
+    reached = [one >= abs(sum(values)) - 1e-12 for one in sums]
+    assert paired_means(values).p_value == pytest.approx(np.mean(reached))
