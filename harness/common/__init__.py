@@ -1,1 +1,1 @@
-"""What every room may use: text, files, stored values, versions, processes."""
+"""What every other package may use: small things that know nothing of evaluation or training."""

@@ -47,7 +47,7 @@ class ReplayEngine(Engine):
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
         """The responses are the file's, so its sum is the whole of the identity."""
-        from harness.models.checkpoint import file_sum
+        from harness.common.files import file_sum
 
         return {"responses": file_sum(_responses_file(spec))}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO
 
 from benchmarks import UserError
+from harness.common.files import file_sum
 from harness.importers.base import Format, Row, SavedResponse
 from harness.importers.formats import lighteval, lm_eval, own, qwen
-from harness.models.checkpoint import file_sum
 from harness.prompts.styles import find_style
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.identity import UNKNOWN_STYLE

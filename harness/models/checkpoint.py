@@ -6,7 +6,6 @@ weights, configuration, tokenizer, template and code are its identity.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import UserError
+from harness.common.files import file_sum
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -114,12 +114,6 @@ def file_sums(paths: Iterable[Path]) -> dict[str, str]:
     paths = list(paths)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         return dict(zip((p.name for p in paths), pool.map(file_sum, paths), strict=True))
-
-
-def file_sum(path: Path) -> str:
-    """Return a file's sha256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_checkpoint(

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks import Problem, UserError
 from benchmarks.source import problems_sum
+from harness.common.files import file_sum
 from harness.common.schema import differences
 from harness.grading import grader_version
-from harness.models.checkpoint import file_sum
 from trainers.data import contamination
 from trainers.data.arranging import SPLITS, Places, arrange, locate, write_split
 from trainers.data.card import CARD, CARD_FOR_PEOPLE, Asked, DataCard, RowCounts

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import UserError
+from harness.common.files import file_sum
 from harness.common.schema import read_value
-from harness.models.checkpoint import file_sum
 from trainers.data.card import CARD, DataCard
 from trainers.data.styles import DataStyle, find_style
 

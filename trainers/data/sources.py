@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import BENCHMARKS, UserError
-from harness.models.checkpoint import file_sum
+from harness.common.files import file_sum
 from trainers.data.card import SourceCard
 from trainers.data.quiet import silent
 from trainers.data.reading import BATCH, READERS, Found, known_columns, numbered, read_file
