@@ -57,7 +57,7 @@ def _stated(result: Result) -> dict[str, object]:
         named = result.row is not None and result.row.model
         return {**({"model": {"name": named}} if named else {}), **result.settings}
     # Which problems were asked, and how often, is told by the comparison itself.
-    identity = run.identity.model_dump(mode="json", exclude={"benchmarks"})
+    identity = run.identity.comparable.model_dump(mode="json", exclude={"benchmarks"})
     lineage = result.lineage
     return {
         **identity,

@@ -21,7 +21,7 @@ from benchmarks.source import conventions_sum, load_problems, problems_sum
 from harness.common.environment import harness_version
 from harness.evaluation.grade_sample import Asked, judge_sample
 from harness.grading import Grader, Outcome, Verdict, grader_version
-from harness.grading.compat.rewards import REWARDS, Reward
+from harness.grading.compat.rewards import REWARDS, VERSIONS, Reward
 from harness.models.lineage import lineage_bytes
 from harness.prompts.styles import find_style
 from harness.runs.completion import declare_complete
@@ -65,7 +65,9 @@ class RewardJudge:
     def __init__(self, name: str) -> None:
         self._name = name
         self._reward: Reward = REWARDS[name]
-        self.identity = f"{REWARD_GRADER}{name}+{_source_sum(self._reward)}"
+        # A reward of another package states no version, so the sum of its file stands for one.
+        version = VERSIONS.get(name) or _source_sum(self._reward)
+        self.identity = f"{REWARD_GRADER}{name}+{version}"
 
     def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
         """Ask the reward, which knows no outcome but right and wrong."""

@@ -23,21 +23,17 @@ the text, however hostile.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 from benchmarks.boxed import last_boxed
-from harness.extraction import conclusions, formulas, reply, statements, values
+from harness.extraction import values
 from harness.extraction.conclusions import bare, choice, last_formula, last_number
 from harness.extraction.reply import Reply, reply_in
 from harness.extraction.statements import answer_is, hash_mark, last_tag
 from harness.extraction.values import MAXIMUM_ANSWER_LENGTH
 
-__all__ = ["MAXIMUM_ANSWER_LENGTH", "SOURCES", "Extraction", "extract"]
-
-SOURCES = (sys.modules[__name__], conclusions, formulas, reply, statements, values)
-"""The modules that decide what is extracted: part of what identifies a grader."""
+__all__ = ["MAXIMUM_ANSWER_LENGTH", "Extraction", "extract"]
 
 
 class Extraction(NamedTuple):

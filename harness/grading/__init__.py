@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from harness.grading.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from harness.grading.grader import Grader, Undecided, grader_version, judge_by_rules
+    from harness.grading.grader import Grader, Undecided, judge_by_rules
     from harness.grading.shared import grade, shared_grader
+    from harness.grading.version import grader_version
 
 __all__ = [
     "Grader",
@@ -31,8 +32,11 @@ __all__ = [
 ]
 
 
+_HOMES = {"grade": "shared", "shared_grader": "shared", "grader_version": "version"}
+"""Where a name is defined, if not in `grader`."""
+
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "shared" if name in ("grade", "shared_grader") else "grader"
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'grader')}"), name)

@@ -7,23 +7,19 @@ never looks like a wrong answer.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache, lru_cache
-from importlib import metadata
-from pathlib import Path
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from benchmarks import Conventions, boxed
+from benchmarks import Conventions
 from benchmarks.boxed import last_boxed
-from harness import extraction
 from harness.extraction import extract
 from harness.grading.answers import rules
 from harness.grading.answers.limits import MAXIMUM_LENGTH
@@ -31,8 +27,6 @@ from harness.grading.answers.rules import MATHEMATICS, Comparison
 from harness.grading.verdict import Outcome, Verdict
 from harness.grading.workers.pool import TIME_LIMIT, WorkerPool
 
-GENERATION = 2
-"""Raised when verdicts change their meaning, not merely their rules."""
 SYMBOLIC_RULE = "math-verify"
 REMEMBERED_PAIRS = 100_000
 LONGEST_REMEMBERED = 200
@@ -40,23 +34,6 @@ LONGEST_REMEMBERED = 200
 _NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
 _TRUNCATED = Verdict(outcome=Outcome.TRUNCATED)
 
-_DECIDING = (
-    "answers/equality",
-    "answers/expressions",
-    "answers/formula",
-    "grader",
-    "answers/limits",
-    "answers/parser",
-    "answers/relations",
-    "answers/rules",
-    "workers/symbolic",
-    "answers/syntax",
-    "answers/tokens",
-    "answers/units",
-    "answers/values",
-)
-"""Modules of this package whose sources are part of the grader's version."""
-_LIBRARIES = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
 _OUTCOMES = {
     Comparison.EQUAL: Outcome.CORRECT,
     Comparison.DIFFERENT: Outcome.WRONG,
@@ -64,28 +41,6 @@ _OUTCOMES = {
     Comparison.TIMEOUT: Outcome.GRADER_TIMEOUT,
     Comparison.ERROR: Outcome.GRADER_ERROR,
 }
-
-
-@cache
-def grader_version() -> str:
-    """Return what identifies the grading rules, as ``2+ab12cd34``.
-
-    Two runs are graded alike if and only if this is the same: it is a sum over
-    the sources that decide a verdict and the versions of the libraries under them.
-    """
-    digest = hashlib.sha256()
-    for source in _sources():
-        digest.update(source.read_bytes())
-    for library in _LIBRARIES:
-        digest.update(f"{library}=={metadata.version(library)}\n".encode())
-    return f"{GENERATION}+{digest.hexdigest()[:8]}"
-
-
-def _sources() -> list[Path]:
-    """Return the files that decide a verdict, in a fixed order."""
-    here = Path(__file__).parent
-    read = [Path(str(module.__file__)) for module in (boxed, *extraction.SOURCES)]
-    return [*read, *(here / f"{name}.py" for name in _DECIDING)]
 
 
 def default_workers() -> int:

@@ -16,11 +16,15 @@ SHORTEST_PREFIX = 6
 
 
 def find_same(root: Path, run: Run) -> Path | None:
-    """Return the newest folder of the same name and fingerprint, finished or not, or None."""
-    for path in sorted(
-        (root / version_folder(run.name)).glob(f"*-{run.fingerprint[:8]}"), reverse=True
-    ):
-        if (path / RECORD).is_file() and read_run(path / RECORD).fingerprint == run.fingerprint:
+    """Return the newest folder of the same name and identity, finished or not, or None.
+
+    A grader that gives the same verdicts makes no other identity.
+    """
+    same = run.identity.fingerprints
+    folder = root / version_folder(run.name)
+    named = [path for digits in {f[:8] for f in same} for path in folder.glob(f"*-{digits}")]
+    for path in sorted(named, reverse=True):
+        if (path / RECORD).is_file() and read_run(path / RECORD).fingerprint in same:
             return path
     return None
 
@@ -83,9 +87,9 @@ def _begins(run: Run, asked: str) -> bool:
 def require_same(path: Path, run: Run) -> None:
     """Refuse to go on with a folder whose run is another one; say what differs."""
     stored = read_run(path / RECORD)
-    if stored.fingerprint == run.fingerprint:
+    if stored.fingerprint in run.identity.fingerprints:
         return
-    changed = differences(stored.identity, run.identity)
+    changed = differences(stored.identity.comparable, run.identity.comparable)
     raise UserError(
         f"{path} holds another run, and its samples would not be comparable; "
         f"stored -> asked: {'; '.join(changed)}. Leave out --resume to begin a new run."

@@ -10,6 +10,7 @@ from harness.runs.folder import RunFolder
 from harness.runs.record import Phases, Run
 from harness.runs.scores import average, score
 from harness.runs.verdicts import ProblemVerdicts, to_lines
+from harness.runs.versions import grader_versions
 
 
 def declare_complete(
@@ -23,6 +24,8 @@ def declare_complete(
         update={
             "status": "complete",
             "finished": datetime.now(UTC),
+            # Whoever began the run may have had an earlier grader, of the same verdicts.
+            "packages": {**folder.run.packages, **grader_versions()},
             "phases": folder.run.phases.plus(spent),
             "scores": scores,
             "average": average(scores),

@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from harness.common.schema import Frozen
+from harness.grading.version import comparable_version, equivalent_versions
 from harness.runs.spec import PromptSpec, Sampling
 
 
@@ -65,6 +66,17 @@ class Identity(Frozen):
         if not self.grader.startswith(REWARD_GRADER):
             return None
         return self.grader.removeprefix(REWARD_GRADER).rpartition("+")[0]
+
+    @property
+    def comparable(self) -> Identity:
+        """The same identity, with the latest grader that gives the recorded one's verdicts."""
+        return self.model_copy(update={"grader": comparable_version(self.grader)})
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """The fingerprints of this identity with each grader that gives the same verdicts."""
+        graders = equivalent_versions(self.grader)
+        return frozenset(self.model_copy(update={"grader": g}).fingerprint for g in graders)
 
     @property
     def fingerprint(self) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
 from benchmarks.registry import suggest
+from harness.grading.version import comparable_version
 from harness.models.lineage import Lineage, read_lineage
 from harness.runs.catalogue import list_runs, search
 from harness.runs.file_names import RECORD
@@ -111,7 +112,7 @@ class Result:
             return {name: _text(value) for name, value in self.row.settings.items()}
         if self.run is None:
             return {}
-        settings = {"grader": self.run.identity.grader}
+        settings = {"grader": comparable_version(self.run.identity.grader)}
         for name, identity in self.run.identity.benchmarks.items():
             settings[f"benchmarks.{name}.conventions"] = identity.conventions
         # Saved generations do not say how they were drawn; their spec holds placeholders.

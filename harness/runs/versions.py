@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterable
 
 from harness.common.environment import installed_versions
-from harness.grading import grader_version
+from harness.grading.version import grader_version, sources_sum
 
 RECORDED = (
     "torch", "transformers", "tokenizers", "datasets", "pyarrow",
@@ -18,6 +18,11 @@ def recorded_versions(engine_packages: Iterable[str]) -> dict[str, str]:
     """Return the versions that a run records, Python's and the grader's included."""
     return {
         "python": platform.python_version(),
-        "grader": grader_version(),
+        **grader_versions(),
         **installed_versions([*engine_packages, *RECORDED]),
     }
+
+
+def grader_versions() -> dict[str, str]:
+    """Return the grader's version, and the checksum of its sources, which decides nothing."""
+    return {"grader": grader_version(), "grader sources": sources_sum()}

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from replayed import Quiet, replay_spec, write_responses
 from stored import Marks, store_run, verdict_rows
 
 from benchmarks import UserError
 from harness.analysis.compare import Comparison, compare, most_frequent_answer
+from harness.analysis.ranking import grouped
+from harness.evaluation.pipeline import evaluate
+from harness.evaluation.plan import prepare
+from harness.grading import Grader
+from harness.grading.version import GRADER
 from harness.models.lineage import Lineage
 from harness.reporting.text.comparison import comparison_text
-from harness.runs.record import SavedSource
-from harness.runs.results import find_result
+from harness.reporting.text.runs import runs_table
+from harness.runs.file_names import RECORD
+from harness.runs.folder import RunFolder
+from harness.runs.record import SavedSource, read_run
+from harness.runs.results import find_result, of_run
 from harness.runs.spec import PromptSpec, Sampling
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -186,6 +196,56 @@ def test_runs_measured_otherwise_are_refused_by_field(
     found = compare(a, b, anyway=True)
     assert any(field in str(change) for change in found.obstacles)
     assert "NOT MEASURED ALIKE" in comparison_text(found)
+
+
+def test_a_grader_of_the_same_verdicts_is_no_obstacle(tmp_path: Path) -> None:
+    rows = verdict_rows(made(1, 0.5))
+    a = store_run(tmp_path, "a", rows, grader="2+3d636124", packages={"grader": "2+3d636124"})
+    b = store_run(
+        tmp_path, "b", rows, grader=GRADER, packages={"grader": GRADER, "grader sources": "12ab"}
+    )
+    found = compare(a, b)
+    assert not found.obstacles
+    assert [str(change) for change in found.changes if "grader" in change.field] == [
+        "packages.grader: 2+3d636124 -> 3",
+        "packages.grader sources: (none) -> 12ab",
+    ]
+    (group,) = grouped([a, b])
+    assert group.ranks == (1, 1)
+    assert [row["grader"] for row in json.loads(runs_table([a, b], "json"))] == [GRADER, GRADER]
+
+
+def test_other_sources_of_the_same_version_are_no_obstacle(tmp_path: Path) -> None:
+    rows = verdict_rows(made(1, 0.5))
+    sides = [
+        store_run(tmp_path, name, rows, grader=GRADER, packages={"grader sources": name})
+        for name in "ab"
+    ]
+    found = compare(*sides)
+    assert not found.obstacles
+    assert "packages.grader sources: a -> b" in map(str, found.changes)
+
+
+def test_a_library_of_another_version_is_an_obstacle(tmp_path: Path) -> None:
+    rows = verdict_rows(made(1, 0.5))
+    a = store_run(tmp_path, "a", rows, grader=GRADER)
+    b = store_run(tmp_path, "b", rows, grader=f"{GRADER} (sympy 1.13.0)")
+    with pytest.raises(UserError, match=r"grader: 3 -> 3 \(sympy 1\.13\.0\)"):
+        compare(a, b)
+
+
+def test_a_run_of_now_compares_with_one_that_was_stored_long_ago(tmp_path: Path) -> None:
+    folder = Path(__file__).parent.parent / "golden" / "runs" / "schema-2"
+    stored = of_run(folder, read_run(folder / RECORD))
+    assert stored.run is not None
+    assert stored.run.identity.grader == "2+3d636124"
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=20, n=4), limit=20, n=4))
+    with RunFolder.create(tmp_path, plan.new_run("now")) as now, Grader(workers=1) as grader:
+        found = compare(
+            stored, of_run(now.path, evaluate(plan, now, grader=grader, watcher=Quiet()))
+        )
+    assert found.paired
+    assert not found.obstacles
 
 
 def test_seed_and_number_of_samples_are_no_obstacle(tmp_path: Path) -> None:

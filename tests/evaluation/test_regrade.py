@@ -17,6 +17,7 @@ from harness.cli.regrade import command
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
 from harness.grading import Grader, grader_version
+from harness.grading.compat.rewards import VERSIONS
 from harness.runs.catalogue import find_run
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.folder import RunFolder
@@ -160,7 +161,7 @@ def test_a_rewards_verdicts_cannot_be_mistaken_for_the_harnesss(old: Path) -> No
     done = regrade(old, "--reward", "hendrycks-boxed")
     run = done["run"]
     assert run["name"] == "v1@hendrycks-boxed"
-    assert run["identity"]["grader"].startswith("reward:hendrycks-boxed+")
+    assert run["identity"]["grader"] == f"reward:hendrycks-boxed+{VERSIONS['hendrycks-boxed']}"
     assert run["scores"][0]["correct"] == 3, "only what is boxed"
     assert set(run["scores"][0]["outcomes"]) == {"correct", "wrong"}
     assert find_run(old.parents[1], "v1")[0] == old

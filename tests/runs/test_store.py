@@ -22,7 +22,7 @@ from harness.evaluation.plan import prepare
 from harness.grading import Grader
 from harness.runs.catalogue import find_run, find_same, list_runs, require_same
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
-from harness.runs.folder import RunFolder
+from harness.runs.folder import RunFolder, new_run_id
 from harness.runs.record import Run, read_run
 from harness.runs.sample import Sample, SampleKey
 
@@ -127,6 +127,49 @@ def test_resuming_with_another_spec_is_refused_and_says_what_differs(
     with pytest.raises(UserError, match=r"benchmarks\.demo\.problems: 12 -> 3"):
         require_same(path, fewer)
     assert find_same(tmp_path, fewer) is None
+
+
+def with_grader(run: Run, grader: str) -> Run:
+    """Return the record as it would be had another grader's version begun the run."""
+    identity = run.identity.model_copy(update={"grader": grader})
+    versions = {**run.packages, "grader": grader, "grader sources": "of old"}
+    return run.model_copy(
+        update={
+            "id": new_run_id(identity.fingerprint, run.created),
+            "identity": identity,
+            "fingerprint": identity.fingerprint,
+            "packages": versions,
+        }
+    )
+
+
+def test_a_run_begun_with_a_grader_of_the_same_verdicts_goes_on(
+    tmp_path: Path, responses: Path
+) -> None:
+    run = prepare(replay_spec(responses, limit=12)).new_run("replayed")
+    old = with_grader(run, "2+3d636124")
+    with RunFolder.create(tmp_path, old) as folder:
+        path, written = folder.path, (folder.path / RECORD).read_bytes()
+    assert old.fingerprint != run.fingerprint
+    require_same(path, run)
+    assert find_same(tmp_path, run) == path
+    assert (path / RECORD).read_bytes() == written, "looking at a record does not rewrite it"
+    found, complete = run_to_the_end(tmp_path, responses)
+    assert found == path
+    assert (complete.status, complete.fingerprint) == ("complete", old.fingerprint)
+    assert complete.identity.grader == "2+3d636124", "what began the run"
+    assert complete.packages == run.packages, "what gave the verdicts"
+
+
+def test_a_run_begun_with_a_grader_of_other_verdicts_does_not(
+    tmp_path: Path, responses: Path
+) -> None:
+    run = prepare(replay_spec(responses, limit=12)).new_run("replayed")
+    with RunFolder.create(tmp_path, with_grader(run, "1+aa655831")) as folder:
+        path = folder.path
+    assert find_same(tmp_path, run) is None
+    with pytest.raises(UserError, match=r"grader: 1\+aa655831 -> "):
+        require_same(path, run)
 
 
 def test_a_complete_run_asks_the_engine_nothing(tmp_path: Path, responses: Path) -> None:

@@ -1,0 +1,86 @@
+"""The grader's version: two runs are graded alike if and only if theirs is the same.
+
+It is raised by hand. A checksum of the source files would change whenever a file is moved or
+becomes faster, and would make stored runs incomparable although every verdict stayed the same.
+`tests/grading/test_version.py` pins the verdicts instead, and fails where one changes and the
+version does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from benchmarks import boxed
+
+GRADER = "3"
+"""Raise it when a change of the code or of a pinned library gives any response another verdict:
+another outcome, or another rule that decides. Name the verdicts that changed in CHANGELOG.md and
+accept them: ``pytest tests/grading/test_version.py --update-golden``. If only rules changed and
+every outcome is as before, add the old version to `EQUIVALENT`, so that stored runs still compare.
+Do not raise it for code that moves, or that gives the same verdicts in another way."""
+
+LIBRARIES: Mapping[str, str] = {
+    "math-verify": "0.9.0",
+    "latex2sympy2_extended": "1.11.0",
+    "sympy": "1.14.0",
+    "mpmath": "1.3.0",
+}
+"""The libraries that decide verdicts, as `GRADER` was pinned with them."""
+
+EQUIVALENT: Mapping[str, str] = {
+    "2+3d636124": "3",
+    "2+9a20caa9": "3",
+    "reward:gsm8k-strict+59cced08": "reward:gsm8k-strict+1",
+    "reward:hendrycks-boxed+59cced08": "reward:hendrycks-boxed+1",
+}
+"""From a past version to a later one that gives the same outcome to every response."""
+
+
+@cache
+def grader_version() -> str:
+    """Return the version of the verdicts that this installation gives, such as ``3``.
+
+    Libraries of other versions than the pinned ones may give other verdicts, so they are named:
+    ``3 (sympy 1.13.0)``.
+    """
+    from importlib import metadata
+
+    installed = {name: metadata.version(name) for name in LIBRARIES}
+    others = [
+        f"{name} {installed[name]}" for name in LIBRARIES if installed[name] != LIBRARIES[name]
+    ]
+    return f"{GRADER} ({', '.join(others)})" if others else GRADER
+
+
+def comparable_version(recorded: str) -> str:
+    """Return the latest version whose verdicts are those of the recorded one.
+
+    >>> comparable_version("2+9a20caa9"), comparable_version("a version of our own")
+    ('3', 'a version of our own')
+    """
+    while recorded in EQUIVALENT:
+        recorded = EQUIVALENT[recorded]
+    return recorded
+
+
+def equivalent_versions(version: str) -> list[str]:
+    """Return every version whose verdicts are those of ``version``, itself included."""
+    wanted = comparable_version(version)
+    return [wanted, *(past for past in EQUIVALENT if comparable_version(past) == wanted)]
+
+
+@cache
+def sources_sum() -> str:
+    """Return twelve digits of a sum over the sources of grading and extraction.
+
+    A run records it so that the very code can be found again. It decides nothing. The order of
+    the files does not matter, so a file that is only renamed leaves the sum as it is.
+    """
+    grading = Path(__file__).parent
+    files = [*grading.rglob("*.py"), *(grading.parent / "extraction").rglob("*.py")]
+    files.append(Path(str(boxed.__file__)))
+    sums = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return hashlib.sha256("".join(sums).encode()).hexdigest()[:12]
