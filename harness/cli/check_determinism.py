@@ -32,9 +32,9 @@ Examples:
     type=click.IntRange(1),
     multiple=True,
     default=(1,),
-    help="Draw them also so many at a time; repeatable.  [default: 1]",
+    help="Draw the requests also in batches of this size; repeatable.  [default: 1]",
 )
-@click.option("--require", is_flag=True, help="Exit with 1 if any response differs.")
+@click.option("--require", is_flag=True, help="End with exit code 1 if any response differs.")
 @data_option
 @json_option
 @click.pass_context

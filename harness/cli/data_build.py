@@ -17,21 +17,39 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source")
-@click.option("--style", required=True, metavar="gsm8k|boxed", help="How the answer is asked for.")
+@click.option(
+    "--style",
+    required=True,
+    metavar="gsm8k|boxed",
+    help="How questions ask for the answer: after ####, or in a box.",
+)
 @click.option(
     "--output",
     "-o",
     required=True,
     type=click.Path(path_type=Path),
-    help="The folder to make.",
+    help="Folder to write the data to.",
 )
-@click.option("--split", default="train", show_default=True, help="Of a Hugging Face data set.")
-@click.option("--revision", help="Of a Hugging Face data set; a commit pins it.")
-@click.option("--limit", type=int, help="Only the first rows of the source.")
 @click.option(
-    "--ngram", type=int, default=13, show_default=True, help="Words of an overlap that counts."
+    "--split",
+    default="train",
+    show_default=True,
+    help="Split to read, where SOURCE is a Hugging Face id.",
 )
-@click.option("--drop-contaminated", is_flag=True, help="Leave out rows that overlap.")
+@click.option(
+    "--revision", help="Branch, tag or commit, where SOURCE is a Hugging Face id; a commit pins it."
+)
+@click.option("--limit", type=int, help="Read only so many rows, from the first.  [default: all]")
+@click.option(
+    "--ngram",
+    type=int,
+    default=13,
+    show_default=True,
+    help="Words in a row that count as an overlap with a benchmark.",
+)
+@click.option(
+    "--drop-contaminated", is_flag=True, help="Leave out rows that overlap with a benchmark."
+)
 @data_option
 @json_option
 def build(

@@ -27,12 +27,16 @@ Examples:
     help="List the problems that only B gets right, or only A, with both answers.",
 )
 @click.option(
-    "--rows", type=click.IntRange(1), default=50, show_default=True, help="Problems listed at most."
+    "--rows",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="How many problems --show lists at most.",
 )
 @click.option(
     "--anyway",
     is_flag=True,
-    help="Compare what both have even if they were not measured alike; says so.",
+    help="Compare what both share even if they were not measured alike; the output says so.",
 )
 @results_option
 @json_option

@@ -68,52 +68,102 @@ PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
 
 
 @click.command("eval", epilog=EXAMPLES)
-@click.option("--model", help="Checkpoint folder, Hugging Face id, or 'demo'.")
-@click.option("--revision", help="Of a Hugging Face id.")
-@click.option("--name", help="Version's name, such as v4.  [default: the model's own]")
-@click.option("--tag", "tags", multiple=True, metavar="WORD", help="Tag the run; repeatable.")
+@click.option("--model", help="Checkpoint to evaluate: a folder, a Hugging Face id, or 'demo'.")
 @click.option(
-    "--benchmarks", metavar="A,B,…", help="Benchmarks to evaluate.  [default: the six of the table]"
+    "--revision",
+    help="Branch, tag or commit, where --model is a Hugging Face id.  [default: its main branch]",
 )
-@click.option("--limit", type=click.IntRange(1), help="Only the first problems of each benchmark.")
 @click.option(
-    "--prompt", metavar="STYLE", help="Prompt style (see: list prompts).  [default: boxed]"
+    "--name", help="Name to store the run under, such as v4.  [default: taken from --model]"
 )
-@click.option("--shots", type=click.IntRange(0), help="Worked examples first.  [default: 0]")
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="WORD",
+    help="Label the run, to find and group it later; repeatable.",
+)
+@click.option(
+    "--benchmarks",
+    metavar="A,B,…",
+    help="Benchmarks to evaluate.  [default: the six standard ones]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Ask only so many problems of each benchmark, from the first.  [default: all]",
+)
+@click.option(
+    "--prompt", metavar="STYLE", help="Prompt style, one of `list prompts`.  [default: boxed]"
+)
+@click.option(
+    "--shots",
+    type=click.IntRange(0),
+    help="Worked examples shown before each question.  [default: 0]",
+)
 @click.option(
     "--template-arg",
     "template_args",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Variable for the chat template, such as enable_thinking=false.",
+    help="Variable for the chat template, such as enable_thinking=false; repeatable.",
 )
 @click.option(
-    "--n", "counts", metavar="N", help="Samples a problem: 4, or gsm8k=1,aime24=32.  [default: 1]"
+    "--n",
+    "counts",
+    metavar="N",
+    help="Samples for each problem: 4, or gsm8k=1,aime24=32.  [default: 1]",
 )
-@click.option("--temperature", type=click.FloatRange(0), help="0 is greedy.  [default: 0]")
-@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="[default: 1]")
-@click.option("--top-k", type=click.IntRange(0), help="0 keeps every token.  [default: 0]")
-@click.option("--max-tokens", type=click.IntRange(1), help="Of a response.  [default: 2048]")
-@click.option("--seed", type=int, help="Of the run.  [default: 0]")
 @click.option(
-    "--engine", metavar="ENGINE", help="vllm, ray, openai, hf or replay.  [default: vllm]"
+    "--temperature",
+    type=click.FloatRange(0),
+    help="Sampling temperature; 0 always takes the likeliest token.  [default: 0]",
 )
-@click.option("--responses", type=click.Path(), help="Saved responses, for --engine replay.")
-@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
 @click.option(
-    "--max-model-len", type=click.IntRange(1), help="Context in tokens.  [default: the model's]"
+    "--top-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Sample among the likeliest tokens that have this probability together.  [default: 1]",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(0),
+    help="Sample among this many of the likeliest tokens; 0 means all.  [default: 0]",
+)
+@click.option(
+    "--max-tokens", type=click.IntRange(1), help="Tokens that a response may have.  [default: 2048]"
+)
+@click.option(
+    "--seed", type=int, help="Seed of the run; each sample's own is made from it.  [default: 0]"
+)
+@click.option(
+    "--engine",
+    metavar="ENGINE",
+    help="What generates: vllm, ray, openai, hf or replay.  [default: vllm]",
+)
+@click.option(
+    "--responses", type=click.Path(), help="JSON lines of saved responses, for --engine replay."
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    help="Number format to compute in; auto leaves it to engine and checkpoint.  [default: auto]",
+)
+@click.option(
+    "--max-model-len",
+    type=click.IntRange(1),
+    help="Tokens of prompt and response together.  [default: the model's]",
 )
 @click.option(
     "--model-impl",
     type=click.Choice(["auto", "vllm", "transformers"]),
-    help="Whose model code vLLM runs.  [default: auto]",
+    help="Model code that vLLM runs; auto takes its own where it has it.  [default: auto]",
 )
 @click.option(
     "--engine-arg",
     "engine_args",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Handed to the engine, such as tensor_parallel_size=2.",
+    help="Argument handed to the engine as it is, such as gpu_memory_utilization=0.8; repeatable.",
 )
 @click.option(
     "--trust-remote-code",
@@ -124,65 +174,103 @@ PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
     "--tp",
     "tensor_parallel",
     type=click.IntRange(1),
-    help="GPUs a copy of the model.  [default: 1]",
+    help="GPUs that share one copy of the model (tensor parallel).  [default: 1]",
 )
 @click.option(
     "--deterministic",
     is_flag=True,
-    help="Responses that do not depend on the batch: other kernels on a GPU, one at a time on "
-    "a CPU.",
+    help="Make responses independent of their batch: by other kernels where every GPU has them, "
+    "elsewhere by one request at a time.  [default: off]",
 )
 @click.option(
     "--replicas",
     type=click.IntRange(1),
-    help="Copies of the model, for --engine ray.  [default: 1]",
+    help="Copies of the model that --engine ray starts.  [default: 1]",
 )
-@click.option("--ray-address", metavar="ADDRESS", help="Of a cluster.  [default: Ray of our own]")
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="Running Ray cluster to use; 'auto' finds it.  [default: start Ray on this machine]",
+)
 @click.option(
     "--node-wait",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="Until every replica has a node.  [default: 600]",
+    help="Longest wait until the Ray cluster has room for every replica.  [default: 600]",
 )
-@click.option("--base-url", metavar="URL", help="Of an OpenAI-compatible server, up to /v1.")
+@click.option(
+    "--base-url",
+    metavar="URL",
+    help="OpenAI-compatible server, up to /v1.  [default: $OPENAI_BASE_URL]",
+)
 @click.option(
     "--key-variable",
     metavar="NAME",
-    help="Environment variable that holds the key.  [default: OPENAI_API_KEY]",
+    help="Environment variable that holds the server's key.  [default: OPENAI_API_KEY]",
 )
-@click.option("--concurrency", type=click.IntRange(1), help="Requests at once.  [default: 64]")
-@click.option("--requests-per-minute", type=click.FloatRange(0, min_open=True))
-@click.option("--tokens-per-minute", type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    help="Requests under way at the server at once, at most.  [default: 64]",
+)
+@click.option(
+    "--requests-per-minute",
+    type=click.FloatRange(0, min_open=True),
+    help="Requests sent to the server in a minute, at most.  [default: no limit]",
+)
+@click.option(
+    "--tokens-per-minute",
+    type=click.FloatRange(0, min_open=True),
+    help="Tokens asked of the server in a minute, at most, prompts included.  [default: no limit]",
+)
 @click.option(
     "--request-timeout",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="Of one attempt.  [default: 600]",
+    help="Time that one attempt at a request to the server may take.  [default: 600]",
 )
-@click.option("--attempts", type=click.IntRange(1), help="At one request.  [default: 6]")
 @click.option(
-    "--prompt-price", type=click.FloatRange(0), help="Of a million prompt tokens, for the cost."
+    "--attempts",
+    type=click.IntRange(1),
+    help="Tries of one request to the server before it counts as failed.  [default: 6]",
 )
-@click.option("--completion-price", type=click.FloatRange(0), help="Of a million response tokens.")
+@click.option(
+    "--prompt-price",
+    type=click.FloatRange(0),
+    help="Price of a million prompt tokens, to tell the cost.  [default: unknown]",
+)
+@click.option(
+    "--completion-price",
+    type=click.FloatRange(0),
+    help="Price of a million response tokens, to tell the cost.  [default: unknown]",
+)
 @click.option(
     "--spec",
     "spec_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Begin from a spec, or from a stored run.json; flags override it.",
+    help="Take the settings from a spec or a stored run.json; other options override them.",
 )
 @click.option(
     "--resume",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Go on with this run's folder; refused if the spec differs.",
+    help="Continue the run in this folder; refused, with what differs, if it is another run.",
 )
-@click.option("--reuse", metavar="RUN", help="Adopt that run's samples where they are the same.")
+@click.option(
+    "--reuse",
+    metavar="RUN",
+    help="Take over the samples of RUN that this run would draw in just the same way.",
+)
 @click.option(
     "--plan",
     "only_plan",
     is_flag=True,
-    help="Only say what the run would cost, and how small a difference it could show.",
+    help="Evaluate nothing: say what the run would cost, and how small a difference it could show.",
 )
-@click.option("--again", is_flag=True, help="Begin a new run even if this one is stored already.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Begin a new run even if the same run is stored; else that one is continued or shown.",
+)
 @data_option
 @results_option
 @json_option

@@ -39,15 +39,19 @@ STDOUT = Path("-")
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     required=True,
-    help="File of verdicts, one JSON line a row; - is standard output.",
+    help="File to write the verdicts to, one JSON line a row; - is standard output.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes for symbolic comparison.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes for symbolic comparison.  [default: half of the CPUs, at most 8]",
+)
 @click.option(
     "--audit",
     "opinions",
     type=click.Choice(OPINIONS),
     multiple=True,
-    help="Ask this grader too and list where it differs; may be repeated.",
+    help="Ask this grader too, and list where it differs from ours; repeatable.",
 )
 @json_option
 def grade(

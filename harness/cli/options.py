@@ -20,13 +20,14 @@ def results_option(function: F) -> F:
         default=Path("results"),
         envvar="HARNESS_RESULTS",
         show_default=True,
-        help="Folder of stored results; runs lie in its runs/.",
+        help="Folder of results: stored runs in its runs/, published ones in its published/. "
+        "Environment variable: HARNESS_RESULTS.",
     )(function)
 
 
 def json_option(function: F) -> F:
     """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(
         function
     )
 
@@ -38,7 +39,8 @@ def data_option(function: F) -> F:
         "data_dir",
         type=click.Path(file_okay=False, path_type=Path),
         envvar="HARNESS_DATA",
-        help="Read DIR/<benchmark>/test.jsonl instead of downloading.",
+        help="Read benchmark files from DIR/<benchmark>/test.jsonl instead of downloading them. "
+        "Environment variable: HARNESS_DATA.",
     )(function)
 
 

@@ -26,7 +26,7 @@ LISTED = 20
 @click.option(
     "--reward",
     metavar="NAME",
-    help="Ask a training reward instead of the grader: gsm8k-strict or hendrycks-boxed.",
+    help="Grade by this training reward instead: gsm8k-strict or hendrycks-boxed.",
 )
 @data_option
 @results_option

@@ -29,18 +29,18 @@ Examples:
     default=Path("report.html"),
     show_default=True,
     metavar="FILE",
-    help="The HTML file.",
+    help="HTML file to write.",
 )
 @click.option(
     "--png",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write every plot as a PNG file as well.",
+    help="Also write every plot as a PNG file into this folder.",
 )
 @click.option(
     "--anyway",
     is_flag=True,
-    help="Compare what all have even if they were not measured alike; says so.",
+    help="Compare what all share even if they were not measured alike; the page says so.",
 )
 @data_option
 @results_option

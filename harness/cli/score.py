@@ -33,19 +33,19 @@ Examples:
 
 @click.command("score", epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--name", help="Version's name, such as v4.  [default: the first file's]")
+@click.option("--name", help="Name to store the run under.  [default: the first file's name]")
 @click.option(
     "--benchmark",
     "names",
     multiple=True,
     metavar="NAME",
-    help="Match against this benchmark only; repeatable.  [default: all]",
+    help="Look for the problems in this benchmark only; repeatable.  [default: all]",
 )
 @click.option(
     "--format",
     "format_",
     type=click.Choice(FORMATS),
-    help="What FILES are.  [default: told by their first rows]",
+    help="Format of FILES.  [default: recognised by their first rows]",
 )
 @data_option
 @results_option

@@ -49,13 +49,19 @@ class Asked:
 
 @click.command("show")
 @click.argument("run")
-@click.option("--by", "group", help="Accuracy by a group of the benchmark: subject, level, …")
-@click.option("--benchmark", help="Only this benchmark's samples.")
-@click.option("--problem", help="One problem, with its whole responses.")
-@click.option("--outcome", help="Samples of one outcome, such as 'no answer'.")
-@click.option("--wrong", is_flag=True, help="Samples that are not correct.")
 @click.option(
-    "--rows", type=click.IntRange(1), default=50, show_default=True, help="Samples listed at most."
+    "--by", "group", help="Show the accuracy by one of the benchmark's groups: subject, level, …"
+)
+@click.option("--benchmark", help="List only this benchmark's samples.")
+@click.option("--problem", help="Show one problem, such as gsm8k/7, with its whole responses.")
+@click.option("--outcome", help="List the samples of one outcome, such as 'no answer'.")
+@click.option("--wrong", is_flag=True, help="List the samples that are not correct.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="How many samples to list at most.",
 )
 @results_option
 @json_option

@@ -27,13 +27,28 @@ Made by `python -m harness table --write` from the stored runs and published res
 
 @click.command("table")
 @click.argument("runs", nargs=-1)
-@click.option("--tag", help="Only runs with this tag.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--tag", help="List only the runs with this tag.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How to print the table.",
+)
 @click.option(
     "--write", is_flag=True, help=f"Write {MARKDOWN} and {CSV} into the results folder instead."
 )
-@click.option("--check", is_flag=True, help="Say whether those two files are current.")
-@click.option("--cost", is_flag=True, help="Tokens, time and money of each run instead of scores.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help=f"Check that {MARKDOWN} and {CSV} are current; exit code 1 if not.",
+)
+@click.option(
+    "--cost",
+    is_flag=True,
+    help="Show the tokens, time and money of each run instead of its scores.",
+)
 @results_option
 @json_option
 def command(

@@ -34,54 +34,94 @@ ORIGINS = {
 
 
 @click.command("train", epilog=EXAMPLES)
-@click.option("--trainer", required=True, metavar="NAME", help="See: list trainers.")
-@click.option("--model", required=True, help="Base: a folder, a Hugging Face id, or 'demo'.")
-@click.option("--revision", help="Of a Hugging Face id.")
+@click.option("--trainer", required=True, metavar="NAME", help="Recipe, one of `list trainers`.")
+@click.option("--model", required=True, help="Base model: a folder, a Hugging Face id, or 'demo'.")
+@click.option(
+    "--revision",
+    help="Branch, tag or commit, where --model is a Hugging Face id.  [default: its main branch]",
+)
 @click.option(
     "--data",
     required=True,
     metavar="DATA",
-    help="A folder made by `data build`, or what to build from: 'demo', 'gsm8k', a file, an id.",
+    help="Training data: a folder made by `data build`, or what to build it from: 'demo', 'gsm8k', "
+    "a file, a Hugging Face id.",
 )
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Its folder.")
-@click.option("--steps", type=click.IntRange(1), help="[default: as long as the recipe says]")
-@click.option("--seed", type=int, default=42, show_default=True)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write the checkpoint to; a training that is there already is continued.",
+)
+@click.option(
+    "--steps", type=click.IntRange(1), help="Training steps.  [default: as many as the recipe says]"
+)
+@click.option(
+    "--seed", type=int, default=42, show_default=True, help="Seed of data order and rollouts."
+)
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Any of the engine's own keys; repeatable.",
+    help="Override one of verl's own settings; repeatable.",
 )
-@click.option("--gpus", type=click.IntRange(1), help="On each node.  [default: all]")
-@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--address", metavar="ADDRESS", help="Of a Ray cluster that runs ('auto').")
+@click.option("--gpus", type=click.IntRange(1), help="GPUs to use on each node.  [default: all]")
+@click.option(
+    "--nodes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Machines to train on; more than one needs --address.",
+)
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="Running Ray cluster to train on; 'auto' finds it.  [default: start Ray on this machine]",
+)
 @click.option(
     "--logger",
     "loggers",
     multiple=True,
     metavar="NAME",
-    help="wandb, tensorboard, mlflow, …; repeatable.",
+    help="Also send the curves to wandb, tensorboard, mlflow, …; repeatable.",
 )
-@click.option("--save-every", type=click.IntRange(1), help="Steps.  [default: the recipe's]")
 @click.option(
-    "--keep", type=click.IntRange(1), default=2, show_default=True, help="Newest checkpoints kept."
+    "--save-every",
+    type=click.IntRange(1),
+    help="Steps between checkpoints.  [default: the recipe's]",
 )
-@click.option("--trust-remote-code", is_flag=True, help="Run the base model's own Python files.")
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="How many of the newest checkpoints to keep.",
+)
+@click.option(
+    "--trust-remote-code",
+    is_flag=True,
+    help="Let the base model's own Python files run.  [default: they may not]",
+)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     envvar="HARNESS_DATA",
-    help="Folder with the benchmarks' files.",
+    help="Read benchmark files from DIR/<benchmark>/test.jsonl instead of downloading them. "
+    "Environment variable: HARNESS_DATA.",
 )
-@click.option("--dry-run", is_flag=True, help="Print recipe and command, and stop.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Train nothing: print every setting with its reason, and the command.",
+)
 @click.option(
     "--eval",
     "benchmarks",
     is_flag=False,
     flag_value="",
     metavar="[A,B,…]",
-    help="Then evaluate the checkpoint, on these benchmarks or on the six.",
+    help="Evaluate the trained checkpoint, on these benchmarks or else on the six standard ones.",
 )
 @json_option
 def command(
