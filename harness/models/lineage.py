@@ -22,6 +22,7 @@ class Curves(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     step: tuple[int, ...]
+    """The number of each step."""
     reward: tuple[float | None, ...] = ()
     """Mean reward of the step's rollouts."""
     response_length: tuple[float | None, ...] = ()
@@ -41,14 +42,21 @@ class Lineage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     schema_version: Literal[1] = 1
+    """The version of this file's form."""
     trainer: str | None = None
+    """The trainer's name."""
     base_model: dict[str, Any] = Field(default_factory=dict)
+    """The model it was trained from: its name, and file name to sha256."""
     data: dict[str, Any] = Field(default_factory=dict)
+    """The data it was trained on: source, style, rows and checksums."""
     recipe: dict[str, Any] = Field(default_factory=dict)
     """The full, resolved settings."""
     packages: dict[str, str] = Field(default_factory=dict)
+    """Installed versions of what trained it."""
     steps: int | None = None
+    """How many steps it was trained for."""
     curves: Curves | None = None
+    """How the training went."""
 
     def settings(self) -> dict[str, Any]:
         """Return what two checkpoints can differ by: everything but how it went."""

@@ -20,12 +20,13 @@ class BenchmarkIdentity(Frozen):
     """Which problems were asked."""
 
     problems: int
+    """How many problems were asked."""
     sum: str
-    """Over the id, question and answer of each problem, in order."""
+    """The sha256 over the id, question and answer of each problem, in order."""
     samples: int
-    """A problem."""
+    """How many samples each problem has."""
     conventions: str = ""
-    """A sum over what is accepted beside each problem's exact gold."""
+    """Eight digits of a sha256 over what is accepted beside each problem's exact gold."""
 
 
 UNKNOWN_STYLE = "unknown"
@@ -40,8 +41,9 @@ class EngineIdentity(Frozen):
     """Which code turned prompts into responses."""
 
     name: str
+    """The engine's name."""
     versions: dict[str, str]
-    """Of the packages that compute the responses."""
+    """Installed versions of the packages that compute the responses."""
     settings: dict[str, Any]
     """Everything of the engine's spec that can change a response."""
 
@@ -52,13 +54,19 @@ class Identity(Frozen):
     model: dict[str, str]
     """File name to sha256: weights, configuration, tokenizer, template, code."""
     benchmarks: dict[str, BenchmarkIdentity]
+    """Benchmark to which of its problems were asked."""
     prompt: PromptSpec
+    """How questions became prompts."""
     prompts_sum: str
-    """Over the token ids (or text) of every rendered prompt, in order."""
+    """The sha256 over the token ids (or text) of every rendered prompt, in order."""
     stop_token_ids: tuple[int, ...]
+    """Tokens that end a response."""
     sampling: Sampling
+    """How responses were drawn."""
     engine: EngineIdentity
+    """Which code drew them."""
     grader: str
+    """The version of the grader, or the reward whose verdicts these are."""
 
     @property
     def reward(self) -> str | None:

@@ -29,12 +29,13 @@ class PublishedScore(Frozen):
     """One benchmark's score, as a count, as a printed percentage, or both."""
 
     problems: Annotated[int, Field(ge=1)]
+    """How many problems the benchmark has there."""
     samples: Annotated[int, Field(ge=1)] = 0
-    """Of all problems together; as many as problems unless said otherwise."""
+    """Samples of all problems together; as many as problems unless said otherwise."""
     correct: Annotated[int, Field(ge=0)] | None = None
-    """Samples."""
+    """How many samples are correct."""
     accuracy: str | None = None
-    """In per cent, as printed."""
+    """The accuracy in per cent, as printed."""
 
     @model_validator(mode="before")
     @classmethod
@@ -74,14 +75,15 @@ class PublishedResult(Frozen):
     """One model's scores. A setting that the source does not state is left out."""
 
     name: Annotated[str, Field(min_length=1)]
-    """By which `diff` and `table` know it."""
+    """The name by which `diff` and `table` know it."""
     model: str = ""
+    """What the source calls the model."""
     settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """What the source says of how it was measured: prompt, temperature, max_tokens, …"""
     scores: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]+$")], PublishedScore]
-    """By benchmark."""
+    """Benchmark to the score on it."""
     average: str | None = None
-    """As printed, in per cent; the plain mean of the scores."""
+    """The plain mean of the scores in per cent, as printed."""
 
     @model_validator(mode="after")
     def _average_is_of_the_scores(self) -> PublishedResult:
@@ -97,11 +99,15 @@ class Published(Frozen):
     """One source and the results it states."""
 
     schema_version: Literal[1] = 1
+    """The version of this file's form."""
     title: str
+    """What the source is called."""
     url: str = ""
+    """Where it can be read."""
     note: str = ""
     """What a reader has to know, such as how counts were had."""
     results: tuple[PublishedResult, ...]
+    """The rows that it states."""
 
 
 def require_agreement(printed: str | None, percent: float) -> None:

@@ -24,25 +24,34 @@ class WithoutErrata(Frozen):
     """A benchmark's accuracy over the problems whose published answer nobody doubts."""
 
     problems: int
+    """How many problems are left."""
     samples: int
+    """How many samples they have together."""
     correct: int
-    """Samples."""
+    """How many samples are correct."""
     accuracy: float
+    """The mean over these problems, as in `Score`."""
 
 
 class Score(Frozen):
     """Accuracy of one benchmark. The outcomes sum to the number of samples."""
 
     benchmark: str
+    """The benchmark's name."""
     problems: int
+    """How many problems were asked."""
     samples: int
+    """How many samples they have together."""
     correct: int
-    """Samples."""
+    """How many samples are correct."""
     accuracy: float
     """Mean over problems of the share of their samples that are correct."""
     interval: Interval
+    """The 95 % confidence interval of the accuracy."""
     interval_method: str
+    """How the interval was made."""
     outcomes: dict[str, int]
+    """Outcome to the number of samples with it; an outcome that no sample has is left out."""
     at_limit: int
     """Samples that the token limit ended, whatever became of them."""
     mean_response_tokens: float | None
@@ -55,8 +64,11 @@ class Average(Frozen):
     """The plain mean of the benchmarks' accuracies."""
 
     accuracy: float
+    """The mean, as a fraction."""
     interval: Interval
+    """Its 95 % confidence interval."""
     interval_method: str
+    """How the interval was made."""
 
 
 class Phases(Frozen):
@@ -65,10 +77,11 @@ class Phases(Frozen):
     prepare: float = 0.0
     """Reading problems, summing weights, rendering prompts."""
     engine_start: float = 0.0
+    """Waiting for the engine to be ready."""
     generate: float = 0.0
     """From the first request to the last response."""
     handle: float = 0.0
-    """Of ``generate``: storing and grading what the engine returned."""
+    """The part of ``generate`` that went into storing and grading what the engine returned."""
     finish: float = 0.0
     """The last verdicts, the scores, the final files."""
 
@@ -82,7 +95,9 @@ class Usage(Frozen):
     """What drawing took, summed over a run's attempts as `Phases` are."""
 
     samples: int = 0
+    """How many samples were drawn."""
     prompt_tokens: int = 0
+    """Tokens of all prompts, each request's whole prompt counted."""
     completion_tokens: int = 0
     """Where the engine counts tokens."""
     events: dict[str, int] = Field(default_factory=dict)
@@ -106,12 +121,13 @@ class SavedSource(Frozen):
     """
 
     format: str
+    """The format that the files were read as."""
     files: dict[str, str]
     """Name to sha256."""
     responses: int
     """How many the files hold; those that the run lacks are counted below."""
     unmatched: int
-    """Of no problem that is known here."""
+    """How many responses are to no problem that is known here."""
     unreadable: int
     """Rows that are none of this format."""
     problems_of: dict[str, int]
@@ -122,6 +138,7 @@ class Run(Frozen):
     """One evaluation of one model, as `run.json` holds it."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
+    """The version of this record's form."""
     id: str
     """UTC time and the first eight digits of the fingerprint; the folder's name."""
     name: str
@@ -129,15 +146,23 @@ class Run(Frozen):
     tags: tuple[str, ...] = ()
     """Words that a person gave, to find and to group runs by."""
     status: Literal["incomplete", "complete"] = "incomplete"
+    """Whether every sample is drawn and graded."""
     fingerprint: str
+    """The sha256, in hex, of the identity's canonical JSON."""
     identity: Identity
+    """Everything that decides the run's numbers."""
     spec: EvalSpec
+    """What was asked for."""
     created: datetime
+    """When the run began, in UTC."""
     finished: datetime | None = None
+    """When it was complete, in UTC; None until then."""
     harness_version: str
+    """The installed version of this package."""
     packages: dict[str, str]
     """Installed versions of what computes responses, verdicts and files."""
     hardware: dict[str, Any]
+    """Processor, cores, memory, GPUs and system of the machine that ran it."""
     reused: dict[str, int] = Field(default_factory=dict)
     """Run id to how many of its samples this run adopted instead of drawing them."""
     regraded_from: str | None = None
@@ -145,9 +170,13 @@ class Run(Frozen):
     saved: SavedSource | None = None
     """Set if the samples were read from saved generations instead of being drawn."""
     phases: Phases = Field(default_factory=Phases)
+    """Where the time went."""
     usage: Usage = Field(default_factory=Usage)
+    """What drawing the samples took."""
     scores: tuple[Score, ...] = ()
+    """One score a benchmark; empty until the run is complete."""
     average: Average | None = None
+    """The plain mean of the scores; None until the run is complete."""
     verdicts_sum: str | None = None
     """The sha256 of the file of verdicts that the scores were taken from; None in a record
     from before that file was kept."""

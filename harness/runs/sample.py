@@ -21,18 +21,24 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One response to one problem; a line of the journal."""
 
     problem_id: str
+    """The problem's id, the benchmark's name first."""
     index: int
+    """Which of the problem's samples it is, from 0."""
     response: str
+    """The response's text, without the token that ended it."""
     finish_reason: FinishReason
     """`stop`: the model ended it; `length`: the token limit did; `overflow`: no room for any
     response; `error`: the engine failed on it."""
     seed: int
+    """The seed it was drawn with."""
     prompt_sum: str
-    """Of the prompt that was answered; see `harness.prompts.rendering.Prompt.sum`."""
+    """The first 16 hex digits of a sha256 over the prompt that was answered."""
     prompt_tokens: int | None = None
+    """The prompt's length; None where the engine does not count."""
     completion_tokens: int | None = None
     """None where the engine does not count."""
     error: str | None = None
+    """What the engine said, if it failed on this sample."""
 
     @property
     def key(self) -> SampleKey:

@@ -18,14 +18,17 @@ class Sampling(Frozen):
     """How responses are drawn. Greedy, one sample a problem, unless said otherwise."""
 
     temperature: Annotated[float, Field(ge=0)] = 0.0
+    """0 always takes the likeliest token."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Sample among the likeliest tokens that have this probability together."""
     top_k: Annotated[int, Field(ge=0)] = 0
     """0 keeps every token."""
     max_tokens: Annotated[int, Field(ge=1)] = 2048
-    """Of a response; clamped to the room that the prompt leaves in the context."""
+    """Tokens that a response may have, at most the room that its prompt leaves in the context."""
     seed: int = 0
+    """The run's seed, from which each sample's own is made."""
     n: Annotated[int, Field(ge=1)] = 1
-    """Samples a problem."""
+    """Samples for each problem."""
     n_by_benchmark: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Overrides `n` for the benchmarks named."""
 
@@ -47,6 +50,7 @@ class PromptSpec(Frozen):
     """How a question becomes a prompt."""
 
     style: str = "boxed"
+    """The prompt style's name."""
     shots: Annotated[int, Field(ge=0)] = 0
     """Worked examples from the train split, the same for every problem of a benchmark."""
     template_args: dict[str, Any] = Field(default_factory=dict)
@@ -63,15 +67,17 @@ class Server(Frozen):
     concurrency: Annotated[int, Field(ge=1)] = 64
     """Requests under way at once."""
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Requests sent in a minute, at most; None is no limit."""
     tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Prompt and response tokens asked for in a minute, at most; None is no limit."""
     timeout: Annotated[float, Field(gt=0)] = 600.0
     """Seconds that one attempt at one request may take."""
     attempts: Annotated[int, Field(ge=1)] = 6
-    """At one request, before it counts as failed."""
+    """Tries of one request before it counts as failed."""
     prompt_price: Annotated[float, Field(ge=0)] | None = None
-    """Of a million prompt tokens, in the provider's currency."""
+    """Price of a million prompt tokens, in the provider's currency."""
     completion_price: Annotated[float, Field(ge=0)] | None = None
-    """Of a million response tokens."""
+    """Price of a million response tokens."""
 
 
 class Cluster(Frozen):
@@ -89,10 +95,13 @@ class EngineSpec(Frozen):
     """What turns prompts into responses."""
 
     name: str = "vllm"
+    """The engine's name."""
     dtype: Dtype = "auto"
+    """The number format to compute in; `auto` leaves it to engine and checkpoint."""
     max_model_len: Annotated[int, Field(ge=1)] | None = None
     """Context in tokens; None takes what the checkpoint's config says."""
     model_impl: ModelImpl = "auto"
+    """Whose model code vLLM runs."""
     trust_remote_code: Trust = "none"
     """Which of the checkpoint's own Python files may run."""
     responses: str | None = None
@@ -102,9 +111,11 @@ class EngineSpec(Frozen):
     deterministic: bool = False
     """Responses that do not depend on what else is in the batch; refused where there are none."""
     server: Server = Field(default_factory=Server)
+    """Read by the `openai` engine."""
     cluster: Cluster = Field(default_factory=Cluster)
+    """Read by the `ray` engine."""
     args: dict[str, Any] = Field(default_factory=dict)
-    """Handed to the engine as they are."""
+    """Arguments handed to the engine as they are."""
 
     def trusts(self, part: Literal["model", "tokenizer"]) -> bool:
         """Say whether the checkpoint's own code for ``part`` may run."""
@@ -117,13 +128,17 @@ class EvalSpec(Frozen):
     model: str
     """A checkpoint's folder, a Hugging Face id, or ``demo``."""
     revision: str | None = None
-    """Of a Hugging Face id."""
+    """Branch, tag or commit, where the model is a Hugging Face id."""
     benchmarks: tuple[str, ...] = STANDARD
+    """The benchmarks to evaluate, in this order."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Only the first problems of each benchmark."""
     prompt: PromptSpec = Field(default_factory=PromptSpec)
+    """How a question becomes a prompt."""
     sampling: Sampling = Field(default_factory=Sampling)
+    """How responses are drawn."""
     engine: EngineSpec = Field(default_factory=EngineSpec)
+    """What draws them."""
 
     @model_validator(mode="after")
     def _benchmarks_are_distinct(self) -> EvalSpec:

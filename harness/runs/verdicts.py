@@ -35,20 +35,23 @@ class ProblemVerdicts(Frozen):
     """One problem and what became of each of its samples; the lists run in parallel."""
 
     benchmark: str
+    """The benchmark's name."""
     problem_id: str
+    """The problem's id, the benchmark's name first."""
     sum: str
     """Twelve digits of a sha256 over question and gold: whether two runs asked the same."""
     groups: dict[str, str] = Field(default_factory=dict)
     """What the benchmark counts accuracy by: subject, level, …"""
     indices: tuple[int, ...]
-    """Which sample of the problem each is."""
+    """The number of each sample among the problem's."""
     outcomes: tuple[str, ...]
+    """What became of each sample."""
     answers: tuple[str | None, ...]
-    """As extracted, cut to `LONGEST_ANSWER` characters."""
+    """The answer of each sample as extracted, cut to 200 characters."""
     classes: tuple[int | None, ...]
     """Equal numbers for equal answers, 0 for the correct one; None where there is no answer."""
     tokens: tuple[int | None, ...]
-    """Of each response; None where the engine counts none."""
+    """Length of each response in tokens; None where the engine counts none."""
     at_limit: tuple[bool, ...]
     """Whether the token limit ended the response, whatever became of it."""
 

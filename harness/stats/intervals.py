@@ -13,7 +13,9 @@ class Interval:
     """A 95 % confidence interval of an accuracy, as fractions."""
 
     low: float
+    """The lower end."""
     high: float
+    """The upper end."""
 
 
 Z95 = NormalDist().inv_cdf(0.975)
