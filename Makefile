@@ -84,6 +84,18 @@ SEED ?= 0
 faults: setup ## Kill processes of evaluations, at random; every run must end as if nobody had.
 	$(RUN) tests/faults/kill_loop.py --kills $(KILLS) --seed $(SEED)
 
+# The builder is installed beside the rest only when it is first asked for.
+DOCS := $(VENV)/.ready-docs
+.PHONY: docs
+docs: $(DOCS) ## Generate the reference pages and build the documentation into site/, links checked.
+	$(RUN) docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+	@echo "open site/index.html, or with a search: $(RUN) -m http.server -d site"
+
+$(DOCS): pyproject.toml | $(READY)
+	$(VENV)/bin/uv pip install --quiet --python $(RUN) --editable ".[docs]"
+	@touch $@
+
 format: setup ## Format the code.
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .

@@ -134,19 +134,22 @@ def _option(option: click.Parameter, context: click.Context) -> list[str] | None
     record = option.get_help_record(context)
     if not isinstance(option, click.Option) or record is None:
         return None
-    names, about = record
+    names, about = record[0].replace(" RANGE", ""), record[1]
     default, limits = "", []
-    while found := re.search(r"\s*\[([^\]]*)\]$", about):
+    while found := re.search(r"\s*\[([^\]]*)\]$", about):  # click appends what it knows
         about = about[: found.start()]
         for part in found[1].split("; "):
             key, _, value = part.partition("default: ")
-            default, limits = (value, limits) if not key else (default, [part, *limits])
-    if "required" in limits:
-        limits.remove("required")
-        default = "*required*"
-    bounds = f" ({', '.join(f'`{limit}`' for limit in limits)})" if limits else ""
-    return [f"`{names.replace('|', ' or ')}`", plain(about) + bounds, default and plain(default) if
-            default != "*required*" else default]  # fmt: skip
+            if not key:
+                default = plain(value)
+            elif part == "required":
+                default = "*required*"
+            else:
+                limits.append(f" (`{part}`)")
+    if isinstance(option.type, click.Choice):
+        names = re.sub(r" \[.*\]", "", names)
+        limits.append(f" One of {', '.join(f'`{choice}`' for choice in option.type.choices)}.")
+    return [f"`{names.replace('|', ' or ')}`", plain(about) + "".join(limits), default]
 
 
 # --- classes, read from their source --------------------------------------------------------
@@ -182,16 +185,16 @@ class Source:
         return list(found.values())
 
     def _fields_of(self, base: type) -> Iterator[Field]:
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        assert isinstance(tree, ast.ClassDef)
+        parsed = ast.parse(textwrap.dedent(inspect.getsource(base)))
+        body = next(node.body for node in parsed.body if isinstance(node, ast.ClassDef))
         names = vars(sys.modules[base.__module__])
-        for line, following in zip(tree.body, [*tree.body[1:], None], strict=True):
+        for line, following in zip(body, [*body[1:], None], strict=True):
             about = _docstring(following)
             if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
                 stated = ast.unparse(line.annotation)
                 if not line.target.id.startswith("_") and "ClassVar" not in stated:
                     kind = _type_text(line.annotation, names)
-                    default = None if line.value is None else _default(line.value)
+                    default = None if line.value is None else _default(line.value, names)
                     yield Field(name=line.target.id, type=kind, default=default, about=about)
             elif isinstance(line, ast.Assign) and issubclass(self.kind, Enum):
                 name, value = ast.unparse(line.targets[0]), ast.unparse(line.value)
@@ -204,24 +207,23 @@ def _docstring(line: ast.stmt | None) -> str:
     return ""
 
 
-class _Unannotated(ast.NodeTransformer):
-    """Replaces ``Annotated[X, …]`` by X, and a name of a `Literal` by its values."""
+class _Readable(ast.NodeTransformer):
+    """Replaces ``Annotated[X, …]`` by X, and literals by their values."""
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:  # noqa: N802 - as ast calls it
-        """Keep what is annotated."""
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """Keep what is annotated, and the values of a literal."""
         self.generic_visit(node)
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if isinstance(node.value, ast.Name) and node.value.id == "Annotated":
-            assert isinstance(node.slice, ast.Tuple)
-            return node.slice.elts[0]
+            return parts[0]
         if isinstance(node.value, ast.Name) and node.value.id == "Literal":
-            values = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            return ast.Name(" | ".join(ast.unparse(value) for value in values))
+            return ast.Name(" | ".join(map(ast.unparse, parts)))
         return node
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802 - as ast calls it
+    def visit_Name(self, node: ast.Name) -> ast.AST:
         """Say what an alias of literals stands for."""
         meant = self.names.get(node.id)
         if get_origin(meant) is Literal:
@@ -230,11 +232,13 @@ class _Unannotated(ast.NodeTransformer):
 
 
 def _type_text(annotation: ast.expr, names: dict[str, Any]) -> str:
-    return ast.unparse(_Unannotated(names).visit(annotation))
+    return ast.unparse(_Readable(names).visit(annotation))
 
 
-def _default(value: ast.expr) -> str | None:
-    """Return a default as text; of `Field(…)` what it makes."""
+def _default(value: ast.expr, names: dict[str, Any]) -> str | None:
+    """Return a default as text: of ``Field(…)`` what it makes, of a constant its value."""
+    if isinstance(value, ast.Name) and isinstance(names.get(value.id), int | str | tuple):
+        return repr(names[value.id])
     if not (isinstance(value, ast.Call) and ast.unparse(value.func).lower() == "field"):
         return ast.unparse(value)
     made = {word.arg: ast.unparse(word.value) for word in value.keywords}
@@ -422,7 +426,8 @@ def benchmarks_page() -> str:
         "it accepts beside exactly the published one.\n\n"
         "Rows are downloaded from addresses at a pinned commit when they are first needed, "
         "cached, and checked against the sha256 below; `python -m harness data verify` checks "
-        "them and every published answer. Without a network, see "
+        "them and every published answer. A problem whose source states a tolerance of its own, "
+        "as some of olympiadbench do, accepts that instead. Without a network, see "
         "[troubleshooting](troubleshooting.md#working-without-a-network).\n\n"
     )
     heads = ("benchmark", "problems", "what it is")
@@ -445,13 +450,20 @@ def _benchmark(name: str) -> str:
     for split in ("test", "train"):
         pinned = getattr(benchmark, split)
         if pinned is not None:
-            origin = "<br>".join(pinned.urls) or "generated by the project"
+            origin = "<br>".join(map(_link, pinned.urls)) or "generated by the project"
             rows += [
                 [f"{split} rows", f"{pinned.rows:,}"],
                 [f"{split} sha256", f"`{pinned.sha256}`"],
                 [f"{split} source", origin],
             ]
-    return f"## {name}\n\n{plain(benchmark.about)}.\n\n" + table(("", ""), rows)
+    about = plain(benchmark.about)
+    return f"## {name}\n\n{about[0].upper()}{about[1:]}.\n\n" + table(("what", ""), rows)
+
+
+def _link(url: str) -> str:
+    """Return a link that shows the repository and the commit."""
+    owner, name, commit = url.split("/")[3:6]
+    return f"[{owner}/{name} at {commit[:7]}]({url})"
 
 
 def _conventions(accepted: Any) -> str:
