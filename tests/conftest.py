@@ -1,17 +1,84 @@
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share, and how the tests are dealt to processes."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from replayed import write_responses
+from shipped import copy_shipped_results
+
+ROOT = Path(__file__).parents[1]
+ENGINE = "engine"
+BESIDE_ENGINES = 10
+"""How much an engine yields to the tests that run beside it: as much as a grading worker does.
+
+A worker has three times its limit of processor time on the clock; beside an engine that takes
+every processor it would come to none of it.
+"""
+LONG = ("grading/test_adversarial", "faults/", "test_coverage_by_simulation", "report/")
+"""Files that take long: they begin first, so that processes end at about the same time."""
+
+# Each test's commands import what is tested here, wherever the environment's own copy is.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+# A busy machine is slow at times, and a failure has to be seen again by who looks for it.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests, engines first, and say which have to stay in one process.
+
+    All engines are in one: two at a time would only wait for one another, and what several
+    tests share is started once. Of other tests each file is in one, for its fixtures.
+    """
+    items.sort(key=_rank)
+    for item in items:
+        group = ENGINE if item.get_closest_marker(ENGINE) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.get_closest_marker(ENGINE):
+        return 0
+    return 1 if any(name in item.nodeid for name in LONG) else 2
+
+
+@pytest.fixture(scope="session")
+def yielding() -> None:
+    """Have engines yield to the tests beside them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.nice(BESIDE_ENGINES)
+
+
+@pytest.fixture(autouse=True)
+def _yielding_engine(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker(ENGINE):
+        request.getfixturevalue("yielding")
 
 
 @pytest.fixture
 def responses(tmp_path: Path) -> Path:
     """Saved responses to the first twelve demo problems."""
     return write_responses(tmp_path / "responses.jsonl", limit=12)
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder as the repository has it, without what anybody has evaluated since."""
+    return copy_shipped_results(tmp_path_factory.mktemp("shipped"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

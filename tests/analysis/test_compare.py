@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from replayed import Quiet, replay_spec, write_responses
 from stored import Marks, store_run, verdict_rows
@@ -28,8 +28,6 @@ from harness.runs.record import SavedSource, read_run
 from harness.runs.results import find_result, of_run
 from harness.runs.spec import PromptSpec, Sampling
 
-REPOSITORY = Path(__file__).parent.parent.parent
-
 
 def made(seed: int, accuracy: float, *, n: int = 1, problems: int = 60) -> Marks:
     """Marks of two benchmarks at about this accuracy."""
@@ -49,10 +47,9 @@ def compared(folder: Path, a: Marks, b: Marks, **options: bool) -> Comparison:
 # --- the published table --------------------------------------------------------------------
 
 
-def test_the_published_table_shows_two_gains_and_no_more() -> None:
+def test_the_published_table_shows_two_gains_and_no_more(shipped: Path) -> None:
     """Its reader would think that amc23 got worse and the average better."""
-    results = REPOSITORY / "results"
-    found = compare(find_result(results, "openseek-v1"), find_result(results, "openseek-v4"))
+    found = compare(find_result(shipped, "openseek-v1"), find_result(shipped, "openseek-v4"))
     assert {row.benchmark: row.verdict for row in found.rows} == {
         "minerva_math": "no evidence",
         "gsm8k": "better",
@@ -131,7 +128,7 @@ marks_of_two_runs = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(one=marks_of_two_runs, other=marks_of_two_runs, order=st.randoms(use_true_random=False))
 def test_the_reverse_is_the_mirror_and_order_changes_nothing(
     one: list[tuple[list[bool], list[bool]]],
@@ -302,8 +299,8 @@ def test_verdicts_that_are_not_the_scores_own_are_refused(tmp_path: Path) -> Non
         compare(find_result(tmp_path, "a"), find_result(tmp_path, "a"))
 
 
-def test_a_run_against_published_counts_is_unpaired(tmp_path: Path) -> None:
-    published = find_result(REPOSITORY / "results", "openseek-v1")
+def test_a_run_against_published_counts_is_unpaired(shipped: Path, tmp_path: Path) -> None:
+    published = find_result(shipped, "openseek-v1")
     marks = {
         name: [[number % 5 == 0] for number in range(score.problems)]
         for name, score in published.scores.items()

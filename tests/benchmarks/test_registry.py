@@ -50,7 +50,7 @@ def harness(site: Path, points: str, *arguments: str) -> subprocess.CompletedPro
         check=False,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ["PYTHONPATH"]])},
         cwd=site.parent,
     )
 

@@ -160,13 +160,12 @@ def test_money_has_a_column_where_there_is_any(stored: Path) -> None:
     assert re.search(r" money .* ≥ 0\.034 ", priced, re.DOTALL)
 
 
-def test_published_results_have_no_cost(tmp_path: Path) -> None:
-    results = HERE.parent / "results"
-    asked = ["table", "--cost", "--json", "--results", results]
+def test_published_results_have_no_cost(shipped: Path, tmp_path: Path) -> None:
+    asked = ["table", "--cost", "--json", "--results", shipped]
     names = [row["name"] for row in json.loads(harness(*asked, cwd=tmp_path).stdout)]
     assert "demo-start" in names
     assert "openseek-v1" not in names
-    done = harness("table", "openseek-v1", "--cost", "--results", results, cwd=tmp_path)
+    done = harness("table", "openseek-v1", "--cost", "--results", shipped, cwd=tmp_path)
     assert done.returncode == 1
     assert "openseek-v1" in done.stderr
 

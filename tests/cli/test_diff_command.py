@@ -14,8 +14,6 @@ from stored import store_run, verdict_rows
 
 from harness.runs.spec import Sampling
 
-REPOSITORY = Path(__file__).parent.parent.parent
-
 
 def harness(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -35,8 +33,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_published_versions_are_compared_on_a_fresh_clone(tmp_path: Path) -> None:
-    shutil.copytree(REPOSITORY / "results" / "published", tmp_path / "results" / "published")
+def test_the_published_versions_are_compared_on_a_fresh_clone(
+    shipped: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(shipped / "published", tmp_path / "results" / "published")
     done = harness("diff", "openseek-v1", "openseek-v4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line[:1].isalpha()}
@@ -80,8 +80,8 @@ def test_runs_measured_otherwise_are_refused_unless_asked_for(folder: Path) -> N
     assert "NOT MEASURED ALIKE" in harness("diff", "v1", "warm", "--anyway", cwd=folder).stdout
 
 
-def test_which_problems_cannot_be_told_of_counts(tmp_path: Path) -> None:
-    shutil.copytree(REPOSITORY / "results" / "published", tmp_path / "results" / "published")
+def test_which_problems_cannot_be_told_of_counts(shipped: Path, tmp_path: Path) -> None:
+    shutil.copytree(shipped / "published", tmp_path / "results" / "published")
     done = harness("diff", "openseek-v1", "openseek-v4", "--show", "fixed", cwd=tmp_path)
     assert done.returncode == 1
     assert "only counts are known" in done.stderr
@@ -108,17 +108,10 @@ def test_runs_that_git_ignores_are_not_in_the_written_tables(folder: Path) -> No
     assert "warm" not in written
 
 
-def test_the_tables_of_this_repository_are_current(tmp_path: Path) -> None:
+def test_the_tables_of_this_repository_are_current(shipped: Path) -> None:
     """What git tracks of `results` is what the tables are made from; local runs are not."""
-    listed = subprocess.run(
-        ["git", "ls-files", "results"], cwd=REPOSITORY, check=True, capture_output=True, text=True
-    )
-    tracked = listed.stdout.splitlines()
-    assert "results/TABLE.md" in tracked
-    for name in tracked:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(REPOSITORY / name, tmp_path / name)
-    done = harness("table", "--check", cwd=tmp_path)
+    assert (shipped / "TABLE.md").is_file()
+    done = harness("table", "--check", cwd=shipped.parent)
     assert done.returncode == 0, done.stderr
 
 

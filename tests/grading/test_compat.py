@@ -177,13 +177,13 @@ texts = st.text(alphabet="0123456789.,%=+-/()[]{}\\$ abxfrctsqie\n", max_size=40
 
 
 @given(answer=texts)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_answer_that_is_found_equals_itself(answer: str) -> None:
     assert same_answer(answer, answer)
 
 
 @given(response=texts, gold=texts)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_has_an_opinion(response: str, gold: str) -> None:
     assert qwen_compat(gold, rf"\boxed{{{response}}}") in (EQUAL, DIFFERENT)
 

@@ -22,7 +22,7 @@ def test_any_text_with_something_in_it_equals_itself(gold: str) -> None:
             assert own.grade_answer(gold, gold).correct
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(above=st.integers(-50, 50), below=st.integers(1, 50), shift=st.integers(1, 3))
 def test_fractions_are_told_apart_in_every_spelling(above: int, below: int, shift: int) -> None:
     with Grader() as own:

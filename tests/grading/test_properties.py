@@ -129,7 +129,6 @@ Spelling = Callable[[Fraction], str]
 A_SPELLING = st.sampled_from(SPELLINGS)
 
 
-@settings(deadline=None)
 @given(number=RATIONALS, one=A_SPELLING, other=A_SPELLING)
 def test_a_rational_equals_itself_in_every_spelling(
     grader: Grader, number: Fraction, one: Spelling, other: Spelling
@@ -137,7 +136,6 @@ def test_a_rational_equals_itself_in_every_spelling(
     assert grader.grade_answer(one(number), other(number)).correct
 
 
-@settings(deadline=None)
 @given(number=RATIONALS, another=RATIONALS, one=A_SPELLING, other=A_SPELLING)
 def test_different_rationals_are_never_equal(
     grader: Grader, number: Fraction, another: Fraction, one: Spelling, other: Spelling
@@ -158,7 +156,6 @@ INTEGER_SPELLINGS = (
 )
 
 
-@settings(deadline=None)
 @given(
     number=st.integers(-(10**40), 10**40),
     difference=st.integers(-1000, 1000),
@@ -177,7 +174,6 @@ def test_integers_are_equal_exactly_if_they_are_the_same(
     assert verdict.correct == (difference == 0)
 
 
-@settings(deadline=None)
 @given(base=st.integers(2, 9), power=st.integers(50, 2000), difference=st.integers(0, 2))
 def test_large_powers_are_told_apart(
     grader: Grader, base: int, power: int, difference: int
@@ -216,7 +212,7 @@ _PIECES = st.sampled_from(
 MATHS = st.lists(_PIECES, max_size=25).map(" ".join) | st.lists(_PIECES, max_size=25).map("".join)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(answer=MATHS | st.text(max_size=60), gold=MATHS | st.text(max_size=30))
 def test_no_text_raises_or_takes_long(grader: Grader, answer: str, gold: str) -> None:
     began = time.monotonic()
@@ -225,7 +221,6 @@ def test_no_text_raises_or_takes_long(grader: Grader, answer: str, gold: str) ->
     assert time.monotonic() - began < 10
 
 
-@settings(deadline=None)
 @given(text=MATHS | st.text(max_size=60))
 def test_nothing_to_compare_is_never_correct(grader: Grader, text: str) -> None:
     for nothing in ("", "  ", "$$", r"\boxed{}"):

@@ -30,7 +30,7 @@ def verl() -> dict[str, Callable[[str, str], float]]:
 
 @pytest.mark.parametrize("name", ["gsm8k-strict", "hendrycks-boxed"])
 @given(response=texts, gold=texts)
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 def test_any_text_is_worth_what_verl_says(
     name: str, response: str, gold: str, verl: dict[str, Callable[[str, str], float]]
 ) -> None:
@@ -39,7 +39,7 @@ def test_any_text_is_worth_what_verl_says(
 
 # One piece is changed, so that the two are equal often and almost equal often.
 @given(inside=st.lists(st.sampled_from(PIECES), max_size=7), data=st.data())
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=2_000)
 def test_boxes_near_the_gold_are_worth_what_verl_says(
     inside: list[str], data: st.DataObject, verl: dict[str, Callable[[str, str], float]]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shipped import shipped_runs
 from stored import store_run, verdict_rows
 
 from harness.common.text import time_taken
@@ -236,12 +237,12 @@ def test_a_part_without_events_does_not_say_that_there_were_none(drawn: Run) -> 
     assert re.search(r"^events +-$", part, re.MULTILINE)
 
 
-STORED = sorted((Path(__file__).parent.parent.parent / "results" / "runs").glob("*/*/run.json"))
 GOLDEN = sorted((Path(__file__).parent.parent / "golden" / "runs").glob("schema-*/run.json"))
 
 
-@pytest.mark.parametrize("path", [*STORED, *GOLDEN], ids=lambda path: path.parent.name)
-def test_old_records_are_shown_without_a_zero_for_what_they_lack(path: Path) -> None:
+@pytest.mark.parametrize("name", [*shipped_runs(), *map(str, GOLDEN)])
+def test_old_records_are_shown_without_a_zero_for_what_they_lack(name: str, shipped: Path) -> None:
+    path = shipped.parent / name
     run = read_run(path)
     cost = cost_of(run)
     assert cost.drawn is None

@@ -12,8 +12,6 @@ from benchmarks import STANDARD, UserError
 from harness.runs.published import PublishedScore, read_published
 from harness.runs.results import find_result, list_results
 
-REPOSITORY = Path(__file__).parent.parent.parent
-
 
 def write(results: Path, name: str, *rows: dict[str, Any]) -> None:
     folder = results / "published"
@@ -26,14 +24,14 @@ def row(name: str = "theirs", **fields: Any) -> dict[str, Any]:
     return {"name": name, "scores": {"math500": {"problems": 500, "accuracy": "84.2"}}, **fields}
 
 
-def test_the_rows_of_the_openseek_report_are_its_counts() -> None:
-    ((path, source),) = read_published(REPOSITORY / "results")
+def test_the_rows_of_the_openseek_report_are_its_counts(shipped: Path) -> None:
+    ((path, source),) = read_published(shipped)
     assert path.name == "openseek.json"
     v1, v4 = source.results
     assert tuple(v1.scores) == tuple(v4.scores) == STANDARD
     assert [score.correct for score in v1.scores.values()] == [13, 346, 8, 32, 78, 0]
     assert [score.correct for score in v4.scores.values()] == [15, 439, 5, 34, 119, 1]
-    averages = [find_result(REPOSITORY / "results", r.name).average for r in source.results]
+    averages = [find_result(shipped, r.name).average for r in source.results]
     assert averages == [pytest.approx(0.11892, abs=5e-6), pytest.approx(0.13911, abs=5e-6)]
 
 

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 from replayed import replay_spec
+from shipped import shipped_runs
 
 from harness.evaluation.plan import prepare
 from harness.reporting.text.runs import run_fields, runs_table, score_table
 from harness.runs.record import MIGRATIONS, SCHEMA_VERSION, Run, read_run
 from harness.runs.results import of_run
 
-STORED = sorted((Path(__file__).parent.parent.parent / "results" / "runs").glob("*/*/run.json"))
 GOLDEN = sorted((Path(__file__).parent.parent / "golden" / "runs").glob("schema-*/run.json"))
 ADDED = {"regraded_from", "saved"}
 
 
-@pytest.mark.parametrize("path", STORED, ids=lambda path: path.parent.name)
-def test_every_stored_run_is_read_and_shown(path: Path) -> None:
+@pytest.mark.parametrize("name", shipped_runs())
+def test_every_stored_run_is_read_and_shown(name: str, shipped: Path) -> None:
+    path = shipped.parent / name
     run = read_run(path)
     assert run.id == path.parent.name
     assert run.name in runs_table([of_run(Path(), run)], "text")

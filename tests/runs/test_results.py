@@ -16,8 +16,6 @@ from harness.reporting.text.runs import runs_table
 from harness.runs.results import Result, find_result, list_results
 from harness.runs.spec import PromptSpec, Sampling
 
-REPOSITORY = Path(__file__).parent.parent.parent
-
 
 def made(folder: Path, name: str, accuracy: float, seed: int = 0, **options: object) -> Result:
     draw = random.Random(seed)
@@ -25,7 +23,9 @@ def made(folder: Path, name: str, accuracy: float, seed: int = 0, **options: obj
     return store_run(folder, name, verdict_rows(marks), **options)  # type: ignore[arg-type]
 
 
-def test_a_result_is_found_by_name_tag_id_folder_and_published_name(tmp_path: Path) -> None:
+def test_a_result_is_found_by_name_tag_id_folder_and_published_name(
+    shipped: Path, tmp_path: Path
+) -> None:
     older = made(tmp_path, "v1", 0.5, tags=("first",))
     newer = made(tmp_path, "v1", 0.6, seed=1)
     assert find_result(tmp_path, "v1").id == newer.id
@@ -33,7 +33,7 @@ def test_a_result_is_found_by_name_tag_id_folder_and_published_name(tmp_path: Pa
     assert find_result(tmp_path, older.id[:-1]).id == older.id
     assert find_result(tmp_path, str(older.path)).id == older.id
     for asked in ("openseek-v1", "published:openseek-v1"):
-        assert find_result(REPOSITORY / "results", asked).id == "published:openseek-v1"
+        assert find_result(shipped, asked).id == "published:openseek-v1"
     with pytest.raises(UserError, match="did you mean 'v1'"):
         find_result(tmp_path, "v11")
 
@@ -91,11 +91,11 @@ def test_ranks_are_by_the_tests_of_a_comparison(tmp_path: Path) -> None:
     assert ranks(pair) == [1, 1]
 
 
-def test_only_what_was_measured_alike_is_ranked(tmp_path: Path) -> None:
+def test_only_what_was_measured_alike_is_ranked(shipped: Path, tmp_path: Path) -> None:
     alike = [made(tmp_path, name, 0.5, seed) for seed, name in enumerate("ab")]
     other = made(tmp_path, "c", 0.9, prompt=PromptSpec(style="gsm8k-hash"))
     hotter = made(tmp_path, "d", 0.9, sampling=Sampling(temperature=1.0))
-    published = list_results(REPOSITORY / "results")[-2:]
+    published = list_results(shipped)[-2:]
     groups = grouped([other, *alike, hotter, *published])
     assert [{r.name for r in group.results} for group in groups] == [
         {"a", "b"}, {"d"}, {"c"}, {"openseek-v1", "openseek-v4"},

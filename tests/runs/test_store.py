@@ -77,7 +77,7 @@ def test_a_run_killed_anywhere_ends_as_an_undisturbed_one(
     assert len(lines) == 12, "no finished sample is drawn twice"
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(cut=st.integers(min_value=0, max_value=3000))
 def test_a_journal_cut_at_any_byte_is_continued(
     cut: int, tmp_path_factory: pytest.TempPathFactory

@@ -111,7 +111,7 @@ def test_the_mean_of_differences_has_scipys_interval(values: list[float]) -> Non
     assert found.high == pytest.approx(min(1, high))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(differences.filter(lambda d: 1 < len(d) <= 12))
 def test_few_sign_flips_are_counted_as_scipy_counts_them(values: list[float]) -> None:
     # Twelfths, in whole numbers: the reference is spared the question what a tie is.
@@ -228,7 +228,6 @@ def test_single_samples_are_coherent_and_antisymmetric(fixed: int, broken: int, 
     assert found.mirrored().mirrored() == found
 
 
-@settings(deadline=None)
 @given(differences, st.randoms(use_true_random=False), st.integers(0, 3))
 def test_means_are_coherent_antisymmetric_and_of_no_order(
     values: list[float], shuffler: st.Random, seed: int
@@ -248,7 +247,6 @@ def test_counts_are_coherent_and_antisymmetric(a: Tally, b: Tally) -> None:
     assert unpaired(b, a) == found.mirrored()
 
 
-@settings(deadline=None)
 @given(benchmarks, st.randoms(use_true_random=False), st.integers(0, 3))
 def test_paired_averages_are_coherent_antisymmetric_and_of_no_order(
     values: dict[str, list[float]], shuffler: st.Random, seed: int

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import UserError
@@ -233,7 +233,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["prompt", "reasoning", "answer", "x"]), json_values))
 def test_whatever_a_row_holds_it_is_a_row_or_a_reason(values):
     row = checked(Found(row=1, values=values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import BENCHMARKS, Benchmark, Problem, Split, UserError
@@ -67,7 +67,6 @@ def test_a_long_question_that_differs_in_a_sign_is_another():
     assert 0 < match.shared < match.of
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab 1-+\\{}$.,=", max_size=60), st.text(max_size=20), st.integers(1, 5))
 def test_every_question_with_words_meets_itself_and_longer_ones_that_hold_it(text, rest, n):
     contamination = Contamination({"toy": problems(it=text)}, n)

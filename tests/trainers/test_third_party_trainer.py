@@ -88,7 +88,7 @@ def harness(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProce
         check=False,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ["PYTHONPATH"]])},
         cwd=cwd,
     )
 

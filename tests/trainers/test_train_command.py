@@ -27,8 +27,9 @@ def harness(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(autouse=True)
-def without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_a_gpu_or_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
 
 
 def test_a_dry_run_says_all_and_does_nothing(tmp_path: Path) -> None:
