@@ -110,6 +110,17 @@ def load_rows(
     return rows
 
 
+def require_file(benchmark: Benchmark, *, data_dir: Path | None = None) -> None:
+    """See that the problems are where a folder of data is named; they are not read yet.
+
+    Raises:
+        UserError: the file is not there, or cannot be opened.
+    """
+    path = _local_file(benchmark, "test", data_dir)
+    if path is not None and benchmark.test.generate is None and not path.is_file():
+        _read(path, benchmark, "test")
+
+
 def fetch(benchmark: Benchmark, split: str = "test") -> Path:
     """Download a split's file, or find it in the cache, and return its verified path."""
     wanted = _split(benchmark, split)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from real_runs import GREEDY, SAMPLED, evaluate
 from replayed import write_responses
 from shipped import copy_shipped_results
 
@@ -20,6 +24,18 @@ every processor it would come to none of it.
 """
 LONG = ("grading/test_adversarial", "faults/", "test_coverage_by_simulation", "report/")
 """Files that take long: they begin first, so that processes end at about the same time."""
+
+RAY_HEAD = """
+import sys
+import ray
+context = ray.init(
+    address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+    logging_level="ERROR",
+)
+print(context.address_info["gcs_address"], flush=True)
+sys.stdin.read()
+ray.shutdown()
+"""
 
 # Each test's commands import what is tested here, wherever the environment's own copy is.
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -79,6 +95,34 @@ def responses(tmp_path: Path) -> Path:
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder as the repository has it, without what anybody has evaluated since."""
     return copy_shipped_results(tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.fixture(scope="session")
+def greedy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a run of vLLM by the command line that nothing disturbed."""
+    results = tmp_path_factory.mktemp("greedy")
+    evaluate(results, *GREEDY)
+    return results
+
+
+@pytest.fixture(scope="session")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of another one, which draws several samples of each problem."""
+    results = tmp_path_factory.mktemp("sampled")
+    evaluate(results, *SAMPLED)
+    return results
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[str]:
+    """The address of a Ray cluster of two processors on this machine."""
+    pytest.importorskip("ray")
+    head = subprocess.Popen(
+        [sys.executable, "-c", RAY_HEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert head.stdout is not None
+    yield head.stdout.readline().strip()
+    head.communicate()  # it ends when nobody talks to it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

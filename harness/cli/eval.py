@@ -385,6 +385,8 @@ def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
 
 
 def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
+    from benchmarks import BENCHMARKS
+    from benchmarks.source import require_file
     from harness.cli.progress import open_progress
     from harness.engines import ENGINES
     from harness.evaluation.expected_lengths import expected_lengths
@@ -392,6 +394,8 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     from harness.evaluation.plan import prepare
     from harness.grading import Grader
 
+    for benchmark in spec.benchmarks:  # before an engine and a model take their seconds
+        require_file(BENCHMARKS[benchmark], data_dir=flags["data_dir"])
     launched = ENGINES[spec.engine.name].launch(spec.engine)
     with open_progress() as progress, launched as opener:
         progress.stage("reading problems and model")

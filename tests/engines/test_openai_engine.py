@@ -443,9 +443,9 @@ def test_tokens_a_minute_are_what_was_used_and_not_what_was_feared() -> None:
     with BadServer(lambda _: says("x", usage=usage)) as server:
         expected = 32 + len(requests(1)[0].prompt.messages[0]["content"]) / 4  # type: ignore[index]
         began = time.monotonic()
-        ask(engine(server.url, tokens_per_minute=60 * expected * 4), requests(9))
+        ask(engine(server.url, tokens_per_minute=60 * expected * 2), requests(9))
         spent = time.monotonic() - began
-    assert spent < 8 / 4, "what was not used is given back"
+    assert spent < 8 / 2, "what was not used is given back"
     with BadServer(lambda _: says("x", usage=None)) as server:
         began = time.monotonic()
         ask(engine(server.url, tokens_per_minute=60 * expected * 20), requests(5))
@@ -817,54 +817,32 @@ def answers(url: str) -> bool:
     return False
 
 
-def greedy(port: int, results: Path, *arguments: str) -> list[str]:
-    url = f"http://127.0.0.1:{port}/v1"
-    fixed = ("--model", "demo", "--max-tokens", "512")
-    return command(url, results, *fixed, *arguments, limit=20)
-
-
 @pytest.mark.engine
 @pytest.mark.timeout(900)
-def test_a_real_server_says_what_the_engine_says_and_may_be_killed(tmp_path: Path) -> None:
+def test_a_real_server_says_what_the_engine_says(greedy: Path, tmp_path: Path) -> None:
     """One test, since a server takes half a minute to start."""
-    offline = [
-        *(sys.executable, "-m", "harness", "eval", "--model", "demo", "--benchmarks", "demo"),
-        *("--limit", "20", "--max-tokens", "512", "--dtype", "float32", "--json"),
-        *("--engine-arg", "enforce_eager=true", "--results", str(tmp_path / "offline")),
-    ]
-    done = run(offline)
-    assert done.returncode == 0, done.stderr
-    ours = stored(tmp_path / "offline")
     port = free_port()
-
-    with vllm_serve(port, tmp_path / "first.log") as server:
-        done = run(greedy(port, tmp_path / "served"), OPENAI_API_KEY=KEY)
+    url = f"http://127.0.0.1:{port}/v1"
+    with vllm_serve(port, tmp_path / "server.log"):
+        asked = command(
+            url, tmp_path / "served", "--model", "demo", "--max-tokens", "512", limit=24
+        )
+        done = run(asked, OPENAI_API_KEY=KEY)
         assert done.returncode == 0, done.stderr
-        assert_same(ours, stored(tmp_path / "served"))
+        assert_same(stored(greedy), stored(tmp_path / "served"))
         assert_nowhere(tmp_path / "served", KEY)
         usage = json.loads(done.stdout)["usage"]
         for count in ("prompt_tokens", "completion_tokens"):
             assert usage[count] == sum(
                 getattr(s, count) for s in stored(tmp_path / "served").values()
             )
-        assert_real_prompts_and_samples(f"http://127.0.0.1:{port}/v1")
-        interrupt(server, greedy(port, tmp_path / "killed", "--concurrency", "2"))
-    kept = stored(tmp_path / "killed")
-    assert 0 < len(kept) < 20
-    assert all(sample.finish_reason != "error" for sample in kept.values())
-
-    with vllm_serve(port, tmp_path / "second.log"):
-        done = run(greedy(port, tmp_path / "killed"))
-    assert done.returncode == 0, done.stderr
-    after = stored(tmp_path / "killed")
-    assert {**after, **kept} == after, "what was stored is as it was"
-    assert_same(ours, after)
+        assert_real_prompts_and_samples(url)
 
 
 def assert_same(ours: dict[str, Sample], theirs: dict[str, Sample]) -> None:
     assert ours.keys() == theirs.keys()
     same = [key for key in ours if ours[key].response == theirs[key].response]
-    assert len(same) >= 18, "greedy in float32: two rounding differences at most"
+    assert len(same) >= 22, "greedy in float32: two rounding differences at most"
     for key in ours:
         assert ours[key].prompt_tokens == theirs[key].prompt_tokens, "the same template"
     for key in same:
@@ -888,21 +866,3 @@ def assert_real_prompts_and_samples(url: str) -> None:
     drawn = list(engine(url, model="demo", sampling=sampling).generate(iter(asked)))
     assert len({completion.text for completion in drawn}) > 4
     assert {completion.completion_tokens for completion in drawn} <= set(range(1, 9))
-
-
-def interrupt(server: subprocess.Popen[bytes], asked: list[str]) -> None:
-    """Kill the server when the run has stored something; the run says what to do."""
-    results = Path(asked[asked.index("--results") + 1])
-    process = subprocess.Popen(
-        [*asked, "--attempts", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + DEADLINE
-    while not any(path.stat().st_size for path in results.glob(f"runs/*/*/{JOURNAL}")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    server.kill()
-    _, said = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 1, said
-    assert "the same command goes on" in said
-    assert "Traceback" not in said

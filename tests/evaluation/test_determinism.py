@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from math import isclose
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
 from harness.engines.vllm import determinism as invariance
 from harness.engines.vllm.engine import VllmEngine
+from harness.engines.vllm.queue import VllmQueue
 from harness.evaluation.determinism import (
     Drawn,
     Row,
@@ -31,11 +34,12 @@ from harness.evaluation.determinism import (
     noise_of,
     parting,
 )
+from harness.evaluation.drawing import open_engine
 from harness.evaluation.plan import Plan, prepare
 from harness.evaluation.repeat import AGAIN, FIRST, Redrawer, Variant, by_benchmark, variants
 from harness.grading import Grader, Outcome
 from harness.runs.sample import SampleKey
-from harness.runs.spec import EngineSpec, EvalSpec
+from harness.runs.spec import EngineSpec, EvalSpec, Sampling
 
 outcomes = st.sampled_from([Outcome.CORRECT, Outcome.WRONG, Outcome.NO_ANSWER])
 drawn = st.builds(
@@ -374,25 +378,46 @@ def test_the_command_prints_each_draw_and_stores_nothing(tmp_path: Path) -> None
     assert {line["accuracy"] for line in fields["rows"]} == {2 / 6}
 
 
+class OtherwiseQueue(VllmQueue):
+    """One engine for several ways to sample, which the setup of a queue would fix."""
+
+    def sample(self, sampling: Sampling) -> None:
+        self.setup = replace(self.setup, sampling=sampling)
+
+
+class OtherwiseEngine(VllmEngine):
+    queue = OtherwiseQueue
+
+
 @pytest.mark.engine
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("sampling", [[], ["--temperature", "1", "--n", "2"]])
-def test_vllm_says_the_same_alone_and_in_any_order(sampling: list[str], tmp_path: Path) -> None:
+def test_vllm_says_the_same_alone_and_in_any_order(tmp_path: Path) -> None:
     """A model wide enough for a batch of one to be summed otherwise than a batch of many."""
     model = make_llama(tmp_path / "wide", width=1024)
-    done = check(
-        "--model", str(model), "--benchmarks", "demo", "--limit", "12", "--max-tokens", "12",
-        "--engine-arg", "enforce_eager=true", "--deterministic", "--require", "--json", *sampling,
-        cwd=tmp_path,
+    spec = EngineSpec(deterministic=True, dtype="float32", args={"enforce_eager": True})
+    greedily, drawing = (
+        prepare(
+            EvalSpec(
+                model=str(model), benchmarks=("demo",), limit=8, engine=spec,
+                sampling=Sampling(max_tokens=12, temperature=temperature, n=n),
+            )
+        )
+        for temperature, n in ((0.0, 1), (1.0, 2))
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    fields = json.loads(done.stdout)
-    assert fields["deterministic"] in (
-        dict(invariance.ALONE), dict(invariance.KERNELS),
-    )  # fmt: skip
-    assert fields["deterministic"] == VllmEngine.determinism(EngineSpec(deterministic=True))
-    samples = 12 * (2 if sampling else 1)
-    assert [line["samples"] for line in fields["rows"]] == [samples] * 3
+    for plan in (greedily, drawing):
+        kept = plan.identity.engine.settings["deterministic"]
+        assert kept in (dict(invariance.ALONE), dict(invariance.KERNELS))
+        assert kept == VllmEngine.determinism(spec)
+    with closing(open_engine(drawing, OtherwiseEngine)) as engine, Grader() as grader:
+        assert isinstance(engine, OtherwiseEngine)
+        for plan in (greedily, drawing):
+            engine.host.call("sample", plan.spec.sampling)
+            redrawer = Redrawer(plan, engine, grader)
+            first, *others = variants([1])
+            drawn = redrawer.draw(first)
+            assert len(drawn) == plan.samples == 8 * plan.spec.sampling.n
+            for variant in others:
+                assert agreement(drawn, redrawer.draw(variant, drawn)).responses == 0, variant
 
 
 @pytest.mark.engine

@@ -27,6 +27,7 @@ from benchmarks.source import load_problems
 from harness.runs.file_names import JOURNAL
 
 HERE = Path(__file__).parent
+HELPERS = HERE.parent / "helpers"
 MARK = "HARNESS_FAULT_ATTEMPT"
 LONGEST_ATTEMPT = 300.0
 """Seconds after which an attempt that is still running hangs."""
@@ -42,11 +43,14 @@ class Evaluation:
     name: str
     arguments: tuple[str, ...]
     samples: int
+    plugins: tuple[Path, ...] = (HERE / "plugins",)
+    """Folders with packages of others that the command finds installed."""
 
     def begin(self, results: Path) -> Attempt:
         """Start the command, or start it again."""
         fixed = ["--results", str(results), "--json"]
-        return Attempt([sys.executable, "-m", "harness", "eval", *self.arguments, *fixed], results)
+        asked = [sys.executable, "-m", "harness", "eval", *self.arguments, *fixed]
+        return Attempt(asked, results, self.plugins)
 
 
 def replayed(responses: Path, *, problems: int = 24, n: int = 4, pause: float = 0.02) -> Evaluation:
@@ -77,6 +81,20 @@ def computed(engine: str, *extra: str, problems: int = 60) -> Evaluation:
     )
 
 
+def queued(*extra: str, problems: int = 60, pause: float = 0.2) -> Evaluation:
+    """Have a made queue answer in vLLM's place; it starts at once and computes nothing."""
+    engine = "paced-queue"
+    return Evaluation(
+        name=engine,
+        samples=problems,
+        arguments=(
+            *("--model", "demo", "--benchmarks", "demo", "--limit", str(problems)),
+            *("--engine", engine, "--engine-arg", f"pause={pause}", *extra),
+        ),
+        plugins=(HERE / "queue_plugin", HELPERS),
+    )
+
+
 def write_hard_responses(path: Path, *, problems: int, n: int) -> None:
     """Write right, wrong and hard answers to the first demo problems; none is given twice.
 
@@ -101,18 +119,20 @@ def write_hard_responses(path: Path, *, problems: int, n: int) -> None:
 class Attempt:
     """One start of the command, and every process that it starts."""
 
-    def __init__(self, command: list[str], results: Path) -> None:
+    def __init__(self, command: list[str], results: Path, plugins: tuple[Path, ...]) -> None:
         self._results = results
         self._mark = uuid4().hex
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end
-        plugins = [str(HERE / "plugins"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        path = [*map(str, plugins), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.began = time.monotonic()
         self._process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             stderr=self._said,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(plugins), MARK: self._mark},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), MARK: self._mark},
             start_new_session=True,
+            # Python ignores Ctrl-C where its parent does, as a shell's background job.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self.driver = psutil.Process(self._process.pid)
 

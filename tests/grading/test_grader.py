@@ -90,19 +90,19 @@ HOSTILE = {
 def test_hostile_answers_neither_run_nor_pass(grader: Grader, name: str, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     answer = HOSTILE[name].replace("CANARY", str(canary))
-    began = time.monotonic()
+    began = time.process_time()
     verdict = grader.grade_answer(answer, "41")
     assert not verdict.correct
     assert verdict.outcome in (Outcome.WRONG, Outcome.UNPARSABLE)
-    assert time.monotonic() - began < 15
+    assert time.process_time() - began < 2
     assert not canary.exists()
 
 
 def test_a_megabyte_of_digits_costs_nothing(grader: Grader) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for response in ("\\boxed{%s}", "The answer is %s.", "%s", "#### %s"):
         assert not grader.grade(response % ("7" * 1_000_000), "7").correct
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_it_grades_from_any_thread_and_asks_once_for_equal_pairs(grader: Grader) -> None:

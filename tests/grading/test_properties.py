@@ -215,10 +215,10 @@ MATHS = st.lists(_PIECES, max_size=25).map(" ".join) | st.lists(_PIECES, max_siz
 @settings(max_examples=200)
 @given(answer=MATHS | st.text(max_size=60), gold=MATHS | st.text(max_size=30))
 def test_no_text_raises_or_takes_long(grader: Grader, answer: str, gold: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     graded = [grader.grade_answer(answer, gold), grader.grade(answer, gold)]
     assert all(isinstance(verdict.outcome, Outcome) for verdict in graded)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 2
 
 
 @given(text=MATHS | st.text(max_size=60))

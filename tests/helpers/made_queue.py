@@ -47,8 +47,12 @@ class MadeQueue(VllmQueue):
         if any(one.key.problem_id == "waits" for one in now):
             time.sleep(600)
         print("a step")  # as some library may
-        tokens = [7] * ANSWER
-        return [Output(key=one.key, token_ids=tokens, finish_reason="length") for one in now]
+        return [
+            Output(key=one.key, token_ids=self.answer(one), finish_reason="length") for one in now
+        ]
+
+    def answer(self, request: Request) -> list[int]:
+        return [7] * ANSWER
 
     def forget(self) -> None:
         self._asked.clear()

@@ -18,7 +18,7 @@ from harness.runs.results import Result
 OpenPage = Callable[..., Page]
 Makers = list[Callable[..., Said]]
 
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds in which a page of forty thousand samples, or a hostile one, has to be usable."""
 
 

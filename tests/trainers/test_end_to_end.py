@@ -8,15 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tiny_models import make_deepseek, make_pocket
 
 from harness.demo import MODEL_PATH
-from harness.models.checkpoint import open_checkpoint
+from harness.models.checkpoint import identity_files, open_checkpoint
 from harness.models.lineage import LINEAGE, Lineage, read_lineage
 from harness.runs.catalogue import list_runs
 from trainers.curves import Step, read
@@ -32,9 +33,14 @@ SMALL = {
     "data.max_response_length": 64,
     "data.val_max_samples": 4,
     "actor_rollout_ref.rollout.n": 2,
-    # The demo model is stored in bfloat16: smaller changes would not be seen in three steps.
-    "actor_rollout_ref.actor.optim.lr": 1e-3,
     "actor_rollout_ref.actor.optim.lr_warmup_steps": 0,
+}
+# The demo model is stored in bfloat16: smaller changes would not be seen in one step.
+LEARNING = {"actor_rollout_ref.actor.optim.lr": 1e-3}
+# A random model earns nothing, so it is the weight decay alone that changes it.
+DECAYING = {
+    "actor_rollout_ref.actor.optim.lr": 1e-2,
+    "actor_rollout_ref.actor.optim.weight_decay": 1.0,
 }
 
 
@@ -58,10 +64,17 @@ class Bench:
                 cwd=self.folder,
             )
 
-    def train(self, trainer: str, *, steps: int) -> subprocess.Popen[str]:
-        asked: list[object] = ["--trainer", trainer, "--model", "demo", "--data", "demo"]
+    def train(
+        self,
+        trainer: str,
+        base: Path,
+        *more: object,
+        steps: int,
+        settings: Mapping[str, object] = LEARNING,
+    ) -> subprocess.Popen[str]:
+        asked: list[object] = ["--trainer", trainer, "--model", base, "--data", "demo", *more]
         asked += ["--output", self.places.output, "--steps", steps, "--save-every", 1]
-        for key, value in SMALL.items():
+        for key, value in {**SMALL, **settings}.items():
             asked += ["--set", f"{key}={value}"]
         return self.harness("train", *asked)
 
@@ -124,11 +137,52 @@ def wait_for(path: Path, process: subprocess.Popen[str], bench: Bench) -> None:
         time.sleep(0.05)
 
 
-def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
+def assert_as_its_base(checkpoint: Path, base: Path) -> None:
+    """Nothing of a checkpoint but its weights is other than its base's."""
+    before, after = (
+        {file.name: file.read_bytes() for file in identity_files(folder) if file.suffix != ".json"}
+        for folder in (base, checkpoint)
+    )
+    assert before.keys() == after.keys()
+    for name in before:
+        assert (before[name] == after[name]) == (name != "model.safetensors"), name
+    for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+        assert (checkpoint / name).read_bytes() == (base / name).read_bytes()
+
+
+def assert_trained(bench: Bench, trainer: str, base: Path, numbers: list[int]) -> list[Step]:
+    """See what is the same of every training, and return its steps."""
     import torch
 
+    steps = [step for step in bench.trained() if step.reward is not None]
+    assert [step.step for step in steps] == numbers
+    for step in steps:
+        assert step.reward is not None
+        assert step.outcomes["samples"] == 16
+        assert step.outcomes["acc"] == pytest.approx(step.reward)
+        assert step.validation
+    before, after = weights(base), weights(bench.places.output)
+    assert before.keys() == after.keys()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert len(changed) > len(before) / 2
+    lineage = lineage_of(bench.places.output)
+    assert lineage.trainer == trainer
+    assert lineage.base_model["files"] == open_checkpoint(str(base)).files
+    assert lineage.data["source"] == "demo"
+    assert lineage.recipe["actor_rollout_ref.rollout.n"] == 2
+    assert {"verl", "ray", "torch"} <= lineage.packages.keys()
+    assert lineage.steps == numbers[-1]
+    assert lineage.curves is not None
+    assert lineage.curves.step == tuple(numbers)
+    assert lineage.curves.model_dump()["accuracy"] == list(lineage.curves.reward)
+    return steps
+
+
+def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
+    """With a DeepSeek-V3 of another tokenizer, whose architecture verl's own saving gets wrong."""
+    base = make_deepseek(bench.folder / "base")
     first = bench.places.checkpoint(1)
-    process = bench.train("verl-grpo-v4", steps=3)
+    process = bench.train("verl-grpo-v4", base, steps=3, settings=DECAYING)
     wait_for(first, process, bench)
     running = psutil.Process(process.pid).children(recursive=True)
     assert len(bench.marked()) > 5, "verl, Ray's daemons, workers and vLLM"
@@ -138,40 +192,23 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
     assert "interrupted; the same command goes on from here" in bench.said()
     assert bench.marked() == []
     assert not [each for each in running if each.is_running()]
-    assert open_checkpoint(str(first)).files.keys() == open_checkpoint("demo").files.keys()
+    assert open_checkpoint(str(first)).files.keys() == open_checkpoint(str(base)).files.keys()
     assert lineage_of(first).steps == 1
     assert not (bench.places.output / "config.json").exists()
 
-    printed = bench.finish(bench.train("verl-grpo-v4", steps=3))
+    printed = bench.finish(bench.train("verl-grpo-v4", base, steps=3, settings=DECAYING))
     assert printed == f"trained: {bench.places.output}\n"
     assert "going on after step" in bench.said()
-    steps = [step for step in bench.trained() if step.reward is not None]
-    numbers = [step.step for step in steps]
     # verl saves a step before it logs it: one that was stopped in between has no row.
+    numbers = [step.step for step in bench.trained() if step.reward is not None]
     assert numbers in ([1, 2, 3], [1, 3])
-    for step in steps:
-        assert step.reward is not None
-        assert step.outcomes["samples"] == 16
-        assert step.outcomes["acc"] == pytest.approx(step.reward)
-        assert step.validation
-    before, after = weights(MODEL_PATH), weights(bench.places.output)
-    assert before.keys() == after.keys()
-    changed = [name for name in before if not torch.equal(before[name], after[name])]
-    assert len(changed) > len(before) / 2
-    lineage = lineage_of(bench.places.output)
-    assert lineage.trainer == "verl-grpo-v4"
-    assert lineage.base_model["files"] == open_checkpoint("demo").files
-    assert lineage.data["source"] == "demo"
-    assert lineage.recipe["actor_rollout_ref.rollout.n"] == 2
-    assert {"verl", "ray", "torch"} <= lineage.packages.keys()
-    assert lineage.steps == 3
-    assert lineage.curves is not None
-    assert lineage.curves.step == tuple(numbers)
-    assert lineage.curves.model_dump()["accuracy"] == list(lineage.curves.reward)
+    assert_trained(bench, "verl-grpo-v4", base, numbers)
+    assert_as_its_base(bench.places.output, base)
 
     scored = ["--benchmarks", "demo", "--limit", 8, "--results", bench.folder / "results"]
-    asked = ["--model", bench.places.output, "--engine-arg", "enforce_eager=true", "--json"]
-    run = json.loads(bench.finish(bench.harness("eval", *asked, *scored)))
+    asked = ["--model", bench.places.output, "--max-tokens", 16, "--json"]
+    quick = ["--engine-arg", "enforce_eager=true"]
+    run = json.loads(bench.finish(bench.harness("eval", *asked, *quick, *scored)))
     assert run["scores"][0]["samples"] == 8
     ((stored, _),) = list_runs(bench.folder / "results" / "runs")
     assert (stored / LINEAGE).read_bytes() == (bench.places.output / LINEAGE).read_bytes()
@@ -179,9 +216,8 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
 
 def test_v5_runs_with_all_that_it_adds(bench: Bench) -> None:
     """Filtered groups, corrected rollouts and the harness's own grader, for one step."""
-    bench.finish(bench.train("verl-grpo-v5", steps=1))
-    (step,) = bench.trained()
-    assert step.outcomes["samples"] == 16
+    bench.finish(bench.train("verl-grpo-v5", MODEL_PATH, steps=1))
+    (step,) = assert_trained(bench, "verl-grpo-v5", MODEL_PATH, [1])
     # Of two responses to a prompt one is right and one is wrong: other groups are left out.
     assert step.reward == pytest.approx(0.5)
     assert step.kl is None, "there is no reference model"
@@ -189,3 +225,20 @@ def test_v5_runs_with_all_that_it_adds(bench: Bench) -> None:
     logged = (bench.places.logs / "launch-1.jsonl").read_text(encoding="utf-8")
     assert "rollout_corr/rollout_is_mean" in logged
     assert "training/filter_groups/evicted_samples" in logged
+
+
+def test_an_architecture_of_its_own_code_is_trained_saved_and_evaluated(bench: Bench) -> None:
+    base = make_pocket(bench.folder / "base")
+    # One token a character.
+    settings = {**DECAYING, "data.max_prompt_length": 480, "data.max_response_length": 32}
+    trusted = ["--trust-remote-code"]
+    bench.finish(bench.train("verl-grpo-v4", base, *trusted, steps=1, settings=settings))
+    assert_trained(bench, "verl-grpo-v4", base, [1])
+    assert_as_its_base(bench.places.output, base)
+    assert list(bench.places.output.glob("*.py"))
+
+    asked = ["--model", bench.places.output, "--trust-remote-code", "all", "--max-tokens", 16]
+    scored = ["--benchmarks", "demo", "--limit", 4, "--results", bench.folder / "results"]
+    quick = ["--engine-arg", "enforce_eager=true", "--json"]
+    run = json.loads(bench.finish(bench.harness("eval", *asked, *scored, *quick)))
+    assert run["scores"][0]["samples"] == 4

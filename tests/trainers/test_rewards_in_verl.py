@@ -54,10 +54,10 @@ def pairs() -> list[Pair]:
 
 
 @pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
+def ray(ray_cluster: str) -> Iterator[Any]:
     ray: Any = pytest.importorskip("ray")
     pytest.importorskip("verl")
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init(address=ray_cluster, log_to_driver=False, logging_level="ERROR")
     yield ray
     ray.shutdown()
 
