@@ -274,13 +274,14 @@ def _linked(kind: str, shown: Iterable[str]) -> str:
 
 def _stored_classes() -> dict[str, type]:
     from harness.models import lineage
-    from harness.runs import published, record, sample, spec, verdicts
+    from harness.runs import identity, published, record, sample, spec, verdicts
+    from harness.stats import intervals
 
     kinds = [
-        record.Run, record.Score, record.Interval, record.WithoutErrata, record.Average,
+        record.Run, record.Score, intervals.Interval, record.WithoutErrata, record.Average,
         record.Phases, record.Usage, record.SavedSource, spec.EvalSpec, spec.PromptSpec,
-        spec.Sampling, spec.EngineSpec, spec.Server, spec.Cluster, spec.Identity,
-        spec.BenchmarkIdentity, spec.EngineIdentity, sample.Sample, verdicts.ProblemVerdicts,
+        spec.Sampling, spec.EngineSpec, spec.Server, spec.Cluster, identity.Identity,
+        identity.BenchmarkIdentity, identity.EngineIdentity, sample.Sample, verdicts.ProblemVerdicts,
         published.Published, published.PublishedResult, published.PublishedScore,
         lineage.Lineage, lineage.Curves,
     ]  # fmt: skip
