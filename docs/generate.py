@@ -191,8 +191,9 @@ class Source:
         for line, following in zip(body, [*body[1:], None], strict=True):
             about = _docstring(following)
             if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-                stated = ast.unparse(line.annotation)
-                if not line.target.id.startswith("_") and "ClassVar" not in stated:
+                # What a class says of itself counts where a subclass is meant to say it.
+                fixed = "ClassVar" in ast.unparse(line.annotation) and not about
+                if not line.target.id.startswith("_") and not fixed:
                     kind = _type_text(line.annotation, names)
                     default = None if line.value is None else _default(line.value, names)
                     yield Field(name=line.target.id, type=kind, default=default, about=about)
@@ -208,16 +209,16 @@ def _docstring(line: ast.stmt | None) -> str:
 
 
 class _Readable(ast.NodeTransformer):
-    """Replaces ``Annotated[X, …]`` by X, and literals by their values."""
+    """Replaces ``Annotated[X, …]`` and ``ClassVar[X]`` by X, and literals by their values."""
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        """Keep what is annotated, and the values of a literal."""
+        """Keep what is annotated, or the values of a literal."""
         self.generic_visit(node)
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if isinstance(node.value, ast.Name) and node.value.id == "Annotated":
+        if isinstance(node.value, ast.Name) and node.value.id in ("Annotated", "ClassVar"):
             return parts[0]
         if isinstance(node.value, ast.Name) and node.value.id == "Literal":
             return ast.Name(" | ".join(map(ast.unparse, parts)))
@@ -362,6 +363,8 @@ def _methods(kind: type) -> Iterator[tuple[str, Any]]:
 def signature(name: str, called: Callable[..., Any]) -> str:
     """Return how something is called, a parameter a line where one line does not hold them."""
     stated = inspect.signature(called)
+    bound = [one for one in stated.parameters.values() if one.name != "self"]
+    stated = stated.replace(parameters=bound)
     text = f"{name}{stated}".replace("'", "")
     if len(text) <= 88:
         return text
@@ -470,13 +473,15 @@ def _link(url: str) -> str:
 def _conventions(accepted: Any) -> str:
     parts = []
     if accepted.relative_tolerance:
-        parts.append(f"decimals within {accepted.relative_tolerance:g} of the answer, relatively")
+        percent = f"{100 * accepted.relative_tolerance:g} %"
+        parts.append(f"a number written as a decimal within {percent} of the answer")
     if accepted.absolute_tolerance:
-        parts.append(f"decimals within {accepted.absolute_tolerance:g} of the answer")
+        distance = f"{accepted.absolute_tolerance:g}"
+        parts.append(f"a number written as a decimal within {distance} of the answer")
     if accepted.percent_as_fraction:
         parts.append("`50%` and `0.5` as the same answer")
     else:
-        parts.append("no fraction where the answer is a percentage")
+        parts.append("not `0.5` for `50%`")
     return "; ".join(parts)
 
 
