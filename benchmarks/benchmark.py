@@ -69,19 +69,26 @@ class Benchmark:
     """A named, pinned list of problems."""
 
     name: str
+    """By which it is asked for; its problems' ids begin with it."""
     about: str
     """One line: what it is, and what its name is confused with."""
     licence: str
+    """The licence of its problems."""
     paper: str
+    """Where it was published."""
     test: Split
+    """The rows that are evaluated."""
     to_problem: Callable[[Row], Problem]
+    """How a row of the test split becomes a problem."""
     conventions: Conventions = Conventions()
+    """What it accepts beside exactly the gold."""
     groups: tuple[str, ...] = ()
     """Keys of a problem's ``meta`` by which accuracy is counted apart: subject, level, …"""
     response_tokens: int = 500
-    """Of a typical response (those given are a 0.5B instruction model's means): the longest are
+    """Length of a typical response (those given are a 0.5B instruction model's means): the longest are
     asked first where no stored run knows better. No number depends on it."""
     train: Split | None = None
+    """Further rows, for worked examples and for training."""
     to_shot: Callable[[Row], Shot] | None = None
     """How a row of the train split becomes a worked example."""
 

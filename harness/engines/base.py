@@ -75,6 +75,7 @@ class Engine(ABC):
     about: ClassVar[str]
     """One line for `list engines`."""
     needs_checkpoint: ClassVar[bool] = True
+    """Whether the model's files are on this machine, and prompts are rendered here."""
     sends_messages: ClassVar[bool] = False
     """Without a checkpoint: whether a conversation is sent as its turns, and not as one text."""
     slow_to_open: ClassVar[bool] = False
