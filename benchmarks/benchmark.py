@@ -85,8 +85,8 @@ class Benchmark:
     groups: tuple[str, ...] = ()
     """Keys of a problem's ``meta`` by which accuracy is counted apart: subject, level, …"""
     response_tokens: int = 500
-    """Length of a typical response (those given are a 0.5B instruction model's means): the longest are
-    asked first where no stored run knows better. No number depends on it."""
+    """Length of a typical response (those given are a 0.5B instruction model's means): the
+    longest are asked first where no stored run knows better. No number depends on it."""
     train: Split | None = None
     """Further rows, for worked examples and for training."""
     to_shot: Callable[[Row], Shot] | None = None

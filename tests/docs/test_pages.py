@@ -97,6 +97,13 @@ def test_every_page_is_listed_and_begins_with_what_it_is_for() -> None:
     assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 
 
+def test_what_the_readme_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text("utf-8"))
+
+    assert len(links) > 15
+    assert not [link for link in links if not (ROOT / link).is_file()]
+
+
 @pytest.mark.parametrize(
     "title", ["mybench.py", "shouting.py", "copying_trainer.py", "lenient.py", "mytool.py"]
 )
