@@ -11,7 +11,7 @@ TRAINERS: Registry[type[Trainer]] = Registry(
         "verl-grpo-v1": "trainers.verl.grpo:VerlGrpoV1",
         "verl-grpo-v4": "trainers.verl.grpo:VerlGrpoV4",
         "verl-grpo-v5": "trainers.verl.grpo:VerlGrpoV5",
-        "verl-sft": "trainers.verl.sft_trainer:VerlSft",
+        "verl-sft": "trainers.verl.sft:VerlSft",
     },
 )
 

@@ -15,6 +15,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from benchmarks.errors import UserError
+from harness.common.files import write_atomically
 from harness.common.schema import Frozen, first_problem
 from harness.models.lineage import Curves
 
@@ -149,15 +150,9 @@ def rewind(path: Path, *, after: int) -> None:
         UserError: the disk does not take it; the file is as it was.
     """
     kept = [step for step in read(path) if step.step <= after]
-    partial = path.with_name(path.name + ".partial")
+    rows = "".join(step.model_dump_json(exclude_defaults=True) + "\n" for step in kept)
     try:
-        with partial.open("wb") as file:
-            file.writelines(
-                step.model_dump_json(exclude_defaults=True).encode() + b"\n" for step in kept
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_atomically(path, rows)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 

@@ -1,1 +1,1 @@
-"""A checkpoint on disk: its files, tokenizer, context length, trust and lineage."""
+"""A checkpoint on disk: what its files say, and whether the Python code in it may run."""

@@ -6,16 +6,23 @@ weights, configuration, tokenizer, template and code are its identity.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from benchmarks import UserError
 from harness.common.files import file_sum
+from harness.models.trust import (
+    Part,
+    declared_context,
+    first_line,
+    load_config,
+    read_config,
+    refuse_untrusted,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -131,12 +138,15 @@ def open_checkpoint(
             context that the model does not have.
     """
     path = find_model(name, revision)
-    config = _load_config(path, name=name, trust=trust_model)
+    allowed: list[tuple[Part, bool]] = [("model", trust_model), ("tokenizer", trust_tokenizer)]
+    trusted = [part for part, trust in allowed if trust]
+    refuse_untrusted(path, name=name, trusted=trusted, part_by_part=True)
+    load_config(path, name=name, trust=trust_model)  # fails at once where an engine fails later
     summer = ThreadPoolExecutor(max_workers=1)
     summing = summer.submit(file_sums, identity_files(path))
     summer.shutdown(wait=False)
-    tokenizer = _load_tokenizer(path, name=name, trust=trust_tokenizer)
-    declared = _declared_context(config)
+    tokenizer = load_tokenizer(path, name=name, trust=trust_tokenizer)
+    declared = declared_context(path, name=name, trust=trust_model)
     if max_model_len is not None and declared is not None and max_model_len > declared:
         raise UserError(
             f"--max-model-len {max_model_len} is more than the {declared} tokens "
@@ -151,64 +161,28 @@ def open_checkpoint(
     )
 
 
-def _load_config(path: Path, *, name: str, trust: bool) -> Any:
-    from transformers import AutoConfig
+def load_tokenizer(path: Path, *, name: str, trust: bool) -> PreTrainedTokenizerBase:
+    """Return a checkpoint's tokenizer.
 
-    _refuse_untrusted(path / "config.json", part="model", name=name, trust=trust)
-    try:
-        return AutoConfig.from_pretrained(path, trust_remote_code=trust)
-    except (ValueError, OSError, KeyError) as error:
-        raise UserError(
-            f"model {name}: its config.json cannot be read: {_first_line(error)}"
-        ) from error
+    Args:
+        path: the checkpoint's folder.
+        name: what the user calls the checkpoint, for the message.
+        trust: whether a tokenizer class of the checkpoint's own may run.
 
-
-def _load_tokenizer(path: Path, *, name: str, trust: bool) -> PreTrainedTokenizerBase:
+    Raises:
+        UserError: it cannot be loaded.
+    """
     from transformers import AutoTokenizer
 
-    _refuse_untrusted(path / "tokenizer_config.json", part="tokenizer", name=name, trust=trust)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             path, trust_remote_code=trust
         )
     except (ValueError, OSError, KeyError, ImportError) as error:
         raise UserError(
-            f"model {name}: its tokenizer cannot be loaded: {_first_line(error)}"
+            f"model {name}: its tokenizer cannot be loaded: {first_line(error)}"
         ) from error
     return tokenizer
-
-
-def _refuse_untrusted(
-    config: Path, *, part: Literal["model", "tokenizer"], name: str, trust: bool
-) -> None:
-    """Stop before transformers does, since it asks on the terminal or names no flag of ours."""
-    if trust or not config.is_file():
-        return
-    declared = _read_json(config)
-    if "auto_map" not in declared or (part == "model" and _is_native(declared)):
-        return
-    if part == "tokenizer" and "AutoTokenizer" not in declared["auto_map"]:
-        return
-    raise UserError(
-        f"model {name}: its {part} is Python code in the checkpoint ({config.name} has auto_map), "
-        f"and that code is not run unless asked for; read it, then add --trust-remote-code {part} "
-        "(or 'all')"
-    )
-
-
-def _is_native(config: dict[str, Any]) -> bool:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    return config.get("model_type") in CONFIG_MAPPING
-
-
-def _declared_context(config: Any) -> int | None:
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    for field in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
-        length = getattr(text, field, None)
-        if isinstance(length, int) and length > 0:
-            return length
-    return None
 
 
 def stop_token_ids(path: Path, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
@@ -221,23 +195,7 @@ def stop_token_ids(path: Path, tokenizer: PreTrainedTokenizerBase) -> tuple[int,
     if isinstance(tokenizer.eos_token_id, int):
         found.add(tokenizer.eos_token_id)
     for file in ("generation_config.json", "config.json"):
-        if (path / file).is_file():
-            declared = _read_json(path / file).get("eos_token_id")
-            tokens = declared if isinstance(declared, list) else [declared]
-            found.update(token for token in tokens if isinstance(token, int))
+        declared = read_config(path / file).get("eos_token_id")
+        tokens = declared if isinstance(declared, list) else [declared]
+        found.update(token for token in tokens if isinstance(token, int))
     return tuple(sorted(found))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} holds no JSON object")
-    return value
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

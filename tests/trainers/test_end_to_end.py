@@ -22,7 +22,7 @@ from harness.models.lineage import LINEAGE, Lineage, read_lineage
 from harness.runs.catalogue import list_runs
 from trainers.curves import Step, read
 from trainers.supervise import LOCK, MARK
-from trainers.verl.command import Places
+from trainers.verl.paths import TrainingPaths
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 LIMIT = 1500
@@ -48,7 +48,7 @@ class Bench:
     """A folder to train into, and the commands that do."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.places = folder, Places(folder / "out")
+        self.folder, self.places = folder, TrainingPaths(folder / "out")
         # An empty folder: nothing is downloaded for the check of the data against benchmarks.
         (folder / "data").mkdir()
         self.environment = {**os.environ, "HARNESS_DATA": str(folder / "data")}

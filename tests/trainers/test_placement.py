@@ -155,6 +155,19 @@ def test_a_sampler_of_ours_is_used_only_where_nothing_is_filtered() -> None:
     assert sampler not in values(on("cuda"))
 
 
+@pytest.mark.parametrize("filters", ["true", "false"])
+@pytest.mark.parametrize("trainer", [VerlGrpoV4, VerlGrpoV5])
+def test_groups_that_the_user_has_filtered_reach_a_sampler_that_filters(
+    trainer: type[VerlGrpo], filters: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """verl does not tell a sampler of ours that groups are to be filtered."""
+    gpus(monkeypatch, 0)
+    settings = {"algorithm.filter_groups.enable": filters}
+    job = trainer().plan(asked(output=tmp_path, settings=settings))
+    found = {line.key for line in job.recipe}
+    assert ("trainer.v1.sampler.custom_sampler.name" in found) == (filters == "false")
+
+
 @pytest.mark.parametrize("flash", [True, False])
 def test_attention_is_what_is_installed(flash: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placement, "find_spec", lambda name: object() if flash else None)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from trainers.base import Setting
 from trainers.verl import keys
-from trainers.verl.command import BATCH, MINI_BATCH, reward, seeds
-from trainers.verl.recipes import PRECISION, Grpo, GrpoV1, GrpoV4, GrpoV5
+from trainers.verl.command import BATCH, MINI_BATCH
+from trainers.verl.grpo import reward, seeds
+from trainers.verl.recipes import Grpo, GrpoV1, GrpoV4, GrpoV5
+from trainers.verl.recipes.base import PRECISION
 
 RECIPES = [GrpoV1, GrpoV4, GrpoV5]
 ACTOR = "actor_rollout_ref.actor"

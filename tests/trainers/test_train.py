@@ -28,9 +28,10 @@ from trainers.base import Job, TrainSpec
 from trainers.curves import Step, read
 from trainers.data import build, open_data
 from trainers.verl import placement
-from trainers.verl.command import Places
 from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
+from trainers.verl.paths import TrainingPaths
 from trainers.verl.saves import saved_steps
+from trainers.verl.sft import VerlSft
 from trainers.verl.trainer import Record
 from trainers.verl.watch import Watch
 
@@ -101,14 +102,14 @@ class Bench:
     """One output folder, and verl's stand-in to train into it."""
 
     def __init__(self, folder: Path, base: Path, saves: Path, data: Path) -> None:
-        self.places = Places(folder / "out")
+        self.paths = TrainingPaths(folder / "out")
         self.base, self.saves, self.data = base, saves, data
         self.ears = Ears()
 
     def job(self, trainer: type[VerlGrpo] = VerlGrpoV4, **given: Any) -> Job:
         """Plan a training; a batch has eight of the 39 rows."""
         spec = {
-            "trainer": trainer.name, "model": str(self.base), "output": self.places.output,
+            "trainer": trainer.name, "model": str(self.base), "output": self.paths.output,
             "data": str(self.data / trainer.recipe.style), "steps": STEPS, "save_every": 1,
             "settings": {BATCH: "8"}, "data_dir": self.data,
         }  # fmt: skip
@@ -116,24 +117,31 @@ class Bench:
 
     def train(self, *what: str, job: Job | None = None) -> Path:
         """Train with verl's stand-in, and with what is to befall it."""
-        places, job = self.places, job or self.job()
-        words = [places.state, places.rollouts, STEPS, self.saves, *what]
+        paths, job = self.paths, job or self.job()
+        words = [paths.state, paths.rollouts, STEPS, self.saves, *what]
         command = (sys.executable, fake_verl.__file__, *map(str, words))
         trainers = {each.name: each for each in (VerlGrpoV1, VerlGrpoV4, VerlGrpoV5)}
         trainer = trainers[job.spec.trainer]()
-        return trainer.train(job.model_copy(update={"command": command}), self.ears)
+        self.started: list[tuple[str, ...]] = []
+
+        def start_the_stand_in(recipe: Any, where: Any) -> tuple[str, ...]:
+            self.started.append(VerlGrpo.command(trainer, recipe, where))
+            return command
+
+        trainer.command = start_the_stand_in  # type: ignore[method-assign]
+        return trainer.train(job, self.ears)
 
     def begun(self) -> list[str]:
         """Return what each launch said that it began with."""
-        logs = sorted(self.places.logs.glob("*.log"))
+        logs = sorted(self.paths.logs.glob("*.log"))
         return [log.read_text().split("\n")[0] for log in logs]
 
     def rewards(self) -> list[float | None]:
         """Return each step's reward, which tells in which launch it was done."""
-        lines = map(json.loads, self.places.metrics.read_text().splitlines())
+        lines = map(json.loads, self.paths.metrics.read_text().splitlines())
         numbers = [line["step"] for line in lines if "reward" in line]
         assert len(numbers) == len(set(numbers)), "a step is there twice"
-        found = read(self.places.metrics)
+        found = read(self.paths.metrics)
         assert [step.step for step in found if step.step] == list(range(1, len(found)))
         return [step.reward for step in found if step.step]
 
@@ -159,7 +167,7 @@ def norm(folder: Path) -> float:
 def test_a_training_ends_in_a_checkpoint_with_its_lineage(bench: Bench) -> None:
     job = bench.job()
     output = bench.train(job=job)
-    assert output == bench.places.output
+    assert output == bench.paths.output
     opened = open_checkpoint(str(output))
     assert opened.files.keys() == open_checkpoint(str(bench.base)).files.keys()
     assert norm(output) == STEPS
@@ -179,33 +187,56 @@ def test_a_training_ends_in_a_checkpoint_with_its_lineage(bench: Bench) -> None:
     assert lineage.curves.reward == (1.01, 1.02, 1.03, 1.04)
     assert lineage.curves.response_length == (10, 20, 30, 40)
     assert lineage.curves.model_dump()["accuracy"] == [0.25] * STEPS
-    record = Record.model_validate_json(bench.places.recipe.read_text())
+    record = Record.model_validate_json(bench.paths.recipe.read_text())
     assert record.job.spec == job.spec
+
+
+def test_verl_is_started_with_what_the_plan_shows(bench: Bench) -> None:
+    job = bench.job()
+    bench.train(job=job)
+    assert bench.started == [job.command]
+
+
+def test_verl_is_started_with_the_base_model_in_the_form_that_it_takes(bench: Bench) -> None:
+    config = json.loads((bench.base / "config.json").read_text())
+    own = bench.paths.output.with_name("with-code")
+    shutil.copytree(bench.base, own)
+    auto_map = {"AutoModelForCausalLM": "modeling_llama.LlamaForCausalLM"}
+    (own / "config.json").write_text(json.dumps({**config, "auto_map": auto_map}))
+    job = bench.job(model=str(own))
+    bench.train(job=job)
+    key = "actor_rollout_ref.model.path="
+    (before,) = [part for part in job.command if part.startswith(key)]
+    (after,) = [part for part in bench.started[0] if part.startswith(key)]
+    assert before == f"{key}'{own}'"
+    assert after == f"{key}'{bench.paths.base}'"
+    rest = [part for part in job.command if part != before]
+    assert [part for part in bench.started[0] if part != after] == rest
 
 
 def test_the_newest_checkpoints_are_kept_and_each_has_its_own_curve(bench: Bench) -> None:
     bench.train(job=bench.job(keep=3))
-    kept = sorted(bench.places.checkpoints.iterdir())
+    kept = sorted(bench.paths.checkpoints.iterdir())
     assert [folder.name for folder in kept] == ["step-000002", "step-000003", "step-000004"]
     for folder, step in zip(kept, (2, 3, 4), strict=True):
         assert norm(folder) == step
         lineage = lineage_of(folder)
         assert lineage.curves is not None
         assert lineage.curves.step == tuple(range(1, step + 1))
-    assert saved_steps(bench.places.state) == [2, 3, 4]
+    assert saved_steps(bench.paths.state) == [2, 3, 4]
 
 
 def test_verl_removes_no_save_that_is_being_read(bench: Bench) -> None:
     values = {line.key: line.value for line in bench.job(keep=1).recipe}
     assert values["trainer.max_actor_ckpt_to_keep"] is None
     bench.train(job=bench.job(keep=1))
-    assert saved_steps(bench.places.state) == [STEPS]
+    assert saved_steps(bench.paths.state) == [STEPS]
 
 
 def test_metrics_have_a_row_a_step_with_the_outcomes(bench: Bench) -> None:
     bench.train()
     assert bench.rewards() == [1.01, 1.02, 1.03, 1.04]
-    before, *steps = read(bench.places.metrics)
+    before, *steps = read(bench.paths.metrics)
     assert (before.step, before.validation) == (0, {"openai/acc/mean@1": 0.125})
     for step in steps:
         assert step.seconds == 2
@@ -219,7 +250,7 @@ def test_metrics_have_a_row_a_step_with_the_outcomes(bench: Bench) -> None:
 def test_a_failure_names_its_cause_what_is_saved_and_the_log(bench: Bench) -> None:
     with pytest.raises(UserError) as caught:
         bench.train("fail", "3")
-    log = bench.places.logs / "launch-1.log"
+    log = bench.paths.logs / "launch-1.log"
     message = str(caught.value)
     assert re.match(
         r"training stopped after step 2: RuntimeError: the well has run dry \(", message
@@ -227,14 +258,14 @@ def test_a_failure_names_its_cause_what_is_saved_and_the_log(bench: Bench) -> No
     assert "step 2 is saved and the same command goes on from there" in message
     assert str(log) in message
     assert "\n" not in message
-    assert norm(bench.places.checkpoint(2)) == 2
-    assert not (bench.places.output / "config.json").exists(), "it is not finished"
+    assert norm(bench.paths.checkpoint(2)) == 2
+    assert not (bench.paths.output / "config.json").exists(), "it is not finished"
 
 
 def test_a_failure_before_the_first_step_says_that_nothing_is_saved(bench: Bench) -> None:
     with pytest.raises(UserError, match=r"well has run dry .*nothing was saved yet"):
         bench.train("fail", "1")
-    assert not bench.places.checkpoints.exists()
+    assert not bench.paths.checkpoints.exists()
     bench.train()
     assert bench.begun() == ["launch 1 begins after step 0", "launch 2 begins after step 0"]
 
@@ -246,17 +277,17 @@ def test_the_same_job_goes_on_and_its_curves_too(bench: Bench) -> None:
     assert bench.begun() == ["launch 1 begins after step 0", "launch 2 begins after step 2"]
     assert "going on after step 2" in bench.ears.phases
     assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
-    lineage = lineage_of(bench.places.output)
+    lineage = lineage_of(bench.paths.output)
     assert lineage.curves is not None
     assert lineage.curves.step == (1, 2, 3, 4)
     assert lineage.curves.reward == (1.01, 1.02, 2.03, 2.04)
-    assert all(step.outcomes for step in read(bench.places.metrics) if step.step)
+    assert all(step.outcomes for step in read(bench.paths.metrics) if step.step)
 
 
 def test_steps_after_the_last_save_are_done_again(bench: Bench) -> None:
     with pytest.raises(UserError):
         bench.train("fail", "4")
-    shutil.rmtree(bench.places.state / "global_step_3")
+    shutil.rmtree(bench.paths.state / "global_step_3")
     bench.train()
     # verl's note said 3: it would have begun from nothing, without a word.
     assert bench.begun()[1] == "launch 2 begins after step 2"
@@ -267,16 +298,16 @@ def test_a_driver_killed_after_the_last_save_leaves_no_step_without_its_outcomes
     bench: Bench,
 ) -> None:
     bench.train()
-    whole = read(bench.places.metrics)
+    whole = read(bench.paths.metrics)
     # What such a driver leaves: verl's files are whole, the last step's outcomes not read yet.
-    lines = bench.places.metrics.read_text().splitlines(keepends=True)
+    lines = bench.paths.metrics.read_text().splitlines(keepends=True)
     last = [line for line in lines if json.loads(line)["step"] == STEPS and "outcomes" in line]
     assert len(last) == 1
-    bench.places.metrics.write_text("".join(line for line in lines if line not in last))
-    (bench.places.output / "config.json").unlink()
+    bench.paths.metrics.write_text("".join(line for line in lines if line not in last))
+    (bench.paths.output / "config.json").unlink()
     bench.train()
     assert bench.begun() == ["launch 1 begins after step 0"]
-    assert read(bench.places.metrics) == whole
+    assert read(bench.paths.metrics) == whole
 
 
 @pytest.fixture
@@ -285,7 +316,7 @@ def interrupt_when_it_waits(bench: Bench) -> Iterator[None]:
     done = threading.Event()
 
     def press() -> None:
-        log = bench.places.logs / "launch-1.log"
+        log = bench.paths.logs / "launch-1.log"
         while not done.is_set():
             if log.is_file() and "waits" in log.read_text():
                 return os.kill(os.getpid(), signal.SIGINT)
@@ -302,11 +333,11 @@ def interrupt_when_it_waits(bench: Bench) -> Iterator[None]:
 def test_an_interrupt_leaves_no_process_and_the_same_job_goes_on(bench: Bench) -> None:
     with pytest.raises(KeyboardInterrupt):
         bench.train("hang", "3")
-    said = (bench.places.logs / "launch-1.log").read_text()
+    said = (bench.paths.logs / "launch-1.log").read_text()
     (process,) = re.findall(r"pid (\d+) waits", said)
     assert not psutil.pid_exists(int(process))
     assert "stopping everything that was started" in bench.ears.phases
-    assert norm(bench.places.checkpoint(2)) == 2
+    assert norm(bench.paths.checkpoint(2)) == 2
     bench.train()
     assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
 
@@ -315,7 +346,7 @@ def test_an_interrupt_leaves_no_process_and_the_same_job_goes_on(bench: Bench) -
 def test_what_was_logged_while_it_was_being_stopped_is_not_lost(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log, tick = bench.places.logs / "launch-1.log", Watch.tick
+    log, tick = bench.paths.logs / "launch-1.log", Watch.tick
 
     def look_until_it_waits(watch: Watch) -> None:
         if "waits" not in log.read_text():
@@ -324,32 +355,32 @@ def test_what_was_logged_while_it_was_being_stopped_is_not_lost(
     monkeypatch.setattr(Watch, "tick", look_until_it_waits)
     with pytest.raises(KeyboardInterrupt):
         bench.train("wait", "3")
-    assert [step.step for step in read(bench.places.metrics)] == [0, 1, 2]
+    assert [step.step for step in read(bench.paths.metrics)] == [0, 1, 2]
     monkeypatch.setattr(Watch, "tick", tick)
     bench.train()
     assert bench.begun()[1] == "launch 2 begins after step 3"
     assert bench.rewards() == [1.01, 1.02, 1.03, 2.04]
-    lineage = lineage_of(bench.places.output)
+    lineage = lineage_of(bench.paths.output)
     assert lineage.curves is not None
     assert lineage.curves.step == (1, 2, 3, 4)
 
 
 def test_a_finished_training_is_not_begun_again(bench: Bench) -> None:
     bench.train()
-    before = (bench.places.output / "config.json").stat().st_mtime_ns
-    assert bench.train() == bench.places.output
+    before = (bench.paths.output / "config.json").stat().st_mtime_ns
+    assert bench.train() == bench.paths.output
     assert bench.begun() == ["launch 1 begins after step 0"]
-    assert (bench.places.output / "config.json").stat().st_mtime_ns == before
-    assert f"{bench.places.output} is trained already" in bench.ears.phases
+    assert (bench.paths.output / "config.json").stat().st_mtime_ns == before
+    assert f"{bench.paths.output} is trained already" in bench.ears.phases
 
 
 def test_one_that_was_killed_before_it_was_published_is_published(bench: Bench) -> None:
     bench.train()
-    (bench.places.output / "config.json").unlink()
-    shutil.rmtree(bench.places.checkpoint(STEPS))
+    (bench.paths.output / "config.json").unlink()
+    shutil.rmtree(bench.paths.checkpoint(STEPS))
     bench.train()
     assert bench.begun() == ["launch 1 begins after step 0"]
-    assert norm(bench.places.output) == STEPS
+    assert norm(bench.paths.output) == STEPS
 
 
 @pytest.mark.parametrize(
@@ -393,13 +424,13 @@ def test_data_are_built_from_a_source_and_not_from_another_one(
 ) -> None:
     with pytest.raises(UserError, match="well has run dry"):
         bench.train("fail", "2", job=bench.job(data=str(rows)))
-    assert open_data(bench.places.data).card.asked.source.name == str(rows)
+    assert open_data(bench.paths.data).card.asked.source.name == str(rows)
     other = tmp_path / "other.jsonl"
     other.write_text(rows.read_text().replace("plus", "and"))
     with pytest.raises(UserError, match=r"training/data holds another build \(source.sha256"):
         bench.train(job=bench.job(data=str(other)))
     bench.train(job=bench.job(data=str(rows)))
-    assert lineage_of(bench.places.output).data["source"] == str(rows)
+    assert lineage_of(bench.paths.output).data["source"] == str(rows)
 
 
 def test_where_it_runs_may_change_but_not_how_many_train(
@@ -418,7 +449,7 @@ def test_where_it_runs_may_change_but_not_how_many_train(
 def test_data_of_another_style_are_refused_in_the_plan(bench: Bench) -> None:
     with pytest.raises(UserError, match=r"style boxed, and verl-grpo-v1 rewards .* style gsm8k"):
         bench.job(VerlGrpoV1, data=str(bench.data / "boxed"))
-    assert not bench.places.output.exists()
+    assert not bench.paths.output.exists()
 
 
 def test_fewer_rows_than_a_batch_are_refused(bench: Bench) -> None:
@@ -429,7 +460,7 @@ def test_fewer_rows_than_a_batch_are_refused(bench: Bench) -> None:
 
 @pytest.mark.parametrize("count", ["many", "0", "null", "2.5", "true"])
 def test_a_count_that_is_none_is_refused(bench: Bench, count: str) -> None:
-    with pytest.raises(UserError, match=f"--set {BATCH}={count}: that is no count"):
+    with pytest.raises(UserError, match=f"--set {BATCH}={count}: this is not a count"):
         bench.train(job=bench.job(settings={BATCH: count}))
 
 
@@ -440,18 +471,18 @@ def test_the_epochs_decide_where_no_steps_are_asked_for(bench: Bench) -> None:
 
 
 def test_a_model_that_was_not_trained_here_is_left_alone(bench: Bench) -> None:
-    shutil.copytree(bench.base, bench.places.output)
-    before = sorted(bench.places.output.rglob("*"))
+    shutil.copytree(bench.base, bench.paths.output)
+    before = sorted(bench.paths.output.rglob("*"))
     with pytest.raises(UserError, match="a model is there that was not trained here"):
         bench.train()
-    assert sorted(bench.places.output.rglob("*")) == before
+    assert sorted(bench.paths.output.rglob("*")) == before
 
 
 def test_verl_that_saves_nothing_is_no_training(bench: Bench) -> None:
-    job = bench.job()
-    nothing = job.model_copy(update={"command": (sys.executable, "-c", "pass")})
+    trainer = VerlGrpoV4()
+    trainer.command = lambda recipe, where: (sys.executable, "-c", "pass")  # type: ignore[method-assign]
     with pytest.raises(UserError, match="ended without a save"):
-        VerlGrpoV4().train(nothing, bench.ears)
+        trainer.train(bench.job(), bench.ears)
 
 
 @pytest.mark.parametrize("key", ["data.train_files", "trainer.default_local_dir"])
@@ -460,12 +491,32 @@ def test_what_the_flags_say_is_not_said_by_a_setting(bench: Bench, key: str) -> 
         bench.job(settings={key: "/elsewhere"})
 
 
-def test_a_response_is_shortened_to_the_models_context(bench: Bench, tmp_path: Path) -> None:
+GPT2 = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_positions": 640}
+GEMMA3 = {
+    "model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"],
+    "text_config": {"model_type": "gemma3_text", "max_position_embeddings": 640},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "declared", [{"max_position_embeddings": 640}, GPT2, GEMMA3], ids=["flat", "gpt2", "nested"]
+)
+def test_a_response_is_shortened_to_the_context_that_an_evaluation_sees(
+    declared: dict[str, Any], bench: Bench, tmp_path: Path
+) -> None:
     short = tmp_path / "short"
     shutil.copytree(bench.base, short)
     config = json.loads((short / "config.json").read_text())
-    (short / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 640}))
+    changed = declared if "model_type" in declared else {**config, **declared}
+    (short / "config.json").write_text(json.dumps(changed))
+    assert open_checkpoint(str(short)).context_length == 640
     values = {line.key: line for line in bench.job(model=str(short)).recipe}
     assert values["data.max_prompt_length"].value == 320
     assert values["data.max_response_length"].value == 320
     assert "640 tokens" in values["data.max_response_length"].why
+    (longest,) = [
+        line.value for line in VerlSft().plan(
+            bench.job(model=str(short)).spec.model_copy(update={"settings": {}})
+        ).recipe if line.key == "data.max_length"
+    ]  # fmt: skip
+    assert longest == 640

@@ -16,10 +16,13 @@ from trainers.curves import Step
 from trainers.data import TrainingData, build, contamination
 from trainers.supervise import run
 from trainers.verl import keys, placement, sft
-from trainers.verl.command import BATCH, Places, lines, resolve, with_values
+from trainers.verl.command import BATCH, with_launch_values
+from trainers.verl.conversations import Conversations, write_conversations
 from trainers.verl.metrics import Follower
+from trainers.verl.paths import TrainingPaths
+from trainers.verl.recipes import Sft
 from trainers.verl.saves import latest, saved_steps
-from trainers.verl.sft_trainer import VerlSft
+from trainers.verl.sft import VerlSft
 
 LONG = "One is added, and " * 200
 
@@ -29,18 +32,8 @@ def spec(output: Path, **given: str) -> TrainSpec:
 
 
 def recipe(asked: TrainSpec, steps: int = 2) -> tuple[Setting, ...]:
-    """Resolve what the trainer class resolves."""
-    chosen, where = sft.Sft(), placement.place(asked)
-    given = {"trainer.total_training_steps": steps, "trainer.total_epochs": 1_000_000}
-    every = [
-        *chosen.settings(),
-        *sft.fitted(chosen, MODEL_PATH),
-        *lines(given, "chosen"),
-        *sft.seeds(asked.seed),
-        *sft.placed(where, chosen.longest),
-        *sft.files(asked, model=MODEL_PATH),
-    ]
-    return resolve(every, asked.settings)
+    """Return the recipe that the trainer resolves."""
+    return VerlSft().plan(asked.model_copy(update={"steps": steps})).recipe
 
 
 @pytest.fixture
@@ -61,7 +54,7 @@ def write(data: TrainingData, folder: Path, *, longest: int = 256, seed: int = 1
     """Write the conversations and return their questions in order."""
     import pyarrow.parquet
 
-    found = sft.write_conversations(data, folder, model=MODEL_PATH, longest=longest, seed=seed)
+    found = write_conversations(data, folder, model=MODEL_PATH, longest=longest, seed=seed)
     table = pyarrow.parquet.read_table(found.train).to_pylist()
     assert len(table) == found.rows
     return [row["messages"][0]["content"] for row in table]
@@ -72,7 +65,7 @@ def write(data: TrainingData, folder: Path, *, longest: int = 256, seed: int = 1
 
 def test_every_setting_is_a_key_of_verl_with_a_reason(tmp_path: Path) -> None:
     known = {*keys.known_keys(keys.SFT), *keys.UNLISTED}
-    for line in sft.Sft().settings():
+    for line in Sft().settings():
         assert line.key in known
         assert line.why, line.key
 
@@ -101,8 +94,9 @@ def test_a_key_that_verl_has_not_is_refused(tmp_path: Path) -> None:
 
 
 def test_rows_are_no_longer_than_the_models_context() -> None:
-    assert [line.value for line in sft.fitted(sft.Sft(), MODEL_PATH)] == [1024]
-    assert sft.fitted(sft.Sft(longest=1024), MODEL_PATH) == []
+    assert [line.value for line in sft.fitted(Sft(), 1024)] == [1024]
+    assert sft.fitted(Sft(longest=1024), 1024) == []
+    assert sft.fitted(Sft(), None) == []
 
 
 def test_a_micro_batch_holds_the_longest_row(tmp_path: Path) -> None:
@@ -123,7 +117,7 @@ def test_several_machines_are_refused(tmp_path: Path, given: dict[str, object]) 
 def test_what_cannot_be_imitated_is_left_out_and_counted(
     data: TrainingData, tmp_path: Path
 ) -> None:
-    found = sft.write_conversations(data, tmp_path / "c", model=MODEL_PATH, longest=256, seed=1)
+    found = write_conversations(data, tmp_path / "c", model=MODEL_PATH, longest=256, seed=1)
     assert (found.too_long, found.without_reasoning) == (1, 1)
     assert found.rows + found.held_out == 34
 
@@ -167,7 +161,7 @@ def test_a_tokenizer_without_chat_template_is_refused(data: TrainingData, tmp_pa
     del config["chat_template"]
     (model / "tokenizer_config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="no chat template"):
-        sft.write_conversations(data, tmp_path / "c", model=model, longest=256, seed=1)
+        write_conversations(data, tmp_path / "c", model=model, longest=256, seed=1)
 
 
 # --- the launch -----------------------------------------------------------------------------
@@ -181,8 +175,8 @@ def test_a_batch_has_to_be_filled_and_shared_out() -> None:
         sft.steps_an_epoch(95, 16, 3)
 
 
-def conversations(folder: Path, *, held_out: int) -> sft.Conversations:
-    return sft.Conversations(
+def conversations(folder: Path, *, held_out: int) -> Conversations:
+    return Conversations(
         train=folder / "train.parquet",
         test=folder / "test.parquet",
         rows=90,
@@ -202,22 +196,22 @@ def test_held_out_rows_that_fill_no_batch_are_not_looked_at(tmp_path: Path) -> N
 
 
 def test_within_an_epoch_verl_goes_on_from_its_save(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    saved = make_save(places.state, 3, actor=False)
-    assert sft.resume_point(places, 3, 2) == saved
+    paths = TrainingPaths(tmp_path)
+    saved = make_save(paths.state, 3, actor=False)
+    assert sft.resume_point(paths, 3, 2) == saved
 
 
 def test_at_an_epochs_end_verl_goes_on_without_the_loaders_state(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    saved = make_save(places.state, 4, actor=False)
+    paths = TrainingPaths(tmp_path)
+    saved = make_save(paths.state, 4, actor=False)
     (saved / "data.pt").rename(saved / "data_0.pt")
-    point = sft.resume_point(places, 4, 2)
+    point = sft.resume_point(paths, 4, 2)
     assert point.name == saved.name
     assert {file.name for file in saved.iterdir()} - {file.name for file in point.iterdir()} == {
         "data_0.pt"
     }
     assert all(file.exists() for file in point.iterdir())
-    assert saved_steps(places.state) == [4]
+    assert saved_steps(paths.state) == [4]
 
 
 # --- in earnest -----------------------------------------------------------------------------
@@ -226,24 +220,24 @@ def test_at_an_epochs_end_verl_goes_on_without_the_loaders_state(tmp_path: Path)
 def launch(data: TrainingData, output: Path, name: str) -> list[Step]:
     """Train for five steps, or go on with what is there; return the steps of this launch."""
     asked = spec(output, **{BATCH: "8", "optim.lr": "1e-3", "trainer.save_freq": "4"})
-    places, where = Places(output), placement.place(asked)
-    found = sft.write_conversations(
-        data, sft.conversations(places), model=MODEL_PATH, longest=256, seed=asked.seed
+    paths, where = TrainingPaths(output), placement.place(asked)
+    found = write_conversations(
+        data, paths.conversations, model=MODEL_PATH, longest=256, seed=asked.seed
     )
-    done = latest(places.state)
+    done = latest(paths.state)
     an_epoch = sft.steps_an_epoch(found.rows, 8, 1)
-    resume = None if done is None else sft.resume_point(places, done, an_epoch)
+    resume = None if done is None else sft.resume_point(paths, done, an_epoch)
     values = sft.at_launch(found, MODEL_PATH, batch=8, processes=1, resume=resume)
     log = output / f"{name}.log"
     code = run(
-        with_values(started(recipe(asked, steps=5), 1), values),
+        started(with_launch_values(recipe(asked, steps=5), values), 1),
         environment={
             **placement.environment(where),
             "OMP_NUM_THREADS": "1",
             "VERL_FILE_LOGGER_PATH": str(log.with_suffix(".jsonl")),
         },
         log=log,
-        folder=places.training,
+        folder=paths.training,
         on_tick=lambda: None,
     )
     assert code == 0, log.read_text()[-3000:]
@@ -257,7 +251,7 @@ def test_a_training_lost_after_an_epochs_end_goes_on_as_if_it_had_not_been(
     data: TrainingData, tmp_path: Path
 ) -> None:
     whole = launch(data, tmp_path, "whole")  # 34 rows are four batches of eight an epoch
-    state = Places(tmp_path).state
+    state = TrainingPaths(tmp_path).state
     assert saved_steps(state) == [4, 5]
     shutil.rmtree(state / "global_step_5")
     again = launch(data, tmp_path, "again")

@@ -6,17 +6,15 @@ runs "v1" and "v4" were made so, and a split of our own would hold out other row
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from benchmarks import Problem, UserError
 from benchmarks.source import problems_sum
-from harness.common.files import file_sum
+from harness.common.files import file_sum, new_folder
 from harness.common.schema import differences
 from harness.grading import grader_version
 from trainers.data import contamination
@@ -84,15 +82,14 @@ def build(
     if (existing := _existing(output, asked)) is not None:
         say(f"{output} is this very build already")
         return existing
-    with _appearing(output) as folder:
-        _Build(
-            source=opened,
-            style=chosen,
-            asked=asked,
-            problems=problems,
-            unchecked=unchecked,
-            say=say,
-        ).write(folder)
+    made = _Build(
+        source=opened, style=chosen, asked=asked, problems=problems, unchecked=unchecked, say=say
+    )
+    try:
+        with new_folder(output) as folder:
+            made.write(folder)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror or error}") from error
     return open_data(output)
 
 
@@ -133,21 +130,6 @@ def _existing(output: Path, asked: Asked) -> TrainingData | None:
             "name another folder, or remove that one"
         )
     return data
-
-
-@contextmanager
-def _appearing(output: Path) -> Iterator[Path]:
-    """Give a folder beside ``output`` that takes its name when all went well."""
-    partial = output.absolute().with_name(f".{output.absolute().name}.{os.getpid()}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        partial.replace(output)
-    except OSError as error:
-        raise UserError(f"{output} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 # --- what is written in it ------------------------------------------------------------------

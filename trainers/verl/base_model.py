@@ -14,6 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import UserError
+from harness.models.trust import (
+    Part,
+    declared_context,
+    is_native,
+    own_code,
+    read_config,
+    refuse_untrusted,
+)
 from trainers.verl.export import weight_files
 
 
@@ -24,14 +32,14 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
         UserError: the model is none that can be trained here, or only by running code of its
             own that is not trusted.
     """
-    config = _read(model / "config.json")
+    config = read_config(model / "config.json")
     if "quantization_config" in config:
         raise UserError(
             f"model {model}: its weights are quantized ({config['quantization_config']!s:.60}); "
             "training needs the ones that it was quantized from"
         )
     wanted = _as_verl_takes_it(config, model)
-    _refuse_untrusted(model, wanted, trusted=trust_remote_code)
+    _refuse_untrusted(model, trust_remote_code=trust_remote_code)
     if not weight_files(model):
         raise UserError(
             f"model {model}: it has no *.safetensors, which training needs; load it with "
@@ -48,21 +56,15 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
     return folder
 
 
-def declared_context(model: Path) -> int | None:
-    """Return the context that a model's config declares, in tokens; None if it does not say."""
-    context = _read(model / "config.json").get("max_position_embeddings")
-    return context if isinstance(context, int) else None
+def context_length(model: Path, *, trust_remote_code: bool) -> int | None:
+    """Return the context that training with a model has, in tokens; None if it declares none.
 
-
-def is_native(config: dict[str, Any]) -> bool:
-    """Say whether transformers itself has the architecture that a config names."""
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    names = config.get("architectures") or []
-    return config.get("model_type") in CONFIG_MAPPING and all(
-        hasattr(transformers, name) for name in names
-    )
+    Raises:
+        UserError: the model works only by running code of its own that is not trusted.
+    """
+    _refuse_untrusted(model, trust_remote_code=trust_remote_code)
+    own = "model" in own_code(model)
+    return declared_context(model, name=str(model), trust=trust_remote_code and own)
 
 
 def _as_verl_takes_it(config: dict[str, Any], model: Path) -> dict[str, Any]:
@@ -85,23 +87,8 @@ def _usual_architecture(config: dict[str, Any]) -> list[str]:
     return [name] if isinstance(name, str) else []
 
 
-def _refuse_untrusted(model: Path, config: dict[str, Any], *, trusted: bool) -> None:
-    tokenizer = _read(model / "tokenizer_config.json").get("auto_map", {})
-    own = [
-        *(["model"] if config.get("auto_map") else []),
-        *(["tokenizer"] if "AutoTokenizer" in tokenizer else []),
-    ]
-    if own and not trusted:
-        raise UserError(
-            f"model {model}: its {' and '.join(own)} is Python code in the checkpoint, and that "
-            "code is not run unless asked for; read it, then add --trust-remote-code"
-        )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+def _refuse_untrusted(model: Path, *, trust_remote_code: bool) -> None:
+    parts: tuple[Part, ...] = ("model", "tokenizer")
+    refuse_untrusted(
+        model, name=str(model), trusted=parts if trust_remote_code else (), part_by_part=False
+    )

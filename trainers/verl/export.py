@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
+from harness.common.files import replacing_folder, write_atomically
 from harness.models.checkpoint import RECORDS, identity_files
 from harness.models.lineage import LINEAGE, Lineage
+from harness.models.trust import is_native, read_config
 from trainers.verl.shards import merged_tensors
 
 if TYPE_CHECKING:
@@ -141,9 +143,8 @@ def _as_in_files(tensors: dict[str, Tensor], base: Path) -> dict[str, Tensor]:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.core_model_loading import revert_weight_conversion
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    if _config(base).get("model_type") not in CONFIG_MAPPING:
+    if not is_native(read_config(base / "config.json")):
         return tensors  # an architecture of the checkpoint's own: its names are its files'
     architectures: Any = AutoModelForCausalLM
     config = AutoConfig.from_pretrained(base, trust_remote_code=False)
@@ -171,13 +172,9 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 def _may_be_untrained(name: str, base: Path) -> bool:
     """Say whether a tensor is of a part that verl's actor leaves out, or is no parameter."""
     layer = re.search(r"\.layers\.(\d+)\.", name)
-    layers = _config(base).get("num_hidden_layers")
+    layers = read_config(base / "config.json").get("num_hidden_layers")
     extra_layer = bool(layer and isinstance(layers, int) and int(layer[1]) >= layers)
     return extra_layer or name.startswith("mtp.") or name.endswith("rotary_emb.inv_freq")
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
 
 
 def weight_files(base: Path) -> list[Path]:
@@ -236,20 +233,11 @@ def _write_weights(weights: dict[str, Tensor], folder: Path) -> None:
 
 @contextmanager
 def _replacing_folder(output: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of ``output`` if nothing goes wrong."""
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    previous = output.with_name(f".{output.name}.{os.getpid()}.previous")
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        if output.exists():
-            output.rename(previous)
-        partial.rename(output)
+        with replacing_folder(output) as folder:
+            yield folder
     except OSError as error:
         raise _cannot_write(output, error) from error
-    finally:
-        for left in (partial, previous):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -267,9 +255,7 @@ def _published(output: Path) -> set[str]:
 
 
 def _note_published(output: Path, names: set[str]) -> None:
-    partial = output / f"{PUBLISHED}.partial"
-    partial.write_text(json.dumps(sorted(names)), encoding="utf-8")
-    partial.replace(output / PUBLISHED)
+    write_atomically(output / PUBLISHED, json.dumps(sorted(names)))
 
 
 def _cannot_write(folder: Path, error: Exception) -> UserError:

@@ -2,56 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from benchmarks import UserError
 from trainers.base import Job, Setting, TrainSpec
 from trainers.data import TrainingData
 from trainers.verl import command as verl_command
 from trainers.verl import keys, placement
-from trainers.verl.base_model import declared_context
 from trainers.verl.command import count
+from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Grpo, GrpoV1, GrpoV4, GrpoV5
 from trainers.verl.trainer import Launch, VerlTrainer
 
+PROMPT, RESPONSE = "data.max_prompt_length", "data.max_response_length"
+FILTERS_GROUPS = "algorithm.filter_groups.enable"
+REWARDS_MODULE = "pkg://trainers.rewards"
+"""Where verl finds our rewards; lineages and the records of trainings name it."""
+
 
 class VerlGrpo(VerlTrainer):
-    """GRPO in the recipe of a subclass."""
+    """GRPO in the recipe that a subclass names."""
 
     recipe: ClassVar[type[GrpoV1 | GrpoV4 | GrpoV5]]
+    configuration = keys.GRPO
     starting = "starting Ray and verl, loading the model"
 
-    def lines(self, spec: TrainSpec, where: Placement, model: Path, data: Path) -> list[Setting]:
-        """Return the recipe; see `VerlTrainer`."""
+    def decided(self, spec: TrainSpec, context: int | None) -> list[Setting]:
+        """Return what decides the checkpoint; see `VerlTrainer`."""
         recipe = self.recipe()
-        sized = [*recipe.settings(), *_fitted(recipe, model)]
-        settled = {line.key: line.value for line in verl_command.resolve(sized, spec.settings)}
-        longest = count(settled, verl_command.PROMPT) + count(settled, verl_command.RESPONSE)
-        files = verl_command.files(
-            spec, model=model, train=data / "train.parquet", test=data / "test.parquet"
-        )
+        why = "this project's, in verl's own places for them"
         return [
-            *sized,
-            *verl_command.lines(
-                verl_command.reward(), "chosen", "this project's, in verl's own places for them"
-            ),
-            *verl_command.lines(verl_command.seeds(spec.seed), "chosen", "--seed"),
-            *placement.settings(where, longest=longest, filters_groups=recipe.uneven_groups_only),
-            *verl_command.lines(files, "placed"),
+            *recipe.settings(),
+            *fitted(recipe, context),
+            *verl_command.settings(reward(), "chosen", why),
+            *verl_command.settings(seeds(spec.seed), "chosen", "--seed"),
         ]
 
-    def command(self, recipe: tuple[Setting, ...], where: Placement) -> tuple[str, ...]:
-        """Return what starts verl; see `VerlTrainer`."""
-        return verl_command.command(keys.GRPO, ("verl.trainer.main_ppo",), recipe)
+    def placed(self, where: Placement, values: Mapping[str, Any]) -> Iterable[Setting]:
+        """Return what follows from the machine; see `VerlTrainer`."""
+        longest = count(values, PROMPT) + count(values, RESPONSE)
+        filters_groups = bool(values[FILTERS_GROUPS])
+        return placement.settings(where, longest=longest, filters_groups=filters_groups)
+
+    def files(self, spec: TrainSpec, model: Path, data: Path) -> dict[str, Any]:
+        """Return the keys that name files and folders; see `VerlTrainer`."""
+        paths = TrainingPaths(spec.output.absolute())
+        return {
+            "actor_rollout_ref.model.path": str(model.absolute()),
+            "data.train_files": str((data / "train.parquet").absolute()),
+            "data.val_files": str((data / "test.parquet").absolute()),
+            "trainer.default_local_dir": str(paths.state),
+            "trainer.rollout_data_dir": str(paths.rollouts),
+            "trainer.resume_mode": "auto",
+            "trainer.project_name": "harness",
+            "trainer.experiment_name": spec.output.name,
+            "trainer.logger": ["console", "file", *spec.loggers],
+            # `watch` removes old saves, at a time when none of them is being read.
+            "trainer.max_actor_ckpt_to_keep": None,
+            "actor_rollout_ref.actor.checkpoint.save_contents": ["model", "optimizer", "extra"],
+            "actor_rollout_ref.model.trust_remote_code": spec.trust_remote_code,
+            "data.trust_remote_code": spec.trust_remote_code,
+        }
+
+    def start(self, where: Placement) -> tuple[str, ...]:
+        """Return the module that starts verl's GRPO, which starts Ray itself."""
+        return ("verl.trainer.main_ppo",)
 
     def launch(
         self, job: Job, data: TrainingData, base: Path, where: Placement, done: int | None
     ) -> Launch:
-        """Settle a launch; verl itself finds the save to go on from."""
-        model = {"actor_rollout_ref.model.path": str(base.absolute())}
-        return Launch(total=_total_steps(job, data), values=model)
+        """Return what is known at launch; verl itself finds the save to resume from."""
+        values = {"actor_rollout_ref.model.path": str(base.absolute())}
+        return Launch(total=_total_steps(job, data), values=values)
 
     def accepts(self, data: TrainingData) -> None:
         """Refuse answers in a form that the reward does not read."""
@@ -82,24 +107,43 @@ class VerlGrpoV5(VerlGrpo):
     name, about, style, recipe = "verl-grpo-v5", GrpoV5.about, GrpoV5.style, GrpoV5
 
 
-def _fitted(recipe: Grpo, model: Path) -> list[Setting]:
-    """Shorten the response where prompt and response together are more than the model's context."""
-    context = declared_context(model)
+def fitted(recipe: Grpo, context: int | None) -> list[Setting]:
+    """Shorten prompt and response where together they exceed the model's context, in tokens."""
     if context is None or context >= recipe.longest_prompt + recipe.longest_response:
         return []
     prompt = min(recipe.longest_prompt, context // 2)
     why = f"the model's context is {context} tokens"
-    lengths = {verl_command.PROMPT: prompt, verl_command.RESPONSE: context - prompt}
-    return verl_command.lines(lengths, "chosen", why)
+    return verl_command.settings({PROMPT: prompt, RESPONSE: context - prompt}, "chosen", why)
+
+
+def reward() -> dict[str, Any]:
+    """Return the keys that say where our rewards are, and who records each response's outcome."""
+    return {
+        "reward.custom_reward_function.path": REWARDS_MODULE,
+        "reward.reward_manager.source": "importlib",
+        "reward.reward_manager.name": "RewardManager",
+        "reward.reward_manager.module.path": REWARDS_MODULE,
+    }
+
+
+def seeds(seed: int) -> dict[str, Any]:
+    """Return every seed that verl's GRPO has."""
+    return {
+        "data.seed": seed,
+        "actor_rollout_ref.actor.data_loader_seed": seed,
+        "actor_rollout_ref.actor.fsdp_config.seed": seed,
+        "actor_rollout_ref.ref.fsdp_config.seed": seed,
+        "actor_rollout_ref.rollout.seed": seed,
+    }
 
 
 def _total_steps(job: Job, data: TrainingData) -> int:
-    """Return how many steps there will be; verl leaves out what does not fill a batch.
+    """Return how many steps there will be; verl leaves out rows that do not fill a batch.
 
     Raises:
         UserError: the data do not fill one batch.
     """
-    values = {line.key: line.value for line in job.recipe}
+    values = verl_command.values_of(job.recipe)
     batch, rows = count(values, verl_command.BATCH), data.card.rows.train
     if rows < batch:
         raise UserError(

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks import UserError
+from harness.common.files import write_atomically
 
 SHARDS = ("model", "optim", "extra_state")
 """What each process of a training writes for itself, without all of which none can go on."""
@@ -82,9 +83,7 @@ def resume_after(state: Path) -> int | None:
     if step is None:
         note.unlink(missing_ok=True)
     else:
-        partial = note.with_suffix(".partial")
-        partial.write_text(str(step), encoding="utf-8")
-        partial.replace(note)
+        write_atomically(note, str(step))
     return step
 
 

@@ -1,110 +1,110 @@
-"""Supervised fine-tuning by verl's own trainer: the recipe, the rows, the command.
+"""Supervised fine-tuning by verl, which makes the checkpoint that GRPO starts from.
 
-It makes the checkpoint that GRPO starts from. verl's trainer for it is no Ray program:
-`torchrun` starts a process for each GPU of one machine. Four of its ways (0.9.1,
-`sft_trainer.py`) are made up for here: no seed orders its data, a conversation that is too
-long ends it, held-out rows that do not fill a batch have a loss that is no number, and what
-was saved at the end of an epoch goes on after the next one.
+verl's trainer for it does not use Ray: `torchrun` starts one process for each GPU of one
+machine. Four of its shortcomings (0.9.1, `sft_trainer.py`) are made up for here and in
+`trainers.verl.conversations`: no seed decides the order of its data; a conversation that is
+too long ends it; held-out rows that do not fill a batch give a loss of NaN; and a save at the
+end of an epoch resumes after the next epoch.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Any
 
 from benchmarks import UserError
-from trainers.base import Setting, TrainSpec
-from trainers.data import TrainingData, sft_rows
+from trainers.base import Job, Setting, TrainSpec
+from trainers.data import TrainingData
 from trainers.data.sft import MESSAGES
-from trainers.verl.base_model import declared_context
-from trainers.verl.command import BATCH, Places, lines
+from trainers.verl import command as verl_command
+from trainers.verl import keys, placement
+from trainers.verl.command import BATCH, count
+from trainers.verl.conversations import LONGEST, Conversations, write_conversations
+from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import TOKENS, Placement
-from trainers.verl.recipes import PRECISION, Positive, Rate, Recipe, Share, chosen
+from trainers.verl.recipes import Sft
 from trainers.verl.saves import save_folder
-
-if TYPE_CHECKING:
-    import pyarrow
+from trainers.verl.trainer import Launch, VerlTrainer
 
 MODULE = "verl.trainer.sft_trainer"
-LONGEST = "data.max_length"
-MEASURED = 1000
-"""Conversations that are tokenised at once to see how long they are."""
 
 
-class Sft(Recipe):
-    """Imitation of the reasoning that the data have, loss on the responses alone.
+class VerlSft(VerlTrainer):
+    """Imitation of the data's own reasoning; the data may be built in any style."""
 
-    Where no other source is named, the values are those of s1 (arXiv 2501.19393, appendix D),
-    a full fine-tuning on mathematical reasoning that states them all.
-    """
+    name, about, style, recipe = "verl-sft", Sft.about, Sft.style, Sft
+    configuration = keys.SFT
+    starting = "starting verl, loading the model"
 
-    about: ClassVar[str] = "supervised fine-tuning on the data's own reasoning; GRPO's beginning"
-    style: ClassVar[str] = "boxed"
-    """Of data that the trainer builds; what is built already may have any."""
+    def place(self, spec: TrainSpec) -> Placement:
+        """Return where on this machine it will run."""
+        refuse_cluster(spec)
+        return placement.place(spec)
 
-    batch: Annotated[Positive, chosen(BATCH)] = 16
-    """Conversations a step: s1's. Small models reason better after few examples a step at the
-    same learning rate (SmolTulu, arXiv 2412.08347)."""
-    epochs: Annotated[Positive, chosen("trainer.total_epochs")] = 2
-    """Passes over the data, if no number of steps is asked for: Tülu 3's (arXiv 2411.15124).
-    s1's 5 are for a thousand rows."""
-    longest: Annotated[Positive, chosen(LONGEST)] = 2048
-    """Tokens of question and response together. Longer rows are left out and counted."""
-    cut: Annotated[str, chosen("data.truncation")] = "error"
-    """Nothing is cut: who learns from cut responses does not learn to come to an end (s1, its
-    table on training lengths)."""
-    padding: Annotated[str, chosen("data.pad_mode")] = "no_padding"
-    """A micro-batch is as long as its rows."""
-    strict: Annotated[bool, chosen("data.ignore_input_ids_mismatch")] = False
-    """verl tokenises turn by turn; a chat template under which that differs from the whole
-    conversation is refused, since it would teach what is never asked."""
+    def decided(self, spec: TrainSpec, context: int | None) -> list[Setting]:
+        """Return what decides the checkpoint; see `VerlTrainer`."""
+        recipe = self.recipe()
+        return [*recipe.settings(), *fitted(recipe, context), *seeds(spec.seed)]
 
-    learning_rate: Annotated[Rate, chosen("optim.lr")] = 1e-5
-    """s1's. A model that has seen no chat yet takes more, up to thirty times."""
-    schedule: Annotated[str, chosen("optim.lr_scheduler_type")] = "cosine"
-    """s1's."""
-    warmup: Annotated[Share, chosen("optim.lr_warmup_steps_ratio")] = 0.05
-    """Part of all steps: s1's."""
-    warmup_steps: Annotated[int, chosen("optim.lr_warmup_steps")] = -1
-    """-1: the part above decides."""
-    final_rate: Annotated[Share, chosen("optim.min_lr_ratio")] = 0.0
-    """The cosine ends at nothing, as s1's."""
-    cycles: Annotated[Rate, chosen("optim.num_cycles")] = 0.5
-    """Half a cosine: from the peak to the end."""
-    optimizer: Annotated[str, chosen("optim.optimizer")] = "AdamW"
-    """torch's."""
-    weight_decay: Annotated[Share, chosen("optim.weight_decay")] = 1e-4
-    """s1's."""
-    betas: Annotated[tuple[float, float], chosen("optim.betas")] = (0.9, 0.999)
-    """AdamW's own."""
-    gradient: Annotated[Rate, chosen("optim.clip_grad")] = 1.0
-    """The norm to which gradients are clipped."""
-    weights: Annotated[str, chosen("engine.model_dtype")] = "fp32"
-    """Of the trained copy: small updates are less than bfloat16 can tell apart."""
-    arithmetic: Annotated[str, chosen(f"engine.{PRECISION}")] = "bfloat16"
-    """Of passes through the model; the loss that is logged has three digits therefore."""
+    def placed(self, where: Placement, values: Mapping[str, Any]) -> Iterable[Setting]:
+        """Return what follows from the machine; see `VerlTrainer`."""
+        return placed(where, count(values, LONGEST))
 
-    save_every: Annotated[Positive, chosen("trainer.save_freq", "trainer.test_freq")] = 100
-    """Steps between checkpoints, and between looks at the held-out rows."""
+    def files(self, spec: TrainSpec, model: Path, data: Path) -> dict[str, Any]:
+        """Return the keys that name files and folders; see `VerlTrainer`."""
+        return files(spec, model)
+
+    def start(self, where: Placement) -> tuple[str, ...]:
+        """Return the modules that start verl in one process for each GPU."""
+        processes = f"--nproc-per-node={where.gpus}"
+        return ("torch.distributed.run", "--standalone", processes, "-m", MODULE)
+
+    def launch(
+        self, job: Job, data: TrainingData, base: Path, where: Placement, done: int | None
+    ) -> Launch:
+        """Write the conversations for this model, and return what is known at launch."""
+        paths = TrainingPaths(job.spec.output.absolute())
+        values = verl_command.values_of(job.recipe)
+        batch = count(values, BATCH)
+        rows = write_conversations(
+            data,
+            paths.conversations,
+            model=base,
+            longest=count(values, LONGEST),
+            seed=job.spec.seed,
+            trust_remote_code=job.spec.trust_remote_code,
+        )
+        an_epoch = steps_an_epoch(rows.rows, batch, where.processes)
+        return Launch(
+            total=verl_command.total_steps(values, an_epoch),
+            values=at_launch(
+                rows,
+                base,
+                batch=batch,
+                processes=where.processes,
+                resume=None if done is None else resume_point(paths, done, an_epoch),
+            ),
+        )
 
 
-def fitted(recipe: Sft, model: Path) -> list[Setting]:
-    """Return the length that rows may have where the model's context is shorter."""
-    context = declared_context(model)
+# --- the settings ---------------------------------------------------------------------------
+
+
+def fitted(recipe: Sft, context: int | None) -> list[Setting]:
+    """Shorten the rows where the model's context, in tokens, is shorter than the recipe's."""
     if context is None or context >= recipe.longest:
         return []
-    return lines({LONGEST: context}, "chosen", f"the model's context is {context} tokens")
+    why = f"the model's context is {context} tokens"
+    return verl_command.settings({LONGEST: context}, "chosen", why)
 
 
 def seeds(seed: int) -> list[Setting]:
-    """Return verl's two seeds, of which it uses neither: the rows' order has ours."""
+    """Return verl's two seeds. It uses neither: the order of the rows is made here."""
     why = "--seed; decides the order of the rows"
-    return lines({"trainer.seed": seed, "engine.seed": seed}, "chosen", why)
+    return verl_command.settings({"trainer.seed": seed, "engine.seed": seed}, "chosen", why)
 
 
 def refuse_cluster(spec: TrainSpec) -> None:
@@ -116,13 +116,13 @@ def refuse_cluster(spec: TrainSpec) -> None:
     if spec.nodes > 1 or spec.address is not None:
         asked = f"--nodes {spec.nodes}" if spec.nodes > 1 else f"--address {spec.address}"
         raise UserError(
-            f"{asked}: the trainer sft runs on the GPUs of one machine, without Ray; leave it out "
-            "(--gpus says how many of them)"
+            f"{asked}: the trainer verl-sft runs on the GPUs of one machine, without Ray; leave "
+            "the flag out (--gpus says how many GPUs)"
         )
 
 
 def placed(placement: Placement, longest: int) -> list[Setting]:
-    """Return what verl needs to be told of the machine; ``longest`` is of a row, in tokens."""
+    """Return what verl needs to know of the machine; ``longest`` is the longest row, in tokens."""
     gpu = placement.device == "cuda"
     flash = gpu and find_spec("flash_attn") is not None
     values: Mapping[str, tuple[Any, str]] = {
@@ -147,18 +147,17 @@ def placed(placement: Placement, longest: int) -> list[Setting]:
     ]
 
 
-def files(spec: TrainSpec, *, model: Path) -> list[Setting]:
+def files(spec: TrainSpec, model: Path) -> dict[str, Any]:
     """Return the keys that name files and folders."""
-    places = Places(spec.output.absolute())
-    rows = conversations(places)
-    values = {
+    paths = TrainingPaths(spec.output.absolute())
+    return {
         "model.path": str(model.absolute()),
         "model.trust_remote_code": spec.trust_remote_code,
-        "data.train_files": str(rows / "train.parquet"),
-        "data.val_files": str(rows / "test.parquet"),
+        "data.train_files": str(paths.conversations / "train.parquet"),
+        "data.val_files": str(paths.conversations / "test.parquet"),
         "data.messages_key": MESSAGES,
         "checkpoint.save_contents": ["model", "optimizer", "extra"],
-        "trainer.default_local_dir": str(places.state),
+        "trainer.default_local_dir": str(paths.state),
         "trainer.max_ckpt_to_keep": None,
         "trainer.resume_mode": "disable",
         "trainer.resume_from_path": None,
@@ -166,117 +165,19 @@ def files(spec: TrainSpec, *, model: Path) -> list[Setting]:
         "trainer.experiment_name": spec.output.name,
         "trainer.logger": ["console", "file", *spec.loggers],
     }
-    return lines(values, "placed")
-
-
-# --- the rows -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversations:
-    """What verl is given to read, and what was left out of it."""
-
-    train: Path
-    test: Path
-    rows: int
-    """Of train."""
-    held_out: int
-    """Of test."""
-    without_reasoning: int
-    """Left out: a bare answer would teach to answer without any."""
-    too_long: int
-    """Left out: more tokens than the recipe takes."""
-
-
-def conversations(places: Places) -> Path:
-    """Return the folder of the rows that verl reads."""
-    return places.training / "conversations"
-
-
-def write_conversations(
-    data: TrainingData,
-    folder: Path,
-    *,
-    model: Path,
-    longest: int,
-    seed: int,
-    trust_remote_code: bool = False,
-) -> Conversations:
-    """Write a built folder's rows as conversations that fit the model, in the order of a seed.
-
-    Raises:
-        UserError: no row has reasoning, none is short enough, the model's tokenizer has no
-            chat template, or the folder cannot be written.
-    """
-    made = sft_rows(data, folder)
-    tokenizer = _tokenizer(model, trust_remote_code=trust_remote_code)
-    try:
-        rows = _keep_short(made.train, tokenizer, longest, Random(seed))
-        held_out = _keep_short(made.test, tokenizer, longest, None)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from error
-    if not rows:
-        raise UserError(
-            f"{data.folder}: all {made.rows} rows are longer than {longest} tokens; "
-            f"take more: --set {LONGEST}=… (the model's context is the limit)"
-        )
-    return Conversations(
-        train=made.train,
-        test=made.test,
-        rows=rows,
-        held_out=held_out,
-        without_reasoning=made.left_out,
-        too_long=made.rows + made.held_out - rows - held_out,
-    )
-
-
-def _tokenizer(model: Path, *, trust_remote_code: bool) -> Any:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
-    if tokenizer.chat_template is None:
-        raise UserError(
-            f"model {model}: its tokenizer has no chat template, so nothing says how question and "
-            "response are written; add a chat_template.jinja to a copy of the model's folder"
-        )
-    return tokenizer
-
-
-def _keep_short(path: Path, tokenizer: Any, longest: int, random: Random | None) -> int:
-    """Leave out of a file what is too long, and put the rest in a random order if one is given."""
-    import pyarrow.parquet
-
-    table = pyarrow.parquet.read_table(path)
-    lengths = _lengths(table, tokenizer)
-    kept = [number for number, length in enumerate(lengths) if length <= longest]
-    if random is not None:
-        random.shuffle(kept)
-    partial = path.with_name(path.name + ".partial")
-    pyarrow.parquet.write_table(table.take(pyarrow.array(kept, pyarrow.int64())), partial)
-    partial.replace(path)
-    return len(kept)
-
-
-def _lengths(table: pyarrow.Table, tokenizer: Any) -> Iterator[int]:
-    for batch in table.to_batches(max_chunksize=MEASURED):
-        messages = batch.column(MESSAGES).to_pylist()
-        texts = tokenizer.apply_chat_template(messages, tokenize=False)
-        # Not verbose: it would warn of each row that is longer than the model's context.
-        ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        yield from map(len, ids)
 
 
 # --- the launch -----------------------------------------------------------------------------
 
 
 def steps_an_epoch(rows: int, batch: int, processes: int) -> int:
-    """Return how many steps go once through the rows; what fills no batch is left out.
+    """Return how many steps one pass over the rows takes; a batch that is not full is left out.
 
     >>> steps_an_epoch(70, 32, 1), steps_an_epoch(70, 32, 2)
     (2, 2)
 
     Raises:
-        UserError: the rows fill no batch, or the batch cannot be shared out evenly.
+        UserError: the rows do not fill a batch, or the processes cannot share it evenly.
     """
     if batch % processes:
         raise UserError(
@@ -307,18 +208,19 @@ def at_launch(
     return values
 
 
-def resume_point(places: Places, done: int, an_epoch: int) -> Path:
-    """Return the folder from which verl goes on after ``done`` steps exactly as if not stopped.
+def resume_point(paths: TrainingPaths, done: int, an_epoch: int) -> Path:
+    """Return the folder from which verl resumes after ``done`` steps as if it had not stopped.
 
-    At the end of an epoch that is not the save itself: its data loader has given out all of its
-    rows, and verl, which has counted on to the next epoch, would ask it for that epoch's, get
-    none and go on with the one after. Without the loader's state that epoch is begun anew.
+    At the end of an epoch this is not the save itself. The save's data loader has given out all
+    rows of that epoch; verl, which counts the next epoch as begun, would get no rows for it and
+    continue with the epoch after. In a copy without the loader's state the next epoch begins at
+    its first row.
     """
-    saved = save_folder(places.state, done)
+    saved = save_folder(paths.state, done)
     if done % an_epoch:
         return saved
-    without = places.training / "resume" / saved.name
-    shutil.rmtree(without.parent, ignore_errors=True)
+    without = paths.resume / saved.name
+    shutil.rmtree(paths.resume, ignore_errors=True)
     without.mkdir(parents=True)
     for file in saved.iterdir():
         if not file.match("data_*.pt"):

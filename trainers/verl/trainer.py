@@ -2,21 +2,22 @@
 
 verl is a process of its own, started with every setting written out. This side prepares
 data and base model, follows verl's metrics, turns its saves into checkpoints, and says why
-it stopped. The same job given again goes on from the last save. What is verl's GRPO and
-what is its supervised trainer is said in `grpo` and `sft_trainer`.
+it stopped. The same job given again resumes from the last save. What is particular to verl's
+GRPO and to its supervised trainer is in `trainers.verl.grpo` and `trainers.verl.sft`.
 """
 
 from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks import UserError
+from harness.common.files import remove_abandoned, write_atomically
 from harness.common.schema import Frozen, differences, read_value
 from harness.models.checkpoint import file_sums, find_model, identity_files
 from harness.models.lineage import Lineage, read_lineage
@@ -27,31 +28,34 @@ from trainers.rollouts import discard_after
 from trainers.supervise import Hold, hold, run
 from trainers.verl import command as verl_command
 from trainers.verl import keys, loggers, placement, saves
-from trainers.verl.base_model import prepare_base
-from trainers.verl.command import Places
+from trainers.verl.base_model import context_length, prepare_base
 from trainers.verl.export import publish
 from trainers.verl.failures import cause_of
+from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
+from trainers.verl.recipes import Recipe
 from trainers.verl.watch import Watch
 
 PACKAGES = ("math-harness", "ray", "tensordict", "torch", "transformers", "verl", "vllm")
+"""Packages whose versions a lineage names."""
 
 
-class Identity(Frozen):
-    """What decides a checkpoint; a training is gone on with only if it is the same."""
+class TrainingIdentity(Frozen):
+    """What decides a checkpoint; a training is resumed only if all of it is the same."""
 
     trainer: str
     base_model: dict[str, str]
-    """File name to sha256."""
+    """The sha256 of each file of the base model."""
     data: str
-    """Sum of the rows that are trained on."""
+    """The sha256 of the file of rows to train on."""
     settings: dict[str, Any]
+    """The value of each key that decides the checkpoint."""
 
 
 class Record(Frozen):
     """`training/recipe.json`: what was asked, what it resolved to, what it was run with."""
 
-    identity: Identity
+    identity: TrainingIdentity
     job: Job
 
 
@@ -60,85 +64,124 @@ class Launch:
     """What is known only when data and base model are there."""
 
     total: int
-    """Steps at the end."""
+    """The number of the last step."""
     values: dict[str, Any]
-    """Keys of the command, and what they are set to at this launch."""
+    """The values that keys of the recipe have at this launch."""
 
 
 class VerlTrainer(Trainer):
-    """Training by verl; a subclass says by which of its trainers and how."""
+    """Training by verl; a subclass says by which of verl's trainers, and how."""
 
+    recipe: ClassVar[type[Recipe]]
+    """The settings that decide a checkpoint."""
     style: ClassVar[str]
-    """Of the data that the trainer builds."""
+    """The style of the data that the trainer builds."""
+    configuration: ClassVar[str]
+    """The name of verl's configuration for this trainer: one of `keys.GRPO` and `keys.SFT`."""
     starting: ClassVar[str]
-    """What is done before the first step, for people."""
+    """What is done before the first step, as people are told it."""
 
     @abstractmethod
-    def lines(self, spec: TrainSpec, where: Placement, model: Path, data: Path) -> list[Setting]:
-        """Return the recipe, before anything that the user sets; ``data`` is a built folder."""
+    def decided(self, spec: TrainSpec, context: int | None) -> list[Setting]:
+        """Return the recipe's settings; ``context`` is the model's, in tokens, if it declares one.
+
+        They decide the checkpoint. What the user sets is put in afterwards.
+        """
 
     @abstractmethod
-    def command(self, recipe: tuple[Setting, ...], where: Placement) -> tuple[str, ...]:
-        """Return what starts verl with a recipe."""
+    def placed(self, where: Placement, values: Mapping[str, Any]) -> Iterable[Setting]:
+        """Return the settings that follow from the machine.
+
+        ``values`` are those of the recipe, with what the user sets.
+        """
+
+    @abstractmethod
+    def files(self, spec: TrainSpec, model: Path, data: Path) -> dict[str, Any]:
+        """Return the keys that name files and folders; ``data`` is a built folder."""
+
+    @abstractmethod
+    def start(self, where: Placement) -> tuple[str, ...]:
+        """Return the modules, with their arguments, that start verl."""
 
     @abstractmethod
     def launch(
         self, job: Job, data: TrainingData, base: Path, where: Placement, done: int | None
     ) -> Launch:
-        """Settle a launch that goes on after ``done`` steps, or begins."""
+        """Return what is known at launch; it begins, or resumes after ``done`` steps."""
 
     def accepts(self, data: TrainingData) -> None:
-        """Refuse data that this trainer can learn nothing from."""
+        """Refuse data from which this trainer can learn nothing."""
 
     def place(self, spec: TrainSpec) -> Placement:
         """Return where it will run."""
         return placement.place(spec)
 
+    def command(self, recipe: Iterable[Setting], where: Placement) -> tuple[str, ...]:
+        """Return what starts verl with a recipe.
+
+        Raises:
+            UserError: verl has no such key.
+        """
+        overrides = verl_command.overrides(self.configuration, recipe)
+        return verl_command.command(self.start(where), overrides)
+
     def plan(self, spec: TrainSpec) -> Job:
-        """Settle everything; see `Trainer`."""
+        """Decide everything; see `Trainer`."""
         keys.require_verl()
         loggers.check(spec.loggers)
-        _refuse_ours(spec)
-        places = Places(spec.output.absolute())
+        verl_command.refuse_keys_of_flags(spec.settings)
+        paths = TrainingPaths(spec.output.absolute())
         model = find_model(spec.model, spec.revision)
         where = self.place(spec)
-        data = _built(spec, places)
+        data = _built(spec, paths)
         if data is not None:
             self.accepts(data)
-        folder = data.folder if data else places.data
-        recipe = verl_command.resolve(
-            [*self.lines(spec, where, model, folder), *_steps(spec)], spec.settings
-        )
+        recipe = self._resolved(spec, where, model, data.folder if data else paths.data)
+        # verl's own reader of settings finds what is wrong with them before anything is started.
+        keys.compose(self.configuration, verl_command.overrides(self.configuration, recipe))
         return Job(
             spec=spec,
             recipe=recipe,
             command=self.command(recipe, where),
             environment={
                 **placement.environment(where),
-                **loggers.environment(places.training, spec.loggers),
+                **loggers.environment(paths.training, spec.loggers),
             },
             notes=self._notes(where, data, spec),
         )
 
+    def _resolved(
+        self, spec: TrainSpec, where: Placement, model: Path, data: Path
+    ) -> tuple[Setting, ...]:
+        """Return every setting of verl's command, with what the user sets."""
+        context = context_length(model, trust_remote_code=spec.trust_remote_code)
+        decided = self.decided(spec, context)
+        given = verl_command.from_user(spec.settings)
+        values = verl_command.values_of([*decided, *given.values()])
+        files = verl_command.settings(self.files(spec, model, data), "placed")
+        every = [*decided, *self.placed(where, values), *files, *_steps(spec)]
+        return verl_command.resolve(every, given)
+
     def train(self, job: Job, reporter: Reporter) -> Path:
-        """Train, or go on; see `Trainer`."""
-        places = Places(job.spec.output.absolute())
-        _refuse_foreign(places)
-        with hold(places.training) as held:
+        """Train, or resume; see `Trainer`."""
+        paths = TrainingPaths(job.spec.output.absolute())
+        _refuse_foreign(paths)
+        with hold(paths.training) as held:
             model = find_model(job.spec.model, job.spec.revision)
-            data = self._data(job.spec, places, reporter)
+            data = self._data(job.spec, paths, reporter)
             record = self._record(job, model, data)
-            _refuse_another(places, record)
-            if _is_finished(places, job):
-                reporter.phase(f"{places.output} is trained already")
-                return places.output
-            base = prepare_base(model, places.base, trust_remote_code=job.spec.trust_remote_code)
-            done = saves.resume_after(places.state)
+            _refuse_another(paths, record)
+            if _is_finished(paths, job):
+                reporter.phase(f"{paths.output} is trained already")
+                return paths.output
+            remove_abandoned(paths.checkpoints)
+            base = prepare_base(model, paths.base, trust_remote_code=job.spec.trust_remote_code)
+            done = saves.resume_after(paths.state)
             where = self.place(job.spec)
             launch = self.launch(job, data, base, where, done)
-            _write_record(places, record)
+            _write_record(paths, record)
             watch = Watch(
-                places=places,
+                paths=paths,
                 base=model,
                 lineage=self._lineage(record, data),
                 keep=job.spec.keep,
@@ -146,41 +189,41 @@ class VerlTrainer(Trainer):
                 reporter=reporter,
             )
             if done is not None:
-                self._take_up(places, where, watch, done)
+                self._take_over(paths, where, watch, done)
             if done is None or done < launch.total:
-                command = verl_command.with_values(job.command, launch.values)
-                self._run(job, command, places, watch, held, done or 0)
+                recipe = verl_command.with_launch_values(job.recipe, launch.values)
+                self._run(job, self.command(recipe, where), paths, watch, held, done or 0)
             if watch.exported is None:
-                raise UserError(f"verl ended without a save; its logs are in {places.logs}")
-            publish(places.checkpoint(watch.exported), places.output)
-            return places.output
+                raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
+            publish(paths.checkpoint(watch.exported), paths.output)
+            return paths.output
 
-    def _take_up(self, places: Places, where: Placement, watch: Watch, done: int) -> None:
+    def _take_over(self, paths: TrainingPaths, where: Placement, watch: Watch, done: int) -> None:
         """Take over what an earlier launch left."""
         saves.check_world_size(
-            saves.save_folder(places.state, done),
+            saves.save_folder(paths.state, done),
             where.processes,
-            exported=places.checkpoint(done),
+            exported=paths.checkpoint(done),
         )
         watch.reporter.phase(f"going on after step {done}")
-        # The row of the save may be there and not read: whoever was to read it was killed.
-        discard_after(places.rollouts, done)
-        watch.take_in(places.logs / f"launch-{places.launches()}.jsonl")
+        # The process that should have read the save's row may have been killed before it did.
+        discard_after(paths.rollouts, done)
+        watch.take_in(paths.logs / f"launch-{paths.launches()}.jsonl")
         watch.export_new()
 
     def _run(
         self,
         job: Job,
         command: Sequence[str],
-        places: Places,
+        paths: TrainingPaths,
         watch: Watch,
         held: Hold,
         done: int,
     ) -> None:
-        rewind(places.metrics, after=done)
-        discard_after(places.rollouts, done)
-        places.logs.mkdir(exist_ok=True)
-        log = places.logs / f"launch-{places.launches() + 1}.log"
+        rewind(paths.metrics, after=done)
+        discard_after(paths.rollouts, done)
+        paths.logs.mkdir(exist_ok=True)
+        log = paths.logs / f"launch-{paths.launches() + 1}.log"
         rows = log.with_suffix(".jsonl")
         watch.follow(rows)
         watch.reporter.phase(self.starting)
@@ -188,22 +231,22 @@ class VerlTrainer(Trainer):
             command,
             environment={**job.environment, "VERL_FILE_LOGGER_PATH": str(rows)},
             log=log,
-            folder=places.training,
+            folder=paths.training,
             on_tick=watch.tick,
             held=held,
             on_stop=lambda: watch.reporter.phase("stopping everything that was started"),
         )
         watch.finish()
         if code != 0:
-            raise UserError(_stopped(places, log, code))
+            raise UserError(_stopped(paths, log, code))
 
-    def _data(self, spec: TrainSpec, places: Places, reporter: Reporter) -> TrainingData:
-        built = _built(spec, places)
+    def _data(self, spec: TrainSpec, paths: TrainingPaths, reporter: Reporter) -> TrainingData:
+        built = _built(spec, paths)
         if built is None:
             built = build(
                 spec.data,
                 self.style,
-                places.data,
+                paths.data,
                 data_dir=spec.data_dir,
                 report=reporter.phase,
             )
@@ -211,7 +254,7 @@ class VerlTrainer(Trainer):
         return built
 
     def _record(self, job: Job, model: Path, data: TrainingData) -> Record:
-        identity = Identity(
+        identity = TrainingIdentity(
             trainer=self.name,
             base_model=file_sums(identity_files(model)),
             data=data.card.files["train.parquet"],
@@ -252,20 +295,13 @@ class VerlTrainer(Trainer):
 # --- what is asked --------------------------------------------------------------------------
 
 
-def _refuse_ours(spec: TrainSpec) -> None:
-    """Refuse settings that would have the checkpoint be another one than its lineage says."""
-    for key, instead in verl_command.OURS.items():
-        if key in spec.settings:
-            raise UserError(f"--set {key}: the trainer sets this itself; {instead}")
-
-
-def _built(spec: TrainSpec, places: Places) -> TrainingData | None:
+def _built(spec: TrainSpec, paths: TrainingPaths) -> TrainingData | None:
     """Return the data if it is built: as asked, or by an earlier launch of the same training."""
     if is_built(Path(spec.data)):
         return open_data(Path(spec.data))
-    if is_built(places.data):
-        built = open_data(places.data)
-        # Of another source, it is left for `build` to refuse.
+    if is_built(paths.data):
+        built = open_data(paths.data)
+        # Data of another source are for `build` to refuse, which says what differs.
         return built if built.card.asked.source.name == spec.data else None
     return None
 
@@ -274,59 +310,60 @@ def _steps(spec: TrainSpec) -> list[Setting]:
     values: dict[str, Any] = {verl_command.STEPS: spec.steps}
     if spec.steps is not None:
         values["trainer.total_epochs"] = 1_000_000
-    lines = verl_command.lines(values, "chosen", "--steps" if spec.steps else "the epochs decide")
+    settings = verl_command.settings(
+        values, "chosen", "--steps" if spec.steps else "the epochs decide"
+    )
     if spec.save_every is not None:
-        lines += verl_command.lines(
+        settings += verl_command.settings(
             {verl_command.SAVE: spec.save_every, "trainer.test_freq": spec.save_every},
             "chosen",
             "--save-every",
         )
-    return lines
+    return settings
 
 
 # --- what is there already ------------------------------------------------------------------
 
 
-def _refuse_foreign(places: Places) -> None:
+def _refuse_foreign(paths: TrainingPaths) -> None:
     """Refuse a folder with a model in it that no training of ours made."""
-    if places.recipe.is_file():
+    if paths.recipe.is_file():
         return
-    if any(file.suffix == ".safetensors" for file in places.output.glob("*")):
+    if any(file.suffix == ".safetensors" for file in paths.output.glob("*")):
         raise UserError(
-            f"--output {places.output}: a model is there that was not trained here; "
+            f"--output {paths.output}: a model is there that was not trained here; "
             "name another folder"
         )
 
 
-def _refuse_another(places: Places, record: Record) -> None:
+def _refuse_another(paths: TrainingPaths, record: Record) -> None:
     """Refuse a folder in which another training was begun."""
-    if not places.recipe.is_file():
+    if not paths.recipe.is_file():
         return
-    earlier = read_value(places.recipe, Record, "recipe").identity
-    # Settings are many; what says most stands before them.
+    earlier = read_value(paths.recipe, Record, "recipe").identity
+    # There are many settings, and the other differences say more: they come first.
     differing = sorted(
         differences(earlier, record.identity), key=lambda line: line.startswith("settings.")
     )
     if differing:
         raise UserError(
-            f"--output {places.output}: another training was begun there "
-            f"({'; '.join(differing[:3])}); name another folder, or give the same command to go "
-            f"on. To train a finished checkpoint further: --model {places.output} --output OTHER"
+            f"--output {paths.output}: another training was begun there "
+            f"({'; '.join(differing[:3])}); name another folder, or give the same command as then "
+            "to resume it. To train a finished checkpoint further: "
+            f"--model {paths.output} --output OTHER"
         )
 
 
-def _is_finished(places: Places, job: Job) -> bool:
-    if not (places.output / "config.json").is_file():
+def _is_finished(paths: TrainingPaths, job: Job) -> bool:
+    if not (paths.output / "config.json").is_file():
         return False
-    lineage = read_lineage(places.output)
+    lineage = read_lineage(paths.output)
     return lineage is not None and lineage.trainer == job.spec.trainer
 
 
-def _write_record(places: Places, record: Record) -> None:
-    places.training.mkdir(parents=True, exist_ok=True)
-    partial = places.recipe.with_suffix(".partial")
-    partial.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(places.recipe)
+def _write_record(paths: TrainingPaths, record: Record) -> None:
+    paths.training.mkdir(parents=True, exist_ok=True)
+    write_atomically(paths.recipe, record.model_dump_json(indent=2) + "\n")
 
 
 def _packages() -> dict[str, str]:
@@ -339,9 +376,9 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def _stopped(places: Places, log: Path, code: int) -> str:
-    steps = [step.step for step in read(places.metrics)] if places.metrics.is_file() else []
-    saved = saves.latest(places.state)
+def _stopped(paths: TrainingPaths, log: Path, code: int) -> str:
+    steps = [step.step for step in read(paths.metrics)] if paths.metrics.is_file() else []
+    saved = saves.latest(paths.state)
     reached = f"after step {steps[-1]}" if steps else "before its first step"
     kept = (
         f"step {saved} is saved and the same command goes on from there"

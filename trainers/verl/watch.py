@@ -10,9 +10,9 @@ from trainers.base import Reporter
 from trainers.curves import Step, append, read, seconds_left, to_lineage
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
 from trainers.verl import saves
-from trainers.verl.command import Places
 from trainers.verl.export import export
 from trainers.verl.metrics import Follower
+from trainers.verl.paths import TrainingPaths
 
 KEPT_ROLLOUTS = 5
 """Dumps of the latest steps that stay beside the first; each may be megabytes."""
@@ -22,7 +22,7 @@ KEPT_ROLLOUTS = 5
 class Watch:
     """One launch of a training, seen from outside."""
 
-    places: Places
+    paths: TrainingPaths
     base: Path
     """The base model as it was given: what its checkpoints take over."""
     lineage: Lineage
@@ -45,17 +45,17 @@ class Watch:
         known = {step.step for step in self._steps()}
         for step in Follower(log).new():
             if step.step not in known:
-                append(self.places.metrics, step)
+                append(self.paths.metrics, step)
         self._counted = {step.step for step in self._steps() if step.outcomes}
         self._count_outcomes(ended=True)
 
     def tick(self) -> None:
         """Take in what happened since the last call."""
         for step in self._follower.new() if self._follower else ():
-            append(self.places.metrics, step)
+            append(self.paths.metrics, step)
             self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
         self._count_outcomes(ended=False)
-        saved = saves.latest(self.places.state)
+        saved = saves.latest(self.paths.state)
         # verl saves a step before it logs it, and a checkpoint has its step in its curves; the
         # last one waits for the last step's outcomes, which are whole when verl has ended.
         new = saved not in (self.exported, self.total)
@@ -70,22 +70,22 @@ class Watch:
 
     def export_new(self) -> None:
         """Make a checkpoint of verl's last save, if there is none yet."""
-        step = saves.latest(self.places.state)
+        step = saves.latest(self.paths.state)
         if step is None or step == self.exported:
             return
-        output = self.places.checkpoint(step)
+        output = self.paths.checkpoint(step)
         if not output.is_dir():
             self.reporter.phase(f"writing the checkpoint of step {step}")
             self._export(step, output)
-        saves.keep_last(self.places.checkpoints, self.keep)
-        saves.keep_last_saves(self.places.state, self.keep)
+        saves.keep_last(self.paths.checkpoints, self.keep)
+        saves.keep_last_saves(self.paths.state, self.keep)
         self.exported = step
 
     def _export(self, step: int, output: Path) -> None:
         done = [row for row in self._steps() if row.step <= step]
         lineage = self.lineage.model_copy(update={"steps": step, "curves": to_lineage(done)})
         export(
-            saves.save_folder(self.places.state, step),
+            saves.save_folder(self.paths.state, step),
             self.base,
             output,
             lineage=lineage,
@@ -93,16 +93,16 @@ class Watch:
 
     def _count_outcomes(self, *, ended: bool) -> None:
         """Add each step's outcomes to its row, as soon as its dump is whole."""
-        folder = self.places.rollouts
+        folder = self.paths.rollouts
         new = [n for n in complete_steps(folder, ended=ended) if n not in self._counted]
         for number in new:
             self._counted.add(number)
             outcomes = outcomes_of(folder / f"{number}.jsonl")
             if outcomes[SAMPLES]:
                 row = Step(step=number, accuracy=outcomes["acc"], outcomes=outcomes)
-                append(self.places.metrics, row)
+                append(self.paths.metrics, row)
         if new:
             prune(folder, KEPT_ROLLOUTS)
 
     def _steps(self) -> list[Step]:
-        return read(self.places.metrics) if self.places.metrics.is_file() else []
+        return read(self.paths.metrics) if self.paths.metrics.is_file() else []

@@ -1,74 +1,32 @@
-"""The GRPO recipes: every setting that decides a checkpoint, typed, with its origin and reason.
+"""The GRPO recipes.
 
 `verl-grpo-v1` and `verl-grpo-v4` repeat a published report whose authors trained the same
-model twice and state some of their settings; what they do not state had to be chosen, and
-is marked so. Nothing is left to verl's defaults, whose estimator is not even GRPO. A
-setting's reason is the text under its field.
+model twice and state some of their settings; the other settings had to be chosen and are
+marked so. No key that matters is left to verl's default: its default estimator, for one, is
+not GRPO.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from harness.common.schema import Frozen
-from trainers.base import Setting
+from trainers.verl.recipes.base import (
+    PRECISION,
+    Positive,
+    Rate,
+    Recipe,
+    Share,
+    chosen,
+    stated,
+)
 
-
-@dataclass(frozen=True)
-class Verl:
-    """Which of verl's keys a field sets, and whether the recipe's source states its value."""
-
-    keys: tuple[str, ...]
-    stated: bool = False
-
-
-def chosen(*keys: str) -> Verl:
-    """Mark a field that sets these keys to what this project chose."""
-    return Verl(keys)
-
-
-def stated(*keys: str) -> Verl:
-    """Mark a field that sets these keys to what the recipe's source states."""
-    return Verl(keys, stated=True)
-
-
-PRECISION = "mixed_precision.param_dtype"
-"""Of an engine's arithmetic: verl's FSDP engine does not read its key ``dtype``."""
 _ACTOR = "actor_rollout_ref.actor"
 _REWARD = "reward.custom_reward_function.name"
 _FSDP = "actor_rollout_ref.actor.fsdp_config"
 _REF = "actor_rollout_ref.ref.fsdp_config"
 _ROLLOUT = "actor_rollout_ref.rollout"
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0)]
-
-
-class Recipe(Frozen):
-    """Settings that decide a checkpoint; a subclass has a field for each."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    about: ClassVar[str]
-    style: ClassVar[str]
-    """How the data that a trainer builds ask for their answers; a reward reads only its own."""
-
-    def settings(self) -> Iterator[Setting]:
-        """Yield a line for each of verl's keys, with where its value comes from and why."""
-        for name, field in type(self).model_fields.items():
-            verl = next(item for item in field.metadata if isinstance(item, Verl))
-            value = getattr(self, name)
-            for key in verl.keys:
-                yield Setting(
-                    key=key,
-                    value=list(value) if isinstance(value, tuple) else value,
-                    origin="stated" if verl.stated else "chosen",
-                    why=" ".join((field.description or "").split()),
-                )
 
 
 class Grpo(Recipe):

@@ -1,0 +1,11 @@
+"""The recipes: every setting that decides a checkpoint, typed, with its origin and reason.
+
+A recipe only states settings. How verl is started with them is in `trainers.verl.grpo` and
+`trainers.verl.sft`.
+"""
+
+from trainers.verl.recipes.base import Recipe, chosen, stated
+from trainers.verl.recipes.grpo import Grpo, GrpoV1, GrpoV4, GrpoV5
+from trainers.verl.recipes.sft import Sft
+
+__all__ = ["Grpo", "GrpoV1", "GrpoV4", "GrpoV5", "Recipe", "Sft", "chosen", "stated"]
