@@ -1,7 +1,7 @@
 """What a trainer is: a plug-in that turns a base model and data into a checkpoint.
 
-`plan` says everything that will be run and touches nothing; `train` does it. Between
-them stands a `Job`, which is stored, so that a training that is given again goes on.
+`plan` returns everything that will be run and changes nothing; `train` does it. What passes
+between them is a `Job`. It is stored, so that the same command resumes an interrupted training.
 """
 
 from __future__ import annotations
@@ -23,42 +23,52 @@ class TrainSpec(Frozen):
     model: str
     """The base model: a folder, a Hugging Face id, or ``demo``."""
     revision: str | None = None
-    """Of a Hugging Face id."""
+    """The revision of a Hugging Face id."""
     data: str
-    """A folder made by `data build`, or a source that the trainer builds from in its own style."""
+    """A folder made by `data build`, or a source from which the trainer builds data."""
     output: Path
     """The checkpoint's folder."""
     steps: Annotated[int, Field(ge=1)] | None = None
-    """None goes once, or as often as the recipe says, through the data."""
+    """Training steps; None makes as many passes over the data as the recipe says."""
     seed: int = 42
+    """The seed of everything random in the training."""
     settings: dict[str, str] = Field(default_factory=dict)
-    """The engine's own keys that differ from the recipe, as given."""
+    """The engine's own keys that the user set, with their values as written."""
     gpus: Annotated[int, Field(ge=1)] | None = None
-    """On each node; None takes all there are."""
+    """GPUs on each node; None takes all that are visible."""
     nodes: Annotated[int, Field(ge=1)] = 1
+    """Machines to train on."""
     address: str | None = None
-    """Of a Ray cluster that runs already."""
+    """The address of a running Ray cluster; None starts Ray on this machine."""
     loggers: tuple[str, ...] = ()
-    """Where the curves go besides the terminal and `metrics.jsonl`."""
+    """Loggers that receive the curves, besides the terminal and `metrics.jsonl`."""
     save_every: Annotated[int, Field(ge=1)] | None = None
     """Steps between checkpoints; None leaves it to the recipe."""
     keep: Annotated[int, Field(ge=1)] = 2
-    """The newest checkpoints that stay."""
+    """How many of the newest checkpoints are kept."""
     trust_remote_code: bool = False
     """Whether Python files of the base model may run."""
     data_dir: Path | None = None
-    """Where the benchmarks' files are, for data made from one and for its contamination check."""
+    """The folder with the benchmarks' files.
+
+    It is needed for data made from a benchmark, and for the contamination check of any data.
+    """
 
 
 class Setting(Frozen):
-    """One line of a resolved recipe."""
+    """One setting of a resolved recipe."""
 
     key: str
-    """The engine's own name for it."""
+    """The engine's own name of the setting."""
     value: Any
     origin: str
-    """`stated` by the recipe's source, `chosen` by this project, `placed` by the machine, `set`."""
+    """Where the value comes from.
+
+    ``stated`` by the recipe's source, ``chosen`` by this project or by a flag, ``set`` by the
+    user with ``--set``, or ``placed``: it follows from the machine and the folders.
+    """
     why: str = ""
+    """The reason for the value."""
 
 
 class Job(Frozen):
@@ -67,24 +77,25 @@ class Job(Frozen):
     spec: TrainSpec
     recipe: tuple[Setting, ...]
     command: tuple[str, ...]
+    """What starts the engine; values that are known only at launch are put in then."""
     environment: dict[str, str] = Field(default_factory=dict)
-    """What is added to the environment."""
+    """Variables that are added to the environment."""
     notes: tuple[str, ...] = ()
-    """What a reader should know before it starts."""
+    """What the user should know before the training starts."""
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the checkpoint: the recipe without where it was run."""
+        """Return what decides the checkpoint: the recipe without what follows from the machine."""
         return {line.key: line.value for line in self.recipe if line.origin != "placed"}
 
 
 class Reporter(Protocol):
-    """Who is told how a training goes."""
+    """Receives the progress of a training."""
 
     def phase(self, text: str) -> None:
-        """Take note of what is being done now."""
+        """Receive what is being done now."""
 
     def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
-        """Take note of a finished step."""
+        """Receive a finished step, the number of all steps, and the seconds left, if known."""
 
 
 class Trainer(ABC):
@@ -96,20 +107,20 @@ class Trainer(ABC):
 
     @abstractmethod
     def plan(self, spec: TrainSpec) -> Job:
-        """Settle everything that `train` will do, and touch nothing.
+        """Decide everything that `train` will do, and change nothing.
 
         Raises:
-            UserError: a model, data, key or machine with which it cannot be done.
+            UserError: it cannot be done with this model, data, settings or machine.
         """
 
     @abstractmethod
     def train(self, job: Job, reporter: Reporter) -> Path:
-        """Train, or go on with what the output folder holds, and return the checkpoint's folder.
+        """Train, or resume what is in the output folder; return the checkpoint's folder.
 
         The folder is in Hugging Face format and has a `harness.models.lineage.Lineage` beside the
         weights.
 
         Raises:
-            UserError: it could not be finished; what was saved is still there.
-            KeyboardInterrupt: it was stopped; the same job goes on.
+            UserError: the training could not be finished; what was saved is still there.
+            KeyboardInterrupt: the user stopped it; the same job resumes it.
         """

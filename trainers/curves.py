@@ -1,7 +1,7 @@
-"""How a training goes: `metrics.jsonl`, one row a step, that a resumed training continues.
+"""The curves of a training: `metrics.jsonl`, one row a step, continued when it is resumed.
 
-Rows are only ever appended while a training runs. A step may have several (a validation is
-logged apart from the step it follows): they are merged on reading, the later value wins.
+While a training runs, rows are only appended. A step may have several rows, since a validation
+is logged apart from the step that it follows. They are merged when read: the later value wins.
 """
 
 from __future__ import annotations
@@ -20,62 +20,64 @@ from harness.common.schema import Frozen, first_problem
 from harness.models.lineage import Curves
 
 RECENT = 10
-"""Steps whose median says how long a step takes."""
+"""How many recent steps the estimate of the time left is made from."""
 
 Number = Annotated[float, Field(allow_inf_nan=False)] | None
-"""A value that the step may not have; one that is not finite counts as not there."""
+"""A finite number, or None if the step has none."""
 
 
 class Step(Frozen):
     """What one training step was like; a mean is over the step's rollouts."""
 
     step: Annotated[int, Field(ge=0)]
-    """0 is what a validation before the first step is logged as."""
+    """The step's number from 1; 0 is the validation before the first step."""
     reward: Number = None
     """Mean reward, before any KL penalty."""
     accuracy: Number = None
-    """Share of rollouts that are right, 0 to 1."""
+    """Share of rollouts that are correct, 0 to 1."""
     response_length: Number = None
-    """Mean, in tokens."""
+    """Mean length of a response, in tokens."""
     clip_ratio: Number = None
     """Share of responses that the length limit cut off, 0 to 1."""
     prompt_length: Number = None
-    """Mean, in tokens."""
+    """Mean length of a prompt, in tokens."""
     kl: Number = None
     """Estimate of the KL divergence from the reference policy, in nats a token."""
     update_kl: Number = None
-    """The same from the policy that drew the rollouts."""
+    """Estimate of the KL divergence from the policy that drew the rollouts, in nats a token."""
     entropy: Number = None
-    """Of the policy, in nats a token."""
+    """Entropy of the policy, in nats a token."""
     policy_loss: Number = None
     loss: Number = None
-    """Of supervised training: mean negative log likelihood of a target token, in nats."""
+    """Loss of supervised training: mean negative log likelihood of a target token, in nats."""
     gradient_norm: Number = None
-    """Before clipping."""
+    """Norm of the gradient before it is clipped."""
     learning_rate: Number = None
     tokens_per_second: Number = None
-    """Prompt and response tokens of the step over its seconds, a device."""
+    """Prompt and response tokens that each device trained on in a second."""
     seconds: Number = None
-    """Of the whole step, saving included, validation not."""
+    """Duration of the step, with saving and without validation."""
     validation_seconds: Number = None
+    """Duration of the validation."""
     probability_difference: Number = None
-    """Mean absolute difference of the tokens' probabilities in rollout and in training, 0 to 1."""
+    """Mean absolute difference of a token's probability in rollout and in training, 0 to 1."""
     probability_difference_max: Number = None
+    """The largest such difference."""
     memory: Number = None
-    """The most that was allocated on a device so far, in GiB."""
+    """The most memory that was allocated on a device so far, in GiB."""
     host_memory: Number = None
-    """In use on the machine, in GiB."""
+    """Memory in use on the machine, in GiB."""
     outcomes: dict[str, float] = Field(default_factory=dict)
     """Share of the rollouts with each outcome, 0 to 1."""
     validation: dict[str, float] = Field(default_factory=dict)
-    """By ``source/value/statistic``, as the trainer names them."""
+    """Means over the held-out rows, by ``source/value/statistic`` as the trainer names them."""
 
 
 def append(path: Path, step: Step) -> None:
-    """Add a row, in one write, so that a reader or a kill sees all of it or a torn last line.
+    """Add a row in one write: after a kill, only the last line can be incomplete.
 
     Raises:
-        UserError: the disk does not take it.
+        UserError: the file cannot be written.
     """
     line = step.model_dump_json(exclude_defaults=True).encode() + b"\n"
     try:
@@ -98,9 +100,9 @@ def _torn(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Step]:
-    """Return the steps in order; none if the file is not there.
+    """Return the steps in order; an empty list if the file is not there.
 
-    A last line that was not written to its end is passed over.
+    A line that was not written to its end is left out.
 
     Raises:
         UserError: another line is not a step.
@@ -127,12 +129,12 @@ def read(path: Path) -> list[Step]:
 
 
 def _was_torn(line: bytes) -> bool:
-    # A row is one object on one line: with a brace still open it was not written to its end.
+    # A row is one object on one line: with a brace still open it is incomplete.
     return line.count(b"{") > line.count(b"}")
 
 
 def merged(earlier: Step, later: Step) -> Step:
-    """Return one step of two rows: what the later one has wins.
+    """Return one step made of two rows; where both have a value, the later row's counts.
 
     >>> merged(Step(step=3, reward=0.1, loss=2), Step(step=3, reward=0.5)).reward
     0.5
@@ -144,10 +146,10 @@ def merged(earlier: Step, later: Step) -> Step:
 
 
 def rewind(path: Path, *, after: int) -> None:
-    """Drop the rows after a step, because training goes on from there.
+    """Drop the rows after a step, because training is resumed from there.
 
     Raises:
-        UserError: the disk does not take it; the file is as it was.
+        UserError: the file cannot be written; it is as it was.
     """
     kept = [step for step in read(path) if step.step <= after]
     rows = "".join(step.model_dump_json(exclude_defaults=True) + "\n" for step in kept)
@@ -160,7 +162,7 @@ def rewind(path: Path, *, after: int) -> None:
 COLUMNS = (
     "reward", "accuracy", "response_length", "clip_ratio", "kl", "entropy", "loss", "learning_rate",
 )  # fmt: skip
-"""What a checkpoint's lineage keeps of its training."""
+"""The columns that a checkpoint's lineage keeps of its training."""
 
 
 def to_lineage(steps: Sequence[Step]) -> Curves:
@@ -169,7 +171,7 @@ def to_lineage(steps: Sequence[Step]) -> Curves:
     >>> to_lineage([Step(step=0), Step(step=1, reward=0.5), Step(step=2, kl=0.1)]).reward
     (0.5, None)
     """
-    # A row that has only a validation is no step of the training.
+    # A row that has only a validation is not a step of the training.
     trained = [step for step in steps if any(getattr(step, name) is not None for name in COLUMNS)]
     columns = {name: [getattr(step, name) for step in trained] for name in COLUMNS}
     filled = {
@@ -179,9 +181,9 @@ def to_lineage(steps: Sequence[Step]) -> Curves:
 
 
 def seconds_left(steps: Iterable[Step], total: int) -> float | None:
-    """Estimate the time to the last step, from the recent steps' median; None while unknown.
+    """Estimate the seconds to the last step from the median of recent steps; None if unknown.
 
-    Validations count by their mean time a step, since most steps have none.
+    The time of validations is spread over all steps, since most steps have none.
 
     >>> seconds_left([Step(step=n, seconds=s) for n, s in ((1, 90), (2, 10), (3, 10))], 5)
     20.0

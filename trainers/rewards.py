@@ -1,13 +1,15 @@
-r"""The rewards that verl loads, and the reward manager that tells them what verl does not.
+r"""The rewards that verl loads, and the reward manager that gives them what verl does not.
 
-The one decision here: a reward is never a bare number. Each function returns the
-score with a 0/1 column for every outcome, so that a curve tells wrong answers from
-missing ones, from responses that the token limit cut off, and from a grader that
-failed. verl is told of this module as ``pkg://trainers.rewards`` (or by the file's
-path): a function under ``reward.custom_reward_function``, `RewardManager` under
-``reward.reward_manager``. A function works without the manager, but then nobody
-says which responses were cut off, and verl itself keeps a training sample's
-columns nowhere: it reports them for validation alone.
+A reward is never only a number: each function returns the score with a 0/1 column for every
+outcome. So a curve can tell wrong answers from missing ones, from responses that the token
+limit cut off, and from failures of the grader. How the strings are compared is in
+`harness.grading.compat.rewards`, which evaluation uses too.
+
+verl finds this module as ``pkg://trainers.rewards``, or by the file's path: a function under
+``reward.custom_reward_function``, and `RewardManager` under ``reward.reward_manager``. Without
+the manager a function still works, but it is not told which responses were cut off, and the
+columns of training samples are lost: verl itself reports columns for validation only.
+Lineages of trained checkpoints name this module, so its name stays.
 """
 
 from __future__ import annotations
@@ -41,17 +43,17 @@ COUNTED = (
     Outcome.GRADER_TIMEOUT,
     Outcome.GRADER_ERROR,
 )
-"""What can become of a response; with ``acc``, the correct ones, they sum to 1."""
+"""The outcomes that have a column; together with ``acc``, for correct ones, they sum to 1."""
 OUT_OF_REACH = "out_of_reach"
-"""The column that is 1 where the gold is such that no response at all earns the reward."""
+"""The column that is 1 if no response can earn the reward, because of how the gold is written."""
 COLUMNS = ("acc", *(outcome.replace(" ", "_") for outcome in COUNTED), OUT_OF_REACH)
 """What every reward returns beside ``score``, in this order."""
 OUTCOMES_FOLDER = "outcomes"
-"""Where `RewardManager` writes, inside verl's ``trainer.rollout_data_dir``."""
+"""The folder that `RewardManager` writes to, inside verl's ``trainer.rollout_data_dir``."""
 MAXIMUM_RESPONSE = 1_000_000
-"""Characters; of a longer response the end is graded."""
+"""Characters of a response that are graded; of a longer one, the last of them."""
 WORKERS = 2
-"""Grading processes of each of verl's reward workers, started when the first is needed."""
+"""Grading processes for each of verl's reward workers, started when one is first needed."""
 
 _log = logging.getLogger(__name__)
 _HASH_ANSWER = re.compile(r"#### -?[0-9.,]")
@@ -67,12 +69,12 @@ async def gsm8k_strict(
 ) -> dict[str, float]:
     """Reward ``#### number`` as verl's own scorer of GSM8K does, method ``strict``.
 
-    ``out_of_reach`` is 1 for every gold that is no number, or has a thousands comma.
+    ``out_of_reach`` is 1 for every gold that is not a number or has a thousands comma.
     """
     response, gold = _bounded(solution_str), _gold(ground_truth)
     answered = _HASH_ANSWER.search(response[-_HASH_TAIL:]) is not None
     value = strings.gsm8k_strict(response, gold)
-    # The comma is lost, but even an empty gold can be matched with it.
+    # The comma after the gold is removed again, but with it even an empty gold can be matched.
     reachable = strings.gsm8k_strict(f"#### {gold},", gold)
     return _columns(_outcome(value, answered, extra_info), reachable=bool(reachable))
 
@@ -84,7 +86,7 @@ async def hendrycks_boxed(
     extra_info: Mapping[str, Any] | None = None,
     **_: Any,
 ) -> dict[str, float]:
-    r"""Reward ``\boxed{answer}`` as verl's own scorer of MATH does, by strings."""
+    r"""Reward ``\boxed{answer}`` as verl's own scorer of MATH does: by comparing strings."""
     response, gold = _bounded(solution_str), _gold(ground_truth)
     answered = last_boxed(response) is not None
     value = strings.hendrycks_boxed(response, gold)
@@ -104,14 +106,14 @@ async def harness(
     time_limit: float = TIME_LIMIT,
     **_: Any,
 ) -> dict[str, float]:
-    """Reward a response that evaluation would call correct.
+    """Reward a response that evaluation would grade as correct.
 
-    ``workers`` processes compare what the cheap rules leave open, each pair within
-    ``time_limit`` seconds of CPU; one that takes longer, or more memory than it may,
-    is killed, scores 0 and shows in its own column.
+    What the cheap rules cannot decide is compared by ``workers`` processes, with ``time_limit``
+    seconds of CPU for each pair. A comparison that takes longer, or too much memory, is killed;
+    it scores 0 and has a column of its own.
 
     Raises:
-        WorkersUnavailableError: no grading process starts. That is no verdict on any
+        WorkersUnavailableError: no grading process starts. That says nothing about the
             response, so it is not turned into a score.
     """
     response, gold = _bounded(solution_str), _gold(ground_truth)
@@ -128,7 +130,9 @@ def _bounded(response: str) -> str:
 
 def _gold(ground_truth: object) -> str:
     if ground_truth is None:
-        raise ValueError("a row of the training data has no ground truth: nothing can be rewarded")
+        raise ValueError(
+            "a row of the training data has no ground truth, so no response can be rewarded"
+        )
     return str(ground_truth)
 
 
@@ -146,7 +150,7 @@ def _outcome(value: float, answered: bool, extra_info: Mapping[str, Any] | None)
 
 
 def _columns(outcome: Outcome, *, reachable: bool) -> dict[str, float]:
-    """Return the score and every column; verl wants the same keys from every row."""
+    """Return the score and every column; verl needs the same keys for every row."""
     correct = float(outcome is Outcome.CORRECT)
     flags = [correct, *(float(outcome is each) for each in COUNTED), float(not reachable)]
     return {"score": correct} | dict(zip(COLUMNS, flags, strict=True))
@@ -154,23 +158,23 @@ def _columns(outcome: Outcome, *, reachable: bool) -> dict[str, float]:
 
 @cache
 def _grader(process: int, workers: int, time_limit: float) -> Grader:
-    """Return the grader of this process: a forked child makes its own."""
+    """Return the grader of this process; a forked child makes a grader of its own."""
     grader = Grader(workers=workers, time_limit=time_limit)
     atexit.register(grader.close, cancel=True)
     return grader
 
 
 class RewardManager:
-    """verl's ``naive`` reward manager, which also tells and keeps what happened to a response.
+    """verl's ``naive`` reward manager, which also reports truncation and records outcomes.
 
-    The reward learns from ``extra_info["truncated"]`` whether the token limit cut the
-    response off, which verl tells no reward. What the reward found is appended to a
-    file of this process in ``rollout_data_dir/outcomes``, where
-    `trainers.rollouts.outcomes_of` finds it by the sample's key.
+    In ``extra_info["truncated"]`` the reward gets whether the token limit cut the response
+    off, which verl itself does not pass on. The outcome is appended to a file of this process
+    in ``rollout_data_dir/outcomes``, where `trainers.rollouts.outcomes_of` finds it by the
+    sample's key.
     """
 
     def __init__(self, config: Any, tokenizer: Any, compute_score: Any, **routing: Any) -> None:
-        """Take what verl gives every reward manager."""
+        """Take the arguments that verl gives every reward manager."""
         from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManager
 
         naive: Any = NaiveRewardManager  # verl has no types
@@ -183,30 +187,31 @@ class RewardManager:
         """Return verl's ``reward_score`` and ``reward_extra_info`` for one trajectory."""
         import numpy
 
-        told = dict((data.non_tensor_batch.get("tool_extra_fields", [None])[-1]) or {})
-        told["truncated"] = self._cut_off(data)
-        # The one channel that reaches the reward whether the data has an extra_info or not.
-        data.non_tensor_batch["tool_extra_fields"] = numpy.array([told] * len(data), dtype=object)
+        fields = dict((data.non_tensor_batch.get("tool_extra_fields", [None])[-1]) or {})
+        fields["truncated"] = self._cut_off(data)
+        # Only this field reaches the reward whether the data has an extra_info or not.
+        data.non_tensor_batch["tool_extra_fields"] = numpy.array([fields] * len(data), dtype=object)
         result: dict[str, Any] = await self._naive.run_single(data)
         self._keep(data.non_tensor_batch, result["reward_extra_info"])
         return result
 
     @classmethod
     def assemble_rm_scores(cls, data: Any, scores: list[float]) -> Tensor:
-        """Return the rewards where verl wants them: at each response's last token."""
+        """Return the rewards where verl expects them: at each response's last token."""
         from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
         assembled: Tensor = RewardManagerBase.assemble_rm_scores(data, scores)
         return assembled
 
     def _cut_off(self, data: Any) -> bool:
-        """Say whether the response fills its room and does not end with an end-of-turn token."""
+        """Say whether a response has the most tokens allowed and does not end its turn."""
         responses = data.batch["responses"][-1]
         length = int(data.batch["attention_mask"][-1][-len(responses) :].sum())
         if length < self._limit:
             return False
         last = [int(responses[length - 1])]
-        # Not "is it the eos token": a model may have several, and only one is the tokenizer's.
+        # It is not compared with the eos token: a model may end turns with several tokens, of
+        # which the tokenizer names one.
         special = self._tokenizer.decode(last, skip_special_tokens=False)
         return bool(special == self._tokenizer.decode(last, skip_special_tokens=True))
 
@@ -219,26 +224,26 @@ class RewardManager:
 
 
 class OutcomeLog:
-    """The outcomes that one reward worker found: a file a step, a line a sample.
+    """The outcomes that one reward worker found: one file a step, one line a sample.
 
-    A line names the columns that are not 0. Validation samples are among them; only
-    their keys tell, which are in no rollout dump.
+    A line names the columns that are not 0. Validation samples are in the files too; they can
+    be told from the others only by their keys, which no rollout dump has.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Write into ``folder``, under a name that no other worker of any machine has."""
+        """Write into ``folder``, under a name that no other worker on any machine has."""
         self._folder = folder
         self.worker = f"{socket.gethostname()}-{os.getpid()}"
-        """What tells this worker's files from another's."""
+        """A name for this worker that is part of its files' names."""
         self._failed = False
 
     @classmethod
     def beside(cls, rollouts: str | None) -> OutcomeLog | None:
-        """Return the log of a rollout folder, None where verl keeps no rollouts."""
+        """Return the log beside a rollout folder; None if verl keeps no rollouts."""
         return cls(Path(rollouts) / OUTCOMES_FOLDER) if rollouts else None
 
     def append(self, step: int, key: str, found: Mapping[str, Any]) -> None:
-        """Write one sample's columns; where that fails, training goes on and the log says so."""
+        """Write one sample's columns; if that fails, training continues, with one warning."""
         columns = [name for name in COLUMNS if found.get(name)]
         line = json.dumps({"key": key, "columns": columns}) + "\n"
         try:
@@ -248,4 +253,6 @@ class OutcomeLog:
         except OSError as error:
             if not self._failed:
                 self._failed = True
-                _log.warning("outcomes are missing from the curves from here on: %s", error)
+                _log.warning(
+                    "outcomes cannot be written and will be missing from the curves: %s", error
+                )

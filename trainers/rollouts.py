@@ -1,14 +1,14 @@
-"""What became of a step's responses, read from verl's rollout dumps; and their disk use.
+"""The outcomes of a step's responses, read from verl's rollout dumps; and which dumps to keep.
 
-verl writes ``rollout_data_dir/{step}.jsonl``, a line a sample: input, output, gts,
-score, step, uid. verl's V1 trainer leaves out what the reward said beside the score;
-`trainers.rewards.RewardManager` keeps that apart, and the two are joined here by the
-sample's key, so that a step counts the samples it trained on: none of a validation,
-none of an attempt that was resumed.
+verl writes ``rollout_data_dir/{step}.jsonl`` with one line a sample: input, output, gts,
+score, step, uid. verl's V1 trainer leaves out what the reward returned beside the score.
+`trainers.rewards.RewardManager` records that in files of its own, and the two are joined here
+by the sample's key. So a step counts the samples that it trained on, and neither those of a
+validation nor those of an attempt that was interrupted and resumed.
 
-verl's writer is one background thread. A dump may therefore be incomplete, or not
-there at all, when the step's metrics are logged; it is complete once the next
-step's exists, or once verl has ended.
+verl writes dumps in a background thread. A dump may therefore be incomplete or missing when
+the step's metrics are logged. It is complete once the next step's dump exists, or once verl
+has ended.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from typing import Any
 from trainers.rewards import COLUMNS, OUTCOMES_FOLDER
 
 SAMPLES = "samples"
-"""The key of how many samples the means are of."""
+"""The key for the number of samples that the means are taken over."""
 STEPS_BACK = 16
-"""How many steps before its use an asynchronous trainer may have asked for a sample."""
+"""How many steps before it is trained on an asynchronous trainer may have drawn a sample."""
 
 
 def outcomes_of(dump: Path) -> dict[str, float]:
     """Return the mean of every column of `trainers.rewards.COLUMNS` over one step's samples.
 
-    ``samples`` says how many there are whose outcome is known; if there are none, it is
-    the only key. A line that is not whole is passed over.
+    ``samples`` is the number of samples whose outcome is known; if it is 0, it is the only
+    key. An incomplete line is left out.
     """
-    tally = _Tally()
+    counter = _OutcomeCounter()
     wanted: set[str] = set()
     for row in _rows(dump):
         if "acc" in row:  # verl's older trainer writes the columns itself
-            tally.add([name for name in COLUMNS if row.get(name)])
+            counter.add([name for name in COLUMNS if row.get(name)])
         else:
             wanted.add(_sample_key(str(row.get("uid"))))
     for key, columns in _kept_outcomes(dump) if wanted else ():
         if key in wanted:
             wanted.remove(key)
-            tally.add(columns)
+            counter.add(columns)
             if not wanted:
                 break
-    return tally.means()
+    return counter.means()
 
 
 def complete_steps(folder: Path, *, ended: bool = False) -> list[int]:
-    """Return the steps whose dumps are certainly whole; once verl has ``ended``, all of them."""
+    """Return the steps whose dumps are certainly complete; once verl has ``ended``, all steps."""
     steps = sorted(_dumps(folder))
     return steps if ended else steps[:-1]
 
@@ -58,7 +58,9 @@ def complete_steps(folder: Path, *, ended: bool = False) -> list[int]:
 def prune(folder: Path, keep: int) -> None:
     """Delete all dumps but the first and the last ``keep``, which is at least 1."""
     if keep < 1:
-        raise ValueError(f"at least the newest dump is kept, it may be being written: {keep=}")
+        raise ValueError(
+            f"the newest dump has to be kept, since it may still be written to: {keep=}"
+        )
     first, *others = sorted(_dumps(folder)) or [0]
     recent = others[-keep:] or [first]
     _delete(folder, [step for step in others if step not in recent])
@@ -68,12 +70,12 @@ def prune(folder: Path, keep: int) -> None:
 def discard_after(folder: Path, step: int) -> None:
     """Delete the dumps of later steps, before training is resumed from ``step``.
 
-    They would make the steps that are done again look complete too early.
+    With them, the steps that are done again would look complete too early.
     """
     _delete(folder, [later for later in _dumps(folder) if later > step])
 
 
-class _Tally:
+class _OutcomeCounter:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._samples = 0
@@ -93,7 +95,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             try:
                 row = json.loads(line)
-            except (ValueError, RecursionError):  # torn, by a crash or because it is being written
+            except (ValueError, RecursionError):  # incomplete: a crash, or still being written
                 continue
             if isinstance(row, dict):
                 yield row
@@ -105,7 +107,7 @@ def _sample_key(uid: str) -> str:
 
 
 def _kept_outcomes(dump: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield what the reward workers kept, the step's own files first."""
+    """Yield each sample's key and columns from the reward workers' files, newest step first."""
     folder = dump.parent / OUTCOMES_FOLDER
     step = int(dump.stem)
     for asked in range(step, max(-1, step - STEPS_BACK - 1), -1):

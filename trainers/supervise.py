@@ -1,9 +1,9 @@
-"""Run a training, and leave nothing of it behind however it ends.
+"""Run a training so that none of its processes outlives it, however it ends.
 
-The command runs below a guard (`harness.common.process_guard`), which ends everything that the
-command started: when it is done, when we are asked to stop, and when this process is killed. Should
-the guard itself be killed, the rest is found by a mark in the environment and by its session,
-at the latest when the same folder is used again.
+The command runs below a guard process (`harness.common.process_guard`), which ends everything that
+the command started: when the command is done, when the user stops it, and when this process is killed. If
+the guard itself is killed, what is left is found by a mark in the processes' environment and by
+their session, at the latest when the same folder is used again.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from harness.common.parent_death import DRIVER
 from harness.common.process_guard import HOPELESS, INTERRUPT, KILL, POLL, guard_command, send
 
 MARK = "HARNESS_TRAINING"
-"""The environment variable by which a training's processes are known; its value is unique."""
+"""The environment variable that marks a training's processes; each training has its own value."""
 LOCK = ".lock"
-"""In a held folder: who holds it, and what it runs."""
+"""The file in a held folder that says which process holds it and how its processes are marked."""
 TICK = 0.5
 """Seconds between two calls of ``on_tick``."""
 LET_GO = 45.0
-"""Seconds in which the guard of a killed holder has to end what it guards."""
+"""Seconds that the guard of a killed holder may take to end what it guards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A folder that this process alone trains into."""
+    """A folder that only this process trains into."""
 
     folder: Path
     file: IO[str]
-    """The open lock; whoever has it inherited holds the folder too."""
+    """The open, locked file; a process that inherits it holds the folder too."""
 
     def note(self, marker: str = "") -> None:
-        """Write down who holds the folder and by which mark its processes are known."""
+        """Write which process holds the folder, and the mark of its processes."""
         self.file.seek(0)
         self.file.truncate()
         json.dump({"holder": os.getpid(), "marker": marker}, self.file)
@@ -58,10 +58,10 @@ class Hold:
 
 @contextmanager
 def hold(folder: Path) -> Iterator[Hold]:
-    """Hold a folder for one training at a time, and end what an earlier one left running.
+    """Hold a folder for this training alone, and end what an earlier training left running.
 
     Raises:
-        UserError: another process trains into it, or it cannot be written.
+        UserError: another process trains into the folder, or it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def hold(folder: Path) -> Iterator[Hold]:
 
 
 def _take(folder: Path, file: IO[str]) -> None:
-    """Lock the file; wait for a guard that is still ending what a killed holder ran."""
+    """Lock the file; wait while a guard is still ending what a killed holder ran."""
     give_up = time.monotonic() + LET_GO
     while True:
         try:
@@ -113,19 +113,28 @@ def run(
 ) -> int:
     """Run a command to its end and return its exit code, negative where a signal ended it.
 
-    It runs in ``folder``, with ``environment`` added to this process's own, and everything it
-    writes is appended to ``log``. ``on_tick`` is called every half second while it runs; what it
-    raises stops the command. On Ctrl-C, SIGTERM or SIGHUP ``on_stop`` is called, the command is
-    asked to end (SIGINT, after the grace SIGTERM, in the end SIGKILL), and a second Ctrl-C kills
-    at once. In every case all that the command started is gone when this returns or raises.
+    On Ctrl-C, SIGTERM or SIGHUP the command is asked to end with SIGINT, after the grace time
+    with SIGTERM, and at last with SIGKILL; a second Ctrl-C kills it at once. In every case
+    everything that the command started has ended when this returns or raises.
+
+    Args:
+        command: the program and its arguments.
+        environment: variables that are added to this process's own.
+        log: the file to which everything that the command prints is appended.
+        folder: the folder in which the command runs.
+        on_tick: called every half second while the command runs; an exception from it stops
+            the command.
+        grace_seconds: the time that the command has to end after SIGINT.
+        held: the folder that the training holds; its processes hold it too.
+        on_stop: called once when the user stops the command.
 
     Raises:
-        KeyboardInterrupt: it was asked to stop.
+        KeyboardInterrupt: the user stopped it.
         UserError: the command or the log cannot be opened.
     """
     marker = uuid.uuid4().hex
     variables = {**os.environ, **environment, MARK: marker}
-    variables.pop(DRIVER, None)  # the guard ends the engines; Ray moves them between parents
+    variables.pop(DRIVER, None)  # the guard ends the engines, whose parent Ray changes
     if held is not None:
         held.note(marker)
     training = _Training(command, variables, log, folder, grace_seconds, held)
@@ -134,7 +143,7 @@ def run(
             _watch(training, on_tick, on_stop)
     finally:
         guarded = training.close()
-        # While there was a guard, it saw to everything, and the session's number is free again.
+        # If the guard was not killed, it ended everything, and another session may have the number.
         end_marked(marker, session=0 if guarded else training.session)
     if training.signalled:
         raise KeyboardInterrupt
@@ -142,11 +151,11 @@ def run(
 
 
 def _watch(training: _Training, on_tick: Callable[[], None], on_stop: Callable[[], None]) -> None:
-    told = False
+    announced = False
     try:
         while not training.ended(TICK):
-            if training.signalled and not told:
-                told = True
+            if training.signalled and not announced:
+                announced = True
                 on_stop()
             on_tick()
     except BaseException:
@@ -157,9 +166,9 @@ def _watch(training: _Training, on_tick: Callable[[], None], on_stop: Callable[[
 
 
 def end_marked(marker: str, *, session: int = 0) -> None:
-    """Kill what carries a mark or is in a session; it is what a killed guard left behind.
+    """Kill the processes with a mark or in a session: what a killed guard left behind.
 
-    A session's number may be another's by now, so it is given only where it is known not to be.
+    Another session may have the number by now; give it only if it is known to be the same.
     """
     give_up = time.monotonic() + HOPELESS
     while (left := _marked(marker, session)) and time.monotonic() < give_up:
@@ -172,7 +181,7 @@ def _marked(marker: str, session: int) -> list[psutil.Process]:
     for process in psutil.process_iter() if marker else ():
         with suppress(psutil.Error, OSError):
             if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                # Read first: what may not be read (another user's) is not of ours.
+                # Read before anything else: a process that may not be read is another user's.
                 marked = process.environ().get(MARK) == marker
                 if marked or (session and os.getsid(process.pid) == session):
                     found.append(process)
@@ -192,8 +201,8 @@ class _Training:
         held: Hold | None,
     ) -> None:
         self.signalled = False
-        """Whether we were asked to stop."""
-        self.code: int = -signal.SIGKILL  # what it is if the guard never says another
+        """Whether the user asked us to stop."""
+        self.code: int = -signal.SIGKILL  # unless the guard reports another
         self.session = 0
         self._asked = False
         self._said = b""
@@ -216,13 +225,13 @@ class _Training:
         self._reports = cast(IO[bytes], self._guard.stdout)
 
     def stop(self) -> None:
-        """Have the command asked to end; the second time, have everything killed."""
+        """Have the guard ask the command to end; the second time, have it kill everything."""
         with suppress(BrokenPipeError):
             self._orders.write(KILL if self._asked else INTERRUPT)
         self._asked = True
 
     def ended(self, seconds: float) -> bool:
-        """Wait that long at most; say whether everything has ended."""
+        """Wait at most that many seconds; say whether everything has ended."""
         if not select.select([self._reports], [], [], seconds)[0]:
             return False
         said = self._reports.read(4096)  # unbuffered: what there is
@@ -241,7 +250,7 @@ class _Training:
 
     @contextmanager
     def stopped_by_signals(self) -> Iterator[None]:
-        """Turn signals that would end this process into orders; only the main thread can."""
+        """Turn signals that would end this process into a stop; only the main thread can."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -260,7 +269,7 @@ class _Training:
         self.stop()
 
     def close(self) -> bool:
-        """Have the guard end whatever is left; say whether it did, rather than being killed."""
+        """Have the guard end what is left; return False if the guard itself was killed."""
         self._orders.close()
         self._reports.close()
         return self._guard.wait() == 0

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks import UserError
 from trainers.data import DataCard, build, is_built, open_data, sft_rows
-from trainers.data.reading import Found
-from trainers.data.rows import Row, checked
+from trainers.data.reading import SourceRow
+from trainers.data.rows import TrainingRow, checked
 
 INSTRUCTIONS = {
     "gsm8k": 'Let\'s think step by step and output the final answer after "####".',
@@ -156,17 +156,17 @@ def test_every_kind_of_file_gives_the_same_rows(kind, tmp_path):
 
 GOOD = {"prompt": "Invented?", "reasoning": "So.", "answer": "1"}
 BAD = [
-    ('{"prompt": "torn', "torn, or no JSON"),
-    ("[" * 100_000, "torn, or no JSON"),
-    ('["a", "list"]', "no JSON object"),
+    ('{"prompt": "torn', "incomplete or not JSON"),
+    ("[" * 100_000, "incomplete or not JSON"),
+    ('["a", "list"]', "not a JSON object"),
     ({"reasoning": "So.", "answer": "1"}, "prompt is missing or empty"),
     ({**GOOD, "prompt": " \n"}, "prompt is missing or empty"),
-    ({**GOOD, "prompt": ["a"]}, "prompt is no text"),
+    ({**GOOD, "prompt": ["a"]}, "prompt is not text"),
     ({**GOOD, "answer": None}, "answer is missing or empty"),
     ({**GOOD, "answer": " </s>"}, "answer is missing or empty"),
-    ({**GOOD, "answer": 42}, "answer is no text"),
-    ({**GOOD, "reasoning": 1.5}, "reasoning is no text"),
-    ({**GOOD, "prompt": "half \ud800"}, "holds half a surrogate pair, which is no text"),
+    ({**GOOD, "answer": 42}, "answer is not text"),
+    ({**GOOD, "reasoning": 1.5}, "reasoning is not text"),
+    ({**GOOD, "prompt": "half \ud800"}, "has half a surrogate pair, which is not text"),
 ]
 
 
@@ -181,7 +181,7 @@ def test_bad_rows_are_counted_and_listed_and_cost_nothing_else(tmp_path):
     assert not any(row["kept"] for row in listed)
     card = data.card.rows
     assert (card.read, card.unusable, card.kept) == (20 + len(BAD), len(BAD), 20)
-    assert card.bad["torn, or no JSON"] == 2
+    assert card.bad["incomplete or not JSON"] == 2
     assert lines(data.folder / "train.jsonl") == expected(good, "boxed")["train"]
 
 
@@ -189,7 +189,7 @@ def test_a_line_that_is_no_utf8_costs_only_itself(tmp_path):
     path = Path(source(tmp_path, rows(5)))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b'{"prompt": "\xff"}\n\n')
     card = build(str(path), "boxed", tmp_path / "out").card
-    assert card.rows.bad == {"torn, or no JSON": 1}
+    assert card.rows.bad == {"incomplete or not JSON": 1}
     assert card.rows.kept == 5
 
 
@@ -221,7 +221,7 @@ def test_only_bad_rows_are_an_error_that_says_why(tmp_path):
 def test_an_array_that_is_torn_is_an_error(tmp_path):
     path = tmp_path / "rows.json"
     path.write_text('[{"prompt": "a"')
-    with pytest.raises(UserError, match="begins an array of JSON and is none"):
+    with pytest.raises(UserError, match="begins like a JSON array but is not one"):
         build(str(path), "boxed", tmp_path / "out")
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UserError, match=r"rows.parquet cannot be read"):
@@ -235,8 +235,8 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["prompt", "reasoning", "answer", "x"]), json_values))
 def test_whatever_a_row_holds_it_is_a_row_or_a_reason(values):
-    row = checked(Found(row=1, values=values))
-    if isinstance(row, Row):
+    row = checked(SourceRow(row=1, values=values))
+    if isinstance(row, TrainingRow):
         assert row.prompt.strip()
         assert row.answer.strip()
         assert not values["answer"].endswith("</s>") or row.had_end_mark
@@ -297,7 +297,7 @@ def test_what_is_not_ours_is_left_alone(tmp_path):
     (tmp_path / "out/thesis.tex").write_text("precious")
     path = source(tmp_path, rows(5))
     for occupied in (tmp_path / "out", Path(path)):
-        with pytest.raises(UserError, match="is there already and is no training data"):
+        with pytest.raises(UserError, match="is there already and is not training data"):
             build(path, "boxed", occupied)
     assert (tmp_path / "out/thesis.tex").read_text() == "precious"
     (tmp_path / "empty").mkdir()
@@ -322,9 +322,9 @@ def test_an_interrupted_build_leaves_nothing(tmp_path):
 def test_a_limit_takes_the_first_rows(tmp_path):
     data = build(source(tmp_path, rows(30)), "gsm8k", tmp_path / "out", limit=12)
     assert lines(data.folder / "train.jsonl") == expected(rows(12), "gsm8k")["train"]
-    with pytest.raises(UserError, match="leaves nothing to hold out"):
+    with pytest.raises(UserError, match="leaves no row to hold out"):
         build(source(tmp_path, rows(30)), "gsm8k", tmp_path / "none", limit=1)
-    with pytest.raises(UserError, match="an overlap of 0 words is none"):
+    with pytest.raises(UserError, match="an overlap of 0 words is impossible"):
         build(source(tmp_path, rows(30)), "gsm8k", tmp_path / "none", ngram=0)
     with pytest.raises(UserError, match="did you mean 'boxed'"):
         build(source(tmp_path, rows(30)), "boxd", tmp_path / "none")

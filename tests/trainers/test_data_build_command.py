@@ -39,7 +39,7 @@ def test_the_demo_is_built_and_told_about(tmp_path):
     assert f"not checked, their files were not to be had: {unchecked}" in done.stdout
     again = harness("demo", "--style", "gsm8k", "-o", "out", "--json", cwd=tmp_path)
     assert json.loads(again.stdout) == json.loads((tmp_path / "out/card.json").read_text())
-    assert "is this very build already" in again.stderr
+    assert "is the same build already" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_bad_rows_and_contradictions_are_told(tmp_path):
     assert done.returncode == 0, done.stderr
     for told in (
         "5 rows read, 3 for training, 1 held out",
-        "1 left out: torn, or no JSON",
+        "1 left out: incomplete or not JSON",
         "1 kept that answer an earlier question otherwise",
         "listed in bad_rows.jsonl",
     ):

@@ -147,7 +147,7 @@ def test_contaminated_rows_are_named_where_they_are_and_without_their_text(style
     assert data.card.overlap["toy"].rows == 2
     assert data.card.unchecked == ("lost",)
     assert any("for contamination, for want of their files: lost;" in line for line in said)
-    assert "**Not checked**, since their files were not to be had: lost." in (
+    assert "**Not checked**, because their files are missing: lost." in (
         data.folder / "CARD.md"
     ).read_text(encoding="utf-8")
     listed = read(data.folder / "contaminated.jsonl")

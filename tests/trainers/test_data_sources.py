@@ -73,7 +73,7 @@ def test_a_failed_download_is_one_paragraph(hub):
 def test_a_data_set_of_several_splits_is_not_guessed_at(hub, monkeypatch):
     several = datasets.DatasetDict({"a": datasets.Dataset.from_list(ROWS[:2])})
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: several)
-    with pytest.raises(UserError, match="is not one split"):
+    with pytest.raises(UserError, match="is not a single split"):
         open_source("some/one", split="a+b")
 
 

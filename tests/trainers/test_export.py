@@ -140,7 +140,7 @@ def test_a_save_of_another_model_is_refused(llama: Path, tmp_path: Path) -> None
         ({name: t for name, t in tensors.items() if name != norm}, "the save has no model.norm"),
         ({**tensors, "model.extra.weight": torch.ones(3)}, "the base has no model.extra"),
         ({**tensors, "lm_head.weight": torch.ones(640, 64)}, "the base has no lm_head"),
-        ({**tensors, norm: torch.ones(65)}, "another shape of model.norm"),
+        ({**tensors, norm: torch.ones(65)}, "differ in the shape of model.norm"),
     ):
         with pytest.raises(UserError, match=what):
             export(make_save(tmp_path / what, 1, changed), llama, tmp_path / "c", lineage=LINEAGE)

@@ -174,7 +174,7 @@ def test_what_a_process_wrote_before_it_died_is_found(log: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        (-9, "verl was ended by SIGKILL without saying why; the system kills what takes more mem"),
+        (-9, "verl was ended by SIGKILL without saying why; the system kills a process that "),
         (-11, "verl was ended by SIGSEGV without saying why; its last line is: step 3"),
         (5, "verl ended with exit code 5 without an error; its last line is: step 3"),
         (None, "verl ended without an error; its last line is: step 3"),

@@ -78,7 +78,7 @@ def test_a_group_is_no_key() -> None:
 
 @pytest.mark.parametrize("key", ["", "a b", "+data.seed", "~data.seed", "a..b", "a@b", "a=b"])
 def test_what_is_no_key_is_told(key: str) -> None:
-    with pytest.raises(UserError, match=r"is no key; write it as part\.part\.name=value"):
+    with pytest.raises(UserError, match=r"is not a key; write it as part\.part\.name=value"):
         override(GRPO, key, "1")
 
 

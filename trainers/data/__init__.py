@@ -1,17 +1,17 @@
-"""Training data: questions with reasoning and answer, made into what verl reads.
+"""Training data: questions with reasoning and answer, in the form that verl reads.
 
-A built folder is whole or not there, says in its card what it was made from,
-and is opened only if its files still have the sums that the card names.
+A built folder is complete or not there. Its card says what it was made from, and it is opened
+only if its files still have the checksums that the card names.
 """
 
 from trainers.data.building import build
 from trainers.data.card import DataCard
 from trainers.data.folder import TrainingData, is_built, open_data
 from trainers.data.sft import SftData, sft_rows
-from trainers.data.styles import STYLES, DataStyle
+from trainers.data.styles import DATA_STYLES, DataStyle
 
 __all__ = [
-    "STYLES",
+    "DATA_STYLES",
     "DataCard",
     "DataStyle",
     "SftData",

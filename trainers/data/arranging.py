@@ -1,7 +1,7 @@
 """The order of the rows, and which are held out: `datasets`' own shuffle and split, seed 42.
 
-What `datasets` draws depends on the seed and the number of rows alone, so the
-place of every row is known without moving one.
+Both depend only on the seed and the number of rows, so it is known where each row goes before
+any is moved.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SEED = 42
 TEST_SHARE = 0.01
+"""The fraction of the rows that is held out."""
 SPLITS = ("train", "test")
 
 
@@ -29,8 +30,8 @@ def arrange(dataset: datasets.Dataset, style: DataStyle) -> datasets.DatasetDict
     return ordered.train_test_split(test_size=TEST_SHARE, seed=SEED)
 
 
-class Places:
-    """Where each kept row went: the split, and its number there from 0."""
+class SplitAssignment:
+    """Which split each kept row goes to, and its number there from 0."""
 
     def __init__(self, rows: int, style: DataStyle) -> None:
         import datasets
@@ -44,11 +45,11 @@ class Places:
                 self._index[position] = index
 
     def of(self, position: int) -> tuple[str, int]:
-        """Return the split and the index there of the row that was kept as number ``position``."""
+        """Return the split of the row that was kept as number ``position``, and its index there."""
         return SPLITS[self._held_out[position]], self._index[position]
 
     def also_in_train(self, questions: array[int]) -> int:
-        """Count the rows of test whose question, by its sum, is one of train's too."""
+        """Count the rows of test whose question is in train too; ``questions`` are digests."""
         both = list(zip(questions, self._held_out, strict=True))
         trained = {question for question, held_out in both if not held_out}
         return sum(held_out and question in trained for question, held_out in both)
@@ -56,13 +57,13 @@ class Places:
 
 def write_split(part: datasets.Dataset, split: str, style: DataStyle, folder: Path) -> int:
     """Write one split with verl's columns, as parquet and as jsonl; return its rows."""
-    # Of a row that keeps its solution in extra_info, nothing of the source is left; of another,
-    # the reasoning is, as a column that verl passes over.
-    gone = [name for name in COLUMNS if style.keeps_solution or name != "reasoning"]
+    # The source's columns are removed. Only the reasoning stays, as a column that verl ignores,
+    # unless the row keeps its solution in extra_info.
+    removed = [name for name in COLUMNS if style.keeps_solution or name != "reasoning"]
     made = part.map(
         partial(style.columns, split=split),
         with_indices=True,
-        remove_columns=gone,
+        remove_columns=removed,
         load_from_cache_file=False,
         new_fingerprint=f"{style.name}-{split}",
     )
@@ -71,11 +72,11 @@ def write_split(part: datasets.Dataset, split: str, style: DataStyle, folder: Pa
     return len(made)
 
 
-def locate(matches: Path, places: Places, output: Path) -> None:
-    """Write the overlaps with each kept row's split and index instead of its position."""
+def locate(matches: Path, assignment: SplitAssignment, output: Path) -> None:
+    """Write the overlaps with the split and index of each kept row instead of its position."""
     with matches.open(encoding="utf-8") as read, output.open("w", encoding="utf-8") as write:
         for line in read:
             match = json.loads(line)
             position = match.pop("position")
-            split, index = (None, None) if position is None else places.of(position)
+            split, index = (None, None) if position is None else assignment.of(position)
             write.write(json.dumps({**match, "split": split, "index": index}) + "\n")

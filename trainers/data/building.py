@@ -1,7 +1,7 @@
-"""Build training data: a source's rows in a style, with a card, in one folder that is whole.
+"""Build training data: a source's rows in a style, with a card, in one folder.
 
-The order and the split are those of `datasets`, on purpose and by calling it: the
-runs "v1" and "v4" were made so, and a split of our own would hold out other rows.
+Order and split are made by `datasets` on purpose: the data of "v1" and "v4" were made so, and
+a split of our own would hold out other rows.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from harness.common.files import file_sum, new_folder
 from harness.common.schema import differences
 from harness.grading import grader_version
 from trainers.data import contamination
-from trainers.data.arranging import SPLITS, Places, arrange, locate, write_split
-from trainers.data.card import CARD, CARD_FOR_PEOPLE, Asked, DataCard, RowCounts
+from trainers.data.arranging import SPLITS, SplitAssignment, arrange, locate, write_split
+from trainers.data.card import CARD, CARD_FOR_PEOPLE, BuildRequest, DataCard, RowCounts
 from trainers.data.contamination import Contamination
 from trainers.data.describe import markdown
 from trainers.data.folder import TrainingData, is_built, open_data
 from trainers.data.quiet import silent
-from trainers.data.sources import Source, open_source
-from trainers.data.styles import DataStyle, find_style
+from trainers.data.sources import DataSource, open_source
+from trainers.data.styles import DataStyle, find_data_style
 from trainers.data.survey import Scratch, Survey, Surveyor, refuse_if_too_few, survey
 
 NGRAM = 13
-"""Words of an overlap, as in GPT-3's appendix C and in lm-evaluation-harness."""
+"""Words in a row that count as overlap, as in GPT-3's appendix C and lm-evaluation-harness."""
 BAD_ROWS, CONTAMINATED = "bad_rows.jsonl", "contaminated.jsonl"
 _PACKAGES = ("datasets", "pyarrow")
 Report = Callable[[str], None]
@@ -48,30 +48,31 @@ def build(
     data_dir: Path | None = None,
     report: Report | None = None,
 ) -> TrainingData:
-    """Build a folder of training data, or open it if this very build is there already.
+    """Build a folder of training data, or open it if the same build is there already.
 
     Args:
         source: a benchmark with a train split, a file or folder, or a Hugging Face id.
-        style: a name of `STYLES`.
-        output: the folder to make; it appears when it is complete, not before.
-        split: of a Hugging Face data set.
-        revision: of a Hugging Face data set; a commit pins it.
-        limit: only the first rows of the source.
-        ngram: words in a row that count as contamination.
+        style: a name in `DATA_STYLES`.
+        output: the folder to make; it appears only when it is complete.
+        split: the split of a Hugging Face data set.
+        revision: the revision of a Hugging Face data set; a commit pins it.
+        limit: how many rows of the source are read; None reads all.
+        ngram: how many shared words in a row count as contamination.
         drop_contaminated: leave contaminated rows out.
-        data_dir: where the benchmarks' files lie; see `benchmarks.source`.
-        report: told, in a line each, how far the build is.
+        data_dir: the folder with the benchmarks' files; see `benchmarks.source`.
+        report: called with a line for each stage of the build.
 
     Raises:
-        UserError: there is no such source or style, no usable row, or another folder there.
+        UserError: there is no such source or style, too few rows can be used, or ``output`` is
+            another folder.
     """
     say = report or (lambda line: None)
-    chosen = find_style(style)
+    chosen = find_data_style(style)
     _refuse_nonsense(ngram, limit)
     say(f"opening {source}")
     opened = open_source(source, split=split, revision=revision, data_dir=data_dir)
     problems, unchecked = _watched_problems(source, data_dir, say)
-    asked = Asked(
+    asked = BuildRequest(
         source=opened.card,
         style=style,
         limit=limit,
@@ -80,7 +81,7 @@ def build(
         benchmarks={name: problems_sum(several) for name, several in problems.items()},
     )
     if (existing := _existing(output, asked)) is not None:
-        say(f"{output} is this very build already")
+        say(f"{output} is the same build already")
         return existing
     made = _Build(
         source=opened, style=chosen, asked=asked, problems=problems, unchecked=unchecked, say=say
@@ -96,11 +97,11 @@ def build(
 def _watched_problems(
     source: str, data_dir: Path | None, say: Report
 ) -> tuple[dict[str, list[Problem]], tuple[str, ...]]:
-    """Return the problems to compare with, and the benchmarks that were not to be had."""
+    """Return the problems to compare with, and the benchmarks that could not be loaded."""
     problems, missing = contamination.load(contamination.watched(source), data_dir)
     if missing:
         say(
-            f"not checked for contamination, for want of their files: {', '.join(missing)}; "
+            f"not checked for contamination, their files are missing: {', '.join(missing)}; "
             "`python -m harness data fetch` gets them"
         )
     return problems, tuple(missing)
@@ -108,20 +109,20 @@ def _watched_problems(
 
 def _refuse_nonsense(ngram: int, limit: int | None) -> None:
     if ngram < 1:
-        raise UserError(f"an overlap of {ngram} words is none; give 1 or more (13 is usual)")
+        raise UserError(f"an overlap of {ngram} words is impossible; give 1 or more (13 is usual)")
     if limit is not None and limit < 2:
-        raise UserError(f"a limit of {limit} leaves nothing to hold out; give 2 or more")
+        raise UserError(f"a limit of {limit} leaves no row to hold out; give 2 or more")
 
 
 # --- the folder -----------------------------------------------------------------------------
 
 
-def _existing(output: Path, asked: Asked) -> TrainingData | None:
-    """Return what is there if it is what was asked for; None if nothing is there."""
+def _existing(output: Path, asked: BuildRequest) -> TrainingData | None:
+    """Return the data that are there if they are the same build; None if nothing is there."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
     if not is_built(output):
-        raise UserError(f"{output} is there already and is no training data; name another folder")
+        raise UserError(f"{output} is there already and is not training data; name another folder")
     data = open_data(output)
     differing = differences(data.card.asked.content(), asked.content())
     if differing:
@@ -137,11 +138,11 @@ def _existing(output: Path, asked: Asked) -> TrainingData | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Build:
-    """One build, everything about it settled."""
+    """One build, with everything about it decided."""
 
-    source: Source
+    source: DataSource
     style: DataStyle
-    asked: Asked
+    asked: BuildRequest
     problems: Mapping[str, Sequence[Problem]]
     unchecked: tuple[str, ...]
     say: Report
@@ -171,14 +172,14 @@ class _Build:
     def _write_rows(self, scratch: Scratch, found: Survey, folder: Path) -> RowCounts:
         import datasets
 
-        places = Places(len(found.questions), self.style)
-        locate(scratch.matches, places, folder / CONTAMINATED)
+        assignment = SplitAssignment(len(found.questions), self.style)
+        locate(scratch.matches, assignment, folder / CONTAMINATED)
         parts = arrange(datasets.Dataset.from_file(str(scratch.rows)), self.style)
         rows = {name: write_split(parts[name], name, self.style, folder) for name in SPLITS}
         return found.counts(
             train=rows["train"],
             test=rows["test"],
-            test_also_in_train=places.also_in_train(found.questions),
+            test_also_in_train=assignment.also_in_train(found.questions),
         )
 
     def _write_card(self, found: Survey, counts: RowCounts, folder: Path) -> None:

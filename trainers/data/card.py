@@ -1,6 +1,6 @@
 """The data card: what a folder of training data was made from, and what is in it.
 
-Its one question is the one that made v4: how many of the rows can the reward see?
+Above all it says how many of the rows each reward can reward. That number was the reason for v4.
 """
 
 from __future__ import annotations
@@ -17,67 +17,72 @@ CARD_FOR_PEOPLE = "CARD.md"
 
 
 class SourceCard(Frozen):
-    """What the rows were read from."""
+    """The source that the rows were read from."""
 
     name: str
-    """As it was asked for."""
+    """The source's name as the user gave it."""
     kind: Literal["benchmark", "file", "folder", "hugging-face"]
     split: str | None = None
-    """Of a benchmark or a Hugging Face data set."""
+    """The split of a benchmark or a Hugging Face data set."""
     revision: str | None = None
-    """As it was asked for."""
+    """The revision as the user gave it."""
     commit: str | None = None
-    """What was downloaded from, where the hub says so."""
+    """The commit that was downloaded, if the hub names it."""
     sha256: str
-    """Of the content: a file's bytes, a folder's files and sums, a benchmark's pinned rows, or
-    the rows as canonical JSON."""
+    """The checksum of the content: of a file's bytes, of a folder's file names and checksums, of a
+    benchmark's pinned rows, or of the rows as canonical JSON."""
     files: dict[str, str] = Field(default_factory=dict)
-    """File name to sha256, of a folder."""
+    """The sha256 of each file, if the source is a folder."""
 
 
-class Asked(Frozen):
-    """Everything that decides the rows; equal requests make equal builds."""
+class BuildRequest(Frozen):
+    """Everything that decides the rows of a build; equal requests make equal builds."""
 
     source: SourceCard
     style: str
     limit: int | None = None
-    """Only the first rows of the source."""
+    """How many rows of the source were read; None is all."""
     ngram: int
-    """Words of an overlap that counts as contamination."""
+    """How many shared words in a row count as contamination."""
     drop_contaminated: bool = False
+    """Whether contaminated rows were left out."""
     benchmarks: dict[str, str] = Field(default_factory=dict)
-    """Benchmark to the sum of the problems that the questions were compared with."""
+    """For each benchmark, the checksum of the problems that the questions were compared with."""
 
-    def content(self) -> Asked:
-        """Return the request without what the source is called and where it lies."""
+    def content(self) -> BuildRequest:
+        """Return the request without the source's name and place."""
         source = self.source.model_copy(update={"name": "", "files": {}, "revision": None})
         return self.model_copy(update={"source": source})
 
 
 class RowCounts(Frozen):
-    """How many rows came in, what became of them, and what they are like."""
+    """How many rows were read, what became of them, and what they are like."""
 
     read: int
+    """Rows that the source has."""
     bad: dict[str, int] = Field(default_factory=dict)
-    """Reason to the rows left out for it."""
+    """For each reason, how many rows were left out."""
     duplicate: int = 0
-    """Rows whose question and answer an earlier row has; kept, as the source has them."""
+    """Rows that repeat the question and answer of an earlier row; they are kept."""
     conflicting: int = 0
-    """Rows whose question an earlier row answers otherwise; kept, since nobody knows which
-    answer is right, and listed with the bad rows."""
+    """Rows that repeat the question of an earlier row with another answer; they are kept, since
+    it is not known which answer is right, and listed with the bad rows."""
     contaminated: int = 0
-    """Usable rows whose question shares an n-gram with a benchmark's."""
+    """Usable rows whose question shares an n-gram with a benchmark's question."""
     dropped: int = 0
-    """Those of them that were left out."""
+    """Contaminated rows that were left out."""
     train: int
+    """Rows to train on."""
     test: int
+    """Rows that are held out."""
     numeric: int
-    """Of train and test together, rows whose answer is a plain decimal number."""
+    """Rows of train and test whose answer is a plain decimal number."""
     without_reasoning: int = 0
+    """Rows of train and test without reasoning."""
     end_marks_removed: int = 0
-    """Answers that ended in ``</s>``."""
+    """Answers from which ``</s>`` was removed at the end."""
     test_also_in_train: int = 0
-    """Rows of test whose question train has too, so that test says less about new questions."""
+    """Rows of test whose question is in train too: they say nothing about new questions."""
 
     @property
     def kept(self) -> int:
@@ -86,12 +91,12 @@ class RowCounts(Frozen):
 
     @property
     def unusable(self) -> int:
-        """Rows that were left out as bad, whatever the reason."""
+        """Rows that were left out as bad, for any reason."""
         return sum(self.bad.values())
 
 
 class Rewardable(Frozen):
-    """How many rows a reward can reward at all: a perfect response earns it."""
+    """How many rows a reward can reward: those for which a perfect response earns it."""
 
     numeric: int
     """Rows with a numeric answer."""
@@ -103,35 +108,37 @@ class Overlap(Frozen):
     """What the training questions share with one benchmark."""
 
     problems: int
-    """Of the benchmark, that the questions were compared with."""
+    """Problems of the benchmark."""
     met: int
-    """Problems that some row shares an n-gram with."""
+    """Problems that share an n-gram with some row."""
     whole: int
-    """Problems all of whose n-grams one row has."""
+    """Problems whose n-grams are all in one row."""
     rows: int
     """Rows that share an n-gram with some problem."""
 
 
 class DataCard(Frozen):
-    """What a built folder says of itself."""
+    """The card of a built folder."""
 
     schema_version: Literal[1] = 1
-    asked: Asked
+    asked: BuildRequest
+    """What decided the rows."""
     instruction: str
-    """What was appended to every question, after one space."""
+    """The text that was appended to every question, after one space."""
     rows: RowCounts
     rewards: dict[str, Rewardable]
-    """By reward, of train and test together."""
+    """For each reward, how many rows of train and test it can reward."""
     overlap: dict[str, Overlap]
+    """For each benchmark, what the questions share with it."""
     unchecked: tuple[str, ...] = ()
-    """Benchmarks whose files could not be had, so that nothing is known of them."""
+    """Benchmarks that were not compared with, because their files could not be loaded."""
     made_with: dict[str, str]
-    """Versions of the grader and of the packages that wrote the files."""
+    """The versions of the grader and of the packages that wrote the files."""
     files: dict[str, str]
-    """File name to sha256 of every file but the card's own two."""
+    """The sha256 of every file except the two of the card."""
 
     @property
     def sum(self) -> str:
-        """The sha256 over the files' names and sums: one name for all of the content."""
+        """The sha256 over the files' names and checksums: one checksum for all of the content."""
         named = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(self.files.items()))
         return hashlib.sha256(named.encode()).hexdigest()

@@ -1,10 +1,10 @@
-"""Which training questions are a benchmark's: shared n-grams of words.
+"""Which training questions are in a benchmark: shared n-grams of words.
 
 The measure is that of Brown et al. 2020 (arXiv:2005.14165, appendix C), which
-lm-evaluation-harness follows with the same 13 words: one shared n-gram is an overlap.
-Stricter in one thing: the signs of mathematics between the words are no punctuation.
-It overstates (stock phrases of competitions are that long), so each overlap
-tells how many of the problem's n-grams it has. It cannot see a rewording.
+lm-evaluation-harness follows with the same 13 words: one shared n-gram is an overlap. It is
+stricter in one thing: mathematical signs between the words are not dropped as punctuation.
+It overstates, since stock phrases of competitions are that long; so each overlap says how many
+of the problem's n-grams are shared. It does not find a reworded problem.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pathlib import Path
 from benchmarks import BENCHMARKS, Problem, UserError
 from trainers.data.card import Overlap
 
-# A hyphen inside a word is none; any other minus is.
+# A hyphen inside a word is not a sign; any other minus is.
 _TERM = re.compile(r"(?P<word>[^\W_]+)|[+/=<>^!|≤≥−×÷·±]|(?<![a-z]{2})-|-(?![a-z]{2})")
 
 
 def terms(text: str) -> tuple[list[str], list[int]]:
-    r"""Return a text's words and signs, and which of them are words; of punctuation, nothing.
+    r"""Return a text's words and signs in lower case, and which of them are words.
 
-    Lower case; a LaTeX command is a word, and the signs stay, since two exercises can
-    differ in one of them and be two.
+    Punctuation is dropped. A LaTeX command is a word. Signs stay, since two different exercises
+    may differ in one sign only.
 
     >>> terms(r"Well-known: $\frac{1}{2} - X$?")
     (['well', 'known', 'frac', '1', '2', '-', 'x'], [0, 1, 2, 3, 4, 6])
@@ -41,13 +41,13 @@ def terms(text: str) -> tuple[list[str], list[int]]:
 
 
 def ngrams(text: str, n: int) -> list[str]:
-    """Return the runs of ``n`` words of a text, with the signs between; of a shorter one, all.
+    """Return all runs of ``n`` words with the signs between them; a shorter text is one run.
 
     >>> ngrams("One, two = three!", 2), ngrams("Find 1 - x.", 4)
     (['one two', 'two = three'], ['=find 1 - x'])
     """
     found, words = terms(text)
-    if len(words) < n:  # the mark keeps it from being a part of a longer text
+    if len(words) < n:  # with the mark it equals no run of a longer text
         return ["=" + " ".join(found)] if words else []
     ends = zip(words, words[n - 1 :], strict=False)
     return [" ".join(found[first : last + 1]) for first, last in ends]
@@ -60,13 +60,13 @@ class Match:
     benchmark: str
     problem: str
     shared: int
-    """Different n-grams that both have."""
+    """How many different n-grams both have."""
     of: int
-    """Different n-grams that the problem has."""
+    """How many different n-grams the problem has."""
 
 
 class Contamination:
-    """An index of benchmark problems, asked one question at a time; it counts what it found."""
+    """An index of benchmark problems that checks questions and counts what it found."""
 
     def __init__(self, problems: Mapping[str, Sequence[Problem]], n: int) -> None:
         """Index the problems of each benchmark by their runs of ``n`` words."""
@@ -88,7 +88,7 @@ class Contamination:
         self._problems.append((benchmark, problem.id, len(grams)))
 
     def check(self, question: str) -> list[Match]:
-        """Return every problem that a question overlaps with, the closest first."""
+        """Return every problem that a question overlaps with, the largest overlap first."""
         known = self._holders.keys() & ngrams(question, self._n)
         if not known:
             return []
@@ -105,7 +105,7 @@ class Contamination:
         return Match(benchmark=benchmark, problem=problem, shared=shared, of=of)
 
     def summary(self) -> dict[str, Overlap]:
-        """Return, by benchmark, what was found so far."""
+        """Return what was found so far, for each benchmark."""
         met, whole = self._by_benchmark(self._met), self._by_benchmark(self._whole)
         return {
             benchmark: Overlap(
@@ -122,9 +122,9 @@ class Contamination:
 
 
 def watched(source: str) -> Iterator[str]:
-    """Yield the benchmarks that training data must not hold: every one there is.
+    """Yield the benchmarks that training data must not contain: all of them.
 
-    `demo`, whose problems are generated, only where its own train split is the source.
+    `demo`, whose problems are generated, is among them only if it is the source.
     """
     yield from (name for name in BENCHMARKS if name != "demo" or source == "demo")
 
@@ -132,7 +132,7 @@ def watched(source: str) -> Iterator[str]:
 def load(
     names: Iterable[str], data_dir: Path | None
 ) -> tuple[dict[str, list[Problem]], dict[str, str]]:
-    """Load the problems of benchmarks; of those that cannot be had, the reason why."""
+    """Return the problems of benchmarks, and for those that cannot be loaded the reason."""
     from benchmarks.source import load_problems
 
     loaded: dict[str, list[Problem]] = {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from trainers.data.card import Asked, DataCard, Overlap, Rewardable
+from trainers.data.card import BuildRequest, DataCard, Overlap, Rewardable
 
 
 def markdown(card: DataCard) -> str:
-    """Return the card as Markdown: where from, how many, what a reward can see, what is known."""
+    """Return the card as Markdown: source, rows, rewards, contamination, files."""
     parts = (_origin, _rows, _rewards, _overlap, _files)
     return "\n\n".join("\n".join(part(card)) for part in parts) + "\n"
 
@@ -24,7 +24,7 @@ def _origin(card: DataCard) -> Iterator[str]:
         yield f"- only the first {card.asked.limit:,} rows of the source"
 
 
-def _place(asked: Asked) -> str:
+def _place(asked: BuildRequest) -> str:
     source = asked.source
     parts = [f"{source.name} ({source.kind})"]
     if source.split:
@@ -53,17 +53,20 @@ def _rows(card: DataCard) -> Iterator[str]:
             ("without reasoning", rows.without_reasoning),
             ("whose answer lost an end mark", rows.end_marks_removed),
             ("that repeat an earlier question and answer (kept)", rows.duplicate),
-            ("that answer an earlier question otherwise (kept, listed)", rows.conflicting),
-            ("of test whose question train has too", rows.test_also_in_train),
+            (
+                "that repeat an earlier question with another answer (kept, listed)",
+                rows.conflicting,
+            ),
+            ("of test whose question is in train too", rows.test_also_in_train),
         ],
     )
     if rows.unusable or rows.conflicting:
         yield ""
-        yield "`bad_rows.jsonl` lists the bad and the conflicting ones, with line and reason."
+        yield "`bad_rows.jsonl` lists the bad and the conflicting rows, with line and reason."
 
 
 def _rewards(card: DataCard) -> Iterator[str]:
-    yield "## What each reward can see"
+    yield "## What each reward can reward"
     yield ""
     yield _sentence(card)
     yield ""
@@ -80,20 +83,20 @@ def _rewards(card: DataCard) -> Iterator[str]:
 
 def _sentence(card: DataCard) -> str:
     """Say what the table is for: a row that no response can earn teaches nothing."""
-    told = (
+    intro = (
         "A row counts if a perfect response in this style (reasoning, then the answer as the "
-        "instruction asks) earns the reward; of any other row every response earns nothing, so "
-        "training learns nothing from it. The reward of v1, `gsm8k-strict`, reads plain numbers "
-        "after `####` alone, "
+        "instruction asks) earns the reward. For any other row every response earns nothing, so "
+        "training learns nothing from it. The reward of v1, `gsm8k-strict`, reads only plain "
+        "numbers after `####`, "
     )
     kept = card.rows.kept
     lost = kept - card.rows.numeric
     if card.asked.style == "gsm8k":
         lost = kept - _total(card.rewards["gsm8k-strict"])
     if not lost:
-        return f"{told}which is all that this source's answers are."
+        return f"{intro}which is all that this source's answers are."
     return (
-        f"{told}and {lost:,} of these {kept:,} answers are out of its reach: that is why v4, with "
+        f"{intro}and {lost:,} of these {kept:,} answers are out of its reach: that is why v4, with "
         "boxed answers and the reward `hendrycks-boxed`, exists."
     )
 
@@ -105,18 +108,19 @@ def _overlap(card: DataCard) -> Iterator[str]:
     yield (
         f"A question counts as contaminated if it shares {asked.ngram} words in a row with a "
         "benchmark's question (lower case, without punctuation, the signs of mathematics kept), "
-        "after appendix C of Brown et al. 2020 (GPT-3); one of fewer words, if it is the same. "
+        "after appendix C of Brown et al. 2020 (GPT-3); a shorter question, if it is the same. "
         f"{rows.contaminated:,} rows do; {rows.dropped:,} of them were left out. "
-        "`contaminated.jsonl` names them. A stock phrase can be the whole overlap: what counts "
-        "most is the column of whole problems."
+        "`contaminated.jsonl` names them. An overlap may be only a stock phrase: look first at "
+        "the column of whole problems."
     )
     yield ""
     if card.overlap:
-        heads = ("benchmark", "problems", "met by a row", "whole in one row", "rows")
+        heads = ("benchmark", "problems", "overlap with a row", "whole in one row", "rows")
         yield from _table(heads, [(name, *_overlap_cells(o)) for name, o in card.overlap.items()])
     if card.unchecked:
         yield ""
-        yield f"**Not checked**, since their files were not to be had: {', '.join(card.unchecked)}."
+        names = ", ".join(card.unchecked)
+        yield f"**Not checked**, because their files are missing: {names}."
 
 
 def _overlap_cells(overlap: Overlap) -> tuple[int, int, int, int]:

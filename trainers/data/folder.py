@@ -9,12 +9,12 @@ from benchmarks import UserError
 from harness.common.files import file_sum
 from harness.common.schema import read_value
 from trainers.data.card import CARD, DataCard
-from trainers.data.styles import DataStyle, find_style
+from trainers.data.styles import DataStyle, find_data_style
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """Training data as verl reads it."""
+    """A built folder of training data, as verl reads it."""
 
     folder: Path
     card: DataCard
@@ -31,12 +31,12 @@ class TrainingData:
 
     @property
     def style(self) -> DataStyle:
-        """How its questions are asked."""
-        return find_style(self.card.asked.style)
+        """The style in which its questions are asked."""
+        return find_data_style(self.card.asked.style)
 
 
 def is_built(path: Path) -> bool:
-    """Say whether a folder claims to be built training data, by having a card."""
+    """Say whether a folder claims to be built training data: whether it has a card."""
     return (path / CARD).is_file()
 
 
@@ -44,11 +44,11 @@ def open_data(path: Path) -> TrainingData:
     """Open a built folder and verify its files against its card.
 
     Raises:
-        UserError: it is none, or a file is missing or was changed.
+        UserError: it is not training data, or a file is missing or was changed.
     """
     if not is_built(path):
         raise UserError(
-            f"{path} is no built training data: it has no {CARD}; "
+            f"{path} is not built training data: it has no {CARD}; "
             f"make it with `python -m harness data build SOURCE --style STYLE -o {path}`"
         )
     card = read_value(path / CARD, DataCard, "data card")

@@ -1,6 +1,6 @@
-"""`datasets` without its progress bars and the hub's remarks on each attempt.
+"""`datasets` without its progress bars and without the hub's warnings on each attempt.
 
-A command that has its own progress, and one clear error, does not want them.
+Our commands show progress and errors of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Switch both off, and afterwards to what they were."""
+    """Switch both off, and restore them afterwards."""
     import datasets
 
     shown = not datasets.are_progress_bars_disabled()

@@ -1,7 +1,7 @@
-"""Rows out of local files, one at a time: jsonl, json and parquet.
+"""Rows from local files, one at a time: jsonl, json and parquet.
 
-A line that cannot be read is a finding, not an error, so that one torn line
-does not hide the state of the others; a file that cannot be read is an error.
+A line that cannot be read becomes a row with a fault, so that the other lines are still
+looked at; a file that cannot be read is an error.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any
 from benchmarks import UserError
 
 COLUMNS = ("prompt", "reasoning", "answer")
-"""What is read of a row."""
+"""The columns of a row that are read."""
 BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One row as it was found."""
+class SourceRow:
+    """One row as the source has it."""
 
     row: int
-    """Its line in the file, or its number where there are no lines; from 1."""
+    """The number of its line in the file, or its own number if there are no lines; from 1."""
     values: Mapping[str, Any]
     file: str | None = None
-    """Its name inside the source, if that is a folder."""
+    """The name of its file inside the source, if the source is a folder."""
     fault: str | None = None
-    """Why there are no values."""
+    """Why there are no values; None if there are."""
 
 
-def read_file(path: Path, file: str | None = None) -> Iterator[Found]:
-    """Yield the rows of one file in order; ``file`` is what they say of where they are.
+def read_file(path: Path, file: str | None = None) -> Iterator[SourceRow]:
+    """Yield the rows of one file in order; ``file`` is the file's name for messages.
 
     Raises:
         UserError: the file cannot be read at all.
@@ -46,30 +46,30 @@ def read_file(path: Path, file: str | None = None) -> Iterator[Found]:
         raise UserError(f"{path} cannot be read: {error}") from error
 
 
-def _read_lines(path: Path, file: str | None) -> Iterator[Found]:
-    # Read as bytes: lines end at "\n" alone, and one that is no UTF-8 costs only itself.
+def _read_lines(path: Path, file: str | None) -> Iterator[SourceRow]:
+    # Read as bytes: lines end only at "\n", and a line that is not UTF-8 spoils no other.
     with path.open("rb") as lines:
         for row, line in enumerate(lines, 1):
             if line.strip():
                 yield _parsed(line.removeprefix(b"\xef\xbb\xbf"), row, file)
 
 
-def _parsed(line: bytes, row: int, file: str | None) -> Found:
+def _parsed(line: bytes, row: int, file: str | None) -> SourceRow:
     try:
         value = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
-        return Found(row=row, values={}, file=file, fault="torn, or no JSON")
+        return SourceRow(row=row, values={}, file=file, fault="incomplete or not JSON")
     return _found(value, row, file)
 
 
-def _found(value: Any, row: int, file: str | None) -> Found:
+def _found(value: Any, row: int, file: str | None) -> SourceRow:
     if not isinstance(value, dict):
-        return Found(row=row, values={}, file=file, fault="no JSON object")
-    return Found(row=row, values=value, file=file)
+        return SourceRow(row=row, values={}, file=file, fault="not a JSON object")
+    return SourceRow(row=row, values=value, file=file)
 
 
-def _read_json(path: Path, file: str | None) -> Iterator[Found]:
-    """Read an array of objects; a .json file that holds lines is common too."""
+def _read_json(path: Path, file: str | None) -> Iterator[SourceRow]:
+    """Read an array of objects, or one object a line, which .json files often have too."""
     with path.open("rb") as opened:
         begins_an_array = opened.read(1000).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
     if not begins_an_array:
@@ -79,14 +79,14 @@ def _read_json(path: Path, file: str | None) -> Iterator[Found]:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UserError(
-            f"{path} begins an array of JSON and is none: {error}; "
-            "rows on lines of their own (.jsonl) can be read one by one"
+            f"{path} begins like a JSON array but is not one: {error}; mend it, or write each "
+            "row on a line of its own (.jsonl), so that the other rows can be read"
         ) from error
     for row, value in enumerate(rows, 1):
         yield _found(value, row, file)
 
 
-def _read_parquet(path: Path, file: str | None) -> Iterator[Found]:
+def _read_parquet(path: Path, file: str | None) -> Iterator[SourceRow]:
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as opened:
@@ -96,25 +96,25 @@ def _read_parquet(path: Path, file: str | None) -> Iterator[Found]:
 
 
 def known_columns(columns: Sequence[str], name: str) -> list[str]:
-    """Return those columns that are read; raise UserError without question or answer."""
+    """Return the columns to read; raise UserError if prompt or answer is missing."""
     missing = [column for column in ("prompt", "answer") if column not in columns]
     if missing:
         raise UserError(
             f"{name} has the columns {', '.join(columns)}, and no {' and no '.join(missing)}; "
-            f"training data has {', '.join(COLUMNS)}"
+            f"training data need the columns {', '.join(COLUMNS)}"
         )
     return [column for column in COLUMNS if column in columns]
 
 
-def numbered(rows: Iterable[Mapping[str, Any]], file: str | None = None) -> Iterator[Found]:
-    """Yield rows that are mappings already, with their numbers."""
+def numbered(rows: Iterable[Mapping[str, Any]], file: str | None = None) -> Iterator[SourceRow]:
+    """Yield rows from mappings, with their numbers."""
     for row, values in enumerate(rows, 1):
-        yield Found(row=row, values=values, file=file)
+        yield SourceRow(row=row, values=values, file=file)
 
 
-READERS: Mapping[str, Callable[[Path, str | None], Iterator[Found]]] = {
+READERS: Mapping[str, Callable[[Path, str | None], Iterator[SourceRow]]] = {
     ".jsonl": _read_lines,
     ".json": _read_json,
     ".parquet": _read_parquet,
 }
-"""By a file's suffix, what reads it."""
+"""The reader for each suffix of a file."""

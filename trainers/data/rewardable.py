@@ -1,7 +1,7 @@
-"""How many rows each reward could reward at all: the reason why v4 replaced v1.
+"""How many rows each reward can reward: the reason why v4 replaced v1.
 
-A row is put to the test by a perfect response in its style. What that does not
-earn, no response earns.
+Each row is tested with a perfect response in its style. If that does not earn the reward, no
+response does.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Self
 from harness.grading import Grader, Verdict
 from harness.grading.compat.rewards import REWARDS
 from trainers.data.card import Rewardable
-from trainers.data.rows import Row
+from trainers.data.rows import TrainingRow
 from trainers.data.styles import DataStyle
 
 HARNESS = "harness"
-"""The reward that is the harness's own grader."""
+"""The name of the reward that is this project's own grader."""
 _SEED_REWARDS = ("gsm8k-strict", "hendrycks-boxed")
 _PENDING = 1000
-"""Verdicts awaited at a time, so that half a million rows are never held."""
+"""How many verdicts may be outstanding, so that half a million rows are not kept in memory."""
 
 
 class RewardCounter:
-    """Counts rows by what could reward them; a context manager, for the grader's processes."""
+    """Counts the rows that each reward can reward; a context manager, which ends the grader."""
 
     def __init__(self, style: DataStyle) -> None:
         self._style = style
@@ -34,24 +34,24 @@ class RewardCounter:
         self._pending: deque[tuple[bool, Future[Verdict]]] = deque()
         self._seen: Counter[tuple[str, bool]] = Counter()
 
-    def add(self, row: Row) -> None:
-        """Put one row to the test of every reward."""
+    def add(self, row: TrainingRow) -> None:
+        """Test one row with every reward."""
         response = self._style.response(row.reasoning, row.answer)
         for name, reward in self._rewards.items():
             self._seen[name, row.numeric] += reward(response, row.answer) > 0
         self._pending.append((row.numeric, self._grader.submit(response, row.answer)))
         if len(self._pending) >= _PENDING:
-            self._settle(_PENDING // 2)
+            self._collect(_PENDING // 2)
 
     def counts(self) -> dict[str, Rewardable]:
         """Wait for the grader and return the counts by reward."""
-        self._settle(len(self._pending))
+        self._collect(len(self._pending))
         return {
             name: Rewardable(numeric=self._seen[name, True], other=self._seen[name, False])
             for name in (*_SEED_REWARDS, HARNESS)
         }
 
-    def _settle(self, count: int) -> None:
+    def _collect(self, count: int) -> None:
         for _ in range(count):
             numeric, verdict = self._pending.popleft()
             self._seen[HARNESS, numeric] += verdict.result().correct

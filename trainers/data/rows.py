@@ -1,4 +1,4 @@
-"""What a row has to be: a question and an answer in text. What is not is told by its reason."""
+"""What a row has to be: a question and an answer in text. Any other row gets a reason."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trainers.data.reading import Found
+from trainers.data.reading import SourceRow
 from trainers.data.styles import END_MARK
 
 _NUMERIC = re.compile(r"[-+]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TrainingRow:
     """A row that can be trained on."""
 
     prompt: str
     reasoning: str
-    """Empty if the source has none."""
+    """The reasoning; empty if the source has none."""
     answer: str
-    """As the source has it, without its end mark."""
+    """The answer as the source has it, without its end mark."""
     had_end_mark: bool
+    """Whether the answer had an end mark."""
 
     @property
     def numeric(self) -> bool:
@@ -39,8 +40,8 @@ def is_numeric(answer: str) -> bool:
     return _NUMERIC.fullmatch(answer) is not None
 
 
-def checked(found: Found) -> Row | str:
-    """Return the row that was found, or why it is none."""
+def checked(found: SourceRow) -> TrainingRow | str:
+    """Return the row to train on, or the reason why there is none."""
     if found.fault is not None:
         return found.fault
     prompt, reasoning, answer = (found.values.get(key) for key in ("prompt", "reasoning", "answer"))
@@ -49,20 +50,22 @@ def checked(found: Found) -> Row | str:
         return fault
     reasoning = "" if reasoning is None else reasoning
     if not isinstance(reasoning, str):
-        return "reasoning is no text"
+        return "reasoning is not text"
     texts = str(prompt), reasoning, str(answer)
     if not _can_be_written(texts):
-        return "holds half a surrogate pair, which is no text"
+        return "has half a surrogate pair, which is not text"
     stated = texts[2].removesuffix(END_MARK)
     if not stated.strip():
         return "answer is missing or empty"
-    return Row(prompt=texts[0], reasoning=reasoning, answer=stated, had_end_mark=stated != texts[2])
+    return TrainingRow(
+        prompt=texts[0], reasoning=reasoning, answer=stated, had_end_mark=stated != texts[2]
+    )
 
 
 def _fault(column: str, value: object) -> str | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return f"{column} is missing or empty"
-    return None if isinstance(value, str) else f"{column} is no text"
+    return None if isinstance(value, str) else f"{column} is not text"
 
 
 def _can_be_written(texts: Iterable[str]) -> bool:
@@ -75,15 +78,15 @@ def _can_be_written(texts: Iterable[str]) -> bool:
 
 
 class Repetitions:
-    """Questions seen so far, by sum, so that half a million take some tens of megabytes."""
+    """The questions seen so far, as digests: half a million take some tens of megabytes."""
 
     def __init__(self) -> None:
         self._first: dict[int, tuple[int, int]] = {}
         self.duplicate = 0
         self.conflicting = 0
 
-    def add(self, row: Row, number: int) -> int | None:
-        """Count a row; return the number of the first with its question and another answer."""
+    def add(self, row: TrainingRow, number: int) -> int | None:
+        """Count a row; if its question had another answer in an earlier row, return that number."""
         answer = digest(row.answer.strip())
         first, first_answer = self._first.setdefault(digest(row.prompt), (number, answer))
         if first == number:
@@ -96,5 +99,5 @@ class Repetitions:
 
 
 def digest(text: str) -> int:
-    """Return 64 bits of a sum that is the same in every process, unlike ``hash``."""
+    """Return a 64-bit digest that is the same in every process, unlike ``hash``."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

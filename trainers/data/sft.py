@@ -1,7 +1,7 @@
 """Built training data as conversations, for supervised fine-tuning.
 
-verl's own trainer for it reads a parquet file with a column ``messages``
-(`verl.utils.dataset.multiturn_sft_dataset`): what the user asks, and a perfect response.
+verl's supervised trainer reads a parquet file with a column ``messages``
+(`verl.utils.dataset.multiturn_sft_dataset`): the user's message, and a perfect response.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class SftData:
     rows: int
     """Conversations to train on."""
     held_out: int
-    """Conversations of test."""
+    """Conversations that are held out."""
     left_out: int
-    """Rows without reasoning: a bare answer would teach to answer without any."""
+    """Rows left out because they have no reasoning: they would teach to answer without any."""
 
 
 def sft_rows(data: TrainingData, folder: Path) -> SftData:
@@ -71,9 +71,9 @@ def _write(built: Path, style: DataStyle, output: Path) -> tuple[int, int]:
     with pyarrow.parquet.ParquetWriter(output, schema) as writer:
         for rows in _batches(built):
             conversations = [{MESSAGES: _messages(row, style)} for row in rows]
-            told = [row for row in conversations if row[MESSAGES]]
-            writer.write_table(pyarrow.Table.from_pylist(told, schema=schema))
-            read, written = read + len(rows), written + len(told)
+            kept = [row for row in conversations if row[MESSAGES]]
+            writer.write_table(pyarrow.Table.from_pylist(kept, schema=schema))
+            read, written = read + len(rows), written + len(kept)
     return written, read - written
 
 

@@ -1,7 +1,7 @@
 """Where questions come from: a benchmark's train split, local files, a Hugging Face data set.
 
-Whichever it is, its content has a sum before its rows are read, so that a build can be
-told from another one without being made.
+In each case there is a checksum of the content before the rows are read, so that two builds
+can be compared without making them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks import BENCHMARKS, UserError
 from harness.common.files import file_sum
 from trainers.data.card import SourceCard
 from trainers.data.quiet import silent
-from trainers.data.reading import BATCH, READERS, Found, known_columns, numbered, read_file
+from trainers.data.reading import BATCH, READERS, SourceRow, known_columns, numbered, read_file
 
 if TYPE_CHECKING:
     import datasets
@@ -29,30 +29,30 @@ _COMMIT = re.compile(r"@([0-9a-f]{40})/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Rows that can be read, more than once, with what identifies them."""
+class DataSource:
+    """Rows that can be read more than once, and what identifies them."""
 
     card: SourceCard
-    rows: Callable[[], Iterator[Found]]
+    rows: Callable[[], Iterator[SourceRow]]
 
 
 def open_source(
     name: str, *, split: str = "train", revision: str | None = None, data_dir: Path | None = None
-) -> Source:
-    """Find what ``name`` stands for.
+) -> DataSource:
+    """Find the source that ``name`` stands for.
 
-    A benchmark's name is its train split; else a path is a file or a folder of files;
-    else ``owner/name`` is a Hugging Face data set, which is downloaded.
+    The name of a benchmark means its train split. Otherwise a path is a file or a folder of
+    files, and ``owner/name`` is a Hugging Face data set, which is downloaded.
 
     Raises:
-        UserError: there is no such thing, or it cannot be had.
+        UserError: there is no such source, or it cannot be loaded.
     """
     path = Path(name).expanduser()
     local = name in BENCHMARKS or path.exists()
     if local and (split != "train" or revision is not None):
         raise UserError(
-            f"{name}: a split and a revision are a Hugging Face data set's; a benchmark gives its "
-            "train split, and a file all of its rows: leave both out"
+            f"{name}: only a Hugging Face data set has a split and a revision; a benchmark gives "
+            "its train split, and a file all of its rows: leave both out"
         )
     if name in BENCHMARKS:
         return _benchmark(name, data_dir)
@@ -74,7 +74,7 @@ def _with_train_split() -> list[str]:
 # --- benchmarks -----------------------------------------------------------------------------
 
 
-def _benchmark(name: str, data_dir: Path | None) -> Source:
+def _benchmark(name: str, data_dir: Path | None) -> DataSource:
     from benchmarks.source import load_shots
 
     benchmark = BENCHMARKS[name]
@@ -85,15 +85,14 @@ def _benchmark(name: str, data_dir: Path | None) -> Source:
     ]
     pinned = benchmark.train.sha256 if benchmark.train else ""
     card = SourceCard(name=name, kind="benchmark", split="train", sha256=pinned)
-    return Source(card=card, rows=partial(numbered, rows))
+    return DataSource(card=card, rows=partial(numbered, rows))
 
 
 def plain(answer: str) -> str:
     r"""Return a benchmark's number without its thousands separators.
 
-    verl's own preparation of GSM8K takes them out, since its reward takes them out of
-    the response alone and would never find "1,200". Answers of other sources stay as
-    they are.
+    verl's own preparation of GSM8K removes them, since its reward removes them from the
+    response only and would never find "1,200". Answers of other sources stay as they are.
 
     >>> plain("-1,200.5"), plain("(1,200)"), plain("1,20")
     ('-1200.5', '(1,200)', '1,20')
@@ -104,23 +103,25 @@ def plain(answer: str) -> str:
 # --- local files ----------------------------------------------------------------------------
 
 
-def _local(name: str, path: Path) -> Source:
+def _local(name: str, path: Path) -> DataSource:
     if path.is_file():
         if path.suffix not in READERS:
             raise UserError(f"{name}: a file of training data ends in {', '.join(READERS)}")
         card = SourceCard(name=name, kind="file", sha256=file_sum(path))
-        return Source(card=card, rows=partial(read_file, path))
+        return DataSource(card=card, rows=partial(read_file, path))
     files = _files(name, path)
     sums = {file: file_sum(path / file) for file in files}
     whole = hashlib.sha256("".join(f"{s}  {file}\n" for file, s in sums.items()).encode())
     card = SourceCard(name=name, kind="folder", sha256=whole.hexdigest(), files=sums)
-    return Source(card=card, rows=lambda: (row for f in files for row in read_file(path / f, f)))
+    return DataSource(
+        card=card, rows=lambda: (row for f in files for row in read_file(path / f, f))
+    )
 
 
 def _files(name: str, folder: Path) -> list[str]:
     if (folder / "card.json").is_file():
         raise UserError(
-            f"{name} is a folder of built training data already (it has a card.json); "
+            f"{name} is already built training data (it has a card.json); "
             "train on it as it is, or build from its source"
         )
     inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
@@ -130,7 +131,7 @@ def _files(name: str, folder: Path) -> list[str]:
         if path.suffix in READERS and not any(part.startswith(".") for part in path.parts)
     )
     kinds = {Path(file).suffix for file in found}
-    if kinds > {".json"}:  # beside data, such a file describes it
+    if kinds > {".json"}:  # beside data files, a .json file describes them
         kinds.discard(".json")
     if len(kinds) > 1:
         raise UserError(
@@ -145,13 +146,13 @@ def _files(name: str, folder: Path) -> list[str]:
 # --- Hugging Face ---------------------------------------------------------------------------
 
 
-def _hugging_face(name: str, split: str, revision: str | None) -> Source:
+def _hugging_face(name: str, split: str, revision: str | None) -> DataSource:
     import datasets
 
     with silent():
         dataset = _download(name, split, revision)
     if not isinstance(dataset, datasets.Dataset):
-        raise UserError(f"{name}: '{split}' is not one split; name one, such as train")
+        raise UserError(f"{name}: '{split}' is not a single split; name one, such as train")
     chosen = dataset.select_columns(known_columns(dataset.column_names, name))
     card = SourceCard(
         name=name,
@@ -161,7 +162,7 @@ def _hugging_face(name: str, split: str, revision: str | None) -> Source:
         commit=_commit(dataset),
         sha256=rows_sum(_dataset_rows(chosen)),
     )
-    return Source(card=card, rows=lambda: numbered(_dataset_rows(chosen)))
+    return DataSource(card=card, rows=lambda: numbered(_dataset_rows(chosen)))
 
 
 def _download(name: str, split: str, revision: str | None) -> Any:
@@ -182,7 +183,7 @@ def _download(name: str, split: str, revision: str | None) -> Any:
 
 
 def _commit(dataset: datasets.Dataset) -> str | None:
-    """Return the commit that was downloaded, as the addresses of its files say."""
+    """Return the commit that was downloaded, as the addresses of its files name it."""
     found = {match[1] for url in dataset.download_checksums or () if (match := _COMMIT.search(url))}
     return found.pop() if len(found) == 1 else None
 
@@ -195,7 +196,7 @@ def _dataset_rows(dataset: datasets.Dataset) -> Iterator[dict[str, Any]]:
 
 
 def rows_sum(rows: Iterable[Any]) -> str:
-    """Return the sha256 over rows as lines of canonical JSON, however they are stored."""
+    """Return the sha256 over rows as lines of canonical JSON, however the rows are stored."""
     digest = hashlib.sha256()
     for row in rows:
         line = json.dumps(row, sort_keys=True, separators=(",", ":"), default=str)

@@ -1,12 +1,11 @@
-r"""How a question is asked in training, and in what form its answer is wanted.
+r"""How a question is asked in training, and in which form its answer is expected.
 
-The two styles are those of the runs "v1" and "v4": the same source, with the
-answer after ``####`` or inside a box. Whatever differs between the two runs'
-data is said here, and nowhere else: instruction, order, and the columns that
-each leaves. Columns as verl's own examples for GSM8K and MATH have them:
-``data_source`` chooses among verl's built-in rewards (a custom reward function is
-told it too), ``prompt`` is a list of chat messages, ``reward_model.ground_truth``
-is what a response is compared with, and ``extra_info`` is handed to the reward.
+The two styles are those of "v1" and "v4": the same source, with the answer after ``####`` or
+inside a box. Everything in which the data of the two differ is here: the instruction, the
+order, and the columns. The columns are those of verl's own examples for GSM8K and MATH:
+``data_source`` chooses among verl's built-in rewards (a custom reward function gets it too),
+``prompt`` is a list of chat messages, ``reward_model.ground_truth`` is what a response is
+compared with, and ``extra_info`` is passed to the reward.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from benchmarks import UserError
 from benchmarks.registry import suggest
 
 END_MARK = "</s>"
-"""What some answers of the published source end in, and no answer contains."""
+"""A mark at the end of some answers of the published source; it is not part of any answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,24 +28,25 @@ class DataStyle:
 
     name: str
     about: str
-    """One line: which run had it, and which reward it is made for."""
+    """One line: which recipe used it, and which reward it is made for."""
     instruction: str
-    """Appended to the question after one space."""
+    """The text that is appended to a question after one space."""
     opening: str
+    """The text before a stated answer."""
     closing: str = ""
-    """What stands before and after a stated answer."""
+    """The text after a stated answer."""
     data_source: str
-    """The name by which verl chooses a reward, if it is given none."""
+    """The name by which verl chooses a reward if none is configured."""
     shuffled: bool
     """Whether the source is shuffled before it is split."""
     keeps_solution: bool
-    """Whether ``extra_info`` has the question and the whole response; the reasoning is
-    then no column of its own."""
+    """Whether ``extra_info`` has the question and the whole response, instead of a column with
+    the reasoning."""
 
     def ask(self, question: str) -> str:
         """Return the user's message that asks a question.
 
-        >>> STYLES["boxed"].ask("What is 1+1?")
+        >>> DATA_STYLES["boxed"].ask("What is 1+1?")
         "What is 1+1? Let's think step by step and output the final answer within \\\\boxed{}."
         """
         return f"{question} {self.instruction}"
@@ -54,7 +54,7 @@ class DataStyle:
     def state(self, answer: str) -> str:
         r"""Return an answer in the form that the instruction asks for.
 
-        >>> STYLES["gsm8k"].state("42"), STYLES["boxed"].state("42")
+        >>> DATA_STYLES["gsm8k"].state("42"), DATA_STYLES["boxed"].state("42")
         ('#### 42', '\\boxed{42}')
         """
         return f"{self.opening}{answer}{self.closing}"
@@ -78,14 +78,14 @@ class DataStyle:
         }
 
     def reasoning(self, columns: Mapping[str, Any]) -> str:
-        """Return the reasoning that a built row was made from, wherever the style keeps it."""
+        """Return the reasoning of a built row, wherever the style keeps it."""
         if not self.keeps_solution:
             return str(columns["reasoning"])
         stated = self.response("", columns["reward_model"]["ground_truth"])
         return str(columns["extra_info"]["answer"]).removesuffix(stated)
 
 
-STYLES: Mapping[str, DataStyle] = MappingProxyType(
+DATA_STYLES: Mapping[str, DataStyle] = MappingProxyType(
     {
         style.name: style
         for style in (
@@ -116,8 +116,8 @@ STYLES: Mapping[str, DataStyle] = MappingProxyType(
 """Every style by name."""
 
 
-def find_style(name: str) -> DataStyle:
+def find_data_style(name: str) -> DataStyle:
     """Return the style called ``name``; raise UserError if there is none."""
-    if name not in STYLES:
-        raise UserError(suggest("data style", name, list(STYLES)))
-    return STYLES[name]
+    if name not in DATA_STYLES:
+        raise UserError(suggest("data style", name, list(DATA_STYLES)))
+    return DATA_STYLES[name]

@@ -1,7 +1,7 @@
 """One pass over a source: usable rows go to a file, and everything about them is counted.
 
-Nothing is held but sums, so half a million rows with long reasoning take no
-more memory than a few.
+Only counts and digests are kept in memory, so half a million rows with long reasoning take
+hardly more of it than a few.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import IO, TYPE_CHECKING, Self
 from benchmarks import UserError
 from trainers.data.card import Overlap, Rewardable, RowCounts
 from trainers.data.contamination import Contamination
-from trainers.data.reading import BATCH, COLUMNS, Found
+from trainers.data.reading import BATCH, COLUMNS, SourceRow
 from trainers.data.rewardable import RewardCounter
-from trainers.data.rows import Repetitions, Row, checked, digest
+from trainers.data.rows import Repetitions, TrainingRow, checked, digest
 from trainers.data.styles import DataStyle
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ REPORT_EVERY = 50_000
 
 @dataclass(slots=True, kw_only=True)
 class Survey:
-    """What one pass found."""
+    """What one pass over the source found; the fields are those of `RowCounts`."""
 
     read: int = 0
     bad: Counter[str]
@@ -46,12 +46,12 @@ class Survey:
     without_reasoning: int = 0
     end_marks_removed: int = 0
     questions: array[int]
-    """A sum of each kept row's question, in order."""
+    """A digest of each kept row's question, in order."""
     overlap: dict[str, Overlap]
     rewards: dict[str, Rewardable]
 
     def counts(self, *, train: int, test: int, test_also_in_train: int) -> RowCounts:
-        """Return the card's counts, once it is known where the rows went."""
+        """Return the card's counts, once it is known how many rows went to which split."""
         return RowCounts(
             read=self.read,
             bad=dict(self.bad.most_common()),
@@ -70,7 +70,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scratch:
-    """The files that a pass writes and that are not the result."""
+    """The temporary files of a pass."""
 
     folder: Path
 
@@ -81,12 +81,12 @@ class Scratch:
 
     @property
     def matches(self) -> Path:
-        """The overlaps, with each kept row's position."""
+        """The overlaps, with the position of each kept row."""
         return self.folder / "matches.jsonl"
 
 
 class Surveyor:
-    """Takes one row after the other; a context manager, which closes its files."""
+    """Looks at one row after the other; a context manager, which closes its files."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Surveyor:
             self._matches = opening.enter_context(scratch.matches.open("w", encoding="utf-8"))
             self._stack = opening.pop_all()
 
-    def add(self, found: Found) -> None:
+    def add(self, found: SourceRow) -> None:
         """Look at one row, and keep it if it can be trained on."""
         survey = self._found
         survey.read += 1
@@ -125,8 +125,8 @@ class Surveyor:
         if kept:
             self._keep(row)
 
-    def _uncontaminated(self, row: Row, found: Found) -> bool:
-        """Note a row's overlaps, and say whether it is to be kept."""
+    def _uncontaminated(self, row: TrainingRow, found: SourceRow) -> bool:
+        """Write a row's overlaps to a file, and say whether the row is kept."""
         matches = self._contamination.check(row.prompt)
         if not matches:
             return True
@@ -137,7 +137,7 @@ class Surveyor:
             _write(self._matches, {**_place(found), "position": position, **asdict(match)})
         return not self._drop
 
-    def _keep(self, row: Row) -> None:
+    def _keep(self, row: TrainingRow) -> None:
         survey = self._found
         survey.questions.append(digest(row.prompt))
         survey.numeric += row.numeric
@@ -167,9 +167,9 @@ class Surveyor:
 
 
 def survey(
-    rows: Iterator[Found], surveyor: Surveyor, limit: int | None, report: Callable[[str], None]
+    rows: Iterator[SourceRow], surveyor: Surveyor, limit: int | None, report: Callable[[str], None]
 ) -> Survey:
-    """Put every row (the first ``limit``) before the surveyor."""
+    """Survey every row, or the first ``limit`` rows."""
     for number, found in enumerate(islice(rows, limit), 1):
         surveyor.add(found)
         if number % REPORT_EVERY == 0:
@@ -178,7 +178,7 @@ def survey(
 
 
 class _Stage:
-    """Kept rows on their way to disk, a batch at a time."""
+    """Writes the kept rows to disk, a batch at a time."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow
@@ -189,7 +189,7 @@ class _Stage:
             str(path), self._schema
         )
 
-    def add(self, row: Row) -> None:
+    def add(self, row: TrainingRow) -> None:
         self._rows.append({"prompt": row.prompt, "reasoning": row.reasoning, "answer": row.answer})
         if len(self._rows) >= BATCH:
             self._flush()
@@ -210,7 +210,7 @@ class _Stage:
         self._writer.close()
 
 
-def _place(found: Found) -> dict[str, str | int]:
+def _place(found: SourceRow) -> dict[str, str | int]:
     where: dict[str, str | int] = {"row": found.row}
     return where if found.file is None else {"file": found.file, **where}
 
@@ -220,7 +220,7 @@ def _write(file: IO[str], value: dict[str, object]) -> None:
 
 
 def refuse_if_too_few(found: Survey, name: str) -> None:
-    """Raise UserError unless there are rows enough to train on one and hold out one."""
+    """Raise UserError unless there are enough rows to train on one and hold out one."""
     kept = len(found.questions)
     if kept >= 2:
         return
@@ -229,5 +229,5 @@ def refuse_if_too_few(found: Survey, name: str) -> None:
     raise UserError(
         f"{name}: {kept} of {found.read} rows can be used ({reasons or 'none is bad'}"
         f"{contaminated}), and at least 2 are needed; a row has the columns "
-        f"{', '.join(COLUMNS)}, each a text"
+        f"{', '.join(COLUMNS)}, each of them text"
     )

@@ -1,7 +1,7 @@
-"""Failures of a training that are known, and what to do about each.
+"""Known failures of a training, and what to do about each.
 
-The first that matches is taken, so what is more particular stands first. Keys are verl's own,
-to be given with ``--set``.
+The first that matches counts, so the more specific ones come first. Keys are verl's own, which
+are given with ``--set``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class Advice:
     pattern: re.Pattern[str]
     what_to_do: str
     anywhere: bool = False
-    """Whether any line that matches tells of it, not only an exception."""
+    """Whether any matching line shows the failure, not only an exception."""
     about_death: bool = False
-    """Whether the line tells no more than that a process died."""
+    """Whether the line says only that a process died."""
 
 
 def _known(pattern: str, what_to_do: str, *, anywhere: bool = False) -> Advice:
@@ -36,7 +36,7 @@ ADVICE: tuple[Advice, ...] = (
     _known(
         r"larger than the available KV cache memory|No available memory for the cache blocks"
         r"|Cannot auto-fit max_model_len",
-        "vLLM has too little memory for one request of full length: lower "
+        "vLLM has too little memory for one request of the full length: lower "
         "data.max_prompt_length or data.max_response_length, or raise "
         "actor_rollout_ref.rollout.gpu_memory_utilization (on the CPU: VLLM_CPU_KVCACHE_SPACE, "
         "in GiB)",
@@ -114,12 +114,12 @@ ADVICE: tuple[Advice, ...] = (
         r"|HFValidationError|LocalEntryNotFoundError|OfflineModeIsEnabled"
         r"|We couldn't connect to '[^']*' to load|Can't load the configuration of"
         r"|does not appear to have a file named",
-        "the model is not to be had: check --model, which is a folder in Hugging Face format or "
-        "a Hugging Face id, and the network",
+        "the model cannot be loaded: check the network, and --model, which is a folder in Hugging "
+        "Face format or a Hugging Face id",
     ),
     _known(
         r"trust_remote_code",
-        "the model brings Python code of its own: read it, then give --trust-remote-code",
+        "the model has Python code of its own: read it, then give --trust-remote-code",
     ),
     _known(
         r"does not recognize this architecture|are not supported for now"
@@ -153,14 +153,14 @@ ADVICE: tuple[Advice, ...] = (
         r"Failed to connect to (Ray cluster|GCS)|Timed out while waiting for GCS"
         r"|Could not find any running Ray|RaySystemError.*connect|Failed to get cluster ID"
         r"|Can't find a `node_ip_address\.json`",
-        "no Ray cluster answers at that address: check it, see that `ray status` works there and "
-        "that the cluster's Ray and Python are of the same versions as here",
+        "no Ray cluster answers at that address: check the address, that `ray status` works there, "
+        "and that the cluster has the same versions of Ray and Python as this machine",
         anywhere=True,
     ),
     _known(
         r"node timed out during startup|raylet failed to start|GCS has become overloaded"
         r"|Failed to start the (dashboard|raylet|GCS)",
-        "Ray did not come up in time: the machine is busy with something else; give the same "
+        "Ray did not start in time, because the machine is busy with something else; give the same "
         "command again when it is not",
     ),
     _known(
@@ -192,7 +192,7 @@ ADVICE: tuple[Advice, ...] = (
     _known(
         r"probability tensor contains either `inf`, `nan`|(loss|grad|logits?)\b.*\b(nan|inf)\b"
         r"|\bnan\b.*(loss|grad)",
-        "training became unstable (a value is not a number): go on from an earlier checkpoint "
+        "training became unstable (a value is not a number): train from an earlier checkpoint "
         "with a lower actor_rollout_ref.actor.optim.lr",
     ),
     _known(
@@ -202,7 +202,7 @@ ADVICE: tuple[Advice, ...] = (
     ),
     _known(
         r"Permission denied|PermissionError|Read-only file system",
-        "a file or folder may not be written or read by this user",
+        "this user may not read or write a file or folder",
     ),
     _known(
         r"FileNotFoundError|No such file or directory",
@@ -223,8 +223,8 @@ ADVICE: tuple[Advice, ...] = (
             r"The actor is dead because its worker process has died"
             r"|Worker exit type: SYSTEM_ERROR|worker died or was killed"
         ),
-        what_to_do="a process of the training died without a word: most often the system killed "
-        "it for its memory (see dmesg); smaller batches or a shorter context need less",
+        what_to_do="a process of the training died without an error: most often the system killed "
+        "it for needing too much memory (see dmesg); try smaller batches or a shorter context",
         anywhere=True,
         about_death=True,
     ),

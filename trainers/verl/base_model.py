@@ -1,9 +1,9 @@
-"""The base model as verl can take it: the folder itself, or one of links with another config.
+"""The base model in the form that verl needs: its own folder, or links with another config.
 
-A config that points to Python files although transformers knows the architecture by now
-(published models often do) makes verl copy code that is not the model's at every save, and
-stop at the first one that is to be in Hugging Face format. The class of transformers is
-taken then: code that was written for an older release rarely runs, and is not asked for.
+Configs of published models often point to Python files although transformers knows the
+architecture by now. From such a config verl would copy code at every save that is not the
+model's, and stop at the first save in Hugging Face format. So the pointer is removed, and
+transformers' own class is used: code for an older release rarely runs.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from trainers.verl.export import weight_files
 
 
 def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
-    """Return the folder that verl shall be given for ``model``; ``folder`` if one has to be made.
+    """Return the folder to give verl for ``model``: its own, or ``folder`` with links to it.
 
     Raises:
-        UserError: the model is none that can be trained here, or only by running code of its
-            own that is not trusted.
+        UserError: the model cannot be trained, or only by running code of its own that is not
+            trusted.
     """
     config = read_config(model / "config.json")
     if "quantization_config" in config:
         raise UserError(
             f"model {model}: its weights are quantized ({config['quantization_config']!s:.60}); "
-            "training needs the ones that it was quantized from"
+            "train the model that it was quantized from"
         )
     wanted = _as_verl_takes_it(config, model)
     _refuse_untrusted(model, trust_remote_code=trust_remote_code)
@@ -57,7 +57,7 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
 
 
 def context_length(model: Path, *, trust_remote_code: bool) -> int | None:
-    """Return the context that training with a model has, in tokens; None if it declares none.
+    """Return the context length that a model has in training, in tokens; None if none is declared.
 
     Raises:
         UserError: the model works only by running code of its own that is not trusted.

@@ -1,9 +1,9 @@
-"""From verl's save to a checkpoint: the base model's folder with other numbers in it.
+"""From verl's save to a checkpoint: the base model's folder with the trained weights in it.
 
-Training changes weights and nothing else. So names, dtypes, config, tokenizer, chat
-template, generation config and Python files are the base's, byte for byte, and whatever
-verl wrote of them is left behind: it replaces the end-of-response tokens of the config by
-the tokenizer's one, invents a padding token, and copies torch's files for the model's.
+Training changes weights and nothing else. So tensor names, dtypes, config, tokenizer, chat
+template, generation config and Python files are the base's, byte for byte. What verl wrote of
+them is not used: verl replaces the end-of-response tokens of the config by the tokenizer's
+one, adds a padding token, and copies torch's files as if they were the model's.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 SHARD_SIZE = "5GB"
 WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json")
 PUBLISHED = ".published"
-"""Lists, in JSON, which files of a training's own folder are its last checkpoint's."""
+"""The JSON file that lists which files of the output folder are the last checkpoint's."""
 
 
 def export(saved: Path, base: Path, output: Path, *, lineage: Lineage) -> None:
     """Make ``output`` a checkpoint: ``base``'s files with the weights of the save ``saved``.
 
-    ``output`` is there whole or not at all; what was there is replaced. The base's tensors
-    that are not trained (of multi-token prediction, say) come along as they were, and the
-    lineage names them.
+    ``output`` is there complete or not at all; what was there is replaced. Tensors of the base
+    that are not trained (such as those for multi-token prediction) are copied, and the lineage
+    names them.
 
     Raises:
-        UserError: the save cannot be read, is of another model, or holds a number that is
-            none; or the folder cannot be written.
+        UserError: the save cannot be read, is of another model, or holds NaN or infinity; or
+            the folder cannot be written.
     """
     weights = _trained(saved, base)
     untrained = sorted(set(_base_tensors(base)) - set(weights))
@@ -58,16 +58,17 @@ def export(saved: Path, base: Path, output: Path, *, lineage: Lineage) -> None:
 
 
 def carried_files(base: Path) -> list[Path]:
-    """List what a checkpoint takes over from its base: all that counts, but for the weights."""
+    """List the files that a checkpoint takes over from its base: all but the weights."""
     return [file for file in identity_files(base) if not file.name.endswith(WEIGHTS)]
 
 
 def publish(checkpoint: Path, output: Path) -> None:
-    """Make the checkpoint in ``output`` itself that of ``checkpoint``, with hard links.
+    """Replace the checkpoint in ``output`` by the one in ``checkpoint``, with hard links.
 
-    Other files and folders there stay. Everything that can fail for want of space happens
-    before the old one is touched; then config.json goes first and comes last, so that one who
-    is killed in between leaves a folder that nothing takes for a checkpoint, never a mixture.
+    Other files and folders in ``output`` stay. Everything that can fail because the disk is
+    full happens before the old checkpoint is touched. Then config.json is removed first and
+    written last: a kill in between leaves a folder that nothing takes for a checkpoint, never
+    a mixture of two.
 
     Raises:
         UserError: ``output`` cannot be written.
@@ -111,11 +112,11 @@ def _trained(saved: Path, base: Path) -> dict[str, Tensor]:
     for names, what in (
         (strange, "the base has no"),
         (sorted(missing), "the save has no"),
-        (sorted(shapes), "the two have another shape of"),
+        (sorted(shapes), "the two differ in the shape of"),
     ):
         if names:
             raise UserError(
-                f"export of {saved}: it is no training of {base}: {what} {names[0]} "
+                f"export of {saved}: it was not trained from {base}: {what} {names[0]} "
                 f"({len(names)} tensors in all); name the model that was trained"
             )
     weights = {name: tensor.to(layout[name].dtype) for name, tensor in found.items()}
@@ -129,23 +130,23 @@ def _refuse_broken(weights: Mapping[str, Tensor], saved: Path) -> None:
     broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise UserError(
-            f"export of {saved}: the weights hold numbers that are none (NaN or infinite), first "
-            f"in {broken[0]} ({len(broken)} tensors of {len(weights)}); the training diverged: "
+            f"export of {saved}: the weights hold NaN or infinity, first "
+            f"in {broken[0]} ({len(broken)} of {len(weights)} tensors); the training diverged: "
             "take an earlier checkpoint, and train with a smaller learning rate"
         )
 
 
 def _as_in_files(tensors: dict[str, Tensor], base: Path) -> dict[str, Tensor]:
-    """Rename and split tensors as the architecture's published files have them.
+    """Rename and split tensors as in the architecture's published files.
 
-    transformers keeps the experts of a layer in one tensor; its checkpoints do not.
+    transformers keeps the experts of a layer in one tensor, unlike the files.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.core_model_loading import revert_weight_conversion
 
     if not is_native(read_config(base / "config.json")):
-        return tensors  # an architecture of the checkpoint's own: its names are its files'
+        return tensors  # the checkpoint's own architecture: its names are those in its files
     architectures: Any = AutoModelForCausalLM
     config = AutoConfig.from_pretrained(base, trust_remote_code=False)
     with torch.device("meta"):
@@ -154,7 +155,7 @@ def _as_in_files(tensors: dict[str, Tensor], base: Path) -> dict[str, Tensor]:
 
 
 def _without_ties(tensors: dict[str, Tensor], layout: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Leave out what the base does not store because another tensor says the same."""
+    """Leave out tensors that the base does not store because another one is equal to them."""
     stored = [tensor for name, tensor in tensors.items() if name in layout]
     return {
         name: tensor
@@ -170,7 +171,7 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 
 
 def _may_be_untrained(name: str, base: Path) -> bool:
-    """Say whether a tensor is of a part that verl's actor leaves out, or is no parameter."""
+    """Say whether a tensor is in a part that verl's actor leaves out, or is not a parameter."""
     layer = re.search(r"\.layers\.(\d+)\.", name)
     layers = read_config(base / "config.json").get("num_hidden_layers")
     extra_layer = bool(layer and isinstance(layers, int) and int(layer[1]) >= layers)
@@ -188,14 +189,14 @@ def weight_files(base: Path) -> list[Path]:
 
 
 def _base_tensors(base: Path) -> dict[str, Tensor]:
-    """Return the base's tensors by name, with shapes and dtypes but no numbers."""
+    """Return the base's tensors by name, with shapes and dtypes but without data."""
     import torch
     from safetensors import safe_open
 
     layout = {}
     for file in weight_files(base):
         with safe_open(file, framework="pt") as opened:
-            for name in opened.keys():  # noqa: SIM118 - it is no mapping
+            for name in opened.keys():  # noqa: SIM118 - `opened` is not a mapping
                 part = opened.get_slice(name)
                 layout[name] = torch.empty(part.get_shape(), dtype=_dtype(part), device="meta")
     if not layout:
@@ -261,6 +262,6 @@ def _note_published(output: Path, names: set[str]) -> None:
 def _cannot_write(folder: Path, error: Exception) -> UserError:
     reason = getattr(error, "strerror", None) or error
     return UserError(
-        f"the checkpoint {folder} cannot be written: {reason}; nothing that was there before is "
-        "lost; make room, and give the same command again"
+        f"the checkpoint {folder} cannot be written: {reason}; what was there before is still "
+        "there; make room, and give the same command again"
     )

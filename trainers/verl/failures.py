@@ -1,8 +1,8 @@
-"""Why a training failed, in one paragraph: verl's log, minus two hundred lines of Ray.
+"""Says in one paragraph why a training failed, from verl's log with its many lines of Ray.
 
-A failure passes through several processes, and each wraps what it got: the cause is the first
-exception of the last chain, unless that one only says that another process is gone; then it is
-the first exception that this other process left in the log.
+A failure passes through several processes, and each wraps the exception that it got. So the
+cause is the first exception of the last chain. If that exception only says that another process
+is gone, the cause is the first exception that the other process left in the log.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _INFORMING = re.compile(r"\b(?:INFO|DEBUG)\b")
 
 
 class Line(NamedTuple):
-    """A line of the log without colours, and the process that Ray or vLLM says wrote it."""
+    """A line of the log without colours, and the process that wrote it, as Ray or vLLM says."""
 
     source: str
     text: str
@@ -64,7 +64,7 @@ class Failure:
     kind: str
     message: str
     place: str
-    """Where it was raised: ``file.py line 3, in function``; empty if the log does not say."""
+    """The place where it was raised: ``file.py line 3, in function``; empty if unknown."""
 
     @property
     def text(self) -> str:
@@ -73,21 +73,21 @@ class Failure:
 
     @property
     def shown(self) -> str:
-        """The same without the pages that some messages go on for."""
+        """The exception without the pages of text that some messages have."""
         first, *more = self.text.split("\n")
         return first if len(first) >= 60 or not more else f"{first} {more[0].strip()}"
 
     @property
     def is_vague(self) -> bool:
-        """Whether it says only that something failed elsewhere."""
+        """Whether the exception says only that something failed elsewhere."""
         return _VAGUE.search(self.text) is not None
 
 
 def cause_of(log: Path, code: int | None = None) -> str:
     """Say in one paragraph why verl failed and what to do, from the end of its log.
 
-    ``code`` is its exit code, negative where a signal ended it. The paragraph has no full stop
-    at its end and does not name the log.
+    ``code`` is verl's exit code, negative if a signal ended it. The paragraph does not end with
+    a full stop and does not name the log.
     """
     read = _read(log)
     lines = [line.text for line in read]
@@ -100,7 +100,7 @@ def cause_of(log: Path, code: int | None = None) -> str:
             return _with_advice(failure.shown, advice)
     if chain:
         return _unknown(chain)
-    # Nobody who knew the cause raised it: a process may have written it before it died.
+    # No exception names the cause: a process may have written it to the log before it died.
     for advice in ADVICE:
         if advice.anywhere and (line := _last_with(lines, advice)):
             vague = chains[-1][0].shown if chains else line
@@ -109,10 +109,10 @@ def cause_of(log: Path, code: int | None = None) -> str:
 
 
 def _clear_chain(chains: Sequence[Sequence[Failure]]) -> list[Failure]:
-    """Return the exceptions that say what happened: of the last chain, else of the first that does.
+    """Return the exceptions that say what happened, from the last chain if it has such ones.
 
-    The driver's own chain is last. Where it tells only of a process that is gone, the first to
-    complain is closest to the cause; later ones are often of processes that lost that one.
+    The driver's own chain is last. If it only says that a process is gone, the first chain is
+    closest to the cause; later ones are often from processes that lost the first one.
     """
     for chain in (*chains[-1:], *chains[:-1]):
         if clear := [failure for failure in chain if not failure.is_vague]:
@@ -121,10 +121,10 @@ def _clear_chain(chains: Sequence[Sequence[Failure]]) -> list[Failure]:
 
 
 def find_chains(lines: Sequence[Line]) -> list[list[Failure]]:
-    """Find the exceptions in a log, those together that were raised from one another.
+    """Find the chains in a log: exceptions that were raised from one another.
 
-    Chains are in the order in which they end. Each process is read by itself, since lines of
-    several come interleaved.
+    Chains are in the order in which they end. The lines of each process are read apart, since
+    the log mixes lines of several processes.
     """
     by_source: dict[str, list[tuple[int, str]]] = {}
     for number, line in enumerate(lines):
@@ -137,7 +137,7 @@ def find_chains(lines: Sequence[Line]) -> list[list[Failure]]:
 
 
 def _chains_of_one(lines: Sequence[str]) -> list[tuple[int, list[Failure]]]:
-    """Find the chains in what one process wrote, each with the line behind its end."""
+    """Find the chains in what one process wrote, each with the position after its end."""
     chains: list[tuple[int, list[Failure]]] = []
     linked = False
     position = 0
@@ -157,7 +157,7 @@ def _chains_of_one(lines: Sequence[str]) -> list[tuple[int, list[Failure]]]:
 
 
 def _read_traceback(lines: Sequence[str], start: int) -> tuple[Failure | None, int]:
-    """Read from behind a header to the end of the exception; say where to go on."""
+    """Read an exception from the line after its header; also return the position after it."""
     place = ""
     for position in range(start, len(lines)):
         line = lines[position]
@@ -179,7 +179,7 @@ def _read_traceback(lines: Sequence[str], start: int) -> tuple[Failure | None, i
 
 
 def _rest_of_message(lines: Sequence[str], start: int) -> list[str]:
-    """Return the lines that an exception's message goes on for, a few of them."""
+    """Return the further lines of an exception's message, at most six."""
     more: list[str] = []
     for line in lines[start : start + 6]:
         if not line or line in _LINKS or _HEADER.match(line) or line.startswith("["):
@@ -189,7 +189,7 @@ def _rest_of_message(lines: Sequence[str], start: int) -> list[str]:
 
 
 def _hydra_complaint(lines: Sequence[str]) -> str:
-    """Return what Hydra said of a setting: it prints that without a traceback."""
+    """Return what Hydra says about a setting, which it prints without a traceback."""
     said = [line.strip() for line in lines if _HYDRA.match(line)]
     return " ".join(said[:3])
 
@@ -199,7 +199,7 @@ def _advice(text: str) -> Advice | None:
 
 
 def _last_with(lines: Sequence[str], advice: Advice) -> str:
-    """Return the last line that tells of a known failure and is not merely informing."""
+    """Return the last line that shows a known failure and is not only information."""
     telling = (line for line in reversed(lines) if advice.pattern.search(line))
     return next((line for line in telling if not _INFORMING.search(line)), "")
 
@@ -225,8 +225,8 @@ def _without_words(lines: Sequence[str], code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         hint = (
-            "; the system kills what takes more memory than there is (see dmesg), and "
-            "smaller batches or a shorter context need less"
+            "; the system kills a process that needs more memory than there is (see dmesg): try "
+            "smaller batches or a shorter context"
             if -code == signal.SIGKILL
             else ""
         )
@@ -242,7 +242,7 @@ def _read(log: Path) -> list[Line]:
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return []
-    # A progress bar rewrites its line; what stands after its last return is what was seen.
+    # A progress bar rewrites its line: what was seen stands after the last carriage return.
     return [_line(line.rstrip("\r").rpartition("\r")[2]) for line in text.split("\n")]
 
 

@@ -1,7 +1,7 @@
-"""verl's own keys: what there is, and what a set of them resolves to.
+"""verl's own keys: which ones there are, and what a set of them resolves to.
 
-They are read from verl's configuration files by Hydra, which is how verl reads them
-itself; verl is not imported, and a wrong key is known before anything is started.
+Hydra reads them from verl's configuration files, as verl itself does. verl is not imported,
+and a wrong key is found before anything is started.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 from benchmarks import UserError
 
 GRPO, SFT = "ppo_trainer", "sft_trainer_engine"
-"""verl's configurations of its two trainers."""
+"""The names of verl's configurations for its two trainers."""
 RENAMED = {
     "actor_rollout_ref.actor.optim.warmup_style": "actor_rollout_ref.actor.optim.lr_scheduler_type",
     "custom_reward_function.path": "reward.custom_reward_function.path",
     "custom_reward_function.name": "reward.custom_reward_function.name",
     "optim.warmup_style": "optim.lr_scheduler_type",
 }
-"""Keys that verl still reads and moves elsewhere; only the new place is taken here."""
+"""Old key to new key. verl still reads the old ones; here only the new ones are accepted."""
 OPEN = (
     "actor_rollout_ref.model.override_config.",
     "actor_rollout_ref.rollout.engine_kwargs.",
@@ -34,7 +34,7 @@ OPEN = (
     "reward.custom_reward_function.reward_kwargs.",
     "trainer.v1.sampler.sampler_kwargs.",
 )
-"""Beginnings under which verl takes any key and hands it on."""
+"""Prefixes below which verl takes any key and passes it on."""
 UNLISTED = (
     "actor_rollout_ref.rollout.enable_sleep_mode",
     *(
@@ -47,7 +47,7 @@ UNLISTED = (
         for name in ("param", "reduce", "buffer")
     ),
 )
-"""Keys of verl's classes that its configuration files leave out."""
+"""Keys that verl reads although its configuration files do not list them."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 
@@ -68,14 +68,14 @@ def require_verl() -> Path:
 
 
 def compose(configuration: str, overrides: Iterable[str]) -> dict[str, Any]:
-    """Return the whole configuration as verl will see it.
+    """Return the whole configuration as verl will read it.
 
     Args:
         configuration: one of `GRPO` and `SFT`.
         overrides: ``key=value`` and ``+key=value``, in Hydra's grammar.
 
     Raises:
-        UserError: Hydra does not take an override.
+        UserError: Hydra does not accept an override.
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
@@ -96,7 +96,7 @@ def compose(configuration: str, overrides: Iterable[str]) -> dict[str, Any]:
 
 
 def _unreadable(overrides: Iterable[str]) -> Iterator[str]:
-    """Yield what is not in Hydra's grammar: its own message shows a part of the value alone."""
+    """Yield what is not in Hydra's grammar; Hydra's own message shows only a part of it."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -123,13 +123,15 @@ def _flat(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
 
 
 def override(configuration: str, key: str, value: str) -> str:
-    """Return a setting in Hydra's grammar: ``key=value``, after a ``+`` if verl lists no such key.
+    """Return a setting in Hydra's grammar: ``key=value``, with ``+`` before a key not listed.
 
     Raises:
         UserError: verl has no such key.
     """
     if not _KEY.fullmatch(key):
-        raise UserError(f"--set {key}={value}: '{key}' is no key; write it as part.part.name=value")
+        raise UserError(
+            f"--set {key}={value}: '{key}' is not a key; write it as part.part.name=value"
+        )
     if key in RENAMED:
         raise UserError(f"--set {key}: verl has renamed this key; use {RENAMED[key]}={value}")
     known = known_keys(configuration)
@@ -141,7 +143,7 @@ def override(configuration: str, key: str, value: str) -> str:
 
 
 def _unknown(key: str, value: str, known: list[str]) -> str:
-    """Say what there is instead: a part of the tree, the same last name elsewhere, a likeness."""
+    """Say which keys the user may mean: those in a group, with the same last part, or similar."""
     inside = [name for name in known if name.startswith(key + ".")]
     if inside:
         return f"--set {key}={value}: '{key}' is a group of {len(inside)} keys, such as {inside[0]}"
@@ -155,13 +157,13 @@ def _unknown(key: str, value: str, known: list[str]) -> str:
 
 
 def parsed(key: str, value: str) -> Any:
-    """Return what Hydra takes a value for that a person wrote.
+    """Return the value that Hydra reads from what a person wrote.
 
     >>> parsed("a.b", "5"), parsed("a.b", "3e-4"), parsed("a.b", "[x,true]"), parsed("a.b", "null")
     (5, 0.0003, ['x', True], None)
 
     Raises:
-        UserError: it is not in Hydra's grammar.
+        UserError: the text is not in Hydra's grammar.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import QuotedString
@@ -176,7 +178,7 @@ def parsed(key: str, value: str) -> Any:
 
 
 def _plain(found: Any, quoted: type) -> Any:
-    """Return a value of Hydra's without its quotes."""
+    """Return a parsed value without Hydra's quotes."""
     if isinstance(found, quoted):
         return found.text  # type: ignore[attr-defined]
     if isinstance(found, list):
@@ -187,7 +189,7 @@ def _plain(found: Any, quoted: type) -> Any:
 
 
 def hydra_value(value: Any) -> str:
-    """Write a value as Hydra's grammar reads it back.
+    """Return a value as text from which Hydra reads the same value back.
 
     >>> hydra_value([0.9, 0.999]), hydra_value(None), hydra_value({"a": True}), hydra_value(1e-06)
     ('[0.9,0.999]', 'null', '{a:true}', '1e-06')
@@ -212,6 +214,6 @@ def hydra_value(value: Any) -> str:
         "inf",
     ):
         return text
-    # Inside quotes Hydra takes a backslash for itself unless a quote follows it.
+    # Inside quotes a backslash stands for itself, unless a quote follows it.
     quoted = re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), text)
     return f"'{quoted}'"

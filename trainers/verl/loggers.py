@@ -1,7 +1,7 @@
-"""Where verl's curves go besides our own file: who can take them, and what that needs.
+"""The loggers that can receive verl's curves besides our own file, and what each needs.
 
-Everything a logger writes locally goes below the training's folder, unless the user's own
-environment says where. Keys stay in that environment: no file of ours has one.
+Everything that a logger writes locally goes below the training's folder, unless the user's own
+environment names another place. Keys for logging in stay in the environment: we store none.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ LOGGERS: Mapping[str, str | None] = {
     "vemlp_wandb": "volcengine_ml_platform",
     "rl_insight": "rl_insight",
 }
-"""verl 0.9's loggers (`utils/tracking.py`), and the module that each imports."""
+"""verl 0.9's loggers (`utils/tracking.py`), with the module that each imports."""
 ALWAYS = ("console", "file")
-"""Our own curves come from the file; the console's lines make the log readable."""
+"""Loggers that are always on: our curves are read from the file, people read the console."""
 
 
 def check(loggers: Sequence[str]) -> None:
     """Refuse a logger that verl does not have, or that would fail minutes later.
 
     Raises:
-        UserError: no such logger, its package is not installed, or it has no key.
+        UserError: there is no such logger, its package is not installed, or it has no key.
     """
     for name in loggers:
         if name not in LOGGERS:
@@ -70,11 +70,11 @@ def _has_wandb_key(variables: Mapping[str, str]) -> bool:
 def environment(
     training: Path, loggers: Sequence[str], variables: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the variables that direct the loggers' files below a training's folder.
+    """Return the variables that make the loggers write below a training's folder.
 
-    What ``variables`` (this process's environment) sets already stays as the user set it.
+    What ``variables`` (by default this process's environment) sets already is left out.
     """
-    theirs = os.environ if variables is None else variables
+    already = os.environ if variables is None else variables
     training = training.resolve()
     ours = {
         "tensorboard": ("TENSORBOARD_DIR", str(training / "tensorboard")),
@@ -84,4 +84,4 @@ def environment(
         "trackio": ("TRACKIO_DIR", str(training / "trackio")),
     }
     directed = dict(ours[name] for name in loggers if name in ours)
-    return {name: value for name, value in directed.items() if name not in theirs}
+    return {name: value for name, value in directed.items() if name not in already}

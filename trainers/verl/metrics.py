@@ -1,7 +1,7 @@
-"""verl's own metrics, one of its rows into one of our steps.
+"""Reads verl's metrics: one row of its file logger becomes one of our steps.
 
-verl's file logger writes ``{"step": n, "data": {name: value}}`` lines; what is not a finite
-number it writes as null. Names are those of verl 0.9 (`ppo/metric_utils.py`,
+verl's file logger writes ``{"step": n, "data": {name: value}}`` lines, with null for what is
+not a finite number. Names are those of verl 0.9 (`ppo/metric_utils.py`,
 `ppo/v1/trainer_base.py`, `workers/utils/losses.py`, `sft_trainer.py`).
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from trainers.curves import Step
 
 NAMES: dict[str, tuple[str, ...]] = {
-    # The first name that the row has is taken.
+    # Of several names, the first that the row has counts.
     "reward": ("critic/score/mean", "critic/rewards/mean"),
     "response_length": ("response_length/mean",),
     "clip_ratio": ("response_length/clip_ratio",),
@@ -38,11 +38,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "host_memory": ("actor/perf/cpu_memory_used_gb", "perf/cpu_memory_used_gb"),
 }
 SFT_TOKENS = "train/global_tokens"
-"""Tokens of a step of verl's SFT trainer, which logs neither time nor throughput."""
+"""The tokens in a step of verl's SFT trainer, which logs neither time nor throughput."""
 
 
 def to_step(row: Mapping[str, Any]) -> Step | None:
-    """Return a row of verl's file logger as a step; None if it is no such row.
+    """Return a row of verl's file logger as a step; None if it is not such a row.
 
     >>> to_step({"step": 2, "data": {"critic/score/mean": 0.25, "actor/lr": None}}).reward
     0.25
@@ -51,7 +51,7 @@ def to_step(row: Mapping[str, Any]) -> Step | None:
     if not isinstance(number, int) or number < 0 or not isinstance(data, Mapping):
         return None
     values = {name: _first(data, theirs) for name, theirs in NAMES.items()}
-    if values["memory"] == 0:  # the CPU's stand-in for a device counts nothing
+    if values["memory"] == 0:  # the CPU plugin reports 0 where it cannot measure
         values["memory"] = None
     return Step.model_validate({"step": number, "validation": _validation(data), **values})
 
@@ -67,9 +67,9 @@ def _number(value: Any) -> float | None:
 
 
 def _validation(data: Mapping[str, Any]) -> dict[str, float]:
-    """Pick the validation's means: ``val-core/SOURCE/acc/mean@1`` and the like.
+    """Pick the validation's means, such as ``val-core/SOURCE/acc/mean@1``.
 
-    Of the auxiliary values only means are kept: bootstrapped best-of-n ones are no pass@k.
+    Of the auxiliary values only means are kept: the bootstrapped best-of-n values are not pass@k.
     """
     found = {}
     for name, value in data.items():
@@ -81,10 +81,10 @@ def _validation(data: Mapping[str, Any]) -> dict[str, float]:
 
 
 def follow(path: Path, position: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the rows that were written from ``position`` on, and where to go on.
+    """Return the rows that were written from ``position`` on, and the position after them.
 
-    A line that is not yet written to its end is left for the next time; one that is no JSON
-    object is passed over.
+    A line that is not yet complete is left for the next time; a line that is not a JSON object
+    is left out.
     """
     if not path.is_file():
         return [], position
@@ -103,7 +103,7 @@ def follow(path: Path, position: int) -> tuple[list[dict[str, Any]], int]:
 
 
 class Follower:
-    """The steps of a running training, each handed out as soon as verl has logged it."""
+    """The steps of a running training, each returned as soon as verl has logged it."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = path, clock
@@ -112,9 +112,9 @@ class Follower:
         """When a training step was last seen."""
 
     def new(self) -> list[Step]:
-        """Return what was logged since the last call.
+        """Return the steps that were logged since the last call.
 
-        A step of supervised training, whose row has no time, gets the time since the one before.
+        A row of supervised training has no time: its step gets the time since the step before.
         """
         rows, self._position = follow(self._path, self._position)
         found = [(step, row["data"]) for row in rows if (step := to_step(row)) is not None]
@@ -126,7 +126,7 @@ class Follower:
         ]
 
     def _since_last(self) -> float:
-        """Return the time since the last such step was seen; 0 if this is the first."""
+        """Return the seconds since the last step without a time; 0 at the first."""
         now = self._clock()
         since = 0.0 if self._last is None else now - self._last
         self._last = now

@@ -1,7 +1,7 @@
-"""Where a training runs, and the settings that follow from it and from nothing else.
+"""Where a training runs, and the settings that follow from that alone.
 
-Two machines may place one recipe differently and still train the same: these settings are
-marked `placed` and are no part of what decides a checkpoint.
+These settings are marked `placed`. They do not decide a checkpoint: two machines may differ in
+them and still train the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks import UserError
 from trainers.base import Setting, TrainSpec
 
 TOKENS = 16384
-"""Of a micro-batch with gradients, on each device; without them it may have twice as many."""
+"""Tokens of a micro-batch with gradients on each device; one without them has twice as many."""
 _NOT_LESS = "not less than the longest sequence"
 PLATFORM_MODULE = "trainers.verl.plugins.platform"
 _AGENT_LOOPS = Path(__file__).with_name("plugins") / "agent_loops.yaml"
@@ -33,16 +33,17 @@ class Placement:
 
     device: Literal["cpu", "cuda"]
     nodes: int
+    """Machines to train on."""
     gpus: int
-    """On each node; on a CPU the one process that trains."""
+    """GPUs on each node; on a CPU, 1 for the one process that trains."""
     address: str | None
-    """Of a Ray cluster that runs already; None starts one here for this training."""
+    """The address of a running Ray cluster; None starts Ray on this machine for this training."""
     cores: int
-    """Of this machine."""
+    """CPU cores of this machine."""
 
     @property
     def processes(self) -> int:
-        """How many processes train, which is what saved states depend on."""
+        """How many processes train; a saved state can be resumed only by as many."""
         return self.nodes * self.gpus
 
 
@@ -50,12 +51,12 @@ def place(spec: TrainSpec) -> Placement:
     """Return where a training will run.
 
     Raises:
-        UserError: more GPUs than there are, or several machines and no cluster.
+        UserError: more GPUs are asked for than there are, or several machines without a cluster.
     """
     if spec.nodes > 1 and spec.address is None:
         raise UserError(
-            f"--nodes {spec.nodes}: one machine is found from here; start Ray on all of them "
-            "(ray start --head, ray start --address=…) and name it: --address auto"
+            f"--nodes {spec.nodes}: without a cluster there is only this machine; start Ray on all "
+            "machines (ray start --head, ray start --address=…) and name it: --address auto"
         )
     here = visible_gpus()
     if spec.address is None and spec.gpus is not None and spec.gpus > here:
@@ -64,7 +65,7 @@ def place(spec: TrainSpec) -> Placement:
             f"--gpus {spec.gpus}: this machine has {found}; leave --gpus out to train on "
             + ("all of them" if here else "the CPU")
         )
-    # A cluster's GPUs are not seen from its head: there the flag is what says how many.
+    # The GPUs of a cluster are not visible from here: there the flag says how many there are.
     on_gpu = bool(here or (spec.address is not None and spec.gpus))
     return Placement(
         device="cuda" if on_gpu else "cpu",
@@ -94,10 +95,13 @@ def visible_gpus() -> int:
 
 
 def settings(placement: Placement, *, longest: int, filters_groups: bool) -> Iterator[Setting]:
-    """Yield what GRPO needs to be told of the machine.
+    """Yield the settings of GRPO that follow from the machine.
 
-    ``longest`` is of prompt and response together, in tokens. verl tells a sampler that is not
-    its own nothing of ``filters_groups``.
+    Args:
+        placement: where the training runs.
+        longest: the most tokens of prompt and response together.
+        filters_groups: whether groups are filtered; verl passes that on to its own sampler
+            only, so ours is then not used.
     """
     of_device = _gpu(longest) if placement.device == "cuda" else _cpu(longest)
     values = {**_everywhere(placement), **of_device}
@@ -111,7 +115,10 @@ def settings(placement: Placement, *, longest: int, filters_groups: bool) -> Ite
 Values = dict[str, tuple[Any, str]]
 _PROMPT_SAMPLER: Values = {
     "trainer.v1.sampler.custom_sampler.path": ("pkg://trainers.verl.plugins.sampler", ""),
-    "trainer.v1.sampler.custom_sampler.name": ("PromptSampler", "waits for less than 2 s"),
+    "trainer.v1.sampler.custom_sampler.name": (
+        "PromptSampler",
+        "looks for finished rollouts more often than every 2 s",
+    ),
 }
 
 
@@ -132,17 +139,26 @@ def _everywhere(placement: Placement) -> Values:
 
 def _own_ray(placement: Placement) -> Values:
     values: Values = {
-        "ray_kwargs.ray_init.address": ("local", "a cluster that runs here is joined if named"),
-        "ray_kwargs.ray_init.include_dashboard": (False, "nothing here reads it"),
+        "ray_kwargs.ray_init.address": (
+            "local",
+            "a running cluster is joined only if --address names it",
+        ),
+        "ray_kwargs.ray_init.include_dashboard": (False, "nothing uses the dashboard"),
     }
     if placement.device == "cpu":
-        values["ray_kwargs.ray_init.num_cpus"] = (16, "logical: verl asks for more than there are")
-        values["ray_kwargs.ray_init.num_gpus"] = (1, "logical: the process that trains takes it")
+        values["ray_kwargs.ray_init.num_cpus"] = (
+            16,
+            "logical CPUs: verl asks for more than there are",
+        )
+        values["ray_kwargs.ray_init.num_gpus"] = (
+            1,
+            "a logical GPU: the process that trains takes it",
+        )
     return values
 
 
 def _cluster(placement: Placement) -> Values:
-    """Join a cluster, whose workers do not inherit the environment from here."""
+    """Return the settings to join a cluster, whose workers do not inherit our environment."""
     variables = {
         f"ray_kwargs.ray_init.runtime_env.env_vars.{name}": (value, "")
         for name, value in environment(placement).items()
@@ -157,7 +173,7 @@ def _gpu(longest: int) -> Values:
     return {
         f"{_MODEL}.override_config.attn_implementation": (attention, why),
         f"{_MODEL}.use_remove_padding": (flash, "needs flash-attn"),
-        f"{_MODEL}.enable_gradient_checkpointing": (True, "memory for time"),
+        f"{_MODEL}.enable_gradient_checkpointing": (True, "needs less memory and more time"),
         f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
         f"{_ACTOR}.ppo_max_token_len_per_gpu": (max(TOKENS, longest), _NOT_LESS),
         f"{_ROLLOUT}.log_prob_max_token_len_per_gpu": (max(2 * TOKENS, longest), _NOT_LESS),
@@ -175,12 +191,12 @@ def _cpu(longest: int) -> Values:
         f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
         f"{_ACTOR}.ppo_max_token_len_per_gpu": (max(TOKENS, longest), _NOT_LESS),
         f"{_ROLLOUT}.enforce_eager": (True, "no CUDA graphs"),
-        f"{_ROLLOUT}.enable_sleep_mode": (False, "vLLM has none on a CPU"),
-        f"{_ROLLOUT}.free_cache_engine": (False, "the same"),
+        f"{_ROLLOUT}.enable_sleep_mode": (False, "vLLM has no sleep mode on a CPU"),
+        f"{_ROLLOUT}.free_cache_engine": (False, "vLLM has no sleep mode on a CPU"),
         f"{_ROLLOUT}.agent.num_workers": (1, "few cores"),
         f"{_ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes": (
             256,
-            "shared memory, not a GPU's",
+            "the buckets are in shared memory, not in a GPU's",
         ),
         "reward.num_workers": (1, "few cores"),
         "data.dataloader_num_workers": (0, "few cores"),
@@ -189,7 +205,7 @@ def _cpu(longest: int) -> Values:
 
 
 def environment(placement: Placement) -> dict[str, str]:
-    """Return what every process of the training finds in its environment."""
+    """Return the variables that every process of the training has in its environment."""
     shared = {
         "HYDRA_FULL_ERROR": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -201,11 +217,11 @@ def environment(placement: Placement) -> dict[str, str]:
         **shared,
         "VERL_PLATFORM": "cpu",
         "VERL_USE_EXTERNAL_MODULES": PLATFORM_MODULE,
-        # Names the class that trains; FSDP's, which asks the platform for its device.
+        # This chooses verl's FSDP engine, which then asks the platform for its device.
         "VERL_ENGINE_DEVICE": "cuda",
         "VLLM_CPU_KVCACHE_SPACE": "1",
-        # Two engines on the same cores, and a dozen small processes between them: a thread
-        # that waits for its turn costs more than it adds.
+        # Two engines and a dozen small processes share the cores: more threads than cores would
+        # cost more than they add.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": str(max(1, placement.cores // 2)),
     }

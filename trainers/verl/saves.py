@@ -1,8 +1,9 @@
-"""verl's own saves (`global_step_N` folders): which are whole, and who can go on from them.
+"""verl's own saves (`global_step_N` folders): which are complete, and what can be resumed.
 
-A save is whole once the state of the data loader is there, since verl writes that last of
-all. Its own note of the newest step is corrected before it is read (`resume_after`): where the
-folder that it names is gone, verl begins again from nothing without a word.
+A save is complete once the state of the data loader is there, since verl writes that last.
+verl notes the newest step in a file; this note is corrected before verl reads it
+(`resume_after`). If the folder that it names is gone, verl begins again from the first step
+without saying so.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from benchmarks import UserError
 from harness.common.files import write_atomically
 
 SHARDS = ("model", "optim", "extra_state")
-"""What each process of a training writes for itself, without all of which none can go on."""
+"""The kinds of file that each process writes for itself; resuming needs all of them."""
 
 NOTE = "latest_checkpointed_iteration.txt"
-"""Where verl, told to resume by itself, looks which save is the newest."""
+"""The file in which verl looks for the newest save when it resumes by itself."""
 
 
 def save_folder(state: Path, step: int) -> Path:
@@ -30,7 +31,7 @@ def save_folder(state: Path, step: int) -> Path:
 
 
 def model_folder(saved: Path) -> Path:
-    """Return where in a save the model's shards are: verl's SFT trainer has no actor."""
+    """Return the folder of the model's shards: in saves of GRPO it is ``actor``."""
     actor = saved / "actor"
     return actor if actor.is_dir() else saved
 
@@ -45,15 +46,15 @@ def world_size(saved: Path) -> int | None:
 
 
 def shard(saved: Path, kind: str, *, rank: int, size: int) -> Path:
-    """Return the file of one process of ``size``; ``kind`` is one of `SHARDS`."""
+    """Return the file of process ``rank`` of ``size``; ``kind`` is one of `SHARDS`."""
     return model_folder(saved) / f"{kind}_world_size_{size}_rank_{rank}.pt"
 
 
 def is_whole(saved: Path) -> bool:
-    """Say whether a training can go on from a save.
+    """Say whether a training can be resumed from a save.
 
     torch's files are zip archives, whose end is written last: one that was cut off is
-    told without reading it.
+    recognised without reading it all.
     """
     size = world_size(saved)
     loader = list(saved.glob("data*.pt"))
@@ -64,19 +65,19 @@ def is_whole(saved: Path) -> bool:
 
 
 def saved_steps(state: Path) -> list[int]:
-    """List, in order, the steps after which there is a whole save."""
+    """List, in order, the steps that have a complete save."""
     return [step for step, saved in _numbered(state, r"global_step_(\d+)") if is_whole(saved)]
 
 
 def latest(state: Path) -> int | None:
-    """Return the last step after which there is a whole save; None if there is none."""
+    """Return the last step that has a complete save; None if no step has."""
     return max(saved_steps(state), default=None)
 
 
 def resume_after(state: Path) -> int | None:
-    """Return the step after which verl will go on, having made its note of it say so.
+    """Return the step after which verl will resume, and correct verl's note to say the same.
 
-    None, and no note, if there is no whole save: verl begins at the beginning.
+    Without a complete save it returns None and removes the note: verl begins at the first step.
     """
     step = latest(state)
     note = state / NOTE
@@ -88,28 +89,28 @@ def resume_after(state: Path) -> int | None:
 
 
 def check_world_size(saved: Path, processes: int, *, exported: Path) -> None:
-    """Refuse to go on from a save with another number of processes than wrote it.
+    """Refuse to resume a save with another number of processes than wrote it.
 
-    ``exported`` is where the same weights are in Hugging Face format.
+    ``exported`` is the folder with the same weights in Hugging Face format.
 
     Raises:
-        UserError: the numbers differ; verl names shards by them and would find none.
+        UserError: the numbers differ; verl names shards by them and would not find any.
     """
     size = world_size(saved)
     if size is None or size == processes:
         return
     raise UserError(
         f"resume from {saved}: it was saved by {size} processes (GPUs), and this training has "
-        f"{processes}; verl can only go on with as many. Resume with {size}, or begin a new "
+        f"{processes}; verl can only resume with the same number. Use {size}, or begin a new "
         f"training from the weights alone, with a fresh optimizer: --model {exported}"
     )
 
 
 def keep_last_saves(state: Path, keep: int) -> None:
-    """Delete all but the last ``keep`` whole saves, and what is left of older ones.
+    """Delete all but the last ``keep`` complete saves, and incomplete ones that are older.
 
-    verl's own `max_actor_ckpt_to_keep` forgets what an earlier launch saved, and leaves the
-    folders of what it deletes. A save newer than the last whole one may be in the making.
+    verl's own `max_actor_ckpt_to_keep` does not know what an earlier launch saved, and leaves
+    empty folders. A save newer than the last complete one may still be being written.
     """
     whole = saved_steps(state)[-keep:]
     for step, saved in _numbered(state, r"global_step_(\d+)"):
@@ -131,8 +132,8 @@ def _numbered(folder: Path, pattern: str) -> list[tuple[int, Path]]:
 
 
 def _remove(folder: Path) -> None:
-    """Delete a folder that nobody shall take for a whole one meanwhile."""
+    """Delete a folder; first rename it, so that nothing takes it for a complete one meanwhile."""
     doomed = folder.with_name(f".{folder.name}.removed")
-    with suppress(FileNotFoundError):  # two may clean up at once
+    with suppress(FileNotFoundError):  # another process may delete it at the same time
         folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)

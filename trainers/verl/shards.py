@@ -1,8 +1,8 @@
-"""What the processes of a training saved of a model, put together again.
+"""Puts together the shards of a model that the processes of a training saved.
 
-Read here rather than by verl's `hf_model` save or its merger: the first stops the training
-where a config's `auto_map` is a leftover, and writes every number twice; the second rounds
-everything to bfloat16 and runs the model's own code. Shards need neither.
+verl's own ways are not used. Its `hf_model` save stops the training if a config has a leftover
+`auto_map`, and writes every number twice; its merger rounds everything to bfloat16 and runs the
+model's own code. Reading the shards needs neither.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def merged_tensors(saved: Path) -> Iterator[tuple[str, Tensor]]:
-    """Yield each tensor of the model in a save, whole, by the name that the model has for it.
+    """Yield each complete tensor of the model in a save, with the model's name for it.
 
-    Shards stay on disk until a tensor of theirs is asked for.
+    Shards stay on disk until a tensor in them is needed.
 
     Raises:
         UserError: a shard is missing or damaged, or of a kind that cannot be put together.
@@ -31,11 +31,11 @@ def merged_tensors(saved: Path) -> Iterator[tuple[str, Tensor]]:
     size = world_size(saved)
     if size is None:
         raise UserError(
-            f"{saved} is no save of verl's FSDP trainer: it has no fsdp_config.json that says "
+            f"{saved} is not a save of verl's FSDP trainer: it has no fsdp_config.json that says "
             "how many processes wrote it"
         )
     first = _load(shard(saved, "model", rank=0, size=size))
-    # With replicas (hybrid sharding) the ranks of the first one hold everything.
+    # With hybrid sharding there are replicas; the ranks of the first replica hold everything.
     parts = max((_parts(value) for value in first.values()), default=1)
     others = [_load(shard(saved, "model", rank=rank, size=size)) for rank in range(1, parts)]
     for name in list(first):
@@ -44,7 +44,7 @@ def merged_tensors(saved: Path) -> Iterator[tuple[str, Tensor]]:
 
 def _load(path: Path) -> dict[str, Any]:
     import torch
-    import torch.distributed.tensor  # declares its tensors safe to load
+    import torch.distributed.tensor  # with it, torch.load accepts distributed tensors
 
     # torch warns that there is no process group, which nothing here needs.
     logging.getLogger("torch.distributed.device_mesh").setLevel(logging.ERROR)
@@ -57,12 +57,12 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _parts(value: Any) -> int:
-    """Count the processes over which a tensor is spread: along the last axis of their mesh."""
+    """Count the processes that share a tensor: those along the last axis of their mesh."""
     return int(value.device_mesh.mesh.shape[-1]) if hasattr(value, "device_mesh") else 1
 
 
 def _joined(name: str, parts: list[Any]) -> Tensor:
-    """Put a tensor together; the result shares no memory with any other."""
+    """Put a tensor together; the result shares no memory with another tensor."""
     import torch
     from torch.distributed.tensor import DTensor, Replicate, Shard
 

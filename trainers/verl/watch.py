@@ -1,4 +1,4 @@
-"""What is done while verl trains: curves kept, saves made into checkpoints, old ones removed."""
+"""While verl trains: write the curves, turn saves into checkpoints, and remove old ones."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ from trainers.verl.metrics import Follower
 from trainers.verl.paths import TrainingPaths
 
 KEPT_ROLLOUTS = 5
-"""Dumps of the latest steps that stay beside the first; each may be megabytes."""
+"""Rollout dumps that are kept, of the latest steps and beside the first; each may be megabytes."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """One launch of a training, seen from outside."""
+    """Follows one launch of a training from outside."""
 
     paths: TrainingPaths
     base: Path
-    """The base model as it was given: what its checkpoints take over."""
+    """The base model as the user gave it; checkpoints take over its files."""
     lineage: Lineage
+    """The lineage of the checkpoints, still without steps and curves."""
     keep: int
+    """How many checkpoints are kept."""
     total: int
+    """The number of the last step."""
     reporter: Reporter
     exported: int | None = None
-    """The last step of which there is a checkpoint."""
+    """The last step that has a checkpoint."""
     _follower: Follower | None = None
     _counted: set[int] = field(default_factory=set)
     """Steps whose outcomes are in the curves."""
@@ -41,7 +44,7 @@ class Watch:
         self._counted = {step.step for step in self._steps() if step.outcomes}
 
     def take_in(self, log: Path) -> None:
-        """Add what an earlier launch logged, and kept of its responses, after anybody read it."""
+        """Add what an earlier launch logged and dumped, and what nobody read before it ended."""
         known = {step.step for step in self._steps()}
         for step in Follower(log).new():
             if step.step not in known:
@@ -50,26 +53,26 @@ class Watch:
         self._count_outcomes(ended=True)
 
     def tick(self) -> None:
-        """Take in what happened since the last call."""
+        """Read what happened since the last call."""
         for step in self._follower.new() if self._follower else ():
             append(self.paths.metrics, step)
             self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
         self._count_outcomes(ended=False)
         saved = saves.latest(self.paths.state)
-        # verl saves a step before it logs it, and a checkpoint has its step in its curves; the
-        # last one waits for the last step's outcomes, which are whole when verl has ended.
+        # verl saves a step before it logs the step, and a checkpoint's curves have its own step.
+        # The last checkpoint waits for the last step's outcomes, complete when verl has ended.
         new = saved not in (self.exported, self.total)
         if new and any(row.step == saved for row in self._steps()):
             self.export_new()
 
     def finish(self) -> None:
-        """Take in the rest, once verl has ended."""
+        """Read the rest, once verl has ended."""
         self.tick()
         self._count_outcomes(ended=True)
         self.export_new()
 
     def export_new(self) -> None:
-        """Make a checkpoint of verl's last save, if there is none yet."""
+        """Make a checkpoint of verl's last save, if it has none yet."""
         step = saves.latest(self.paths.state)
         if step is None or step == self.exported:
             return
@@ -92,7 +95,7 @@ class Watch:
         )
 
     def _count_outcomes(self, *, ended: bool) -> None:
-        """Add each step's outcomes to its row, as soon as its dump is whole."""
+        """Add each step's outcomes to the curves, as soon as its dump is complete."""
         folder = self.paths.rollouts
         new = [n for n in complete_steps(folder, ended=ended) if n not in self._counted]
         for number in new:

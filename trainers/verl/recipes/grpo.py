@@ -33,97 +33,96 @@ class Grpo(Recipe):
     """Group relative policy optimisation (DeepSeekMath, arXiv 2402.03300) by verl."""
 
     reward: Annotated[str, stated(_REWARD)]
-    """A function of `trainers.rewards`."""
+    """The name of a function in `trainers.rewards`."""
     advantage: Annotated[str, stated("algorithm.adv_estimator")] = "grpo"
-    """The report's strategy."""
+    """The report names this strategy."""
     advantage_over_deviation: Annotated[bool, chosen("algorithm.norm_adv_by_std_in_grpo")] = True
     """As in the GRPO paper: a group's advantages are divided by their standard deviation."""
     rollouts: Annotated[Positive, stated(f"{_ROLLOUT}.n")] = 1
-    """Responses a prompt, which are each other's baseline."""
+    """Responses for each prompt; each is the baseline for the others."""
     batch: Annotated[Positive, chosen("data.train_batch_size")] = 128
-    """Prompts a step. verl's default, 1024, is for large clusters."""
+    """Prompts in a step. verl's default, 1024, is for large clusters."""
     mini_batch: Annotated[Positive, chosen(f"{_ACTOR}.ppo_mini_batch_size")] = 128
-    """Prompts an update: as many as a step has, so that every update is on-policy."""
+    """Prompts in an update: all of a step's, so that every update is on-policy."""
     updates: Annotated[Positive, chosen(f"{_ACTOR}.ppo_epochs")] = 1
     """Passes over a step's responses."""
     epochs: Annotated[Positive, chosen("trainer.total_epochs")] = 1
     """Passes over the data, if no number of steps is asked for."""
     longest_prompt: Annotated[Positive, chosen("data.max_prompt_length")] = 512
-    """Tokens. Longer ones are left out, never cut."""
+    """In tokens. Longer prompts are left out, never cut."""
     longest_response: Annotated[Positive, chosen("data.max_response_length")] = 1024
-    """Tokens. Solutions of grade-school and competition problems are mostly shorter."""
+    """In tokens. Solutions of grade-school and competition problems are mostly shorter."""
     drop_longer: Annotated[bool, chosen("data.filter_overlong_prompts")] = True
     """A cut question cannot be answered."""
     shuffle: Annotated[bool, chosen("data.shuffle")] = True
-    """By the run's seed."""
+    """The training's seed decides the order."""
 
     learning_rate: Annotated[Rate, chosen(f"{_ACTOR}.optim.lr")] = 1e-6
     """What verl's GRPO examples use; the report does not say."""
     schedule: Annotated[str, stated(f"{_ACTOR}.optim.lr_scheduler_type")] = "cosine"
     """The report's `warmup_style`, under the name that verl gives it now."""
     warmup: Annotated[int, Field(ge=0), stated(f"{_ACTOR}.optim.lr_warmup_steps")] = 20
-    """Steps."""
+    """In steps, as the report has it."""
     final_rate: Annotated[Share, stated(f"{_ACTOR}.optim.min_lr_ratio")] = 0.1
-    """Where the cosine ends, as a part of the learning rate."""
+    """Where the cosine ends, as a fraction of the learning rate."""
     cycles: Annotated[Rate, stated(f"{_ACTOR}.optim.num_cycles")] = 0.5
     """Half a cosine: from the peak to the end."""
     weight_decay: Annotated[Share, stated(f"{_ACTOR}.optim.weight_decay")] = 0.01
-    """The report's."""
+    """The report's value."""
     betas: Annotated[tuple[float, float], chosen(f"{_ACTOR}.optim.betas")] = (0.9, 0.999)
-    """AdamW's own."""
+    """AdamW's own defaults."""
     gradient: Annotated[Rate, chosen(f"{_ACTOR}.grad_clip", f"{_ACTOR}.optim.clip_grad")] = 1.0
     """The norm to which gradients are clipped."""
     weights: Annotated[str, chosen(f"{_FSDP}.model_dtype")] = "fp32"
-    """Of the trained copy: an update of 1e-6 is less than bfloat16 can tell apart."""
+    """Number format of the trained weights: an update of 1e-6 would be lost in bfloat16."""
     arithmetic: Annotated[
         str, chosen(f"{_FSDP}.{PRECISION}", f"{_REF}.{PRECISION}", f"{_ROLLOUT}.dtype")
     ] = "bfloat16"
-    """Of passes through the model, in training and in rollouts alike."""
+    """Number format of computations with the model, in training and in rollouts alike."""
 
     clip_low: Annotated[Share, chosen(f"{_ACTOR}.clip_ratio_low", f"{_ACTOR}.clip_ratio")] = 0.2
-    """PPO's (arXiv 1707.06347)."""
+    """PPO's value (arXiv 1707.06347)."""
     clip_high: Annotated[Share, chosen(f"{_ACTOR}.clip_ratio_high")] = 0.2
-    """The same on the other side."""
+    """The same bound for ratios above 1."""
     clip_dual: Annotated[Rate, chosen(f"{_ACTOR}.clip_ratio_c")] = 3.0
-    """Dual clipping's bound for negative advantages (arXiv 1912.09729)."""
+    """The bound of dual clipping for negative advantages (arXiv 1912.09729)."""
     loss: Annotated[str, chosen(f"{_ACTOR}.loss_agg_mode")] = "token-mean"
-    """Every token of a batch weighs the same."""
+    """Every token of a batch has the same weight."""
     entropy_bonus: Annotated[Share, chosen(f"{_ACTOR}.entropy_coeff")] = 0.0
-    """None."""
+    """No bonus for entropy."""
     kl: Annotated[bool, chosen(f"{_ACTOR}.use_kl_loss")] = True
-    """As in the GRPO paper, the policy is held near the base model by a term of the loss …"""
+    """As in the GRPO paper, a term of the loss keeps the policy near the base model."""
     kl_weight: Annotated[Share, chosen(f"{_ACTOR}.kl_loss_coef")] = 0.001
-    """… of this weight (verl's documentation of GRPO) …"""
+    """The weight of that term, from verl's documentation of GRPO."""
     kl_estimator: Annotated[str, chosen(f"{_ACTOR}.kl_loss_type")] = "low_var_kl"
-    """… by the estimator that is never negative (k3, Schulman 2020)."""
+    """The estimator for that term: the one that is never negative (k3, Schulman 2020)."""
     kl_in_reward: Annotated[bool, chosen("algorithm.use_kl_in_reward")] = False
-    """The reward stays what the grader says."""
+    """The reward is what the grader says, without a penalty."""
 
     temperature: Annotated[Rate, chosen(f"{_ROLLOUT}.temperature")] = 1.0
-    """Rollouts are drawn from the policy itself, as its gradient supposes."""
+    """Rollouts are drawn from the policy itself, as the policy gradient assumes."""
     top_p: Annotated[Rate, chosen(f"{_ROLLOUT}.top_p")] = 1.0
-    """The same."""
+    """No token is left out, so that rollouts are drawn from the policy itself."""
     top_k: Annotated[int, chosen(f"{_ROLLOUT}.top_k")] = -1
-    """The same: -1 is all."""
+    """-1: no token is left out, so that rollouts are drawn from the policy itself."""
     correction: Annotated[str | None, chosen("algorithm.rollout_correction.rollout_is")] = None
-    """None: rollout and training engine are taken for the same policy."""
+    """None: the rollout engine and the training engine are taken to be the same policy."""
     correction_limit: Annotated[
         Rate, chosen("algorithm.rollout_correction.rollout_is_threshold")
     ] = 2.0
-    """Where such weights are cut off, if there are any."""
+    """The limit at which importance weights are cut off, if they are used."""
     uneven_groups_only: Annotated[bool, chosen("algorithm.filter_groups.enable")] = False
     """False: groups that are all right or all wrong stay in the batch, and teach nothing."""
-
     even_by: Annotated[str, chosen("algorithm.filter_groups.metric")] = "reward"
-    """What has to differ in a group, if groups are left out."""
+    """The value that has to differ within a group, if groups are left out."""
     validate_first: Annotated[bool, chosen("trainer.val_before_train")] = True
     """The curve begins with the base model."""
     validate_greedily: Annotated[float, chosen(f"{_ROLLOUT}.val_kwargs.temperature")] = 0.0
-    """The held-out rows are answered greedily …"""
+    """0: the held-out rows are answered greedily."""
     validation_samples: Annotated[Positive, chosen(f"{_ROLLOUT}.val_kwargs.n")] = 1
-    """… and so once: a second response would be the same."""
+    """Responses for each held-out row: a second greedy response would be the same."""
     validation_rows: Annotated[Positive, chosen("data.val_max_samples")] = 256
-    """At most; the first of the held-out rows."""
+    """The most held-out rows that are answered: the first ones."""
     save_every: Annotated[Positive, chosen("trainer.save_freq", "trainer.test_freq")] = 20
     """Steps between checkpoints, and between validations on the held-out rows."""
 
@@ -131,24 +130,25 @@ class Grpo(Recipe):
 class GrpoV1(Grpo):
     """The report's first version."""
 
-    about = "GRPO, answers after ####, only numbers rewarded, one rollout: a report's v1"
+    about = "GRPO as in a published report's v1: answers after ####, one rollout, numbers rewarded"
     style = "gsm8k"
 
     reward: Annotated[str, stated(_REWARD)] = "gsm8k_strict"
-    """verl's own for GSM8K: a number after ####, compared as a string."""
+    """verl's own reward for GSM8K: a number after ####, compared as a string."""
     rollouts: Annotated[Positive, stated(f"{_ROLLOUT}.n")] = 1
-    """verl's default, which the report names v4's 5 a change from. A group of one has no
-    baseline: verl then takes the reward itself for the advantage."""
+    """verl's default; the report says that v4 changed it to 5. A group of one response has no
+    baseline: verl then uses the reward itself as the advantage."""
 
 
 class GrpoV4(Grpo):
     """The report's improved version."""
 
-    about = "GRPO, answers in \\boxed{}, any answer rewarded, five rollouts: the report's v4"
+    about = "GRPO as in that report's v4: answers in \\boxed{}, five rollouts, any answer rewarded"
     style = "boxed"
 
     reward: Annotated[str, stated(_REWARD)] = "hendrycks_boxed"
-    """verl's own for MATH: what is in the last box, compared as a string, number or not."""
+    """verl's own reward for MATH: the content of the last box, a number or not, compared as a
+    string."""
     rollouts: Annotated[Positive, stated(f"{_ROLLOUT}.n")] = 5
     """The report's second change; the first is the reward."""
 
@@ -156,27 +156,28 @@ class GrpoV4(Grpo):
 class GrpoV5(Grpo):
     """What this project would train a small model with today."""
 
-    about = "GRPO as of today for small models; the reward is this project's own grader"
+    about = "GRPO as this project would use it for small models today, rewarded by its own grader"
     style = "boxed"
 
     reward: Annotated[str, chosen(_REWARD)] = "harness"
-    """The grader that evaluates the checkpoint: what is right there is right here."""
+    """The grader that evaluates the checkpoint: what counts as correct there is rewarded here."""
     rollouts: Annotated[Positive, chosen(f"{_ROLLOUT}.n")] = 8
-    """A larger group has a steadier baseline and is less often all right or all wrong."""
+    """A larger group gives a steadier baseline, and is less often all right or all wrong."""
     advantage_over_deviation: Annotated[bool, chosen("algorithm.norm_adv_by_std_in_grpo")] = False
-    """Dividing by the deviation overweighs questions that are nearly always or nearly never
-    answered (Dr. GRPO, arXiv 2503.20783)."""
+    """Dividing by the deviation gives too much weight to questions that are nearly always or
+    nearly never answered correctly (Dr. GRPO, arXiv 2503.20783)."""
     schedule: Annotated[str, chosen(f"{_ACTOR}.optim.lr_scheduler_type")] = "constant"
-    """After the warm-up; a run can then be judged, and prolonged, at any step (DAPO)."""
+    """Constant after the warm-up: a training can be judged and extended at any step (DAPO)."""
     clip_high: Annotated[Share, chosen(f"{_ACTOR}.clip_ratio_high")] = 0.28
-    """Rare tokens may grow: entropy falls more slowly (DAPO's clip-higher, arXiv 2503.14476)."""
+    """Rare tokens may gain more probability, so entropy falls more slowly (DAPO's clip-higher,
+    arXiv 2503.14476)."""
     kl: Annotated[bool, chosen(f"{_ACTOR}.use_kl_loss")] = False
-    """With a reward that checks the answer there is no reward model to run away from, and no
-    second copy of the model to keep (DAPO; Dr. GRPO)."""
+    """A reward that checks the answer is not a model that the policy could exploit. And without
+    this term no second copy of the model is kept (DAPO; Dr. GRPO)."""
     correction: Annotated[str | None, chosen("algorithm.rollout_correction.rollout_is")] = "token"
-    """vLLM's probabilities differ from the trainer's; truncated importance weights make up for
+    """vLLM's probabilities differ from the trainer's; truncated importance weights correct for
     it (Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL
     training")."""
     uneven_groups_only: Annotated[bool, chosen("algorithm.filter_groups.enable")] = True
-    """A group without a difference has no gradient; others are drawn until the batch is full
-    (DAPO's dynamic sampling)."""
+    """A group whose rewards are all equal has no gradient; further groups are drawn until the
+    batch is full (DAPO's dynamic sampling)."""
