@@ -7,7 +7,7 @@ ACCELERATOR ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval demo test check format clean
+.PHONY: help setup eval demo test format clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,14 +27,26 @@ SEEDS ?= 1
 demo: setup ## Train the demo model by two recipes of a published report, and compare the two.
 	PYTHON=$(RUN) sh harness/demo/experiment.sh $(SEEDS)
 
+# All at once: the engines in one process, which yields to the other tests, in JOBS others (with
+# more processors: make check JOBS=8). Each prints when it is done, and all are run if one fails.
+JOBS ?= 2
+.PHONY: lint types engines check
+
 test: setup ## Lint, check types, and run every test, real engines included.
+	@$(MAKE) --no-print-directory -j4 --output-sync=target --keep-going engines check types lint
+
+lint: setup ## Lint, and check the format.
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+types: setup ## Check the types.
 	$(VENV)/bin/mypy
-	$(RUN) -m pytest
+
+engines: setup ## The slow part of the tests: real engines.
+	nice -n 10 $(RUN) -m pytest -m engine
 
 check: setup ## The fast part of the tests: no engine is started.
-	$(RUN) -m pytest -m "not engine"
+	$(RUN) -m pytest -m "not engine" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # Each measurement merges its figures into $(LATEST). Together they take most of an hour on two
 # cores; for figures that mean something, nothing else runs meanwhile. Another model: see the scripts.
@@ -43,7 +55,9 @@ PEERS := $(VENV)/peers
 BENCHES := bench-startup bench-comparing bench-grading bench-growth bench-overhead bench-command \
 	bench-sequential bench-peers
 .PHONY: bench $(BENCHES)
+ifneq ($(filter bench%,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
+endif
 
 bench: $(BENCHES) ## Measure everything (most of an hour), and print it beside its targets.
 	$(RUN) tests/performance/summary.py

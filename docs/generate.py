@@ -283,8 +283,8 @@ def _stored_classes() -> dict[str, type]:
         record.Phases, record.Usage, record.SavedSource, spec.EvalSpec, spec.PromptSpec,
         spec.Sampling, spec.EngineSpec, spec.Server, spec.Cluster, identity.Identity,
         identity.BenchmarkIdentity, identity.EngineIdentity, sample.Sample,
-        verdicts.ProblemVerdicts, published.Published, published.PublishedResult, published.PublishedScore,
-        lineage.Lineage, lineage.Curves,
+        verdicts.ProblemVerdicts, published.Published, published.PublishedResult,
+        published.PublishedScore, lineage.Lineage, lineage.Curves,
     ]  # fmt: skip
     return {kind.__name__: kind for kind in kinds}
 

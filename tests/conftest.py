@@ -1,4 +1,4 @@
-"""Fixtures that several test modules share, and how the tests are dealt to processes."""
+"""Fixtures that several test modules share, and what holds for all tests."""
 
 from __future__ import annotations
 
@@ -15,13 +15,6 @@ from replayed import write_responses
 from shipped import copy_shipped_results
 
 ROOT = Path(__file__).parents[1]
-ENGINE = "engine"
-BESIDE_ENGINES = 10
-"""How much an engine yields to the tests that run beside it: as much as a grading worker does.
-
-A worker has three times its limit of processor time on the clock; beside an engine that takes
-every processor it would come to none of it.
-"""
 LONG = ("grading/test_adversarial", "faults/", "test_coverage_by_simulation", "report/")
 """Files that take long: they begin first, so that processes end at about the same time."""
 
@@ -53,36 +46,8 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the tests, engines first, and say which have to stay in one process.
-
-    All engines are in one: two at a time would only wait for one another, and what several
-    tests share is started once. Of other tests each file is in one, for its fixtures.
-    """
-    items.sort(key=_rank)
-    for item in items:
-        group = ENGINE if item.get_closest_marker(ENGINE) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _rank(item: pytest.Item) -> int:
-    if item.get_closest_marker(ENGINE):
-        return 0
-    return 1 if any(name in item.nodeid for name in LONG) else 2
-
-
-@pytest.fixture(scope="session")
-def yielding() -> None:
-    """Have engines yield to the tests beside them."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        os.nice(BESIDE_ENGINES)
-
-
-@pytest.fixture(autouse=True)
-def _yielding_engine(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker(ENGINE):
-        request.getfixturevalue("yielding")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
 
 
 @pytest.fixture

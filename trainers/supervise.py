@@ -1,9 +1,9 @@
 """Run a training so that none of its processes outlives it, however it ends.
 
 The command runs below a guard process (`harness.common.process_guard`), which ends everything that
-the command started: when the command is done, when the user stops it, and when this process is killed. If
-the guard itself is killed, what is left is found by a mark in the processes' environment and by
-their session, at the latest when the same folder is used again.
+the command started: when the command is done, when the user stops it, and when this process is
+killed. If the guard itself is killed, what is left is found by a mark in the processes' environment
+and by their session, at the latest when the same folder is used again.
 """
 
 from __future__ import annotations

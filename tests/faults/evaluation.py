@@ -81,15 +81,15 @@ def computed(engine: str, *extra: str, problems: int = 60) -> Evaluation:
     )
 
 
-def queued(*extra: str, problems: int = 60, pause: float = 0.2) -> Evaluation:
+def queued(*, problems: int = 60, pause: float = 0.2) -> Evaluation:
     """Have a made queue answer in vLLM's place; it starts at once and computes nothing."""
     engine = "paced-queue"
     return Evaluation(
         name=engine,
         samples=problems,
         arguments=(
-            *("--model", "demo", "--benchmarks", "demo", "--limit", str(problems)),
-            *("--engine", engine, "--engine-arg", f"pause={pause}", *extra),
+            *("--model", "made", "--benchmarks", "demo", "--limit", str(problems)),
+            *("--engine", engine, "--engine-arg", f"pause={pause}"),
         ),
         plugins=(HERE / "queue_plugin", HELPERS),
     )

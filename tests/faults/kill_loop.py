@@ -25,7 +25,7 @@ from pathlib import Path
 from random import Random
 
 import click
-from evaluation import Attempt, Ended, Evaluation, computed, queued, replayed
+from evaluation import Attempt, Ended, Evaluation, computed, replayed
 from same_run import differences
 
 from harness.engines import ENGINES
@@ -221,9 +221,7 @@ def _due(moment: Moment, whole: Whole, attempt: Attempt) -> Callable[[], bool]:
     return due
 
 
-def assigned(
-    kills: int, kinds: Sequence[str], random: Random, hosts: Mapping[str, str] = HOSTS
-) -> dict[str, list[str]]:
+def assigned(kills: int, kinds: Sequence[str], random: Random) -> dict[str, list[str]]:
     """Return by engine whom to kill under it, in a drawn order.
 
     >>> {engine: len(victims) for engine, victims in assigned(50, list(SHARES), Random(0)).items()}
@@ -235,7 +233,7 @@ def assigned(
     victims: dict[str, list[str]] = {}
     drivers = counts.pop("driver", 0)
     for kind, count in counts.items():
-        victims.setdefault(hosts[kind], []).extend([kind] * count)
+        victims.setdefault(HOSTS[kind], []).extend([kind] * count)
     for engine in [engine for engine in victims if engine != "slow-replay"]:
         elsewhere = drivers // DRIVERS_ELSEWHERE
         victims[engine] += ["driver"] * elsewhere
@@ -252,22 +250,16 @@ def evaluations(folder: Path) -> dict[str, Callable[[], Evaluation]]:
         "slow-replay": lambda: replayed(folder / "responses.jsonl"),
         "vllm": lambda: computed("vllm"),
         "ray": lambda: computed("ray", "--replicas", "2"),
-        "paced-queue": queued,
     }
 
 
 def kill_loop(
-    kills: int,
-    seed: int,
-    kinds: Sequence[str],
-    folder: Path,
-    say: Callable[[str], None],
-    hosts: Mapping[str, str] = HOSTS,
+    kills: int, seed: int, kinds: Sequence[str], folder: Path, say: Callable[[str], None]
 ) -> Loop:
-    """Kill as often as asked, each kind under its engine, and return what came of it."""
+    """Kill as often as asked and return what came of it."""
     random = Random(seed)
     loop = Loop(random, say)
-    for engine, victims in assigned(kills, kinds, random, hosts).items():
+    for engine, victims in assigned(kills, kinds, random).items():
         evaluation = evaluations(folder)[engine]()
         whole = undisturbed(evaluation, folder / engine)
         say(

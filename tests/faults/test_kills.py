@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from evaluation import Attempt, computed, queued, replayed
 from kill_loop import kill_loop
+from real_runs import journaled
 from same_run import differences
 
 from harness.grading.answers.rules import Comparison
@@ -53,17 +54,19 @@ def test_killed_drivers_and_workers_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_killed_engines_change_nothing(tmp_path: Path) -> None:
-    """With a made queue in vLLM's place: what matters is that its process is gone."""
-    said: list[str] = []
-    loop = kill_loop(4, 0, ["engine"], tmp_path, said.append, {"engine": "paced-queue"})
-    assert not loop.faults, "\n".join(said)
-    assert [kill.victim for kill in loop.kills] == ["engine"] * 4
+def test_a_lost_engine_and_a_ctrl_c_are_told_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """With a made queue in vLLM's place: what matters is that its process is gone.
 
+    A Ctrl-C is sent to the whole group, as a terminal does; the engine is in one of its own.
+    """
+    slow, results = queued(pause=0.5), tmp_path / "disturbed"
 
-def test_a_lost_engine_is_told_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    attempt = queued(pause=1.0).begin(tmp_path)
-    wait_until(lambda: attempt.journaled() or not attempt.running)
+    def begin(samples: int) -> Attempt:
+        attempt = slow.begin(results)
+        wait_until(lambda: journaled(results) > samples or not attempt.running)
+        return attempt
+
+    attempt = begin(0)
     (engine,) = attempt.victims("engine")
     engine.kill()
     ended = attempt.end()
@@ -72,17 +75,18 @@ def test_a_lost_engine_is_told_and_the_same_command_goes_on(tmp_path: Path) -> N
     assert "the same command goes on from there" in ended.said
     assert not ended.left
 
-
-def test_ctrl_c_ends_everything_and_says_how_to_go_on(tmp_path: Path) -> None:
-    """Sent to the whole group, as a terminal does; the engine is in one of its own."""
-    attempt = queued(pause=1.0).begin(tmp_path)
-    wait_until(lambda: attempt.journaled() or not attempt.running)
+    attempt = begin(journaled(results))
     os.killpg(attempt.driver.pid, signal.SIGINT)
     ended = attempt.end()
     assert ended.code == 130, ended.said
     assert "the same command goes on from there" in ended.said
     assert "Traceback" not in ended.said
     assert not ended.left
+
+    assert journaled(results) < slow.samples
+    assert not slow.begin(results).end().faults(None)
+    assert not slow.begin(tmp_path / "whole").end().faults(None)
+    assert not differences(results, tmp_path / "whole")
 
 
 @pytest.mark.engine

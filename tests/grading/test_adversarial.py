@@ -21,7 +21,7 @@ from harness.grading.workers.pool import TIME_LIMIT as TIME_LIMIT_OF_A_RUN
 
 COLLECTION = os.environ.get("HARNESS_GRADING_CORPUS")
 """A folder with adversarial.jsonl, collected from public issue threads."""
-SECONDS_A_ROW = 1.0
+SECONDS_A_ROW = 2.0
 """Of processor time, with all that a killed worker and what kills it cost."""
 TIME_LIMIT = 0.5
 """A third of what a run allows: what is shown is that the limit holds, whatever it is."""

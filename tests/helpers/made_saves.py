@@ -113,4 +113,6 @@ def save_with_verl(base: Path, actor: Path, *, trust: bool) -> None:
 
 
 if __name__ == "__main__":
-    save_with_verl(Path(sys.argv[1]), Path(sys.argv[2]), trust=sys.argv[3] == "trust")
+    words = iter(sys.argv[1:])  # of each save three; to import verl takes longer than to save
+    for base, actor, trust in zip(words, words, words, strict=True):
+        save_with_verl(Path(base), Path(actor), trust=trust == "trust")

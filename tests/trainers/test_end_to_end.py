@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 import pytest
-from tiny_models import make_deepseek, make_pocket
+from remote_code import make_foreign_checkpoint
+from tiny_models import make_deepseek
 
-from harness.demo import MODEL_PATH
 from harness.models.checkpoint import identity_files, open_checkpoint
 from harness.models.lineage import LINEAGE, Lineage, read_lineage
 from harness.runs.catalogue import list_runs
@@ -82,6 +82,13 @@ class Bench:
         printed, _ = process.communicate(timeout=LIMIT)
         assert process.returncode == 0, self.said()
         return printed
+
+    def evaluate(self, *more: object) -> None:
+        asked = ["--model", self.places.output, "--benchmarks", "demo", "--limit", 8, *more]
+        asked += ["--max-tokens", 16, "--engine-arg", "enforce_eager=true", "--json"]
+        asked += ["--results", self.folder / "results"]
+        run = json.loads(self.finish(self.harness("eval", *asked)))
+        assert run["scores"][0]["samples"] == 8
 
     def said(self) -> str:
         return (self.folder / "said").read_text(encoding="utf-8")
@@ -205,19 +212,19 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
     assert_trained(bench, "verl-grpo-v4", base, numbers)
     assert_as_its_base(bench.places.output, base)
 
-    scored = ["--benchmarks", "demo", "--limit", 8, "--results", bench.folder / "results"]
-    asked = ["--model", bench.places.output, "--max-tokens", 16, "--json"]
-    quick = ["--engine-arg", "enforce_eager=true"]
-    run = json.loads(bench.finish(bench.harness("eval", *asked, *quick, *scored)))
-    assert run["scores"][0]["samples"] == 8
+    bench.evaluate()
     ((stored, _),) = list_runs(bench.folder / "results" / "runs")
     assert (stored / LINEAGE).read_bytes() == (bench.places.output / LINEAGE).read_bytes()
 
 
-def test_v5_runs_with_all_that_it_adds(bench: Bench) -> None:
-    """Filtered groups, corrected rollouts and the harness's own grader, for one step."""
-    bench.finish(bench.train("verl-grpo-v5", MODEL_PATH, steps=1))
-    (step,) = assert_trained(bench, "verl-grpo-v5", MODEL_PATH, [1])
+def test_v5_runs_with_all_that_it_adds_on_code_of_its_own(bench: Bench) -> None:
+    """Filtered groups, corrected rollouts and the harness's own grader, for one step.
+
+    The demo model is presented as an architecture and a tokenizer that only its files know.
+    """
+    base = make_foreign_checkpoint(bench.folder / "base")
+    bench.finish(bench.train("verl-grpo-v5", base, "--trust-remote-code", steps=1))
+    (step,) = assert_trained(bench, "verl-grpo-v5", base, [1])
     # Of two responses to a prompt one is right and one is wrong: other groups are left out.
     assert step.reward == pytest.approx(0.5)
     assert step.kl is None, "there is no reference model"
@@ -225,20 +232,6 @@ def test_v5_runs_with_all_that_it_adds(bench: Bench) -> None:
     logged = (bench.places.logs / "launch-1.jsonl").read_text(encoding="utf-8")
     assert "rollout_corr/rollout_is_mean" in logged
     assert "training/filter_groups/evicted_samples" in logged
-
-
-def test_an_architecture_of_its_own_code_is_trained_saved_and_evaluated(bench: Bench) -> None:
-    base = make_pocket(bench.folder / "base")
-    # One token a character.
-    settings = {**DECAYING, "data.max_prompt_length": 480, "data.max_response_length": 32}
-    trusted = ["--trust-remote-code"]
-    bench.finish(bench.train("verl-grpo-v4", base, *trusted, steps=1, settings=settings))
-    assert_trained(bench, "verl-grpo-v4", base, [1])
     assert_as_its_base(bench.places.output, base)
     assert list(bench.places.output.glob("*.py"))
-
-    asked = ["--model", bench.places.output, "--trust-remote-code", "all", "--max-tokens", 16]
-    scored = ["--benchmarks", "demo", "--limit", 4, "--results", bench.folder / "results"]
-    quick = ["--engine-arg", "enforce_eager=true", "--json"]
-    run = json.loads(bench.finish(bench.harness("eval", *asked, *scored, *quick)))
-    assert run["scores"][0]["samples"] == 4
+    bench.evaluate("--trust-remote-code", "all")

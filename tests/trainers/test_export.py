@@ -340,19 +340,29 @@ def test_a_model_that_cannot_be_trained_is_refused_before(tmp_path: Path) -> Non
             prepare_base(folder, tmp_path / "b", trust_remote_code=False)
 
 
+@pytest.fixture(scope="module")
+def verls_own(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A save of each architecture by verl's own checkpoint manager, all by one process."""
+    saves, words = {}, []
+    for kind, made in bases.items():
+        folder, trust = tmp_path_factory.mktemp(f"verl-{kind}"), kind in OWN_CODE
+        base = prepare_base(made, folder / "base", trust_remote_code=trust)
+        saves[kind] = folder / "global_step_1"
+        words += [str(base), str(saves[kind] / "actor"), "trust" if trust else ""]
+    script = [sys.executable, made_saves.__file__, *words]
+    subprocess.run(script, check=True, capture_output=True, timeout=800)
+    return saves
+
+
 @pytest.mark.engine
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", MAKERS)
 def test_what_verl_itself_saves_is_exported(
-    kind: str, bases: dict[str, Path], tmp_path: Path
+    kind: str, bases: dict[str, Path], verls_own: dict[str, Path], tmp_path: Path
 ) -> None:
     import torch
 
-    trust = kind in OWN_CODE
-    base = prepare_base(bases[kind], tmp_path / "base", trust_remote_code=trust)
-    saved = tmp_path / "global_step_1"
-    script = [sys.executable, made_saves.__file__, base, saved / "actor", "trust" if trust else ""]
-    subprocess.run(list(map(str, script)), check=True, capture_output=True, timeout=800)
+    saved, trust = verls_own[kind], kind in OWN_CODE
     assert model_folder(saved) == saved / "actor"
     export(saved, bases[kind], tmp_path / kind, lineage=LINEAGE)
     before, after = read_weights(bases[kind]), read_weights(tmp_path / kind)

@@ -1,21 +1,26 @@
 """An engine like vLLM's, in a process of its own like vLLM's, with a made queue in vLLM's place.
 
 A third party's, as `slow_replay.py` is. It starts in a second and computes nothing: for what
-happens to processes, where no token matters.
+happens to processes, where no token matters. A token is a byte, so that no model is read.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 from made_queue import MadeQueue
 
-from harness.engines import Request
+from harness.engines import EngineSetup, Request
 from harness.engines.vllm.engine import VllmEngine
+from harness.engines.vllm.process import VllmHost
 from harness.engines.vllm.queue import Output, QueueSetup
+from harness.models.checkpoint import Checkpoint
 
 LONGEST = 60
-"""Tokens of an answer, at most."""
+"""Bytes of an answer, at most."""
 
 
 class PacedQueue(MadeQueue):
@@ -32,11 +37,28 @@ class PacedQueue(MadeQueue):
 
     def answer(self, request: Request) -> list[int]:
         """Return an answer that no other problem has."""
-        return list(request.prompt.token_ids or ())[-LONGEST:]
+        return list(request.prompt.text.encode()[-LONGEST:])
 
 
 class PacedEngine(VllmEngine):
     """The vllm engine with that queue."""
 
     about = "a made queue in vLLM's place, for tests of processes"
+    needs_checkpoint = False
     queue = PacedQueue
+
+    def __init__(self, setup: EngineSetup, host: VllmHost | None = None) -> None:
+        super().__init__(replace(setup, checkpoint=_bytewise()), host)
+
+
+def _bytewise() -> Checkpoint:
+    def decode(tokens: list[int], *, skip_special_tokens: bool) -> str:
+        return bytes(tokens).decode(errors="replace")
+
+    return Checkpoint(
+        path=Path("bytes"),
+        summing=None,  # type: ignore[arg-type]
+        tokenizer=SimpleNamespace(decode=decode),
+        stop_token_ids=(),
+        context_length=99,
+    )
