@@ -1,7 +1,7 @@
-r"""Response -> candidate answer, with the name of the rule that found it.
+r"""Find the candidate answer in a response, and name the rule that found it.
 
-The one decision here: an answer is what the response *states last*, under the
-most explicit form it uses. The rules go from explicit to lenient, and the
+The one decision here: the answer is what the response *states last*, in the
+most explicit form that it uses. The rules go from explicit to lenient, and the
 first that finds something ends the search:
 
 ================  ============================================================
@@ -15,7 +15,7 @@ first that finds something ends the search:
 ``last-number``   the last number
 ================  ============================================================
 
-The last four are only tried on a response that ended by itself. Text inside a
+The last four are only tried on a response that the token limit did not cut off. Text inside a
 thinking block never counts, nor does what follows the end of the model's turn.
 Responses come from a model under training, so every step takes time linear in
 the text, however hostile.
@@ -42,14 +42,14 @@ class Extraction(NamedTuple):
     answer: str
     """The candidate as the response writes it, without its box or marker."""
     rule: str
-    """The rule that found it: one of the names in this module's table."""
+    """The name of the rule that found it, from the table in this module's docstring."""
 
 
 def extract(response: str, *, truncated: bool = False) -> Extraction | None:
-    r"""Return the answer a response states, or None when it states none.
+    r"""Return the answer that a response states, or None if it states none.
 
-    ``truncated`` says that the token limit cut the response off: then its last
-    number proves nothing, and a statement that the cut runs through does not count.
+    ``truncated`` says that the token limit cut the response off. Its last number then
+    proves nothing, and a statement that the limit cut in two does not count.
 
     >>> extract(r"<think>\boxed{7}</think> So it is \boxed{8}.")
     Extraction(answer='8', rule='boxed')
@@ -60,31 +60,31 @@ def extract(response: str, *, truncated: bool = False) -> Extraction | None:
     >>> extract("it was 12 and", truncated=True) is None
     True
     """
-    said = reply_in(response, truncated=truncated)
-    if said is None:
+    reply = reply_in(response, truncated=truncated)
+    if reply is None:
         return None
     for name, rule in _RULES.items():
-        answer = rule(said)
+        answer = rule(reply)
         if answer:
             return Extraction(answer, name) if len(answer) <= MAXIMUM_ANSWER_LENGTH else None
     return None
 
 
-def _boxed(said: Reply) -> str | None:
-    tag = last_tag(said.text)
-    return last_boxed(said.text[tag.start :] if tag else said.text)
+def _boxed(reply: Reply) -> str | None:
+    tag = last_tag(reply.text)
+    return last_boxed(reply.text[tag.start :] if tag else reply.text)
 
 
-def _tagged(said: Reply) -> str | None:
-    tag = last_tag(said.text)
+def _tagged(reply: Reply) -> str | None:
+    tag = last_tag(reply.text)
     if tag is None:
         return None
     inside = Reply(text=tag.content, truncated=False)
-    return answer_is(inside) or values.tidy(values.said_in(tag.content))
+    return answer_is(inside) or values.tidy(values.value_in(tag.content))
 
 
-def _of_a_finished_reply(rule: Callable[[str], str | None]) -> Callable[[Reply], str | None]:
-    return lambda said: None if said.truncated else rule(said.text)
+def _unless_truncated(rule: Callable[[str], str | None]) -> Callable[[Reply], str | None]:
+    return lambda reply: None if reply.truncated else rule(reply.text)
 
 
 _RULES: dict[str, Callable[[Reply], str | None]] = {
@@ -92,8 +92,8 @@ _RULES: dict[str, Callable[[Reply], str | None]] = {
     "tag": _tagged,
     "hash": hash_mark,
     "answer-is": answer_is,
-    "bare": _of_a_finished_reply(bare),
-    "choice": _of_a_finished_reply(choice),
-    "last-formula": _of_a_finished_reply(last_formula),
-    "last-number": _of_a_finished_reply(last_number),
+    "bare": _unless_truncated(bare),
+    "choice": _unless_truncated(choice),
+    "last-formula": _unless_truncated(last_formula),
+    "last-number": _unless_truncated(last_number),
 }

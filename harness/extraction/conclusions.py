@@ -1,7 +1,7 @@
-r"""Answers that a response merely ends with: an expression, a choice, a formula, a number.
+r"""Find answers that a response only ends with: an expression, a choice, a formula, a number.
 
-The one decision here: what was said last is the conclusion, but a formula that
-only qualifies ("for which $x < 5$", "for every $n$") says nothing new.
+The one decision here: the last thing that a response says is its conclusion,
+except for a formula that only qualifies it ("for which $x < 5$", "for every $n$").
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def bare(text: str) -> str | None:
 
 
 def _is_expression(line: str) -> bool:
-    """Whether a line has no prose and says more than a number, as a last number would."""
+    """Say whether a line is an expression: it has no prose and is more than one number."""
     if prose_in(line) or _SMALL_WORD.search(line) or not _SYMBOLIC.search(line):
         return False
     whole = _RELATION.search(line) or _EQUATION.fullmatch(line.strip())
@@ -68,7 +68,7 @@ def _is_expression(line: str) -> bool:
     return not (NUMBER.fullmatch(result.strip(" .$*()[]")) or _MEASURED.fullmatch(result))
 
 
-# What WORD leaves out as possible names of mathematics.
+# Words of two letters. WORD leaves them out, because two letters may be a product.
 _SMALL_WORD = re.compile(
     r"(?<![\\\w])(?:an|as|at|be|by|he|if|in|is|it|my|no|of|on|so|to|we)\b", re.I
 )
@@ -102,7 +102,9 @@ _FIRST_WORD = re.compile(r"\W{0,6}([A-HJ])(?:\)?[.:,\u3002\uff0c]|\)|\s(?:is|bec
 
 
 def choice(text: str) -> str | None:
-    """Return the letter that the response chooses after its last formula and number.
+    """Return the letter that the response chooses after its last digit, or None.
+
+    A response without digits may also begin with its letter: "B, because …".
 
     >>> choice("B is correct. Or maybe C. Actually let's finalize B")
     'B'
@@ -110,7 +112,7 @@ def choice(text: str) -> str | None:
     True
     """
     tail = text[-MAXIMUM_ANSWER_LENGTH:]
-    if not _CAPITAL.search(tail):  # as every pattern below asks for one that stands alone
+    if not _CAPITAL.search(tail):  # every pattern below needs a capital that stands alone
         return None
     start = 1 + max(tail.rfind(digit) for digit in "0123456789")
     chosen = [found for found in _CHOICES.finditer(tail) if found.start() >= start]
@@ -123,7 +125,7 @@ def choice(text: str) -> str | None:
 
 
 def last_number(text: str) -> str | None:
-    """Return the last number written in digits: a last resort."""
+    """Return the last number written in digits, or None. This rule is the last resort."""
     return last_number_in(_up_to_qualification(text))
 
 
@@ -146,7 +148,10 @@ _PERCENT = re.compile(r"\s?(?:\\?%|per ?cent\b)")
 
 
 def _last_statement(text: str) -> Formula | None:
-    """Return the last formula that says something, with those listed before it."""
+    """Return the last formula that says something, with those that are listed before it.
+
+    A formula that is only a name, such as ``n``, counts if the text has no other and no number.
+    """
     found = formulas_from_the_end(text)
     name = None
     for formula in found:
@@ -166,7 +171,7 @@ _SENTENCE_END = re.compile(r"[.!?]\s|\n")
 
 
 def _up_to_qualification(text: str) -> str:
-    """Cut off formulas at the end that only qualify what their sentence says before them."""
+    """Cut off up to three last formulas that only qualify what their sentence says before."""
     for _ in range(3):
         formula = _last_statement(text)
         if formula is None or has_number(text, formula.end) or not _qualifies(text, formula):
@@ -180,7 +185,7 @@ def _qualifies(text: str, formula: Formula) -> bool:
     sentence = _SENTENCE_END.split(before)[-1]
     if not _QUALIFIES.search(sentence[-20:]):
         return False
-    states = any(not only_names(said.content) for said in formulas_from_the_end(sentence))
+    states = any(not only_names(each.content) for each in formulas_from_the_end(sentence))
     return states or has_number(sentence)
 
 
@@ -190,7 +195,7 @@ _COPULA = re.compile(r"\s(?:is|are|equals|be)\s|:\s")
 
 
 def _plain_expression(text: str) -> str | None:
-    """Return the expression that the last line is, or that it says something is."""
+    """Return the expression in the last line: all of it, or what follows "is" or a colon."""
     for line in reversed(text[-MAXIMUM_ANSWER_LENGTH:].split("\n")):
         if any(map(str.isalnum, line)):
             value = _COPULA.split(_DISPLAYED.sub(r"\1", line))[-1]
@@ -202,6 +207,6 @@ def _plain_expression(text: str) -> str | None:
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a line is no calculator call, nor a formula that breaks off, nor an empty box."""
+    """Say whether a line's brackets balance, and it has no calculator call (``<<``) and no box."""
     opened, closed = (sum(map(line.count, signs)) for signs in ("([{", ")]}"))
     return opened == closed and "<<" not in line and "boxed" not in line

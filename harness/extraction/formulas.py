@@ -1,7 +1,8 @@
-r"""Formulas in text: where they stand, and what is a price instead.
+r"""Find formulas in text, and tell them from prices.
 
-The one decision here: dollars enclose a formula only if what they enclose
-could be one. "It costs $5 and then $7" has the dollars but not the formula.
+The one decision here: two dollar signs enclose a formula only if the text
+between them could be one. "It costs $5 and then $7" has two dollar signs and no
+formula.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from harness.extraction.values import MATHS, MAXIMUM_ANSWER_LENGTH, WORD
 
 _ENVIRONMENT = r"(?:equation|align|gather|multline|eqnarray)\*?\}"
-# `\\` and `\$` are read so that they are not taken for the halves of a sign.
+# `\\` and `\$` are matched so that no half of them is taken for a sign.
 _SIGN = re.compile(
     rf"\\\\|\\\$|\$\$|\$|\\[\[\]()]|\\begin\{{{_ENVIRONMENT}|\\end\{{{_ENVIRONMENT}", re.DOTALL
 )
@@ -26,16 +27,16 @@ class Formula:
     """One formula, or several that one sentence lists."""
 
     start: int
-    """Where its opening sign begins."""
+    """The index in the text at which its opening sign begins."""
     end: int
-    """Where its closing sign ends."""
+    """The index in the text at which its closing sign ends."""
     content: str
-    """What stands between the signs, tidied."""
+    """The text between the signs, as `cleaned` returns it."""
 
 
 def formulas_from_the_end(text: str) -> Iterator[Formula]:
     """Yield the formulas in the last few thousand characters, the last one first."""
-    if "$" not in text and "\\" not in text:  # as every sign has one of them
+    if "$" not in text and "\\" not in text:  # every sign has one of the two
         return
     offset = max(0, len(text) - _WINDOW)
     signs = [sign for sign in _SIGN.finditer(text, offset) if sign[0] not in ("\\\\", r"\$")]
@@ -50,7 +51,10 @@ def formulas_from_the_end(text: str) -> Iterator[Formula]:
 
 
 def _opening(signs: list[re.Match[str]], closing: str) -> int | None:
-    r"""Find the sign that the last one closes; ``\[`` may hold a few formulas within text."""
+    r"""Return the index of the sign that ``closing`` closes, or None.
+
+    A display, ``\[ … \]``, may hold text with a few formulas, so more signs are looked at.
+    """
     wanted = "\\begin" if closing.startswith("\\end") else _CLOSING.get(closing)
     reach = 1 if closing in ("$", r"\)") else 9
     for index in range(len(signs) - 1, max(-1, len(signs) - 1 - reach), -1):
@@ -72,7 +76,7 @@ def _is_formula(content: str, closing: re.Match[str], text: str) -> bool:
 
 
 def could_be_formula(content: str) -> bool:
-    """Whether what stands between two single dollars is a formula, not prose between prices.
+    """Say whether the text between two single dollars can be a formula, not prose between prices.
 
     >>> could_be_formula("x = 5"), could_be_formula("5 and then "), could_be_formula("35*2=")
     (True, False, False)
@@ -85,7 +89,7 @@ _TEXT_COMMAND = re.compile(r"\\(?:text\w{0,6}|mbox|mathrm|operatorname)\s?\{[^{}
 
 
 def prose_in(content: str) -> bool:
-    r"""Whether words of prose stand in a formula, outside of ``\text{…}``."""
+    r"""Say whether a formula has words of prose outside of ``\text{…}``."""
     return bool(WORD.search(_TEXT_COMMAND.sub("", content)))
 
 
@@ -95,7 +99,9 @@ _NESTED_ROWS = re.compile(r"\\begin\{(?:[a-zA-Z]?matrix|cases|array|tabular)")
 
 
 def cleaned(content: str) -> str:
-    r"""Strip what belongs to the sentence; of a derivation in lines, keep the last.
+    r"""Return a formula without the punctuation of its sentence.
+
+    If the last line of several begins with ``=``, only what follows that sign is kept.
 
     >>> cleaned(r"x &= 1 + 2 \\ &= 3."), cleaned(r"\begin{pmatrix}1\\2\end{pmatrix},")
     ('3', '\\begin{pmatrix}1\\\\2\\end{pmatrix}')
@@ -111,7 +117,7 @@ def cleaned(content: str) -> str:
 
 
 def _without_trailing(content: str) -> str:
-    # In a window, since a pattern that ends in `$` is tried at every blank.
+    # Only the end is searched: a pattern that ends in `$` is tried at every blank of the text.
     head, tail = content[:-40], content[-40:]
     return head + _TRAILING.sub("", tail)
 
@@ -125,7 +131,7 @@ _SYMBOL = re.compile(
 
 
 def only_names(content: str) -> bool:
-    r"""Whether a formula merely names something, as ``n``, ``f(x)`` or ``\triangle ABC`` do."""
+    r"""Say whether a formula is only a name, as ``n``, ``f(x)`` and ``\triangle ABC`` are."""
     return bool(_SYMBOL.fullmatch(content))
 
 
@@ -133,7 +139,7 @@ _LISTING = re.compile(r"\s{0,3}(?:,\s{0,3}(?:and|or)|,|;|and|or)\s{1,3}")
 
 
 def listed(text: str, last: Formula, before: Iterator[Formula]) -> Formula:
-    """Return the last formula with those that the same sentence lists before it."""
+    """Return the last formula together with those that the same sentence lists before it."""
     for formula in before:
         if only_names(formula.content) or not _are_listed(text, formula, last):
             break

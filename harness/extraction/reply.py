@@ -1,8 +1,8 @@
-r"""What of a raw response counts as the model's reply.
+r"""Find the part of a raw response that is the model's reply.
 
-The one decision here: what is cut away is decided by markers that no prose
-contains (the tokens of chat templates), never by what the text says. Text that
-was escaped twice on its way through JSON is read as what was meant.
+The one decision here: only markers that no prose contains (the tokens of chat
+templates) decide what is cut away, never what the text says. Text that was
+escaped twice on its way through JSON is unescaped once more.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ _TURN_END = (
 
 
 class Reply(NamedTuple):
-    """The part of a response that states the answer, if any part does."""
+    """The part of a response in which an answer is looked for."""
 
     text: str
-    """What the model said, after its thinking and up to the end of its turn."""
+    """The text after the model's thinking, up to the end of its turn."""
     truncated: bool
     """Whether the token limit cut this text off."""
 
 
 def reply_in(response: str, *, truncated: bool) -> Reply | None:
-    """Return the model's reply, or None while it is still thinking.
+    """Return the model's reply, or None if the response ends inside its thinking block.
 
-    A template may have opened the thinking block in the prompt, so ``</think>``
+    A chat template may have opened the thinking block in the prompt, so ``</think>``
     alone closes one. A turn that ended was not cut off, whatever came after it.
 
     >>> reply_in("<think>7?</think>It is 8.<|im_end|>Next: 9", truncated=True)
@@ -67,12 +67,12 @@ def reply_in(response: str, *, truncated: bool) -> Reply | None:
     text = _after_thinking(turn)
     if text is None:
         return None
-    # Its end may be missing only where the whole response was kept.
-    return Reply(text=_meant(text), truncated=truncated and response.endswith(turn))
+    # The token limit cut the turn off only if the turn reaches the end of the response.
+    return Reply(text=_unescaped(text), truncated=truncated and response.endswith(turn))
 
 
 def _turn(response: str) -> str:
-    if "<" not in response:  # as every marker of a turn has it
+    if "<" not in response:  # every marker of a turn has it
         return response
     opening = _TURN_START.match(response)
     start = opening.end() if opening else 0
@@ -93,15 +93,16 @@ def _after_thinking(text: str) -> str | None:
 _ESCAPED_COMMAND = re.compile(
     r"\\\\(?:(?:begin)?boxed|[dt]?frac|sqrt|text|left|begin|cdot|times|pi)(?![A-Za-z])"
 )
-# A backslash that stands alone and begins no escape of JSON: the text is LaTeX as it is.
+# A backslash that stands alone and begins no escape of JSON. It shows that the text is LaTeX
+# and was not escaped twice.
 _LONE_BACKSLASH = re.compile(r'(?<!\\)(?:\\\\)*\\(?!\\|"|[nt](?![a-z]))')
 _ESCAPE = re.compile(r'\\([\\"nt])')
 
 
-def _meant(text: str) -> str:
-    r"""Undo a second escaping.
+def _unescaped(text: str) -> str:
+    r"""Undo the second of two JSON escapings; return any other text as it is.
 
-    >>> _meant(r"It is \\frac{1}{2}.\nDone"), _meant(r"\frac{1}{2} \\text{cm}")
+    >>> _unescaped(r"It is \\frac{1}{2}.\nDone"), _unescaped(r"\frac{1}{2} \\text{cm}")
     ('It is \\frac{1}{2}.\nDone', '\\frac{1}{2} \\\\text{cm}')
     """
     if "\\\\" not in text or not _ESCAPED_COMMAND.search(text) or _LONE_BACKSLASH.search(text):

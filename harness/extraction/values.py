@@ -1,8 +1,8 @@
-r"""Values in text: what a number looks like, and which part of a sentence is the value.
+r"""Find values in text: what a number looks like, and which part of a sentence is the value.
 
-The one decision here: a sentence without words of prose *is* the value;
-otherwise the value is what the sentence emphasises, sets as a formula or, if
-it has only one, its number.
+The one decision here: a sentence without words of prose *is* the value. In any
+other sentence the value is what it emphasises or writes as a formula, or else
+its number, if it has exactly one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 
 MAXIMUM_ANSWER_LENGTH = 2_000
-"""A longer candidate is no answer: cut short it would state something else."""
+"""The most characters of an answer. A longer candidate is dropped and not cut, because
+a part of it would state something else."""
 
 MATHS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
-"""How formulas open and close in text."""
+"""The signs that open and close a formula in text."""
 
-# A word of prose, and not the name of a function or constant. A letter of a
-# script that mathematics does not use is prose by itself.
 WORD = re.compile(
     r"""(?<![\\A-Za-z{])
     (?! (?: and|or|sqrt|cbrt|a?(?:rc)?(?:sin|cos|tan|cot)h?|sec|csc|log|exp|inf|infty|infinity
@@ -25,7 +24,8 @@ WORD = re.compile(
     | [\u0400-\u1cff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]""",
     re.VERBOSE,
 )
-"""A word of prose."""
+"""A word of prose: three letters or more that are not the name of a function or a constant. One
+letter of a script that mathematics does not use, such as Cyrillic or Chinese, is enough."""
 
 NUMBER = re.compile(
     r"""(?: (?<![\w)}\]]) [-\u2212] [ ]? )? (?<![\d^_]) (?<![\^_]\{) \$?
@@ -38,13 +38,14 @@ NUMBER = re.compile(
     (?: \\?% | (?P<percent>[ ]?per[ ]?cent\b) )?""",
     re.VERBOSE | re.ASCII,
 )
-"""A number in digits: decimal, a fraction, a power; in percent or with a dollar before it."""
+"""A number in digits: a decimal, a fraction or a power, with or without a dollar or a percent."""
 
 _DIGIT = re.compile("[0-9]")
 
 
 def has_number(text: str, start: int = 0) -> bool:
-    """Say whether a `NUMBER` stands in the text; where there is no digit, at once."""
+    """Say whether the text has a `NUMBER` at or after ``start``."""
+    # Most texts have no digit, and that is found much faster.
     return bool(_DIGIT.search(text, start) and NUMBER.search(text, start))
 
 
@@ -55,7 +56,7 @@ _DECIMAL_COMMA = re.compile(r"(?a:(\d),(\d\d))(?!\d)")
 def last_number_in(text: str) -> str | None:
     """Return the last number in the text, without its currency, or None.
 
-    An exponent or index is no number of its own.
+    An exponent or an index does not count as a number.
 
     >>> last_number_in("they share 28 percent"), last_number_in("it is 25 cm^2 wide")
     ('28%', '25')
@@ -70,7 +71,7 @@ def last_number_in(text: str) -> str | None:
 
 
 def plain(number: re.Match[str]) -> str:
-    """Return a found number in one spelling: no currency, ASCII minus, a sign for "percent"."""
+    """Return a match of `NUMBER` in one spelling: no dollar, an ASCII minus, ``%`` for percent."""
     text = number[0]
     if number["percent"]:
         text = text[: -len(number["percent"])] + "%"
@@ -80,16 +81,16 @@ def plain(number: re.Match[str]) -> str:
 
 _EMPHASISED = re.compile(r"\*\*([^*\n]{1,200})\*\*|\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
 _COPULA = re.compile(r"\s(?:is|are|equals)\s")
-# The letter of a choice; "A" before a word is an article.
+# The letter of a choice. "A" before a word is an article.
 _LABEL = re.compile(
     r"(?<![\w'])(?<!not )(?:\(([A-J])\)|([B-HJ])(?![\w'])(?!\s?[=+*/^<>-])|(A)(?=[.,:;)]|\s*$))"
 )
 
 
-def said_in(sentence: str) -> str:
-    """Return the value in a sentence such as "the largest one is **7** apples".
+def value_in(sentence: str) -> str:
+    """Return the value that a sentence states; if none stands out, all that follows its "is".
 
-    >>> said_in("the largest one is **7** apples"), said_in("for sure D, it can't be A or B")
+    >>> value_in("the largest one is **7** apples"), value_in("for sure D, it can't be A or B")
     ('7', 'D')
     """
     sentence = _COPULA.split(sentence)[-1]
@@ -111,7 +112,7 @@ _CHOICE = re.compile(r"\(?([A-J])\)?\.?")
 
 
 def tidy(value: str) -> str | None:
-    r"""Strip emphasis, quotes, a formula's signs and a sentence's full stop from around a value.
+    r"""Strip emphasis, quotes, formula signs and the full stop around a value; None if empty.
 
     >>> tidy(" **$42$.** "), tidy('"(C)"'), tidy("(35 + 70 = 105)")
     ('42', 'C', '35 + 70 = 105')

@@ -1,4 +1,4 @@
-"""Extraction: which answer a response states, and that no response can make it slow."""
+"""Tests of extraction: which answer a response states, and that no response makes it slow."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ STATED = {
         ("The answer is (2, 5). I checked the answer twice.", "(2, 5)"),
         # an escaped dollar ends no formula
         (r"Answer $ 5 \$ = \frac{10}{2} $", r"5 \$ = \frac{10}{2}"),
-        # the sum is what is said, not a tuple
+        # the response states the sum, not a tuple
         ("The answer is (35 + 70 = 105).", "35 + 70 = 105"),
         # on the lines after a heading
         ("### Final Answer\n\n\\[ x = 5 \\]", "x = 5"),
@@ -119,12 +119,12 @@ STATED = {
         (r"The roots are \(x=1\), \(x=2\), and \(x=3\).", "x=1, x=2, x=3"),
         ("the solution is $x=1,$ $y=2$", "x=1, y=2"),
         ("This is $28$ percent", r"28\%"),
-        # names are no statement, and what qualifies says nothing new
+        # a name states no value, and a formula that only qualifies is not the answer
         ("So $x = 7$ is the largest such $n$.", "x = 7"),
         (r"Thus $f(x) = x^2$ for all $x > 0$.", "f(x) = x^2"),
         # an exponent of a unit is no number
         ("The area is $25$ cm^2.", "25"),
-        # text without signs of mathematics
+        # a formula in plain text, without formula signs
         ("It follows that\n\nd_n = -g(1)\n= -1013 ln 2026.\n\n\u25a1", "-1013 ln 2026"),
         ("The result is 2x + 3.", "2x + 3"),
         ("Thus the interval is [2, 5).", "[2, 5)"),
@@ -150,16 +150,16 @@ STATED = {
         ("it costs 2,74 \u20ac", "2.74"),
         ("72 / 18 = <<72/18=4>>4", "4"),
         ("42 because geometry proves it", "42"),
-        # said after the last formula
+        # the number follows the last formula
         ("Since $x = 3$, there are 12 of them.", "12"),
-        # what a formula only qualifies
+        # the last formula only qualifies the statement before it
         ("Therefore, there are 12 values such that $x < 5$.", "12"),
         ("There are 12 of them for every $n$.", "12"),
         # prices, not formulas
         ("it costs $5 and then $7", "7"),
         ("how many $? just about 1$", "1"),
         ("$3.00 - $1.00 = $2.00", "2.00"),
-        # a number is said after the choice
+        # a number follows the choice
         ("Option B costs less, by 3 dollars.", "3"),
         ("Choose A number from 1 to 5", "5"),
         # a formula that breaks off
@@ -333,6 +333,7 @@ HOSTILE = {
     "headings": "Answer\n",
     "announcements": "answer is:\n",
     "named answers": "answer is $n$ is ",
+    "chained names": "$x$ = ",
     "other answers": "\u7b54\u6848\u662f",
     "sentences": ". ",
     "commas": ", ",
