@@ -14,7 +14,7 @@ from benchmarks import BENCHMARKS, Conventions
 from benchmarks.errors import UserError
 from harness.common.text import one_line
 from harness.grading import Grader, Verdict
-from harness.grading.answers.rules import MATHEMATICS, Comparison
+from harness.grading.answers.rules import MATHEMATICS, Equivalence
 from harness.grading.compat.audit import Audited, Auditor, Tally
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Judges:
         identity: str | int | None,
         gold: str,
         verdict: Future[Verdict],
-        asked: Mapping[str, Future[Comparison]],
+        asked: Mapping[str, Future[Equivalence]],
     ) -> dict[str, Any]:
         row = {"id": identity, **_verdict_fields(verdict.result())}
         if not asked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from harness.grading.answers.rules import INTEGER, Comparison, decide, is_plain_number, read
+from harness.grading.answers.rules import INTEGER, Equivalence, decide, is_plain_number, read
 from harness.grading.answers.values import exact
 
 CORRECT_CLASS = 0
@@ -77,7 +77,7 @@ class _Numbering:
         equal = []
         for member in members[:MOST_COMPARED]:
             decision = decide(member, answer)
-            if decision is not None and decision.comparison is Comparison.EQUAL:
+            if decision is not None and decision.equivalence is Equivalence.EQUAL:
                 equal.append(self._known[member])
         return min(equal, default=None)
 

@@ -23,7 +23,7 @@ from benchmarks.boxed import last_boxed
 from harness.extraction import extract
 from harness.grading.answers import rules
 from harness.grading.answers.limits import MAXIMUM_LENGTH
-from harness.grading.answers.rules import MATHEMATICS, Comparison
+from harness.grading.answers.rules import MATHEMATICS, Equivalence
 from harness.grading.verdict import Outcome, Verdict
 from harness.grading.workers.pool import TIME_LIMIT, WorkerPool
 
@@ -35,11 +35,11 @@ _NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
 _TRUNCATED = Verdict(outcome=Outcome.TRUNCATED)
 
 _OUTCOMES = {
-    Comparison.EQUAL: Outcome.CORRECT,
-    Comparison.DIFFERENT: Outcome.WRONG,
-    Comparison.UNPARSABLE: Outcome.UNPARSABLE,
-    Comparison.TIMEOUT: Outcome.GRADER_TIMEOUT,
-    Comparison.ERROR: Outcome.GRADER_ERROR,
+    Equivalence.EQUAL: Outcome.CORRECT,
+    Equivalence.DIFFERENT: Outcome.WRONG,
+    Equivalence.UNPARSABLE: Outcome.UNPARSABLE,
+    Equivalence.TIMEOUT: Outcome.GRADER_TIMEOUT,
+    Equivalence.ERROR: Outcome.GRADER_ERROR,
 }
 
 
@@ -168,7 +168,7 @@ def _decide(
     decision = rules.decide(gold, answer, conventions)
     if decision is None:
         return Undecided(gold=gold, answer=answer, extraction=extraction_rule)
-    return _verdict(decision.comparison, answer, extraction_rule, decision.rule)
+    return _verdict(decision.equivalence, answer, extraction_rule, decision.rule)
 
 
 _decide_again = lru_cache(maxsize=REMEMBERED_PAIRS)(_decide)
@@ -184,9 +184,9 @@ class _PairMemory:
     def _begin(self) -> None:
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._futures: OrderedDict[tuple[str, str], Future[Comparison]] = OrderedDict()
+        self._futures: OrderedDict[tuple[str, str], Future[Equivalence]] = OrderedDict()
 
-    def submit(self, gold: str, answer: str) -> Future[Comparison]:
+    def submit(self, gold: str, answer: str) -> Future[Equivalence]:
         if self._process != os.getpid():  # a forked child has its parent's lock, perhaps held
             self._begin()
         if len(gold) > MAXIMUM_LENGTH:  # nothing that long is remembered
@@ -203,9 +203,9 @@ class _PairMemory:
 
 
 def _verdict(
-    comparison: Comparison, answer: str, extraction_rule: str | None, rule: str
+    equivalence: Equivalence, answer: str, extraction_rule: str | None, rule: str
 ) -> Verdict:
-    outcome = _OUTCOMES[comparison]
+    outcome = _OUTCOMES[equivalence]
     return Verdict(outcome=outcome, extracted=answer, extraction=extraction_rule, rule=rule)
 
 
@@ -219,12 +219,14 @@ def _done(verdict: Verdict) -> Future[Verdict]:
     return future
 
 
-def _then(source: Future[Comparison], convert: Callable[[Comparison], Verdict]) -> Future[Verdict]:
+def _then(
+    source: Future[Equivalence], convert: Callable[[Equivalence], Verdict]
+) -> Future[Verdict]:
     """Return a future of the converted result, or of the same exception."""
     target: Future[Verdict] = Future()
     target.set_running_or_notify_cancel()  # from here on nobody can cancel it under the callback
 
-    def pass_on(done: Future[Comparison]) -> None:
+    def pass_on(done: Future[Equivalence]) -> None:
         error = done.exception()
         if error is not None:
             target.set_exception(error)

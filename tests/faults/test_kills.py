@@ -18,7 +18,7 @@ from kill_loop import kill_loop
 from real_runs import journaled
 from same_run import differences
 
-from harness.grading.answers.rules import Comparison
+from harness.grading.answers.rules import Equivalence
 from harness.grading.workers.pool import KILLED_ATTEMPTS, WorkerPool
 from harness.runs.catalogue import list_runs
 
@@ -131,10 +131,10 @@ def begin_and_kill(begin: Callable[[], Attempt], results: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("kills", "result"), [(2, Comparison.EQUAL), (KILLED_ATTEMPTS, Comparison.ERROR)]
+    ("kills", "result"), [(2, Equivalence.EQUAL), (KILLED_ATTEMPTS, Equivalence.ERROR)]
 )
 def test_a_pair_whose_worker_is_killed_is_asked_again(
-    tmp_path: Path, kills: int, result: Comparison
+    tmp_path: Path, kills: int, result: Equivalence
 ) -> None:
     """So that no kill changes a verdict; but not for ever."""
     log = tmp_path / "asked"
@@ -148,5 +148,5 @@ def test_a_pair_whose_worker_is_killed_is_asked_again(
         (pid,) = pool.pids()
         os.kill(pid, signal.SIGKILL)
     assert future.result(60) is result
-    assert pool.submit("1", "1").result(60) is Comparison.EQUAL
+    assert pool.submit("1", "1").result(60) is Equivalence.EQUAL
     pool.close()

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from harness.grading import Grader, Outcome, Verdict
-from harness.grading.answers.rules import Comparison
+from harness.grading.answers.rules import Equivalence
 from harness.grading.workers import process
 from harness.grading.workers.pool import TIME_LIMIT as TIME_LIMIT_OF_A_RUN
 
@@ -139,7 +139,7 @@ def warm_up(grader: Grader) -> None:
     """Have a worker that runs: a row is not charged for replacing one that its like has lost."""
     if pids(grader):
         return
-    assert grader._pool.submit("a+b", "b+a").result() is Comparison.EQUAL
+    assert grader._pool.submit("a+b", "b+a").result() is Equivalence.EQUAL
 
 
 def pids(grader: Grader) -> list[int]:

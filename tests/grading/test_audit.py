@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.grading import Outcome, Verdict
-from harness.grading.answers.rules import Comparison
+from harness.grading.answers.rules import Equivalence
 from harness.grading.compat.audit import OPINIONS, SHOWN, Audited, Auditor, Tally, differs
 
 
@@ -59,17 +59,17 @@ WRONG = Verdict(outcome=Outcome.WRONG)
 @pytest.mark.parametrize(
     ("verdict", "opinion", "disputed"),
     [
-        (CORRECT, Comparison.EQUAL, False),
-        (CORRECT, Comparison.DIFFERENT, True),
-        (WRONG, Comparison.EQUAL, True),
-        (WRONG, Comparison.DIFFERENT, False),
-        (Verdict(outcome=Outcome.TRUNCATED), Comparison.EQUAL, True),
-        (CORRECT, Comparison.TIMEOUT, False),
-        (CORRECT, Comparison.ERROR, False),
+        (CORRECT, Equivalence.EQUAL, False),
+        (CORRECT, Equivalence.DIFFERENT, True),
+        (WRONG, Equivalence.EQUAL, True),
+        (WRONG, Equivalence.DIFFERENT, False),
+        (Verdict(outcome=Outcome.TRUNCATED), Equivalence.EQUAL, True),
+        (CORRECT, Equivalence.TIMEOUT, False),
+        (CORRECT, Equivalence.ERROR, False),
     ],
 )
 def test_an_opinion_disputes_only_the_opposite(
-    verdict: Verdict, opinion: Comparison, disputed: bool
+    verdict: Verdict, opinion: Equivalence, disputed: bool
 ) -> None:
     assert differs(verdict, opinion) is disputed
 
@@ -77,9 +77,9 @@ def test_an_opinion_disputes_only_the_opposite(
 def test_a_tally_counts_all_and_keeps_the_first() -> None:
     tally = Tally()
     for number in range(3 * SHOWN):
-        opinion = Comparison.EQUAL if number % 3 else Comparison.DIFFERENT
+        opinion = Equivalence.EQUAL if number % 3 else Equivalence.DIFFERENT
         pair = Audited(id=number, gold="7", verdict=WRONG, opinion=opinion)
         assert tally.add(pair) is bool(number % 3)
-    assert tally.opinions == {Comparison.EQUAL: 2 * SHOWN, Comparison.DIFFERENT: SHOWN}
+    assert tally.opinions == {Equivalence.EQUAL: 2 * SHOWN, Equivalence.DIFFERENT: SHOWN}
     assert tally.disputed == 2 * SHOWN
     assert [pair.id for pair in tally.first] == [n for n in range(3 * SHOWN) if n % 3][:SHOWN]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.grading.answers.rules import Comparison
+from harness.grading.answers.rules import Equivalence
 from harness.grading.compat import graders as compat
 from harness.grading.compat.graders import (
     math_verify_alone,
@@ -20,7 +20,7 @@ from harness.grading.compat.graders import (
 )
 from harness.grading.compat.qwen_text import MAXIMUM_LENGTH, extract, normalise
 
-EQUAL, DIFFERENT = Comparison.EQUAL, Comparison.DIFFERENT
+EQUAL, DIFFERENT = Equivalence.EQUAL, Equivalence.DIFFERENT
 
 EXTRACTED = [
     (r"\boxed{1} then \boxed{2}", "2"),
@@ -125,7 +125,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("gold", "response", "opinion"), PAIRS)
-def test_an_opinion_of_the_kit(gold: str, response: str, opinion: Comparison) -> None:
+def test_an_opinion_of_the_kit(gold: str, response: str, opinion: Equivalence) -> None:
     assert qwen_compat(gold, response) == opinion
 
 
@@ -145,7 +145,7 @@ ALONE = [
 
 
 @pytest.mark.parametrize(("gold", "response", "opinion"), ALONE)
-def test_an_opinion_of_math_verify_alone(gold: str, response: str, opinion: Comparison) -> None:
+def test_an_opinion_of_math_verify_alone(gold: str, response: str, opinion: Equivalence) -> None:
     assert math_verify_alone(gold, response) == opinion
 
 

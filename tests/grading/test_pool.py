@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.grading import Grader, Outcome
-from harness.grading.answers.rules import Comparison
+from harness.grading.answers.rules import Equivalence
 from harness.grading.workers.pool import (
     MEMORY_LIMIT,
     TIME_LIMIT,
@@ -50,13 +50,15 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.parametrize(
     ("answer", "result"),
-    [("hang", Comparison.TIMEOUT), ("crash", Comparison.ERROR), ("babble", Comparison.ERROR)],
+    [("hang", Equivalence.TIMEOUT), ("crash", Equivalence.ERROR), ("babble", Equivalence.ERROR)],
 )
-def test_a_bad_task_costs_one_worker_and_not_the_next_task(answer: str, result: Comparison) -> None:
+def test_a_bad_task_costs_one_worker_and_not_the_next_task(
+    answer: str, result: Equivalence
+) -> None:
     with_pool = WorkerPool(1, time_limit=0.3, command=SCRIPTED)
     for _ in range(3):
         assert with_pool.submit("1", answer).result(20) == result
-        assert with_pool.submit("1", "1").result(20) == Comparison.EQUAL
+        assert with_pool.submit("1", "1").result(20) == Equivalence.EQUAL
     with_pool.close()
 
 
@@ -64,8 +66,8 @@ def test_a_worker_that_retires_is_replaced() -> None:
     pool = WorkerPool(1, command=SCRIPTED)
     pool.submit("1", "1").result(20)
     before = pool.pids()
-    assert pool.submit("1", "retire").result(20) == Comparison.EQUAL
-    assert pool.submit("1", "1").result(20) == Comparison.EQUAL
+    assert pool.submit("1", "retire").result(20) == Equivalence.EQUAL
+    assert pool.submit("1", "1").result(20) == Equivalence.EQUAL
     assert pool.pids() != before
     pool.close()
 
@@ -76,14 +78,14 @@ def test_a_worker_killed_while_idle_costs_nothing() -> None:
     (pid,) = pool.pids()
     os.kill(pid, signal.SIGKILL)
     assert wait_until(lambda: not runs(pid))
-    assert pool.submit("1", "1").result(20) == Comparison.EQUAL
+    assert pool.submit("1", "1").result(20) == Equivalence.EQUAL
     pool.close()
 
 
 def test_one_hanging_task_does_not_hold_up_the_other_worker() -> None:
     pool = WorkerPool(2, time_limit=10, command=SCRIPTED)
     hanging = pool.submit("1", "hang")
-    assert [pool.submit("1", str(n)).result(25) for n in range(5)] == [Comparison.EQUAL] * 5
+    assert [pool.submit("1", str(n)).result(25) for n in range(5)] == [Equivalence.EQUAL] * 5
     assert not hanging.done()
     pool.close(cancel=True)
     with pytest.raises(PoolClosedError):
@@ -92,15 +94,15 @@ def test_one_hanging_task_does_not_hold_up_the_other_worker() -> None:
 
 def test_a_task_says_how_it_is_to_be_compared() -> None:
     pool = WorkerPool(1, command=SCRIPTED)
-    assert pool.submit("1", "which method?").result(20) == Comparison.DIFFERENT
+    assert pool.submit("1", "which method?").result(20) == Equivalence.DIFFERENT
     asked = pool.submit("1", "which method?", method="math-verify")
-    assert asked.result(20) == Comparison.EQUAL
+    assert asked.result(20) == Equivalence.EQUAL
     pool.close()
 
 
 def test_a_task_larger_than_a_pipe_arrives() -> None:
     pool = WorkerPool(1, command=SCRIPTED)
-    assert pool.submit("1", "x" * 3_000_000).result(20) == Comparison.EQUAL
+    assert pool.submit("1", "x" * 3_000_000).result(20) == Equivalence.EQUAL
     pool.close()
 
 
@@ -109,8 +111,8 @@ def test_a_worker_that_stops_reading_is_given_up_in_time() -> None:
     pool.submit("1", "1").result(20)
     (pid,) = pool.pids()
     os.kill(pid, signal.SIGSTOP)
-    assert pool.submit("1", "x" * 3_000_000).result(20) == Comparison.TIMEOUT
-    assert pool.submit("1", "1").result(20) == Comparison.EQUAL
+    assert pool.submit("1", "x" * 3_000_000).result(20) == Equivalence.TIMEOUT
+    assert pool.submit("1", "1").result(20) == Equivalence.EQUAL
     pool.close()
 
 
@@ -118,7 +120,7 @@ def test_tasks_come_from_any_thread() -> None:
     pool = WorkerPool(2, command=SCRIPTED)
     with ThreadPoolExecutor(8) as threads:
         answers = threads.map(lambda n: pool.submit("1", str(n)).result(20), range(100))
-        assert list(answers) == [Comparison.EQUAL] * 100
+        assert list(answers) == [Equivalence.EQUAL] * 100
     pool.close()
 
 
@@ -127,7 +129,7 @@ def test_no_process_starts_before_it_is_needed_and_none_stays_after() -> None:
     assert pool.pids() == []
     futures = [pool.submit("1", str(n)) for n in range(20)]
     pool.close()
-    assert [future.result(0) for future in futures] == [Comparison.EQUAL] * 20
+    assert [future.result(0) for future in futures] == [Equivalence.EQUAL] * 20
     assert pool.pids() == []
     with pytest.raises(PoolClosedError):
         pool.submit("1", "1")
@@ -139,7 +141,7 @@ def test_a_first_worker_can_start_before_there_is_a_task() -> None:
     pool.warm_up()
     assert wait_until(lambda: len(pool.pids()) == 1)
     started = pool.pids()
-    assert pool.submit("1", "1").result(20) == Comparison.EQUAL
+    assert pool.submit("1", "1").result(20) == Equivalence.EQUAL
     assert pool.pids() == started
     pool.close()
     assert pool.pids() == []
@@ -195,7 +197,7 @@ def test_a_hostile_row_takes_less_than_two_seconds_of_the_processor(method: str)
     hostile = pool.submit(
         "0", ENDLESS if method == "compare" else rf"\boxed{{{ENDLESS}}}", method=method
     )
-    assert hostile.result(60) == Comparison.TIMEOUT
+    assert hostile.result(60) == Equivalence.TIMEOUT
     assert time.monotonic() - began < wall_limit(TIME_LIMIT) + 5
     pool.close()
 
@@ -218,7 +220,7 @@ def test_a_worker_inherits_no_secret_and_yields_to_others(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_never_to_be_seen")
     pool = WorkerPool(1)
-    assert pool.submit("a+b", "b+a").result(60) == Comparison.EQUAL
+    assert pool.submit("a+b", "b+a").result(60) == Equivalence.EQUAL
     (pid,) = pool.pids()
     environment = Path(f"/proc/{pid}/environ").read_bytes()
     assert b"PATH=" in environment

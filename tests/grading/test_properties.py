@@ -241,4 +241,4 @@ def test_integers_are_told_apart_at_once_as_their_structure_would(
     slowly = structure(gold, answer, conventions)
     assert slowly is not None
     rule = "identical" if gold == answer else slowly.rule
-    assert decide(gold, answer, conventions) == Decision(slowly.comparison, rule)
+    assert decide(gold, answer, conventions) == Decision(slowly.equivalence, rule)

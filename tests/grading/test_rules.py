@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.grading.answers.limits import too_costly
-from harness.grading.answers.rules import Comparison, decide, identical, read, typeset_alike
+from harness.grading.answers.rules import Equivalence, decide, identical, read, typeset_alike
 from harness.grading.answers.syntax import Apply, Number, Quantity, Symbol
 from harness.grading.answers.values import exact
 
@@ -77,7 +77,7 @@ def test_a_number_of_a_million_digits_is_not_computed(digits: int) -> None:
     for text in ("9" * digits, "1/" + "9" * digits):
         decision = decide("42", text)
         assert decision is not None
-        assert decision.comparison is Comparison.UNPARSABLE
+        assert decision.equivalence is Equivalence.UNPARSABLE
 
 
 def test_nothing_normalises_to_an_empty_text_that_equals_another() -> None:
@@ -91,7 +91,7 @@ def test_nothing_normalises_to_an_empty_text_that_equals_another() -> None:
 )
 def test_an_empty_list_equals_no_value(empty: str) -> None:
     for gold in ("5", "1,2", r"\sqrt{2}", "east"):
-        assert compared(gold, empty) is not Comparison.EQUAL
+        assert compared(gold, empty) is not Equivalence.EQUAL
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_an_empty_list_equals_no_value(empty: str) -> None:
     ],
 )  # fmt: skip
 def test_saying_more_or_less_than_the_value_is_not_saying_it(answer: str) -> None:
-    assert compared("5", answer) is not Comparison.EQUAL
+    assert compared("5", answer) is not Equivalence.EQUAL
 
 
-def compared(gold: str, answer: str) -> Comparison | None:
+def compared(gold: str, answer: str) -> Equivalence | None:
     decision = decide(gold, answer)
-    return decision.comparison if decision else None
+    return decision.equivalence if decision else None
 
 
 @pytest.mark.parametrize("answer", ["5", "-129", r"-\frac{1}{2}", "3/4"])
 def test_a_word_is_no_number(answer: str) -> None:
-    assert compared(r"\text{odd}", answer) is Comparison.DIFFERENT
-    assert compared(answer, r"\text{odd}") is Comparison.DIFFERENT
+    assert compared(r"\text{odd}", answer) is Equivalence.DIFFERENT
+    assert compared(answer, r"\text{odd}") is Equivalence.DIFFERENT
 
 
 def test_a_short_word_may_be_a_product_of_letters() -> None:
@@ -122,14 +122,14 @@ def test_a_short_word_may_be_a_product_of_letters() -> None:
 
 @given(st.fractions(), st.fractions())
 def test_numbers_compare_the_same_in_both_orders(left: Fraction, right: Fraction) -> None:
-    expected = Comparison.EQUAL if left == right else Comparison.DIFFERENT
+    expected = Equivalence.EQUAL if left == right else Equivalence.DIFFERENT
     assert compared(str(left), str(right)) == compared(str(right), str(left)) == expected
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4))
 def test_a_decimal_equals_its_fraction(value: object) -> None:
     spelling = f"{value:f}"
-    assert compared(str(Fraction(spelling)), spelling) == Comparison.EQUAL
+    assert compared(str(Fraction(spelling)), spelling) == Equivalence.EQUAL
 
 
 @given(st.text(max_size=60))

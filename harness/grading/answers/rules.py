@@ -37,7 +37,7 @@ MATHEMATICS = Conventions()
 """Equality and nothing else: what counts where no benchmark is named."""
 
 
-class Comparison(StrEnum):
+class Equivalence(StrEnum):
     """What comparing a candidate with a gold gave."""
 
     EQUAL = "equal"
@@ -52,7 +52,7 @@ class Comparison(StrEnum):
 class Decision:
     """A comparison's result and the rule that was sure of it."""
 
-    comparison: Comparison
+    equivalence: Equivalence
     rule: str
 
 
@@ -60,23 +60,23 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
     r"""Compare a candidate with the gold; None if only a symbolic comparison could tell.
 
     >>> decide(r"\frac{1}{2}", "0.50")
-    Decision(comparison=<Comparison.EQUAL: 'equal'>, rule='number')
+    Decision(equivalence=<Equivalence.EQUAL: 'equal'>, rule='number')
     >>> decide("(1,2)", "[1,2]")
-    Decision(comparison=<Comparison.DIFFERENT: 'different'>, rule='tuple')
+    Decision(equivalence=<Equivalence.DIFFERENT: 'different'>, rule='tuple')
     """
     if INTEGER.fullmatch(gold) and INTEGER.fullmatch(answer):
         return _integers(gold, answer)
     if identical(gold, answer):
-        return Decision(Comparison.EQUAL, "identical")
+        return Decision(Equivalence.EQUAL, "identical")
     if limits.too_costly(answer):
-        return Decision(Comparison.UNPARSABLE, "limits")
+        return Decision(Equivalence.UNPARSABLE, "limits")
     if chosen(gold, answer):
-        return Decision(Comparison.EQUAL, "choice")
+        return Decision(Equivalence.EQUAL, "choice")
     found = structure(gold, answer, conventions)
     if found is None:
         found = labelled(gold, answer, conventions)
     if found is None and prose(answer):
-        return Decision(Comparison.UNPARSABLE, "prose")
+        return Decision(Equivalence.UNPARSABLE, "prose")
     return found
 
 
@@ -87,9 +87,9 @@ INTEGER = re.compile(r"-?[0-9]{1,18}")
 def _integers(gold: str, answer: str) -> Decision:
     """Compare what most pairs are, and be done: every rule below would say the same."""
     if gold == answer:
-        return Decision(Comparison.EQUAL, "identical")
+        return Decision(Equivalence.EQUAL, "identical")
     same = int(gold) == int(answer)
-    return Decision(Comparison.EQUAL if same else Comparison.DIFFERENT, "number")
+    return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, "number")
 
 
 _LABELLED = re.compile(
@@ -182,11 +182,11 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
     ``100,200`` is a number with a separator first, and a list if that is not the gold.
     """
     decision = _structure(gold, answer, conventions)
-    if decision and decision.comparison is Comparison.EQUAL:
+    if decision and decision.equivalence is Equivalence.EQUAL:
         return decision
     if _PACKED.search(gold) or _PACKED.search(answer):
         listed = _structure(_PACKED.sub(", ", gold), _PACKED.sub(", ", answer), conventions)
-        if listed and listed.comparison is Comparison.EQUAL:
+        if listed and listed.equivalence is Equivalence.EQUAL:
             return listed
     return decision
 
@@ -199,7 +199,7 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
     same = equal(wanted, given, conventions)
     if same is None:
         return None
-    return Decision(Comparison.EQUAL if same else Comparison.DIFFERENT, kind_of(wanted, given))
+    return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, kind_of(wanted, given))
 
 
 @lru_cache(maxsize=8_192)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from harness.grading.answers.rules import Comparison
+from harness.grading.answers.rules import Equivalence
 from harness.grading.grader import default_workers
 from harness.grading.verdict import Verdict
 from harness.grading.workers.pool import WorkerPool
@@ -40,7 +40,7 @@ class Auditor:
 
     def submit(
         self, response: str, gold: str, *, benchmark: str | None = None
-    ) -> dict[str, Future[Comparison]]:
+    ) -> dict[str, Future[Equivalence]]:
         """Return, by grader, what will hold its opinion of a whole response."""
         return {
             name: self._pool.submit(gold, response, method=_method(name, benchmark))
@@ -70,15 +70,15 @@ def _method(name: str, benchmark: str | None) -> str:
     return "qwen-compat-with-units" if keeps_units else name
 
 
-def differs(verdict: Verdict, opinion: Comparison) -> bool:
+def differs(verdict: Verdict, opinion: Equivalence) -> bool:
     """Say whether an opinion disputes our verdict; a grader that failed disputes nothing.
 
     >>> from harness.grading.verdict import Outcome
-    >>> differs(Verdict(outcome=Outcome.NO_ANSWER), Comparison.EQUAL)
+    >>> differs(Verdict(outcome=Outcome.NO_ANSWER), Equivalence.EQUAL)
     True
     """
-    decided = opinion in (Comparison.EQUAL, Comparison.DIFFERENT)
-    return decided and verdict.correct != (opinion is Comparison.EQUAL)
+    decided = opinion in (Equivalence.EQUAL, Equivalence.DIFFERENT)
+    return decided and verdict.correct != (opinion is Equivalence.EQUAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +88,14 @@ class Audited:
     id: str | int | None
     gold: str
     verdict: Verdict
-    opinion: Comparison
+    opinion: Equivalence
 
 
 @dataclass(slots=True)
 class Tally:
     """What one other grader said of all pairs."""
 
-    opinions: Counter[Comparison] = field(default_factory=Counter)
+    opinions: Counter[Equivalence] = field(default_factory=Counter)
     disputed: int = 0
     first: list[Audited] = field(default_factory=list)
     """The first `SHOWN` disputes, so that a tally of any number of pairs stays small."""

@@ -26,7 +26,7 @@ from itertools import chain
 from typing import Any
 
 from harness.grading.answers.limits import too_costly
-from harness.grading.answers.rules import Comparison
+from harness.grading.answers.rules import Equivalence
 from harness.grading.compat.qwen_text import (
     CHOICES,
     MAXIMUM_LENGTH,
@@ -41,7 +41,7 @@ RELATIVE_TOLERANCE = 1e-4
 _DELIMITERS = ("$", "\\boxed", "\\(", "\\[")
 
 
-def math_verify_alone(gold: str, response: str) -> Comparison:
+def math_verify_alone(gold: str, response: str) -> Equivalence:
     """Return what math-verify alone says of a whole response."""
     from math_verify import parse, verify
 
@@ -51,26 +51,26 @@ def math_verify_alone(gold: str, response: str) -> Comparison:
     parsed_gold = parse(marked, parsing_timeout=None)
     parsed_answer = parse(response, parsing_timeout=None)
     equal = verify(parsed_gold, parsed_answer, timeout_seconds=None)
-    return Comparison.EQUAL if equal else Comparison.DIFFERENT
+    return Equivalence.EQUAL if equal else Equivalence.DIFFERENT
 
 
-def qwen_compat(gold: str, response: str) -> Comparison:
+def qwen_compat(gold: str, response: str) -> Equivalence:
     r"""Return what the Qwen2.5-Math kit would say of a whole response.
 
     >>> qwen_compat("5", r"\boxed{500\%}")
-    <Comparison.EQUAL: 'equal'>
+    <Equivalence.EQUAL: 'equal'>
     """
     return _kit_opinion(normalise(gold), response, keep_units=False)
 
 
-def qwen_compat_with_units(gold: str, response: str) -> Comparison:
+def qwen_compat_with_units(gold: str, response: str) -> Equivalence:
     """Return the same for the benchmarks whose units the kit leaves in place."""
     for long, short in (("\\neq", "\\ne"), ("\\leq", "\\le"), ("\\geq", "\\ge")):
         gold = gold.replace(long, short)
     return _kit_opinion(gold, response, keep_units=True)
 
 
-def _kit_opinion(gold: str, response: str, *, keep_units: bool) -> Comparison:
+def _kit_opinion(gold: str, response: str, *, keep_units: bool) -> Equivalence:
     response = response.strip()
     answer = extract(response, keep_units=keep_units)
     if gold in tuple(CHOICES):
@@ -78,8 +78,8 @@ def _kit_opinion(gold: str, response: str, *, keep_units: bool) -> Comparison:
     elif all(letter in CHOICES for letter in gold):
         answer = "".join(letter for letter in answer if letter in CHOICES)
     if len(answer) > MAXIMUM_LENGTH:
-        return Comparison.DIFFERENT
-    return Comparison.EQUAL if same_answer(answer, gold) else Comparison.DIFFERENT
+        return Equivalence.DIFFERENT
+    return Equivalence.EQUAL if same_answer(answer, gold) else Equivalence.DIFFERENT
 
 
 def same_answer(answer: str, gold: str, depth: int = MAXIMUM_DEPTH) -> bool:

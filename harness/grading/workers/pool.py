@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from benchmarks.errors import UserError
-from harness.grading.answers.rules import Comparison
+from harness.grading.answers.rules import Equivalence
 from harness.grading.workers.process import (
     Worker,
     WorkerFailedError,
@@ -53,7 +53,7 @@ class _Task:
     gold: str
     answer: str
     method: str
-    future: Future[Comparison] = field(default_factory=Future)
+    future: Future[Equivalence] = field(default_factory=Future)
 
 
 class WorkerPool:
@@ -81,8 +81,8 @@ class WorkerPool:
         self._crews = {os.getpid(): self._new_crew()}
         self._closed = False
 
-    def submit(self, gold: str, answer: str, *, method: str = "compare") -> Future[Comparison]:
-        """Queue one pair; the future holds a `Comparison`, failures of the worker included.
+    def submit(self, gold: str, answer: str, *, method: str = "compare") -> Future[Equivalence]:
+        """Queue one pair; the future holds a `Equivalence`, failures of the worker included.
 
         ``method`` is one of the worker's; all but ``compare`` take a whole response for the
         answer. It raises only what is not about this pair: `WorkersUnavailableError`,
@@ -132,7 +132,7 @@ class _Crew:
         self._failed_starts = 0
         self._closed = self._cancelled = False
 
-    def submit(self, task: _Task) -> Future[Comparison]:
+    def submit(self, task: _Task) -> Future[Equivalence]:
         task.future.set_running_or_notify_cancel()  # shared by many callers: not to be cancelled
         with self._lock:
             if self._closed:
@@ -196,13 +196,13 @@ class _Crew:
         with self._lock:
             self._unfinished -= 1
 
-    def _answer(self, worker: Worker | None, task: _Task) -> tuple[Comparison, Worker | None]:
+    def _answer(self, worker: Worker | None, task: _Task) -> tuple[Equivalence, Worker | None]:
         """Return the result, and the worker if it is fit for another task."""
         for _ in range(KILLED_ATTEMPTS):
             result, worker = self._ask(self._ready(worker), task)
             if result is not None:
                 return result, worker
-        return Comparison.ERROR, None
+        return Equivalence.ERROR, None
 
     def _ready(self, worker: Worker | None) -> Worker:
         """Return a live worker; one that was killed while idle is no fault of the next pair."""
@@ -211,19 +211,19 @@ class _Crew:
             worker = None
         return worker or self._start_worker()
 
-    def _ask(self, worker: Worker, task: _Task) -> tuple[Comparison | None, Worker | None]:
+    def _ask(self, worker: Worker, task: _Task) -> tuple[Equivalence | None, Worker | None]:
         """Return the result, None if the worker was killed, and the worker if it is still fit."""
-        result: Comparison | None
+        result: Equivalence | None
         try:
             pair = {"gold": task.gold, "answer": task.answer, "method": task.method}
             reply = worker.ask(pair, time_limit=self._limits.time)
-            result, retire = Comparison(str(reply.get("result"))), bool(reply.get("retire"))
+            result, retire = Equivalence(str(reply.get("result"))), bool(reply.get("retire"))
         except WorkerTimeoutError:
-            result, retire = Comparison.TIMEOUT, True
+            result, retire = Equivalence.TIMEOUT, True
         except WorkerKilledError:
             result, retire = None, True
         except (WorkerFailedError, ValueError):
-            result, retire = Comparison.ERROR, True
+            result, retire = Equivalence.ERROR, True
         if retire or self._cancelled:
             self._end(worker)
         if self._cancelled:

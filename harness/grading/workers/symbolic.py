@@ -12,27 +12,27 @@ import re
 from typing import Any
 
 from harness.grading.answers.limits import too_costly
-from harness.grading.answers.rules import Comparison, strip_delimiters
+from harness.grading.answers.rules import Equivalence, strip_delimiters
 
 RELATIVE_TOLERANCE = 1e-6
 """Two numbers further apart, relative to the larger, are never equal; math-verify
 rounds to six places *absolutely* and would call 1e-7 and 2e-7 the same."""
 
 
-def compare(gold: str, answer: str) -> Comparison:
+def compare(gold: str, answer: str) -> Equivalence:
     """Compare a candidate with the gold as mathematics.
 
     May hang, exhaust memory or crash the process on hostile input: call it in a worker.
     """
     if too_costly(gold) or too_costly(answer):
-        return Comparison.UNPARSABLE
+        return Equivalence.UNPARSABLE
     parsed_gold, parsed_answer = _parse(gold), _parse(answer)
     # The gold comes first: verify() is not symmetric.
     if _verify(parsed_gold, parsed_answer):
-        return Comparison.EQUAL
+        return Equivalence.EQUAL
     if not any(_is_expression(item) for item in parsed_answer):
-        return Comparison.UNPARSABLE
-    return Comparison.DIFFERENT
+        return Equivalence.UNPARSABLE
+    return Equivalence.DIFFERENT
 
 
 def _parse(text: str) -> list[Any]:

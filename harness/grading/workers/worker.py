@@ -19,7 +19,7 @@ from typing import TextIO
 from harness.common.parent_death import die_with
 
 Method = Callable[[str, str], str]
-"""From a gold and a candidate, or a whole response, to the value of a `Comparison`."""
+"""From a gold and a candidate, or a whole response, to the value of a `Equivalence`."""
 NICENESS = 10
 """The worker shares the machine with the inference engine, which goes first."""
 
