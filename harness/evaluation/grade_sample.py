@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from benchmarks import Conventions
-from harness.grading import Grader, Outcome, Undecided, Verdict, judge_by_rules
+from harness.grading import Grader, Outcome, Undecided, Verdict, grade_by_rules
 from harness.runs.sample import Sample
 
 
@@ -15,7 +15,7 @@ def judge_sample(
     sample: Sample, asked: Asked, *, read: Callable[[str], str], grader: Grader
 ) -> Verdict | Future[Verdict]:
     """Grade what counts of one sample's response; ``read`` is its prompt style's."""
-    return grader.settle(judge_sample_by_rules(sample, asked, read=read))
+    return grader.grade_undecided(judge_sample_by_rules(sample, asked, read=read))
 
 
 def judge_sample_by_rules(
@@ -28,7 +28,7 @@ def judge_sample_by_rules(
         return Verdict(outcome=Outcome.ENGINE_ERROR)
     said = read(sample.response)
     cut = sample.finish_reason == "length" and said == sample.response
-    return judge_by_rules(said, asked.gold, truncated=cut, conventions=asked.conventions)
+    return grade_by_rules(said, asked.gold, truncated=cut, conventions=asked.conventions)
 
 
 class Asked(NamedTuple):

@@ -105,7 +105,7 @@ class _Grading:
                 self._note(sample, judged)
 
     def _note(self, sample: Sample, judged: Verdict | Undecided) -> None:
-        key, verdict = sample.key, self._grader.settle(judged)
+        key, verdict = sample.key, self._grader.grade_undecided(judged)
         self._verdicts[key.problem_id][key.index] = verdict
         if isinstance(verdict, Verdict):
             self._watcher.graded(key, verdict)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.grading.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from harness.grading.grader import Grader, Undecided, judge_by_rules
+    from harness.grading.grader import Grader, Undecided, grade_by_rules
     from harness.grading.shared import grade, shared_grader
     from harness.grading.version import grader_version
 
@@ -26,8 +26,8 @@ __all__ = [
     "Undecided",
     "Verdict",
     "grade",
+    "grade_by_rules",
     "grader_version",
-    "judge_by_rules",
     "shared_grader",
 ]
 

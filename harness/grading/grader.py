@@ -56,7 +56,7 @@ class Undecided(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     extraction: str | None
 
 
-def judge_by_rules(
+def grade_by_rules(
     response: str,
     gold: str,
     *,
@@ -92,16 +92,16 @@ class Grader:
         conventions: Conventions = MATHEMATICS,
     ) -> Future[Verdict]:
         """Grade one response; the future is done at once unless a worker is needed."""
-        judged = judge_by_rules(response, gold, truncated=truncated, conventions=conventions)
-        return _future(self.settle(judged))
+        graded = grade_by_rules(response, gold, truncated=truncated, conventions=conventions)
+        return _future(self.grade_undecided(graded))
 
-    def settle(self, judged: Verdict | Undecided) -> Verdict | Future[Verdict]:
-        """Return a verdict as it is, and a future of it where a worker has to be asked."""
-        if isinstance(judged, Verdict):
-            return judged
-        answer, extraction = judged.answer, judged.extraction
+    def grade_undecided(self, graded: Verdict | Undecided) -> Verdict | Future[Verdict]:
+        """Return a verdict as it is; give an undecided pair to a worker and return a future."""
+        if isinstance(graded, Verdict):
+            return graded
+        answer, extraction = graded.answer, graded.extraction
         return _then(
-            self._pairs.submit(judged.gold, answer),
+            self._pairs.submit(graded.gold, answer),
             lambda result: _verdict(result, answer, extraction, SYMBOLIC_RULE),
         )
 
@@ -112,7 +112,7 @@ class Grader:
         if not answer.strip():
             return _done(_NO_ANSWER)
         answer = last_boxed(answer) or answer
-        return _future(self.settle(_by_rules(answer, gold, None, conventions)))
+        return _future(self.grade_undecided(_by_rules(answer, gold, None, conventions)))
 
     def grade(
         self,
