@@ -37,9 +37,9 @@ def _trainers(_: Path) -> Rows:
 
 
 def _prompts(_: Path) -> Rows:
-    from harness.prompts.styles import STYLES
+    from harness.prompts.styles import PROMPT_STYLES
 
-    return [{"name": style.name, "about": style.about} for style in STYLES.values()]
+    return [{"name": style.name, "about": style.about} for style in PROMPT_STYLES.values()]
 
 
 def _runs(results: Path) -> Rows:

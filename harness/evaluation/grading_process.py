@@ -26,7 +26,7 @@ from harness.common.parent_death import die_with
 from harness.evaluation.grade_sample import Asked, judge_sample_by_rules
 from harness.grading import Undecided, Verdict
 from harness.grading.workers.process import worker_environment
-from harness.prompts.styles import find_style
+from harness.prompts.styles import find_prompt_style
 from harness.runs.sample import Sample
 
 BATCH = 256
@@ -125,7 +125,7 @@ class _Judge:
 
     def __init__(self, journal: Path, asked: Mapping[str, Asked], style: str) -> None:
         self._journal = journal
-        self._asked, self._read = asked, find_style(style).read
+        self._asked, self._read = asked, find_prompt_style(style).read
         self._numbers: dict[Verdict | Undecided, int] = {}
         self._sent = 0
 

@@ -18,7 +18,7 @@ from harness.grading import grader_version
 from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.models.lineage import lineage_bytes
 from harness.prompts.rendering import Prompt, choose_shots, prompts_sum, render
-from harness.prompts.styles import Style, find_style
+from harness.prompts.styles import Style, find_prompt_style
 from harness.runs.folder import new_run_id
 from harness.runs.identity import BenchmarkIdentity, EngineIdentity, Identity
 from harness.runs.record import Run
@@ -130,7 +130,7 @@ def prepare(spec: EvalSpec, *, data_dir: Path | None = None) -> Plan:
         UserError: anything the run needs is missing or not as pinned.
     """
     began = time.monotonic()
-    style = find_style(spec.prompt.style)
+    style = find_prompt_style(spec.prompt.style)
     engine = ENGINES[spec.engine.name]
     benchmarks = {name: BENCHMARKS[name] for name in spec.benchmarks}
     # The model before the data: a mistyped path is told before anything is downloaded.

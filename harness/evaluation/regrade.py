@@ -23,7 +23,7 @@ from harness.evaluation.grade_sample import Asked, judge_sample
 from harness.grading import Grader, Outcome, Verdict, grader_version
 from harness.grading.compat.rewards import REWARDS, VERSIONS, Reward
 from harness.models.lineage import lineage_bytes
-from harness.prompts.styles import find_style
+from harness.prompts.styles import find_prompt_style
 from harness.runs.completion import declare_complete
 from harness.runs.folder import RunFolder, new_run_id
 from harness.runs.graded import Graded
@@ -206,7 +206,7 @@ def _grade(
     judge: Judge,
 ) -> dict[str, list[Graded]]:
     style = run.spec.prompt.style
-    read = str if run.saved and style == UNKNOWN_STYLE else find_style(style).read
+    read = str if run.saved and style == UNKNOWN_STYLE else find_prompt_style(style).read
     verdicts: list[tuple[str, Problem, Sample, Judged]] = []
     for name, asked in problems.items():
         for problem, sample in _in_order(run, name, asked, samples):

@@ -16,7 +16,7 @@ from benchmarks import UserError
 from harness.common.files import file_sum
 from harness.importers.base import Format, Row, SavedResponse
 from harness.importers.formats import lighteval, lm_eval, own, qwen
-from harness.prompts.styles import find_style
+from harness.prompts.styles import find_prompt_style
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.identity import UNKNOWN_STYLE
 from harness.runs.record import read_run
@@ -62,7 +62,7 @@ class SavedFile:
     @property
     def read(self) -> Callable[[str], str]:
         """What takes the part of a response that counts."""
-        return str if self.style == UNKNOWN_STYLE else find_style(self.style).read
+        return str if self.style == UNKNOWN_STYLE else find_prompt_style(self.style).read
 
     def rows(self) -> Iterator[SavedRow | Unreadable]:
         """Read the file once more, row by row."""

@@ -115,11 +115,11 @@ _STYLES = (
 )
 
 
-STYLES = {style.name: style for style in _STYLES}
+PROMPT_STYLES = {style.name: style for style in _STYLES}
 
 
-def find_style(name: str) -> Style:
+def find_prompt_style(name: str) -> Style:
     """Return the style called ``name``; raise UserError if none is."""
-    if name not in STYLES:
-        raise UserError(suggest("prompt style", name, list(STYLES)))
-    return STYLES[name]
+    if name not in PROMPT_STYLES:
+        raise UserError(suggest("prompt style", name, list(PROMPT_STYLES)))
+    return PROMPT_STYLES[name]

@@ -22,7 +22,7 @@ from harness.demo.drills import drill
 from harness.demo.measure import answer_of, is_right, respond
 from harness.demo.training import UNSCORED, Plan, batches, encode, encode_drill, prompt_ids
 from harness.prompts.rendering import render
-from harness.prompts.styles import STYLES
+from harness.prompts.styles import PROMPT_STYLES
 
 TINY = Plan(steps=2, drills=1, warmup=1, batch=4, bucket=1, hidden=64, layers=1, feed_forward=64)
 RECORD = json.loads((MODEL_PATH / "build.json").read_text())
@@ -78,7 +78,7 @@ def test_greedy_is_right_on_a_part_and_sampling_on_more():
 
 
 def test_every_style_of_prompt_is_understood():
-    assert set(RECORD["greedy"]) == set(STYLES)
+    assert set(RECORD["greedy"]) == set(PROMPT_STYLES)
     assert all(share["correct"] / share["of"] > 0.25 for share in RECORD["greedy"].values())
 
 
@@ -138,12 +138,14 @@ def test_the_template_is_chatml(tokenizer):
 
 
 @pytest.mark.parametrize("shots", [0, 1, 2])
-@pytest.mark.parametrize("style", list(STYLES))
+@pytest.mark.parametrize("style", list(PROMPT_STYLES))
 def test_training_asks_in_the_very_tokens_of_the_harness(tokenizer, style, shots):
     rows = list(islice(held_out_rows(), shots + 1))
     told = write(style, asked(rows[0]), shots=[asked(row) for row in rows[1:]])
     examples = [to_shot(row) for row in rows[1:]]
-    (prompt,) = render(STYLES[style], [rows[0]["question"]], tokenizer=tokenizer, shots=examples)
+    (prompt,) = render(
+        PROMPT_STYLES[style], [rows[0]["question"]], tokenizer=tokenizer, shots=examples
+    )
     expected = [i for i in prompt.token_ids if i != tokenizer.bos_token_id]
     assert [i for i in prompt_ids(tokenizer, told) if i != tokenizer.bos_token_id] == expected
 

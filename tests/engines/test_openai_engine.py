@@ -50,7 +50,7 @@ from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
 from harness.evaluation.plan import prepare
 from harness.models.checkpoint import open_checkpoint
 from harness.prompts.rendering import Prompt, render
-from harness.prompts.styles import STYLES
+from harness.prompts.styles import PROMPT_STYLES
 from harness.runs.catalogue import list_runs
 from harness.runs.file_names import JOURNAL
 from harness.runs.sample import Sample, SampleKey
@@ -68,7 +68,10 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def requests(count: int, *, style: str = "boxed") -> list[Request]:
     prompts = render(
-        STYLES[style], [f"question {i}" for i in range(count)], tokenizer=None, as_messages=True
+        PROMPT_STYLES[style],
+        [f"question {i}" for i in range(count)],
+        tokenizer=None,
+        as_messages=True,
     )
     return [
         Request(key=SampleKey(f"p/{i}", 0), prompt=prompt, max_tokens=32, seed=1000 + i)
@@ -853,10 +856,10 @@ def assert_same(ours: dict[str, Sample], theirs: dict[str, Sample]) -> None:
 def assert_real_prompts_and_samples(url: str) -> None:
     """The server makes as many tokens of each style as we do, and draws by the seed."""
     tokenizer = open_checkpoint("demo").tokenizer
-    for style in STYLES:
+    for style in PROMPT_STYLES:
         got = ask(engine(url, model="demo"), requests(2, style=style))
         questions = [f"question {i}" for i in range(2)]
-        for i, prompt in enumerate(render(STYLES[style], questions, tokenizer=tokenizer)):
+        for i, prompt in enumerate(render(PROMPT_STYLES[style], questions, tokenizer=tokenizer)):
             assert got[f"p/{i}"].prompt_tokens == len(prompt.token_ids or ()), style
     sampling = Sampling(temperature=1.5, top_k=50, max_tokens=32)
     asked = [

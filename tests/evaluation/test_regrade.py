@@ -145,9 +145,9 @@ def test_what_counts_of_a_response_is_its_prompt_styles_to_say(old: Path) -> Non
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (old / JOURNAL).write_text(text, encoding="utf-8")
     assert regrade(old)["run"]["scores"][0]["correct"] == 0
-    from harness.prompts.styles import STYLES
+    from harness.prompts.styles import PROMPT_STYLES
 
-    raw = next(style for style in STYLES.values() if style.end)
+    raw = next(style for style in PROMPT_STYLES.values() if style.end)
     text = text.replace("\\n\\nQuestion:", json.dumps(raw.end)[1:-1])
     (old / JOURNAL).write_text(text, encoding="utf-8")
     edit_record(old, lambda fields: fields["spec"]["prompt"].update(style=raw.name))

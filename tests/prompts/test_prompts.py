@@ -10,7 +10,7 @@ from benchmarks import BENCHMARKS, Shot, UserError
 from benchmarks.source import load_shots
 from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.prompts.rendering import choose_shots, prompts_sum, render
-from harness.prompts.styles import STYLES, find_style
+from harness.prompts.styles import PROMPT_STYLES, find_prompt_style
 
 QUESTION = "What is $1 + 1$?"
 SHOT = Shot(question="What is $2 + 2$?", solution="Two and two make four.", answer="4")
@@ -21,10 +21,10 @@ def demo() -> Checkpoint:
     return open_checkpoint("demo")
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", PROMPT_STYLES)
 @pytest.mark.parametrize("shots", [[], [SHOT]], ids=["no shots", "one shot"])
 def test_no_style_makes_two_bos_tokens(style: str, shots: list[Shot], demo: Checkpoint) -> None:
-    (prompt,) = render(STYLES[style], [QUESTION], tokenizer=demo.tokenizer, shots=shots)
+    (prompt,) = render(PROMPT_STYLES[style], [QUESTION], tokenizer=demo.tokenizer, shots=shots)
     assert prompt.token_ids is not None
     assert prompt.token_ids.count(demo.tokenizer.bos_token_id) == 1
     assert prompt.token_ids[0] == demo.tokenizer.bos_token_id
@@ -32,7 +32,7 @@ def test_no_style_makes_two_bos_tokens(style: str, shots: list[Shot], demo: Chec
 
 def test_the_demo_tokenizer_would_make_two_bos_tokens_if_asked_twice(demo: Checkpoint) -> None:
     """The trap is real here: without the guard the test above would fail."""
-    (prompt,) = render(STYLES["boxed"], [QUESTION], tokenizer=demo.tokenizer)
+    (prompt,) = render(PROMPT_STYLES["boxed"], [QUESTION], tokenizer=demo.tokenizer)
     again = demo.tokenizer(prompt.text)["input_ids"]
     assert again.count(demo.tokenizer.bos_token_id) == 2
 
@@ -42,13 +42,13 @@ def test_the_demo_tokenizer_would_make_two_bos_tokens_if_asked_twice(demo: Check
 def test_the_question_reaches_the_model_as_it_is(
     style: str, demo: Checkpoint, question: str
 ) -> None:
-    (prompt,) = render(STYLES[style], [question], tokenizer=demo.tokenizer)
+    (prompt,) = render(PROMPT_STYLES[style], [question], tokenizer=demo.tokenizer)
     assert question in prompt.text
 
 
 def test_styles_say_what_the_published_runs_said() -> None:
     boxed = "Please reason step by step, and put your final answer within \\boxed{}."
-    said = {name: style.messages(QUESTION) for name, style in STYLES.items()}
+    said = {name: style.messages(QUESTION) for name, style in PROMPT_STYLES.items()}
     assert said["boxed"][-1]["content"] == f"{QUESTION}\n{boxed}"
     assert [turn["content"] for turn in said["openseek-sft"]] == [
         "",
@@ -64,7 +64,7 @@ def test_styles_say_what_the_published_runs_said() -> None:
 
 
 def test_chatml_styles_ignore_the_models_template(demo: Checkpoint) -> None:
-    (prompt,) = render(STYLES["openseek-sft"], [QUESTION], tokenizer=demo.tokenizer)
+    (prompt,) = render(PROMPT_STYLES["openseek-sft"], [QUESTION], tokenizer=demo.tokenizer)
     assert prompt.text == (
         "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n"
         "Please reason step by step, and put your final answer within \\boxed{}.\n"
@@ -73,15 +73,15 @@ def test_chatml_styles_ignore_the_models_template(demo: Checkpoint) -> None:
 
 
 def test_a_shot_ends_as_its_style_asks() -> None:
-    boxed = STYLES["boxed"].messages(QUESTION, [SHOT])
-    hashed = STYLES["gsm8k-hash"].messages(QUESTION, [SHOT])
+    boxed = PROMPT_STYLES["boxed"].messages(QUESTION, [SHOT])
+    hashed = PROMPT_STYLES["gsm8k-hash"].messages(QUESTION, [SHOT])
     assert [turn["role"] for turn in boxed] == ["user", "assistant", "user"]
     assert boxed[1]["content"] == "Two and two make four.\n\\boxed{4}"
     assert hashed[1]["content"] == "Two and two make four.\n#### 4"
 
 
 def test_a_raw_prompt_reads_like_a_document(demo: Checkpoint) -> None:
-    (prompt,) = render(STYLES["plain"], [QUESTION], tokenizer=demo.tokenizer, shots=[SHOT])
+    (prompt,) = render(PROMPT_STYLES["plain"], [QUESTION], tokenizer=demo.tokenizer, shots=[SHOT])
     assert prompt.text == (
         f"Question: {SHOT.question}\nAnswer: {SHOT.solution}\n\\boxed{{4}}\n\n"
         f"Question: {QUESTION}\nAnswer:"
@@ -90,8 +90,8 @@ def test_a_raw_prompt_reads_like_a_document(demo: Checkpoint) -> None:
 
 def test_a_base_models_next_question_is_not_read() -> None:
     response = " 2\n\\boxed{2}\n\nQuestion: What is 3+3?\nAnswer: \\boxed{6}"
-    assert STYLES["plain"].read(response) == " 2\n\\boxed{2}\n"
-    assert STYLES["boxed"].read(response) == response
+    assert PROMPT_STYLES["plain"].read(response) == " 2\n\\boxed{2}\n"
+    assert PROMPT_STYLES["boxed"].read(response) == response
 
 
 def test_shots_are_the_same_for_a_seed_and_others_for_another() -> None:
@@ -107,17 +107,17 @@ def test_a_model_without_a_template_is_told_what_to_do(demo: Checkpoint) -> None
     template, demo.tokenizer.chat_template = demo.tokenizer.chat_template, None
     try:
         with pytest.raises(UserError, match="--prompt plain"):
-            render(STYLES["boxed"], [QUESTION], tokenizer=demo.tokenizer)
+            render(PROMPT_STYLES["boxed"], [QUESTION], tokenizer=demo.tokenizer)
     finally:
         demo.tokenizer.chat_template = template
 
 
 def test_an_unknown_style_suggests_one() -> None:
     with pytest.raises(UserError, match="did you mean 'boxed-step'"):
-        find_style("boxed-stpe")
+        find_prompt_style("boxed-stpe")
 
 
 def test_the_sum_of_prompts_sees_order_and_content(demo: Checkpoint) -> None:
-    one, two = render(STYLES["boxed"], ["a", "b"], tokenizer=demo.tokenizer)
+    one, two = render(PROMPT_STYLES["boxed"], ["a", "b"], tokenizer=demo.tokenizer)
     assert prompts_sum([one, two]) != prompts_sum([two, one])
     assert prompts_sum([one, two]) == prompts_sum([one, two])
