@@ -19,7 +19,7 @@ from tiny_models import make_deepseek
 
 from harness.models.checkpoint import identity_files, open_checkpoint
 from harness.models.lineage import LINEAGE, Lineage, read_lineage
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 from trainers.curves import Step, read
 from trainers.supervise import LOCK, MARK
 from trainers.verl.paths import TrainingPaths
@@ -213,7 +213,7 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
     assert_as_its_base(bench.places.output, base)
 
     bench.evaluate()
-    ((stored, _),) = list_runs(bench.folder / "results" / "runs")
+    ((stored, _),) = Catalogue(bench.folder / "results").runs
     assert (stored / LINEAGE).read_bytes() == (bench.places.output / LINEAGE).read_bytes()
 
 
