@@ -93,10 +93,10 @@ def _split(plan: Plan) -> Callable[[str], Sequence[Hashable]]:
 
 
 def _as_text(plan: Plan, rows: Sequence[Row]) -> str:
-    from tabulate import tabulate
-
     from harness.evaluation.determinism import conclusion
     from harness.evaluation.repeat import AGAIN, FIRST
+    from harness.reporting.text.layout import text_table
+    from harness.reporting.text.numbers import percent
 
     unit = "character" if plan.checkpoint is None else "token"
     headers = [
@@ -105,18 +105,16 @@ def _as_text(plan: Plan, rows: Sequence[Row]) -> str:
     ]  # fmt: skip
     first = [row for row in rows if row.variant == rows[0].variant]
     body = [
-        [FIRST.name, row.benchmark, "", "", "", f"{100 * row.agreement.before:.1f}", ""]
-        for row in first
+        [FIRST.name, row.benchmark, "", "", "", percent(row.agreement.before), ""] for row in first
     ]
     body += [_line(row) for row in rows]
-    table = tabulate(
-        body, headers, tablefmt="simple", disable_numparse=True,
-        colalign=("left", "left", *["right"] * 5),
-    )  # fmt: skip
+    table = text_table(body, headers, "llrrrrr")
     return f"{table}\n\n{_in_effect(plan)}\n{conclusion(rows, repeat=AGAIN.name)}"
 
 
 def _line(row: Row) -> list[str]:
+    from harness.reporting.text.numbers import percent
+
     found = row.agreement
     return [
         row.variant,
@@ -124,8 +122,8 @@ def _line(row: Row) -> list[str]:
         f"{found.responses} of {found.samples}",
         "" if found.first is None else f"{found.first:g}",
         str(found.verdicts),
-        f"{100 * found.accuracy:.1f}",
-        f"{100 * found.noise:.1f}",
+        percent(found.accuracy),
+        percent(found.noise),
     ]
 
 

@@ -113,7 +113,7 @@ def _row_lines(card: DataCard) -> Iterator[str]:
 
 
 def _reward_lines(card: DataCard) -> Iterator[str]:
-    from tabulate import tabulate
+    from harness.reporting.text.layout import text_table
 
     kept, numeric = card.rows.kept, card.rows.numeric
     rows = [
@@ -121,7 +121,7 @@ def _reward_lines(card: DataCard) -> Iterator[str]:
         for name, seen in card.rewards.items()
     ]
     heads = ("reward can reward", "numeric answers", "other answers")
-    yield tabulate(rows, heads, tablefmt="simple", colalign=("left", "right", "right"))
+    yield text_table(rows, heads, "lrr")
 
 
 def _overlap_lines(card: DataCard) -> Iterator[str]:

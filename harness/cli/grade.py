@@ -156,7 +156,7 @@ def _summary(counts: Counter[str], tallies: Mapping[str, Tally], *, as_json: boo
 
 def _audit_table(name: str, tally: Tally) -> str:
     """Return what one other grader disputes: the counts, and the first rows."""
-    from tabulate import tabulate
+    from harness.reporting.text.layout import text_table
 
     said = ", ".join(f"{rows} {opinion}" for opinion, rows in tally.opinions.most_common())
     heading = (
@@ -175,7 +175,7 @@ def _audit_table(name: str, tally: Tally) -> str:
         for dispute in tally.first
     ]
     headers = ["id", "gold", "answer", "ours", "theirs"]
-    text = tabulate(table, headers, tablefmt="simple", disable_numparse=True)
+    text = text_table(table, headers)
     rest = tally.disputed - len(tally.first)
     more = f'\n… and {rest} more: rows with "disputed": true' if rest else ""
     return f"{heading}\n{text}{more}"

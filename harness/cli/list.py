@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from harness.cli.options import json_option, results_option
-from harness.common.text import one_line
 
 Rows = list[dict[str, Any]]
+NUMBERS = ("problems", "average")
+"""Columns of numbers, which are right-aligned."""
 
 
 def _benchmarks(_: Path) -> Rows:
@@ -87,7 +88,7 @@ def command(kind: str | None, results: Path, as_json: bool) -> None:
 
     Without KIND all of them.
     """
-    from tabulate import tabulate
+    from harness.reporting.text.layout import text_table
 
     found = {name: KINDS[name](results) for name in ([kind] if kind else KINDS)}
     if as_json:
@@ -96,5 +97,8 @@ def command(kind: str | None, results: Path, as_json: bool) -> None:
     for number, (name, rows) in enumerate(found.items()):
         if kind is None:
             click.echo(f"{'' if number == 0 else chr(10)}{name}")
-        shown = [{key: one_line(str(cell), limit=200) for key, cell in row.items()} for row in rows]
-        click.echo(tabulate(shown, headers="keys", tablefmt="simple") if rows else "  none yet")
+        if not rows:
+            click.echo("  none yet")
+            continue
+        align = "".join("r" if key in NUMBERS else "l" for key in rows[0])
+        click.echo(text_table([list(row.values()) for row in rows], list(rows[0]), align))

@@ -91,7 +91,7 @@ def _lines(done: Regraded) -> list[str]:
 
 
 def _accuracies(done: Regraded) -> str:
-    from tabulate import tabulate
+    from harness.reporting.text.layout import text_table
 
     rows = [
         [old.benchmark, f"{old.correct}/{old.samples}", f"{new.correct}/{new.samples}",
@@ -102,12 +102,13 @@ def _accuracies(done: Regraded) -> str:
         moved = _moved(done.old.average.accuracy, done.new.average.accuracy)
         rows.append(["average", "", "", *moved])
     headers = ["benchmark", "old", "new", "old %", "new %", "change"]
-    align = ("left", *["right"] * 5)
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    return text_table(rows, headers, "lrrrrr")
 
 
 def _moved(old: float, new: float) -> list[str]:
-    return [f"{100 * old:.1f}", f"{100 * new:.1f}", f"{100 * (new - old):+.1f}"]
+    from harness.reporting.text.numbers import percent, points
+
+    return [percent(old), percent(new), points(new - old)]
 
 
 def _changed(changes: Sequence[Change] | None) -> list[str]:
@@ -125,7 +126,7 @@ def _changed(changes: Sequence[Change] | None) -> list[str]:
 
 
 def _change_table(changes: Sequence[Change]) -> str:
-    from tabulate import tabulate
+    from harness.reporting.text.layout import text_table
 
     rows = [
         [
@@ -139,7 +140,7 @@ def _change_table(changes: Sequence[Change]) -> str:
         for change in changes
     ]
     headers = ["problem", "sample", "verdict", "gold", "answer", "rule"]
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+    return text_table(rows, headers, "lr")
 
 
 def _both(before: str | None, after: str | None) -> str:

@@ -155,7 +155,7 @@ def _foreign(scored: Scored) -> list[str]:
 
 
 def _agreement(scored: Scored) -> list[str]:
-    from tabulate import tabulate
+    from harness.reporting.text.layout import text_table
 
     judged = scored.comparison.judged
     if not judged:
@@ -169,12 +169,12 @@ def _agreement(scored: Scored) -> list[str]:
         "benchmark", "their verdict", "both right", "neither", "only ours", "only theirs",
         "without",
     ]  # fmt: skip
-    table = tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+    table = text_table(rows, headers, "llrrrrr")
     return [table, "", *_differences(scored.comparison.differences)]
 
 
 def _differences(differences: Sequence[Difference]) -> list[str]:
-    from tabulate import tabulate
+    from harness.reporting.text.layout import text_table
 
     if not differences:
         return ["no verdict of theirs differs from ours", ""]
@@ -195,7 +195,7 @@ def _differences(differences: Sequence[Difference]) -> list[str]:
     more = len(differences) - LISTED
     return [
         f"{len(differences)} verdicts differ:",
-        tabulate(rows, headers, tablefmt="simple", disable_numparse=True),
+        text_table(rows, headers, "lr"),
         *([f"… and {more} more (--json)"] if more > 0 else []),
         "",
     ]

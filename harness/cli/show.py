@@ -290,10 +290,10 @@ def _listed(row: Row) -> list[object]:
 
 
 def _print_list(rows: Sequence[Sequence[object]]) -> None:
-    from tabulate import tabulate
+    from harness.reporting.text.layout import text_table
 
     headers = ["problem", "sample", "outcome", "gold", "answer", "found by"]
-    click.echo(tabulate(rows, headers, tablefmt="simple", disable_numparse=True))
+    click.echo(text_table(rows, headers, "lr"))
 
 
 def _print_responses(result: Result, asked: Asked) -> None:

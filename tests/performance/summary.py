@@ -15,7 +15,8 @@ from typing import Any
 
 import click
 from measuring import LATEST, is_number, target
-from tabulate import tabulate
+
+from harness.reporting.text.layout import text_table
 
 HEADERS = ("figure", "value", "target", "", "by", "measured", "commit", "load")
 
@@ -55,10 +56,10 @@ def machines(latest: Mapping[str, Any]) -> list[str]:
 def main(path: Path) -> None:
     """Print the figures of a file of measurements."""
     latest = json.loads(path.read_text(encoding="utf-8"))
-    click.echo(tabulate(rows(latest), HEADERS, disable_numparse=True))
+    click.echo(text_table(rows(latest), HEADERS))
     if "growth" in latest:
         headers = ("samples", "seconds", "a second", "driver's MB")
-        click.echo("\n" + tabulate(growth(latest), headers))
+        click.echo("\n" + text_table(growth(latest), headers, "rrrr"))
     click.echo("\n" + "\n".join(machines(latest)))
 
 

@@ -14,7 +14,13 @@ from harness.analysis.summary import count_outcomes
 from harness.reporting.html.comparing import Pair
 from harness.reporting.html.facts import Labelled
 from harness.reporting.text.notes import score_notes
-from harness.reporting.text.numbers import interval, p_value, percent, points
+from harness.reporting.text.numbers import (
+    difference_interval,
+    interval,
+    p_value,
+    percent,
+    points,
+)
 from harness.runs.results import ResultScore
 from harness.stats.intervals import mean_interval
 from harness.stats.paired import Difference
@@ -147,13 +153,9 @@ def _verdict(pair: Pair) -> Verdict:
 
 def _in_words(found: Difference) -> str:
     return (
-        f"{points(found.difference)} points, 95 % interval {_range(found)}, "
+        f"{points(found.difference)} points, 95 % interval {difference_interval(found)}, "
         f"p = {p_value(found.p_value)}"
     ).replace("p = <", "p < ")
-
-
-def _range(found: Difference) -> str:
-    return f"[{points(found.low)}, {points(found.high)}]"
 
 
 def _by_benchmark(found: Comparison) -> str:
@@ -280,12 +282,12 @@ def _average_row(found: Comparison, average: AverageDifference) -> tuple[Cell, .
 
 
 def _difference(found: Difference) -> Cell:
-    return Cell(text=points(found.difference), detail=_range(found))
+    return Cell(text=points(found.difference), detail=difference_interval(found))
 
 
 def _word(verdict: str, detectable: float) -> Cell:
     if verdict == "no evidence":
-        return Cell(text=verdict, detail=f"would see {100 * detectable:.1f}", tone="none")
+        return Cell(text=verdict, detail=f"would see {percent(detectable)}", tone="none")
     return Cell(text=verdict, tone=verdict)
 
 

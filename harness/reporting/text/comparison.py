@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
-
-from tabulate import tabulate
 
 from harness.analysis.compare import BenchmarkDifference, Comparison, Flip, Side
 from harness.common.schema import Change
 from harness.common.text import one_line
-from harness.reporting.text.numbers import p_value, points
+from harness.reporting.text.layout import text_table
+from harness.reporting.text.numbers import (
+    count,
+    difference_interval,
+    distance,
+    p_value,
+    percent,
+    points,
+)
 from harness.reporting.text.runs import result_notes
 from harness.runs.results import Result
 from harness.stats.paired import Difference
@@ -56,9 +62,9 @@ def _table(found: Comparison) -> str:
         [
             row.benchmark,
             _count(row.a),
-            f"{100 * row.a.accuracy:.2f}",
+            percent(row.a.accuracy, decimals=2),
             _count(row.b),
-            f"{100 * row.b.accuracy:.2f}",
+            percent(row.b.accuracy, decimals=2),
             *_points(row.difference),
             p_value(row.difference.p_value),
             p_value(row.adjusted_p),
@@ -68,11 +74,10 @@ def _table(found: Comparison) -> str:
     ]
     if found.average is not None:
         average = found.average
-        shares = [f"{100 * average.a:.3f}", "", f"{100 * average.b:.3f}"]
+        shares = [percent(average.a, decimals=3), "", percent(average.b, decimals=3)]
         p = p_value(average.difference.p_value)
         rows.append(["average", "", *shares, *_points(average.difference), p, "", average.verdict])
-    align = ("left", *["right"] * 8, "left")
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    return text_table(rows, headers, "lrrrrrrrrl")
 
 
 def _count(side: Side) -> str:
@@ -80,7 +85,7 @@ def _count(side: Side) -> str:
 
 
 def _points(found: Difference) -> list[str]:
-    return [points(found.difference), f"[{points(found.low)}, {points(found.high)}]"]
+    return [points(found.difference), difference_interval(found)]
 
 
 def _tests(found: Comparison) -> Iterator[str]:
@@ -110,7 +115,7 @@ def _sizes(found: Comparison) -> list[str]:
     lines = [_size(row) for row in found.rows if row.verdict == "no evidence"]
     average = found.average
     if average is not None and average.verdict == "no evidence":
-        lines.append(f"average: a true difference of {_size_of(average.detectable)} would show")
+        lines.append(f"average: a true difference of {distance(average.detectable)} would show")
     return lines
 
 
@@ -119,18 +124,14 @@ def _size(row: BenchmarkDifference) -> str:
         return f"{row.benchmark}: {row.a.problems} problems are too few to show any difference"
     text = (
         f"{row.benchmark}: {row.a.problems} problems show a true difference of "
-        f"{_size_of(row.detectable)}"
+        f"{distance(row.detectable)}"
     )
     if row.problems_needed is None:
         return text
-    text += f"; one of {_size_of(abs(row.difference.difference))} takes {row.problems_needed:,}"
+    text += f"; one of {distance(abs(row.difference.difference))} takes {row.problems_needed:,}"
     if row.samples_needed is not None:
         text += f", or {row.samples_needed:,} samples of each of these"
     return text
-
-
-def _size_of(share: float) -> str:
-    return f"{100 * share:.1f} points"
 
 
 def _behaviour(found: Comparison) -> list[str]:
@@ -140,9 +141,9 @@ def _behaviour(found: Comparison) -> list[str]:
         [
             row.benchmark,
             f"{len(row.fixed)} / {len(row.broken)}",
-            _move(row.a.at_limit, row.b.at_limit, 100, " %"),
-            _move(row.a.no_answer, row.b.no_answer, 100, " %"),
-            _move(row.a.mean_tokens, row.b.mean_tokens, 1, ""),
+            _move(row.a.at_limit, row.b.at_limit, percent, " %"),
+            _move(row.a.no_answer, row.b.no_answer, percent, " %"),
+            _move(row.a.mean_tokens, row.b.mean_tokens, count, ""),
         ]
         for row in known
         if row.b.at_limit is not None
@@ -150,16 +151,11 @@ def _behaviour(found: Comparison) -> list[str]:
     if not rows:
         return []
     headers = ["benchmark", "fixed / broken", "at token limit", "no answer", "mean tokens"]
-    align = ("left", *["right"] * 4)
-    table = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
-    return table.splitlines()
+    return text_table(rows, headers, "lrrrr").splitlines()
 
 
-def _move(a: float | None, b: float | None, scale: float, unit: str) -> str:
-    if a is None or b is None:
-        return ""
-    digits = 1 if unit else 0
-    return f"{scale * a:,.{digits}f} -> {scale * b:,.{digits}f}{unit}"
+def _move(a: float | None, b: float | None, written: Callable[[float], str], unit: str) -> str:
+    return "" if a is None or b is None else f"{written(a)} -> {written(b)}{unit}"
 
 
 def _setup(found: Comparison) -> Iterator[str]:
@@ -197,7 +193,7 @@ def flips_text(found: Comparison, which: Literal["fixed", "broken"], limit: int)
         return f"no problem is {which}"
     rows = [_flip_row(flip) for flip in flips[:limit]]
     headers = ["problem", "A", "A's answer", "B", "B's answer"]
-    table = tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+    table = text_table(rows, headers)
     more = f"\n… and {len(flips) - limit} more (--rows)" if len(flips) > limit else ""
     return f"{len(flips)} problems {which}:\n{table}{more}"
 

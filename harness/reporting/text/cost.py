@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tabulate import tabulate
-
 from harness.common.text import one_line, time_taken
-from harness.reporting.text.layout import Format, csv_table, shown_table
+from harness.reporting.text.layout import Format, csv_table, shown_table, text_table
+from harness.reporting.text.numbers import percent
 from harness.runs.cost import Cost, cost_of, money
 from harness.runs.record import Run
 from harness.runs.results import Result
@@ -51,11 +50,7 @@ def cost_block(cost: Cost) -> str:
     if cost.wall_seconds is None:
         return "\n".join([f"cost {UNKNOWN}", *cost.notes])
     rows = [(name, text, MEANINGS.get(name, "")) for name, text in _texts(cost).items()]
-    table = tabulate(
-        rows, ["cost", "", ""], tablefmt="simple", disable_numparse=True,
-        colalign=("left", "right", "left"),
-    )  # fmt: skip
-    return "\n".join([*map(str.rstrip, table.splitlines()), *cost.notes])
+    return "\n".join([text_table(rows, ["cost", "", ""], "lrl"), *cost.notes])
 
 
 def cost_table(results: Sequence[Result], form: Format) -> str:
@@ -106,7 +101,7 @@ def _texts(cost: Cost) -> dict[str, str]:
         "response tokens": whole(cost.completion_tokens),
         "tokens/s": _rate(cost.tokens_per_second),
         "samples/s": _rate(cost.samples_per_second),
-        "busy %": UNKNOWN if cost.engine_busy is None else f"{100 * cost.engine_busy:.1f}",
+        "busy %": UNKNOWN if cost.engine_busy is None else percent(cost.engine_busy),
         "wall": UNKNOWN if cost.wall_seconds is None else least + time_taken(cost.wall_seconds),
         **_phases(cost),
         "money": UNKNOWN if cost.money is None else least + money(cost.money),

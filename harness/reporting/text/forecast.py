@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from tabulate import tabulate
-
 from harness.evaluation.forecast import Forecast, total_tokens
+from harness.reporting.text.layout import text_table
+from harness.reporting.text.numbers import count, distance
 from harness.runs.cost import money
 
 
@@ -19,23 +19,28 @@ def forecast_text(found: Forecast, *, max_tokens: int) -> str:
     ]  # fmt: skip
     rows = [
         [
-            row.benchmark, row.problems, row.samples, _number(row.prompt_tokens),
-            _number(row.expected_tokens), _number(row.most_tokens), _points(row.detectable),
+            row.benchmark, str(row.problems), str(row.samples),
+            *(count(tokens, unknown="?")
+              for tokens in (row.prompt_tokens, row.expected_tokens, row.most_tokens)),
+            distance(row.detectable),
         ]
         for row in found.rows
     ]  # fmt: skip
+    totals = (
+        total_tokens([row.prompt_tokens for row in found.rows]),
+        total_tokens([row.expected_tokens for row in found.rows]),
+        total_tokens([row.most_tokens for row in found.rows]),
+    )
     rows.append(
         [
-            "all", *(sum(column) for column in zip(*((r[1], r[2]) for r in rows), strict=True)),
-            _number(total_tokens([row.prompt_tokens for row in found.rows])),
-            _number(total_tokens([row.expected_tokens for row in found.rows])),
-            _number(total_tokens([row.most_tokens for row in found.rows])),
-            f"{_points(found.average_detectable)} on average",
+            "all",
+            str(sum(row.problems for row in found.rows)),
+            str(sum(row.samples for row in found.rows)),
+            *(count(tokens, unknown="?") for tokens in totals),
+            f"{distance(found.average_detectable)} on average",
         ]
-    )  # fmt: skip
-    align = ("left", *["right"] * 6)
-    table = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
-    return "\n".join([table, "", *_basis(found, max_tokens)])
+    )
+    return "\n".join([text_table(rows, headers, "lrrrrrr"), "", *_basis(found, max_tokens)])
 
 
 def _basis(found: Forecast, max_tokens: int) -> list[str]:
@@ -64,14 +69,6 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
         "on problems with a correlation of one half"
     )
     return lines
-
-
-def _number(value: int | None) -> str:
-    return "?" if value is None else f"{value:,}"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
 
 
 def forecast_fields(found: Forecast) -> dict[str, Any]:

@@ -1,13 +1,15 @@
-"""A table in the forms that people ask for: rows and footnotes in, text out. Pure."""
+"""Tables in the forms that people ask for: rows and footnotes in, text out. Pure."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from tabulate import tabulate
+
+from harness.common.text import one_line
 
 Format = Literal["text", "markdown", "csv", "latex", "json"]
 _LATEX = str.maketrans(
@@ -19,6 +21,37 @@ _LATEX = str.maketrans(
     }
 )
 _TABULATE = {"text": "simple", "markdown": "github", "latex": "latex_booktabs"}
+
+
+_ALIGNMENT = {"l": "left", "r": "right"}
+_WIDEST = 200
+"""Characters that a cell may have."""
+
+
+def text_table(rows: Iterable[Sequence[object]], headers: Sequence[str], align: str = "") -> str:
+    r"""Return rows under their headers as aligned columns for the terminal.
+
+    Cells are shown as they are: "1.10" stays "1.10", None is empty, and control characters
+    become visible.
+
+    Args:
+        rows: the cells, one sequence a row.
+        headers: one text a column.
+        align: one letter a column, ``l`` or ``r``; columns without a letter are left-aligned.
+
+    >>> print(text_table([["gsm8k", "1.10"], ["a\x1b[2J", None]], ["name", "score"], "lr"))
+    name        score
+    --------  -------
+    gsm8k        1.10
+    a\x1b[2J
+    """
+    safe = [["" if cell is None else one_line(str(cell), limit=_WIDEST) for cell in row]
+            for row in (headers, *rows)]  # fmt: skip
+    columns = [_ALIGNMENT[letter] for letter in align]
+    table = tabulate(
+        safe[1:], safe[0], tablefmt=_TABULATE["text"], disable_numparse=True, colalign=columns
+    )
+    return "\n".join(map(str.rstrip, table.splitlines()))
 
 
 def shown_table(rows: Sequence[Mapping[str, str]], notes: Sequence[str], form: Format) -> str:

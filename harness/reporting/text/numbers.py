@@ -1,17 +1,27 @@
-"""How numbers are written: percentages, points, intervals, p-values."""
+"""How numbers are written: counts, percentages, differences, intervals and p-values."""
 
 from __future__ import annotations
 
 from harness.stats.intervals import Interval
+from harness.stats.paired import Difference
 
 
-def percent(share: float) -> str:
-    """Return a share as a percentage with one decimal.
+def count(value: float | None, *, unknown: str = "") -> str:
+    """Return a count, or a mean of counts, as a whole number; ``unknown`` where there is none.
 
-    >>> percent(0.125)
-    '12.5'
+    >>> count(12_345.6), count(None, unknown="?")
+    ('12,346', '?')
     """
-    return f"{100 * share:.1f}"
+    return unknown if value is None else f"{value:,.0f}"
+
+
+def percent(share: float, *, decimals: int = 1) -> str:
+    """Return a share as a percentage, without the sign.
+
+    >>> percent(0.125), percent(0.125, decimals=2)
+    ('12.5', '12.50')
+    """
+    return f"{100 * share:.{decimals}f}"
 
 
 def interval(value: Interval) -> str:
@@ -27,6 +37,20 @@ def points(share: float) -> str:
     """
     text = f"{100 * share:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def distance(share: float) -> str:
+    """Return how far apart two shares are, without a sign and with the unit.
+
+    >>> distance(0.0123)
+    '1.2 points'
+    """
+    return f"{100 * share:.1f} points"
+
+
+def difference_interval(found: Difference) -> str:
+    """Return the interval of a difference in percentage points, as ``[low, high]``."""
+    return f"[{points(found.low)}, {points(found.high)}]"
 
 
 def p_value(p: float) -> str:

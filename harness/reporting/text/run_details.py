@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from harness.common.text import one_line, printable
-from harness.reporting.text.numbers import interval, percent
+from harness.reporting.text.layout import text_table
+from harness.reporting.text.numbers import count, interval, percent
 
 if TYPE_CHECKING:
     from harness.analysis.summary import BenchmarkSummary, GroupAccuracy, Lengths
@@ -26,7 +25,7 @@ def group_table(benchmark: str, groups: Iterable[GroupAccuracy]) -> str:
     """Return a benchmark's accuracy by group."""
     rows = [
         [
-            group.value,
+            one_line(group.value),
             str(group.problems),
             f"{group.correct}/{group.samples}",
             percent(group.accuracy),
@@ -81,8 +80,8 @@ def _lengths(summaries: Sequence[BenchmarkSummary]) -> str:
     rows = [
         [
             one.benchmark,
-            *map(_count, (one.lengths.p10, one.lengths.median, one.lengths.p90)),
-            _count(one.lengths.longest),
+            *map(count, (one.lengths.p10, one.lengths.median, one.lengths.p90)),
+            count(one.lengths.longest),
             *map(_median, (one.lengths_correct, one.lengths_wrong)),
         ]
         for one in summaries
@@ -94,19 +93,15 @@ def _lengths(summaries: Sequence[BenchmarkSummary]) -> str:
     return _table(headers, rows) if rows else ""
 
 
-def _count(number: float) -> str:
-    return f"{number:,.0f}"
-
-
 def _median(lengths: Lengths | None) -> str:
-    return "" if lengths is None else _count(lengths.median)
+    return "" if lengths is None else count(lengths.median)
 
 
 def _budgets(summaries: Sequence[BenchmarkSummary]) -> str:
     counted = [one for one in summaries if one.budgets]
     if not counted:
         return ""
-    headers = ["accuracy % within", *(_count(point.tokens) for point in counted[0].budgets)]
+    headers = ["accuracy % within", *(count(point.tokens) for point in counted[0].budgets)]
     rows = [[one.benchmark, *(percent(p.accuracy) for p in one.budgets)] for one in counted]
     note = "tokens; a lower bound: a longer response may state its answer before the limit"
     return f"{_table(headers, rows)}\n{note}"
@@ -145,6 +140,4 @@ def _group_names(summaries: Sequence[BenchmarkSummary]) -> str:
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table with its first column to the left and numbers to the right."""
-    safe = [[one_line(cell) for cell in row] for row in (headers, *rows)]
-    align = ["left", *["right"] * (len(headers) - 1)]
-    return tabulate(safe[1:], safe[0], tablefmt="simple", disable_numparse=True, colalign=align)
+    return text_table(rows, headers, "l" + "r" * (len(headers) - 1))

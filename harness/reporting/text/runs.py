@@ -8,13 +8,11 @@ from dataclasses import asdict
 from string import ascii_lowercase
 from typing import Any
 
-from tabulate import tabulate
-
 from harness.analysis.ranking import Group, grouped
 from harness.common.text import one_line
-from harness.reporting.text.layout import Format, csv_table, shown_table
+from harness.reporting.text.layout import Format, csv_table, shown_table, text_table
 from harness.reporting.text.notes import _doubts, _limited, _missing, _reward_note, score_notes
-from harness.reporting.text.numbers import interval, percent
+from harness.reporting.text.numbers import count, interval, percent
 from harness.runs.cost import cost_of
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
@@ -32,15 +30,10 @@ def score_table(run: Run) -> str:
     rows = [_score_row(score) for score in run.scores]
     if run.average is not None:
         rows.append(["average", "", percent(run.average.accuracy), interval(run.average.interval)])
-    table = tabulate(
-        rows, headers, tablefmt="simple", disable_numparse=True,
-        colalign=("left", "right", "right", "right", "right", "right", "right"),
-    )  # fmt: skip
-    return "\n".join([table, *score_notes(run)])
+    return "\n".join([text_table(rows, headers, "lrrrrrr"), *score_notes(run)])
 
 
 def _score_row(score: Score) -> list[str]:
-    tokens = score.mean_response_tokens
     return [
         score.benchmark,
         f"{score.correct}/{score.samples}",
@@ -48,7 +41,7 @@ def _score_row(score: Score) -> list[str]:
         interval(score.interval),
         str(score.outcomes.get("truncated", 0)),
         str(score.outcomes.get("no answer", 0)),
-        "" if tokens is None else f"{tokens:,.0f}",
+        count(score.mean_response_tokens),
     ]
 
 
@@ -154,7 +147,7 @@ def _shown_rows(
             "rank": letter if rank is None else f"{letter}{rank}",
             "name": one_line(result.name) + notes.marks(group, result),
             **{name: _percent_of(result, name) for name in benchmarks},
-            "average": "" if result.average is None else f"{100 * result.average:.2f}",
+            "average": "" if result.average is None else percent(result.average, decimals=2),
             "samples": str(sum(score.samples for score in result.scores.values())),
             "run": result.id,
         }
@@ -164,7 +157,7 @@ def _shown_rows(
 
 def _percent_of(result: Result, benchmark: str) -> str:
     score = result.scores.get(benchmark)
-    return "" if score is None else f"{100 * score.accuracy:.2f}"
+    return "" if score is None else percent(score.accuracy, decimals=2)
 
 
 def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
