@@ -38,16 +38,16 @@ def last_line(text: str, *, limit: int = 300) -> str:
     return lines[-1].strip()[:limit] if lines else ""
 
 
-def time_taken(seconds: float) -> str:
-    """Return how long something took, in its two greatest units.
+def duration(seconds: float) -> str:
+    """Return a time in its two greatest units; whole seconds, given as an int, have no tenths.
 
-    >>> time_taken(0.26), time_taken(40.4), time_taken(3599.6), time_taken(90_000)
-    ('0.3 s', '40 s', '1 h 0 min', '25 h 0 min')
-    >>> time_taken(125)
+    >>> duration(5), duration(0.26), duration(40.4), duration(3599.6), duration(90_000)
+    ('5 s', '0.3 s', '40 s', '1 h 0 min', '25 h 0 min')
+    >>> duration(125)
     '2 min 5 s'
     """
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds} s" if isinstance(seconds, int) else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shipped import shipped_runs
 from stored import store_run, verdict_rows
 
-from harness.common.text import time_taken
+from harness.common.text import duration
 from harness.reporting.text.cost import cost_block, cost_facts, cost_table
 from harness.runs.cost import Cost, PhaseTimes, cost_of, price, wall_seconds
 from harness.runs.record import Phases, Run, SavedSource, Usage, read_run
@@ -204,7 +204,7 @@ def test_shares_are_shares_and_more_recorded_samples_never_make_the_whole_a_part
 
 @pytest.mark.parametrize("share", [0.0, 9.9499, 9.95, 59.4, 59.5, 3599.4, 3599.5, 7259.0])
 def test_a_time_is_never_sixty_of_anything(share: float) -> None:
-    assert " 60 " not in f" {time_taken(share)}"
+    assert " 60 " not in f" {duration(share)}"
 
 
 def test_facts_leave_out_what_is_not_known(drawn: Run) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.common.text import one_line, time_taken
+from harness.common.text import one_line, duration
 from harness.reporting.text.layout import Format, csv_table, shown_table, text_table
 from harness.reporting.text.numbers import percent
 from harness.runs.cost import Cost, cost_of, money
@@ -102,7 +102,7 @@ def _texts(cost: Cost) -> dict[str, str]:
         "tokens/s": _rate(cost.tokens_per_second),
         "samples/s": _rate(cost.samples_per_second),
         "busy %": UNKNOWN if cost.engine_busy is None else percent(cost.engine_busy),
-        "wall": UNKNOWN if cost.wall_seconds is None else least + time_taken(cost.wall_seconds),
+        "wall": UNKNOWN if cost.wall_seconds is None else least + duration(cost.wall_seconds),
         **_phases(cost),
         "money": UNKNOWN if cost.money is None else least + money(cost.money),
         # Of a part without events nobody knows whether the rest had none.
@@ -112,7 +112,7 @@ def _texts(cost: Cost) -> dict[str, str]:
 
 def _phases(cost: Cost) -> dict[str, str]:
     return {
-        name.removeprefix("engine_"): UNKNOWN if seconds is None else time_taken(seconds)
+        name.removeprefix("engine_"): UNKNOWN if seconds is None else duration(seconds)
         for name, seconds in asdict(cost.phases).items()
     }
 
