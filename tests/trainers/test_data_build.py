@@ -288,7 +288,7 @@ def test_the_same_build_is_found_again_and_another_is_refused(tmp_path):
         build(first, "boxed", out, limit=5)
     with pytest.raises(UserError, match=r"holds another build .*source\.sha256"):
         build(source(tmp_path, rows(21)), "boxed", out)
-    with pytest.raises(UserError, match="built training data already"):
+    with pytest.raises(UserError, match="is already built training data"):
         build(str(out), "boxed", tmp_path / "again")
 
 

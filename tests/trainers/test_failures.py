@@ -40,7 +40,7 @@ REAL = {
     ),
     "actor-died": (
         "ActorDiedError: The actor died unexpectedly before finishing this task;",
-        "most often the system killed it for its memory",
+        "most often the system killed it for needing too much memory",
     ),
     "no-flash-attention": ("ImportError: FlashAttention2 has been toggled on", "=sdpa"),
     "vllm-unknown-architecture": (
@@ -118,7 +118,10 @@ def raised(exception: str) -> str:
         ("ValueError: Total available GPUs 1 is less than total desired GPUs 8", "lower --gpus"),
         ("ModuleNotFoundError: No module named 'transfer_queue'", "the extra `train`"),
         ("torch.distributed.DistBackendError: NCCL error in: x.cpp:1", "lost each other"),
-        ("PermissionError: [Errno 13] Permission denied: '/out'", "by this user"),
+        (
+            "PermissionError: [Errno 13] Permission denied: '/out'",
+            "this user may not read or write",
+        ),
     ],
 )
 def test_what_is_known_comes_with_advice(log: Path, exception: str, advises: str) -> None:

@@ -114,8 +114,8 @@ ADVICE: tuple[Advice, ...] = (
         r"|HFValidationError|LocalEntryNotFoundError|OfflineModeIsEnabled"
         r"|We couldn't connect to '[^']*' to load|Can't load the configuration of"
         r"|does not appear to have a file named",
-        "the model cannot be loaded: check the network, and --model, which is a folder in Hugging "
-        "Face format or a Hugging Face id",
+        "the model cannot be loaded: check --model (a folder in Hugging Face format, or a Hugging "
+        "Face id) and the network",
     ),
     _known(
         r"trust_remote_code",

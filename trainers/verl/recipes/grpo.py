@@ -62,7 +62,7 @@ class Grpo(Recipe):
     schedule: Annotated[str, stated(f"{_ACTOR}.optim.lr_scheduler_type")] = "cosine"
     """The report's `warmup_style`, under the name that verl gives it now."""
     warmup: Annotated[int, Field(ge=0), stated(f"{_ACTOR}.optim.lr_warmup_steps")] = 20
-    """In steps, as the report has it."""
+    """In steps."""
     final_rate: Annotated[Share, stated(f"{_ACTOR}.optim.min_lr_ratio")] = 0.1
     """Where the cosine ends, as a fraction of the learning rate."""
     cycles: Annotated[Rate, stated(f"{_ACTOR}.optim.num_cycles")] = 0.5
