@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.common.text import one_line, duration
+from harness.common.text import duration, one_line
 from harness.reporting.text.layout import Format, csv_table, shown_table, text_table
 from harness.reporting.text.numbers import percent
 from harness.runs.cost import Cost, cost_of, money
