@@ -163,8 +163,8 @@ class Run(Frozen):
     harness_version: str
     """The installed version of this package."""
     packages: dict[str, str]
-    """Installed versions of what computes responses, verdicts and files, and a sum over the grader's
-    sources."""
+    """Installed versions of what computes responses, verdicts and files, and a checksum of the
+    grader's sources."""
     hardware: dict[str, Any]
     """Processor, cores, memory, GPUs and system of the machine that ran it."""
     reused: dict[str, int] = Field(default_factory=dict)
