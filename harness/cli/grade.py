@@ -24,7 +24,7 @@ from harness.cli.options import json_option
 from harness.common.text import one_line
 from harness.evaluation.grade_pairs import _Judges, verdict_rows
 from harness.grading import Grader
-from harness.grading.compat.audit import OPINIONS, Auditor, Tally
+from harness.grading.compat.audit import OPINIONS, Auditor, OpinionCounts
 
 if TYPE_CHECKING:
     pass
@@ -133,7 +133,7 @@ def _progress(size: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
 
 
-def _summary(counts: Counter[str], tallies: Mapping[str, Tally], *, as_json: bool) -> str:
+def _summary(counts: Counter[str], tallies: Mapping[str, OpinionCounts], *, as_json: bool) -> str:
     """Return the count of every outcome, most frequent first, and what others dispute."""
     if as_json:
         summary: dict[str, Any] = {
@@ -154,7 +154,7 @@ def _summary(counts: Counter[str], tallies: Mapping[str, Tally], *, as_json: boo
     return "\n".join([*lines, *(_audit_table(*item) for item in tallies.items())])
 
 
-def _audit_table(name: str, tally: Tally) -> str:
+def _audit_table(name: str, tally: OpinionCounts) -> str:
     """Return what one other grader disputes: the counts, and the first rows."""
     from harness.reporting.text.layout import text_table
 

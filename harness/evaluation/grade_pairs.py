@@ -15,7 +15,7 @@ from benchmarks.errors import UserError
 from harness.common.text import one_line
 from harness.grading import Grader, Verdict
 from harness.grading.answers.rules import MATHEMATICS, Equivalence
-from harness.grading.compat.audit import Audited, Auditor, Tally
+from harness.grading.compat.audit import Audited, Auditor, OpinionCounts
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -51,7 +51,7 @@ class _Judges:
     def __init__(self, grader: Grader, auditor: Auditor) -> None:
         self._grader = grader
         self._auditor = auditor
-        self.tallies = {name: Tally() for name in auditor.names}
+        self.tallies = {name: OpinionCounts() for name in auditor.names}
 
     def begin(self, pair: Pair) -> Callable[[], dict[str, Any]]:
         """Hand the pair to everybody; return what waits for them and makes the row."""

@@ -1,11 +1,11 @@
-"""Grading: a response against the published answer, with an outcome for everything.
+"""Grade responses against published answers; every response gets exactly one outcome.
 
 >>> from harness.grading import grade
 >>> grade("The answer is 1,000.", gold="1000").correct
 True
 
-Importing this costs nothing: the rules are loaded when a grader is first asked for, since who
-compares stored verdicts needs none, and sympy by the worker processes alone.
+Importing this package is cheap. The rules are loaded when one of the names below is first used,
+since code that only reads stored verdicts needs none of them, and only worker processes load sympy.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 _HOMES = {"grade": "shared", "shared_grader": "shared", "grader_version": "version"}
-"""Where a name is defined, if not in `grader`."""
+"""The module that defines a name, for names that `grader` does not define."""
 
 
 def __getattr__(name: str) -> Any:

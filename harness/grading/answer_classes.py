@@ -1,4 +1,4 @@
-"""Which of a problem's answers are the same one: what a majority is counted over."""
+"""Group the equal answers to one problem, so that a majority vote can count them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from harness.grading.answers.values import exact
 
 CORRECT_CLASS = 0
 MOST_COMPARED = 100
-"""Different wrong answers to one problem with which another is compared."""
+"""How many earlier answers to a problem a new one is compared with, at most."""
 
 
 def answer_classes(
     answers: Sequence[str | None], outcomes: Sequence[str]
 ) -> tuple[int | None, ...]:
-    """Number the answers so that equal ones share a number: 0 for what is correct.
+    """Number the answers of one problem so that equal answers have the same number.
 
-    So a majority is one of answers and not of spellings. An answer joins the first class
-    whose first member it equals by the grader's rules. Workers are not asked: what only a
-    symbolic comparison could tell equal stays apart, and hostile answers cost no time.
+    Correct answers have the number 0, and a response without an answer has None. A vote is then
+    between answers and not between spellings. An answer joins the class with the lowest number
+    whose first member it equals by the grader's rules. No worker is asked: answers that only a
+    symbolic comparison would find equal stay apart, and hostile answers take no time.
 
     >>> answer_classes(["1/2", "3", None, "0.5", "3.0"],
     ...                ["correct", "wrong", "no answer", "correct", "wrong"])
@@ -37,11 +38,11 @@ def answer_classes(
 
 
 class _Numbering:
-    """Gives each answer the number of the first one that it equals.
+    """Gives each answer the number of the first answer that it equals.
 
-    Numbers are told apart by their value at once. Where a problem has very many other answers,
-    those that come late are compared with some of the earlier ones only, or the time would grow
-    with the square of the samples.
+    Plain numbers are looked up by their value. If a problem has very many answers, a late one is
+    compared with only some of the earlier ones, so that the time does not grow with the square of
+    the number of samples.
     """
 
     def __init__(self) -> None:
@@ -83,8 +84,8 @@ class _Numbering:
 
 
 def value_of(answer: str) -> Fraction | int | None:
-    """Return the value of an answer that is a number by arithmetic alone; None of any other."""
-    if INTEGER.fullmatch(answer):  # as most are, and nothing but its own value
+    """Return the value of an answer that is a rational number; None for any other answer."""
+    if INTEGER.fullmatch(answer):  # most answers are integers, and need no parsing
         return int(answer)
     structure = read(answer)
     return exact(structure) if structure is not None and is_plain_number(structure) else None

@@ -1,8 +1,8 @@
-"""One grader for evaluation and training reward alike: extraction, cheap rules, workers.
+"""The grader that evaluation and training rewards share: extraction, cheap rules, workers.
 
-The caller's thread extracts and applies the cheap rules; only what they leave
-undecided goes to a worker process. Every failure is an outcome of its own and
-never looks like a wrong answer.
+The caller's thread extracts the answer and applies the cheap rules. Only a pair that the rules
+cannot decide goes to a worker process. Every failure has an outcome of its own, so that it never
+looks like a wrong answer.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from harness.grading.verdict import Outcome, Verdict
 from harness.grading.workers.pool import TIME_LIMIT, WorkerPool
 
 SYMBOLIC_RULE = "math-verify"
+"""The rule's name in a verdict that a worker decided."""
 REMEMBERED_PAIRS = 100_000
+"""How many pairs of gold and answer are remembered with what was decided about them."""
 LONGEST_REMEMBERED = 200
-"""Characters of an answer that is remembered, so that the memory is bounded."""
+"""The most characters of an answer whose decision by rules is remembered. It bounds the memory."""
 _NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
 _TRUNCATED = Verdict(outcome=Outcome.TRUNCATED)
 
@@ -44,16 +46,18 @@ _OUTCOMES = {
 
 
 def default_workers() -> int:
-    """Return how many workers to start: half of the processors this process may use, 8 at most."""
+    """Return how many workers to start: half of this process's processors, from 1 to 8."""
     return max(1, min(8, len(os.sched_getaffinity(0)) // 2))
 
 
 class Undecided(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A pair of which no rule is sure: only a worker can tell."""
+    """A pair that the rules cannot decide, so that a worker has to compare it."""
 
     gold: str
     answer: str
+    """The candidate that was extracted from the response."""
     extraction: str | None
+    """The extraction rule that found the candidate; None if the caller gave the candidate."""
 
 
 def grade_by_rules(
@@ -63,7 +67,10 @@ def grade_by_rules(
     truncated: bool = False,
     conventions: Conventions = MATHEMATICS,
 ) -> Verdict | Undecided:
-    """Grade one response as far as it can be done in this process, in microseconds."""
+    """Grade one response by extraction and rules alone, which takes microseconds.
+
+    Returns `Undecided` if the rules cannot tell whether the answer equals the gold.
+    """
     found = extract(response, truncated=truncated)
     if found is None:
         return _TRUNCATED if truncated else _NO_ANSWER
@@ -71,7 +78,7 @@ def grade_by_rules(
 
 
 class Grader:
-    """Grades responses against golds, from any thread; a context manager.
+    """Grades responses against golds. It is thread-safe and a context manager.
 
     >>> with Grader() as grader:
     ...     grader.grade("So the answer is 0.5.", gold="1/2").outcome.value
@@ -79,7 +86,11 @@ class Grader:
     """
 
     def __init__(self, *, workers: int | None = None, time_limit: float = TIME_LIMIT) -> None:
-        """Make a grader; no process is started before a pair needs one, or `warm_up`."""
+        """Make a grader. Its first process starts with the first undecided pair or with `warm_up`.
+
+        ``workers`` is the most processes at once, `default_workers` if None. ``time_limit`` is
+        what one comparison in a worker may take, in seconds of CPU time.
+        """
         self._pool = WorkerPool(workers or default_workers(), time_limit=time_limit)
         self._pairs = _PairMemory(self._pool)
 
@@ -91,7 +102,7 @@ class Grader:
         truncated: bool = False,
         conventions: Conventions = MATHEMATICS,
     ) -> Future[Verdict]:
-        """Grade one response; the future is done at once unless a worker is needed."""
+        """Start to grade one response; the future is done already unless a worker is needed."""
         graded = grade_by_rules(response, gold, truncated=truncated, conventions=conventions)
         return _future(self.grade_undecided(graded))
 
@@ -108,7 +119,7 @@ class Grader:
     def submit_answer(
         self, answer: str, gold: str, *, conventions: Conventions = MATHEMATICS
     ) -> Future[Verdict]:
-        """Grade a candidate that was extracted already."""
+        """Start to grade a candidate that was extracted already."""
         if not answer.strip():
             return _done(_NO_ANSWER)
         answer = last_boxed(answer) or answer
@@ -132,11 +143,11 @@ class Grader:
         return self.submit_answer(answer, gold, conventions=conventions).result()
 
     def warm_up(self) -> None:
-        """Have a worker started in the background, while there is a processor to spare for it."""
+        """Start a first worker in the background, so that the first undecided pair is not late."""
         self._pool.warm_up()
 
     def close(self, *, cancel: bool = False) -> None:
-        """End the workers, after the pending pairs or, with ``cancel``, at once."""
+        """End the workers: when the pending pairs are done or, with ``cancel``, at once."""
         self._pool.close(cancel=cancel)
 
     def __enter__(self) -> Self:
@@ -149,14 +160,14 @@ class Grader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close; pending pairs are dropped if an error is on its way out."""
+        """Close the grader; after an exception, pending pairs are dropped."""
         self.close(cancel=error is not None)
 
 
 def _by_rules(
     answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
 ) -> Verdict | Undecided:
-    # Samples of one problem give the same few answers again and again.
+    # The samples of one problem repeat the same few answers.
     decide = _decide_again if len(answer) <= LONGEST_REMEMBERED else _decide
     return decide(answer, gold, extraction_rule, conventions)
 
@@ -175,7 +186,7 @@ _decide_again = lru_cache(maxsize=REMEMBERED_PAIRS)(_decide)
 
 
 class _PairMemory:
-    """Asks the pool once for equal pairs, those still under way included."""
+    """Sends equal pairs to the pool only once, even while the first is still being compared."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
@@ -187,9 +198,9 @@ class _PairMemory:
         self._futures: OrderedDict[tuple[str, str], Future[Equivalence]] = OrderedDict()
 
     def submit(self, gold: str, answer: str) -> Future[Equivalence]:
-        if self._process != os.getpid():  # a forked child has its parent's lock, perhaps held
+        if self._process != os.getpid():  # a forked child inherits the lock, which may be held
             self._begin()
-        if len(gold) > MAXIMUM_LENGTH:  # nothing that long is remembered
+        if len(gold) > MAXIMUM_LENGTH:  # too long to be remembered
             return self._pool.submit(gold, answer)
         with self._lock:
             future = self._futures.get((gold, answer))
@@ -222,9 +233,9 @@ def _done(verdict: Verdict) -> Future[Verdict]:
 def _then(
     source: Future[Equivalence], convert: Callable[[Equivalence], Verdict]
 ) -> Future[Verdict]:
-    """Return a future of the converted result, or of the same exception."""
+    """Return a future that holds the converted result, or the same exception."""
     target: Future[Verdict] = Future()
-    target.set_running_or_notify_cancel()  # from here on nobody can cancel it under the callback
+    target.set_running_or_notify_cancel()  # a running future cannot be cancelled
 
     def pass_on(done: Future[Equivalence]) -> None:
         error = done.exception()

@@ -1,4 +1,4 @@
-"""One grader for callers that keep none of their own, as a training reward does."""
+"""One grader per process, for callers that keep none of their own, such as a training reward."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from harness.grading.verdict import Verdict
 
 _lock = threading.Lock()
 _graders: dict[int, Grader] = {}
-"""By process: a forked child inherits the object but none of its threads."""
+"""The grader of each process id. A forked child inherits the parent's grader but none of its
+threads, so it makes one of its own."""
 
 
 def shared_grader() -> Grader:
-    """Return this process's grader, made at the first call and closed at exit."""
+    """Return this process's grader. It is made at the first call and closed at exit."""
     with _lock:
         grader = _graders.get(os.getpid())
         if grader is None:
@@ -25,12 +26,15 @@ def shared_grader() -> Grader:
 
 
 def _close() -> None:
-    """Close this process's grader; a forked child leaves its parent's workers alone."""
+    """Close this process's grader; in a forked child, the parent's grader is left alone."""
     grader = _graders.pop(os.getpid(), None)
     if grader:
         grader.close(cancel=True)
 
 
 def grade(response: str, gold: str, *, truncated: bool = False) -> Verdict:
-    """Grade one response with the shared grader."""
+    """Grade one response with the shared grader and wait for the verdict.
+
+    ``truncated`` says that the token limit cut the response off.
+    """
     return shared_grader().grade(response, gold, truncated=truncated)

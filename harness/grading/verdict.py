@@ -1,4 +1,4 @@
-"""What grading says of one response. Never a bare bool: every sample has exactly one outcome."""
+"""The verdict on one response. It is not a bool: every sample has exactly one of nine outcomes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import msgspec
 
 
 class Outcome(StrEnum):
-    """What became of one sample; the outcomes of a run sum to its number of samples."""
+    """What became of one sample; the counts of all outcomes add up to the number of samples."""
 
     CORRECT = "correct"
     """An answer was found, and it equals the gold."""
     WRONG = "wrong"
-    """An answer was found and understood, and it is not the gold."""
+    """An answer was found and read, and it does not equal the gold."""
     NO_ANSWER = "no answer"
     """The response ended by itself and states no answer."""
     TRUNCATED = "truncated"
@@ -21,24 +21,24 @@ class Outcome(StrEnum):
     OVERFLOW = "overflow"
     """The prompt leaves no room for a response in the model's context; nothing was generated."""
     UNPARSABLE = "unparsable"
-    """An answer was found, but the grader can make nothing of it."""
+    """The response states an answer that the grader cannot read as mathematics."""
     GRADER_TIMEOUT = "grader timeout"
-    """The symbolic comparison did not end within its limit; says nothing about the answer."""
+    """The symbolic comparison did not end within its limit, which says nothing about the answer."""
     GRADER_ERROR = "grader error"
-    """The grader itself failed (crash, memory); says nothing about the answer."""
+    """The grader failed, by a crash or out of memory, which says nothing about the answer."""
     ENGINE_ERROR = "engine error"
     """The engine gave no response to this request."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The outcome of one sample, with how it was reached."""
+    """The outcome of one sample, and how it was decided."""
 
     outcome: Outcome
     """What became of the sample."""
     extracted: str | None = None
-    """The candidate answer found in the response."""
+    """The candidate answer found in the response; None if there is none."""
     extraction: str | None = None
-    """The extraction rule that found it; see `harness.extraction`."""
+    """The extraction rule that found it; the rules are listed in `harness.extraction`."""
     rule: str | None = None
     """The comparison rule that decided (`identical`, `number`, `tuple`, …, `math-verify`)."""
 

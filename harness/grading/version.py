@@ -1,8 +1,8 @@
-"""The grader's version: two runs are graded alike if and only if theirs is the same.
+"""The grader's version: two runs with the same version were graded alike.
 
-It is raised by hand. A checksum of the source files would change whenever a file is moved or
-becomes faster, and would make stored runs incomparable although every verdict stayed the same.
-`tests/grading/test_version.py` pins the verdicts instead, and fails where one changes and the
+The version is raised by hand. A checksum of the source files would change whenever a file is moved
+or becomes faster, and would make stored runs incomparable although every verdict stayed the same.
+Instead, `tests/grading/test_version.py` pins the verdicts and fails if one changes while the
 version does not.
 """
 
@@ -16,9 +16,9 @@ from pathlib import Path
 from benchmarks import boxed
 
 GRADER = "3"
-"""Raise it when a change of the code or of a pinned library gives any response another verdict:
-another outcome, or another rule that decides. Name the verdicts that changed in CHANGELOG.md and
-accept them: ``pytest tests/grading/test_version.py --update-golden``. If only rules changed and
+"""Raise this version when a change of the code or of a pinned library gives any response another
+verdict: another outcome, or another rule that decides. Name the changed verdicts in CHANGELOG.md
+and accept them: ``pytest tests/grading/test_version.py --update-golden``. If only rules changed and
 every outcome is as before, add the old version to `EQUIVALENT`, so that stored runs still compare.
 Do not raise it for code that moves, or that gives the same verdicts in another way."""
 
@@ -28,7 +28,7 @@ LIBRARIES: Mapping[str, str] = {
     "sympy": "1.14.0",
     "mpmath": "1.3.0",
 }
-"""The libraries that decide verdicts, as `GRADER` was pinned with them."""
+"""The libraries that decide verdicts, with the versions under which the verdicts were pinned."""
 
 EQUIVALENT: Mapping[str, str] = {
     "2+3d636124": "3",
@@ -36,14 +36,14 @@ EQUIVALENT: Mapping[str, str] = {
     "reward:gsm8k-strict+59cced08": "reward:gsm8k-strict+1",
     "reward:hendrycks-boxed+59cced08": "reward:hendrycks-boxed+1",
 }
-"""From a past version to a later one that gives the same outcome to every response."""
+"""Maps a past version to a later one that gives every response the same outcome."""
 
 
 @cache
 def grader_version() -> str:
     """Return the version of the verdicts that this installation gives, such as ``3``.
 
-    Libraries of other versions than the pinned ones may give other verdicts, so they are named:
+    A library in another version than the pinned one may give other verdicts, so it is named:
     ``3 (sympy 1.13.0)``.
     """
     from importlib import metadata
@@ -56,7 +56,7 @@ def grader_version() -> str:
 
 
 def comparable_version(recorded: str) -> str:
-    """Return the latest version whose verdicts are those of the recorded one.
+    """Return the latest version that gives the same outcomes as the recorded one.
 
     >>> comparable_version("2+9a20caa9"), comparable_version("a version of our own")
     ('3', 'a version of our own')
@@ -67,17 +67,17 @@ def comparable_version(recorded: str) -> str:
 
 
 def equivalent_versions(version: str) -> list[str]:
-    """Return every version whose verdicts are those of ``version``, itself included."""
+    """Return every version that gives the same outcomes as ``version``, itself included."""
     wanted = comparable_version(version)
     return [wanted, *(past for past in EQUIVALENT if comparable_version(past) == wanted)]
 
 
 @cache
 def sources_sum() -> str:
-    """Return twelve digits of a sum over the sources of grading and extraction.
+    """Return the first twelve hex digits of a sha256 over the sources of grading and extraction.
 
-    A run records it so that the very code can be found again. It decides nothing. The order of
-    the files does not matter, so a file that is only renamed leaves the sum as it is.
+    A run records them so that its grading code can be found again. They decide nothing. The order
+    of the files does not matter, so renaming a file leaves the checksum as it is.
     """
     grading = Path(__file__).parent
     files = [*grading.rglob("*.py"), *(grading.parent / "extraction").rglob("*.py")]

@@ -8,7 +8,7 @@ import pytest
 
 from harness.grading import Outcome, Verdict
 from harness.grading.answers.rules import Equivalence
-from harness.grading.compat.audit import OPINIONS, SHOWN, Audited, Auditor, Tally, differs
+from harness.grading.compat.audit import OPINIONS, SHOWN, Audited, Auditor, OpinionCounts, differs
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_an_opinion_disputes_only_the_opposite(
 
 
 def test_a_tally_counts_all_and_keeps_the_first() -> None:
-    tally = Tally()
+    tally = OpinionCounts()
     for number in range(3 * SHOWN):
         opinion = Equivalence.EQUAL if number % 3 else Equivalence.DIFFERENT
         pair = Audited(id=number, gold="7", verdict=WRONG, opinion=opinion)

@@ -1,1 +1,1 @@
-"""Reads two answers and compares them, as far as rules can."""
+"""Read two answers and compare them by rules, without symbolic algebra."""

@@ -1,7 +1,7 @@
-"""Whether two answers are the same, by their structure.
+"""Compare two answers by their structure.
 
-Three-valued throughout: True and False are said only when certain; None means
-that these rules do not know, and a symbolic comparison may be asked.
+Every comparison has three results. True and False are certain. None means that
+these rules do not know, and that a symbolic comparison may decide.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EXPRESSIONS = (Number, Symbol, Apply)
 
 
 def equal(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    """Say whether the answer is the gold; None if that cannot be told from their structure."""
+    """Say whether the answer equals the gold; None if their structure does not decide it."""
     gold, answer = _only(gold), _only(answer)
     if gold == answer:
         return True
@@ -47,7 +47,7 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
 
 
 def _only(answer: Answer) -> Answer:
-    """Return the one item of a list of one; a set of one is its item as well."""
+    """Return the item of a list, tuple or set that has one item; any other answer as it is."""
     while isinstance(answer, Sequence) and len(answer.items) == 1:
         answer = answer.items[0]
     return answer
@@ -86,7 +86,7 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
 
 
 def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
-    """Whether one side is a list that states the other's one value in every item."""
+    """Say whether one side is a list of which every item equals the other side."""
     single, listed = (answer, gold) if isinstance(gold, Sequence) else (gold, answer)
     if not isinstance(listed, Sequence) or listed.ordered:
         return False
@@ -115,12 +115,12 @@ def _ordered(
 
 
 def _values(sequence: Sequence) -> tuple[Answer, ...]:
-    """Return the items, each assignment (``x = 5``) as its value."""
+    """Return the items, with each assignment (``x = 5``) replaced by its value."""
     return tuple(_grouped(item) for item in sequence.items)
 
 
 def _grouped(item: Answer) -> Answer:
-    """Return ``p=5, q=2`` within a list as the tuple of its values."""
+    """Return a list within a list, such as ``p=5, q=2``, as the tuple of its values."""
     if isinstance(item, Sequence) and item.opening == "":
         return Sequence("(", ")", _values(item))
     value = relations.assigned(item)
@@ -130,7 +130,7 @@ def _grouped(item: Answer) -> Answer:
 def _matched(
     wanted: Iterable[Answer], given: Iterable[Answer], conventions: Conventions
 ) -> Equality:
-    """Compare as collections whose order does not matter."""
+    """Compare two collections whose order does not matter."""
     left = list(wanted)
     unknown = False
     for item in given:
@@ -159,7 +159,7 @@ def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
 
 
 def _entries(answer: Answer) -> tuple[tuple[Answer, ...], ...] | None:
-    """Return rows; a tuple or list is one row, a vector written flat."""
+    """Return the rows of a matrix; a tuple or list is a vector, and counts as one row."""
     if isinstance(answer, Matrix):
         return answer.rows
     if not isinstance(answer, Sequence) or answer.opening == "{":
@@ -170,7 +170,7 @@ def _entries(answer: Answer) -> tuple[tuple[Answer, ...], ...] | None:
 
 
 def _is_whole(answer: Answer) -> bool:
-    """Whether the answer was understood to its end."""
+    """Say whether the whole answer was understood."""
     return not isinstance(answer, Opaque)
 
 
@@ -184,12 +184,12 @@ def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
 
 
 def _may_be_letters(answer: Answer) -> bool:
-    """Whether the answer is made of more than numbers: no word is the value of ``-12``."""
+    """Say whether letters may spell the answer; a number such as ``-12`` equals no word."""
     return isinstance(answer, Relation) or (isinstance(answer, Apply) and exact(answer) is None)
 
 
 def _bare(words: str) -> str:
-    """Return words without their articles."""
+    """Return the words without articles."""
     return " ".join(word for word in words.split() if word not in ("a", "an", "the"))
 
 
@@ -253,7 +253,7 @@ def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
 def _converted(
     dimension: str, of_gold: bool, left: Expression, right: Expression, conventions: Conventions
 ) -> Equality:
-    """Compare ``50\\%`` with ``0.5``, and ``180^\\circ`` with pi, where only one has its sign."""
+    """Compare ``50\\%`` with ``0.5``, or ``180^\\circ`` with pi, if only one side has a unit."""
     if dimension == "percent" and conventions.percent_as_fraction:
         factor: Expression = Number(Fraction(1, 100))
     elif dimension == "angle":
@@ -270,7 +270,10 @@ def _converted(
 
 
 def without_unit_letters(gold: Answer, answer: Answer) -> Answer:
-    """Return ``10 m`` as the quantity 10 where the gold is a number without any variable."""
+    """Return the number of an answer such as ``10 m`` if the gold is without any variable.
+
+    Letters after the number are then a unit and not a product.
+    """
     wanted = gold.value if isinstance(gold, Quantity) else gold
     if not isinstance(answer, Apply) or not is_constant(wanted) or is_constant(answer):
         return answer

@@ -1,4 +1,4 @@
-"""Whether two expressions have the same value: as constants, or at points as functions."""
+"""Compare two expressions: constants by their value, functions by their values at points."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from harness.grading.answers.values import (
 )
 
 ENOUGH_DIGITS = 6
-"""A decimal of so many significant digits that rounds the exact value states it."""
+"""A decimal with at least this many significant digits may be a rounding of the exact value."""
 _FLOAT_DIGITS = 15
 _STEPPED = frozenset(("floor", "ceil", "!", "binom"))
 _WHOLE_LETTERS = frozenset("abcdijklmnpqrNMKLR")
-"""Letters that stand for integers in a formula with factorials, binomials or floors."""
+"""Letters that stand for integers in a formula with a factorial, binomial, floor or ceiling."""
 _POINTS = 7
 _ENOUGH_POINTS = 3
 
 
 def is_constant(answer: Answer) -> bool:
-    """Whether the answer is an expression without variables."""
+    """Say whether the answer is an expression without variables."""
     return isinstance(answer, Number | Symbol | Apply) and not symbols(answer)
 
 
 def equal_expressions(
     gold: Expression, answer: Expression, conventions: Conventions
 ) -> bool | None:
-    """Compare two expressions; None if their values cannot be computed."""
+    """Compare two expressions; None if too few of their values can be computed."""
     if gold == answer:
         return True
     if symbols(gold) or symbols(answer):
@@ -62,7 +62,7 @@ def _has_decimal(*sides: Expression) -> bool:
 
 
 def decimal_of(expression: Expression) -> Number | None:
-    r"""Return the decimal an expression is: ``-1.25``, or ``7.8\times 10^{2}``; else None."""
+    r"""Return the number if an expression is a decimal, as ``-1.25`` or ``7.8\times 10^{2}``."""
     if isinstance(expression, Number):
         return expression if expression.decimals is not None else None
     if not isinstance(expression, Apply):
@@ -87,7 +87,7 @@ def _scientific(expression: Apply) -> Number | None:
 
 
 def _close(gold: Expression, answer: Expression, conventions: Conventions) -> bool | None:
-    """Compare numbers of which one is a decimal: by rounding, or within the tolerance."""
+    """Compare two numbers of which one is a decimal, by rounding or within the tolerance."""
     try:
         values = [_real(gold), _real(answer)]
     except UnknownValueError:
@@ -111,7 +111,7 @@ def _close(gold: Expression, answer: Expression, conventions: Conventions) -> bo
 
 
 def _never_ends(expression: Expression) -> bool:
-    """Whether no decimal is the value, so that a long one was printed from a float."""
+    """Say whether no finite decimal is the value; a long decimal was then printed from a float."""
     value = exact(expression)
     if value is None:
         return True
@@ -129,7 +129,7 @@ def _real(expression: Expression) -> Fraction | None:
     number = numeric(expression, {})
     if getattr(number, "imag", 0):
         return None
-    # Enough digits to judge any rounding but that of a float, which is given its slack.
+    # A float has enough digits to check any rounding but its own, for which `_rounds` adds slack.
     try:
         return Fraction(float(number))
     except (OverflowError, ValueError) as error:
@@ -137,12 +137,12 @@ def _real(expression: Expression) -> Fraction | None:
 
 
 def _rounds(decimal: Number, value: Fraction, *, of_float: bool) -> bool:
-    """Whether a decimal of enough digits is the other value rounded or cut off."""
+    """Say whether a decimal of enough digits is the other value, rounded or cut off."""
     if decimal.digits < ENOUGH_DIGITS or decimal.decimals is None:
         return False
     unit = Fraction(10) ** -decimal.decimals
     error = abs(decimal.value - value)
-    # A float's last printed digit is that of the nearest double, not of the value.
+    # The last printed digit of a float belongs to the nearest double, not to the value.
     slack = abs(value) / 2**52 if of_float and decimal.digits >= _FLOAT_DIGITS else 0
     cut_off = error < unit and abs(decimal.value) <= abs(value)
     return error <= unit / 2 + slack or (cut_off and decimal.value * value > 0)
@@ -153,7 +153,7 @@ def _equal_functions(gold: Expression, answer: Expression) -> bool | None:
     for point, positive in _points(gold, answer):
         same = same_value(gold, answer, point)
         if not positive and same is False and not _both_real(gold, answer, point):
-            continue  # variables may be taken as positive where a root needs it
+            continue  # a root of a negative variable is not real: positive values decide
         if same is False:
             return False
         agreed += same is True
@@ -168,7 +168,7 @@ def _both_real(gold: Expression, answer: Expression, at: Mapping[str, Fraction])
 
 
 def _points(*sides: Expression) -> Iterator[tuple[dict[str, Fraction], bool]]:
-    """Yield fixed points, and whether all their coordinates are positive."""
+    """Yield fixed points; for each, say whether all of its coordinates are positive."""
     names = sorted(frozenset().union(*map(symbols, sides)))
     used = frozenset().union(*map(functions, sides))
     stepped = bool(used & _STEPPED)
@@ -185,9 +185,10 @@ _PRIMES = (3, 7, 2, 11, 5, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 6
 
 
 def _coordinate(name: str, place: int, number: int, stepped: bool, negative: bool) -> Fraction:
-    """Return one coordinate: a fraction in general position, or an integer for an index."""
+    """Return one coordinate: an integer for an index, else a fraction in general position."""
     if stepped and name[0] in _WHOLE_LETTERS:
-        # Earlier letters are larger, so that binomials of n and k exist; all residues occur.
+        # Later letters are larger, so that binomials of n over k are not zero. From point to point
+        # the integers have different residues.
         return Fraction(5 + number + 7 * (place % 3) + (number * place) % 4)
     prime = _PRIMES[(place + 3 * number) % len(_PRIMES)]
     value = Fraction(prime, _PRIMES[(2 * place + number + 1) % len(_PRIMES)] + 1) + Fraction(
@@ -197,7 +198,7 @@ def _coordinate(name: str, place: int, number: int, stepped: bool, negative: boo
 
 
 def proportional(left: Expression, right: Expression) -> bool | None:
-    """Whether one expression is a constant multiple of the other; None if it cannot be told."""
+    """Return True if one expression is a constant multiple of the other, else None."""
     ratio: Expression = Apply("/", (left, right))
     values = []
     for point, _ in _points(left, right):

@@ -1,7 +1,7 @@
-r"""Tokens of one formula -> an expression, by recursive descent.
+r"""Parse the tokens of one formula into an expression, by recursive descent.
 
-It reads what people write for a value: implicit products, ``\frac12``, mixed
-numbers, ``\sin^2 2x``, ``3!``, ``|x|``, and plain-text ``sqrt(3)/2``.
+The parser accepts what people write for a value: implicit products, ``\frac12``,
+mixed numbers, ``\sin^2 2x``, ``3!``, ``|x|``, and ``sqrt(3)/2`` in plain text.
 """
 
 from __future__ import annotations
@@ -13,28 +13,34 @@ from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
 from harness.grading.answers.tokens import FUNCTIONS, Token, UnreadableError
 
 MAXIMUM_DEPTH = 30
+"""The deepest nesting that is read. It bounds the recursion."""
 MAXIMUM_DIGITS = 1_000
+"""The most characters of a number in digits."""
 MAXIMUM_EXPONENT = 400
+"""The largest exponent of a number in scientific notation, in either direction."""
 
 _ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde".split())
 _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
 _CALLED = frozenset("fghuFGH")
-"""Letters that name a function when a parenthesis follows; any other is a factor."""
+"""Letters that name a function when a parenthesis follows; other letters are factors."""
 _END = Token("end of formula", "")
 
 
 def parse_formula(tokens: list[Token]) -> Expression:
-    """Return the expression that all of the tokens make, or raise `UnreadableError`."""
+    """Return the expression that the tokens form; raise `UnreadableError` if one is left over."""
     reader = _Reader(tokens)
     expression = reader.sum(MAXIMUM_DEPTH)
     if reader.next is not _END:
-        raise UnreadableError(f"{reader.next.text!r} is left over")
+        raise UnreadableError(f"{reader.next.text!r} follows the formula")
     return expression
 
 
 class _Reader:
-    """Reads an expression from left to right; each method takes what it is named after."""
+    """Reads tokens from left to right; each method consumes the part that it is named after.
+
+    ``depth`` is how many more levels may be nested.
+    """
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
@@ -87,7 +93,7 @@ class _Reader:
                 return result
 
     def _is_power_before_number(self, result: Expression) -> bool:
-        """Whether a number follows a power, as in ``2^6 3^5``; after a number it is no product."""
+        """Say whether a number follows as a factor, as in ``2^6 3^5`` but not in ``2 3``."""
         return self.next.kind == "number" and isinstance(result, Apply)
 
     def _factor_after_sign(self, depth: int) -> Expression:
@@ -169,7 +175,7 @@ class _Reader:
             return self._absolute(depth)
         if token.kind == "command":
             return self._command(token.text, depth)
-        raise UnreadableError(f"{token.text!r} begins no value")
+        raise UnreadableError(f"{token.text!r} cannot begin a value")
 
     def _group(self, opening: str, depth: int) -> Expression:
         bars, self._bars = self._bars, 0
@@ -204,7 +210,7 @@ class _Reader:
         return Number(whole.value + Fraction(int(above), int(below)))
 
     def _plain_fraction(self) -> tuple[str | None, str | None, int]:
-        r"""Return the two integers of a ``\frac`` that lies ahead, and its length in tokens."""
+        r"""Return the two integers of the ``\frac`` that comes next, and its length in tokens."""
         kinds = [self._peek(offset) for offset in range(1, 7)]
         shape = "".join("n" if t.kind == "number" else t.kind[:1] for t in kinds)
         if shape == "{n}{n}":
@@ -246,7 +252,7 @@ class _Reader:
         text = ""
         while self.next.kind != "}":
             if self.next is _END:
-                raise UnreadableError("a subscript stays open")
+                raise UnreadableError("a subscript is not closed")
             text += self._take().text
         self._take()
         return text.removeprefix("\\")
@@ -259,7 +265,7 @@ class _Reader:
         if name in ("lfloor", "lceil"):
             value = self.sum(depth)
             if self._take().text != name.replace("l", "r", 1):
-                raise UnreadableError("a floor stays open")
+                raise UnreadableError("a floor or ceiling is not closed")
             return Apply(name[1:], (value,))
         if name == "sqrt":
             return self._root(depth)
@@ -267,7 +273,7 @@ class _Reader:
             return self._function(_ALIASES.get(name, name), depth)
         if name in _ACCENTS:
             return self._accented(name, depth)
-        raise UnreadableError(f"{name} is no value")
+        raise UnreadableError(f"{name} is not a value")
 
     def _argument(self, depth: int) -> Expression:
         r"""Read ``{…}``, or one digit or letter as TeX does: ``\frac12``."""
@@ -355,14 +361,18 @@ def _primed(value: Expression) -> Expression:
         return Symbol(value.name + "'")
     if isinstance(value, Apply) and value.function.startswith("call:"):
         return Apply(value.function + "'", value.arguments)
-    raise UnreadableError("a prime on what is no name")
+    raise UnreadableError("a prime after something that is not a name")
 
 
 _SCIENTIFIC = re.compile(r"([0-9]*)(?:(\.)([0-9]*))?(?:[eE]([-+]?[0-9]+))?")
 
 
 def read_digits(text: str) -> Number:
-    """Return the number that digits spell, with separators, a point and an exponent."""
+    """Return the number that a text of digits, separators, a point and an exponent stands for.
+
+    Raises:
+        UnreadableError: the text is too long, or its exponent too large.
+    """
     match = _SCIENTIFIC.fullmatch(text.replace(",", "").replace(" ", ""))
     if match is None or len(text) > MAXIMUM_DIGITS:
         raise UnreadableError("too many digits")

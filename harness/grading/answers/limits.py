@@ -1,8 +1,9 @@
-r"""What is refused before any parser sees it, because no answer looks like it.
+r"""Refuse text that no parser should see, because no answer looks like it.
 
-A deadline alone would do, but each hit costs its whole time and a new worker;
-these checks cost microseconds and stop the shapes that models do produce under
-training. What they miss, the deadline catches: they need not be complete.
+The workers' time limit alone would be enough, but a text that reaches it costs
+all of that time and a new worker. These checks cost microseconds and stop the
+texts that models produce under training. They need not be complete: the time
+limit stops what they miss.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from __future__ import annotations
 import re
 
 MAXIMUM_LENGTH = 2_000
+"""The most characters of a text that is read."""
 MAXIMUM_DIGIT_RUN = 400
+"""The most digits in a row."""
 MAXIMUM_DEPTH = 40
+"""The deepest nesting of brackets."""
 MAXIMUM_COMMANDS = 250
+"""The most backslashes."""
 MAXIMUM_POWER_DIGITS = 20_000
-"""A power of two integers with more digits than this is not computed."""
+"""The most digits of a power of integers; a larger power is not computed."""
 MAXIMUM_FACTORIAL = 5_000
+"""The largest integer whose factorial is computed."""
 
 _DIGIT_RUN = re.compile(rf"\d{{{MAXIMUM_DIGIT_RUN + 1}}}")
 _POWERS = re.compile(r"\d+(?:[)\]}\s]{0,4}(?:\^|\*\*)[\s{(]{0,4}[-+]?\d+)+")
@@ -60,7 +66,7 @@ def _has_huge_power(text: str) -> bool:
 
 
 def _power_digits(tower: list[str]) -> int:
-    """Return how many digits ``a^(b^(c^…))`` has, from above; it is not computed."""
+    """Return an upper bound for the number of digits of ``a^(b^(c^…))``, without computing it."""
     first, *rest = tower
     exponent = 1
     for base in reversed(rest):

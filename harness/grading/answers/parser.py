@@ -1,9 +1,9 @@
-r"""Tokens -> an answer's structure, by splitting at the loosest sign first.
+r"""Parse tokens into an answer's structure, by splitting at the loosest sign first.
 
-``;`` and ``,`` (or "and", "or") make lists, then come relations, unions, ratios
-and ``\pm``; what holds none of these is an expression with perhaps a unit, or
-words. Nothing is guessed: what does not fit raises `UnreadableError`, and
-another rule, or nobody, reads it.
+``;`` and ``,`` (or "and", "or") separate the items of lists. Then come relations,
+unions, brackets, ``\pm`` and ratios. An answer with none of these is an
+expression, with or without a unit, or words. Nothing is guessed: tokens that do
+not fit raise `UnreadableError`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _DEPTH = 12
 
 
 def parse(text: str) -> Answer:
-    r"""Return the structure of an answer; raise `UnreadableError` for what is not understood.
+    r"""Return the structure of an answer; raise `UnreadableError` if it is not understood.
 
     >>> parse("x = y").sides
     (Symbol(name='x'), Symbol(name='y'))
@@ -51,7 +51,7 @@ def parse(text: str) -> Answer:
 
 def _answer(tokens: list[Token], depth: int) -> Answer:
     if not tokens or depth == 0:
-        raise UnreadableError("nothing, or too deep")
+        raise UnreadableError("empty, or nested too deeply")
     for split in (_groups, _listed, _related, _united, _bracketed, _doubled, _ratio):
         found = split(tokens, depth - 1)
         if found is not None:
@@ -60,7 +60,7 @@ def _answer(tokens: list[Token], depth: int) -> Answer:
 
 
 def _split(tokens: list[Token], at: Callable[[Token], bool]) -> list[list[Token]]:
-    """Split at the tokens that `at` names, outside brackets and environments."""
+    """Split at the tokens for which ``at`` is true, outside brackets and environments."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
@@ -95,7 +95,7 @@ def _sequence(parts: list[list[Token]], depth: int) -> Answer | None:
 
 
 def _flat(items: list[Answer]) -> list[Answer]:
-    r"""Return the items with the two that a ``\pm`` stands for as items of their own."""
+    r"""Return the items, with each ``\pm`` replaced by the two items that it stands for."""
     flat: list[Answer] = []
     for item in items:
         if isinstance(item, Sequence) and item.opening == "±":
@@ -112,7 +112,7 @@ def _related(tokens: list[Token], depth: int) -> Answer | None:
         return None
     if not parts[0]:  # "= 5"
         if signs[0].text not in "=~":
-            raise UnreadableError("a bound of nothing")
+            raise UnreadableError("an inequality without a left side")
         return _answer(tokens[1:], depth)
     return Relation(tuple(sign.text for sign in signs), tuple(_side(part, depth) for part in parts))
 
@@ -146,7 +146,7 @@ _WHOLE: tuple[Answer, Answer] = (Apply("-", (_INFINITY,)), _INFINITY)
 
 
 def _punctured(holes: Answer) -> Answer:
-    """Return the real line without one point, or without several given in order."""
+    """Return the real line without one point, or without several points in ascending order."""
     points = holes.items if isinstance(holes, Sequence) else (holes,)
     ends = [_WHOLE[0], *points, _WHOLE[1]]
     return Union(tuple(Sequence("(", ")", pair) for pair in pairwise(ends)))
@@ -167,7 +167,7 @@ def _doubled(tokens: list[Token], depth: int) -> Answer | None:
 
 
 def _bracketed(tokens: list[Token], depth: int) -> Answer | None:
-    """Return what one pair of brackets around everything holds, if it is more than grouping."""
+    """Return what the pair of brackets around everything holds, unless it only groups a value."""
     if tokens[0].kind == "begin":
         return _environment(tokens, depth)
     opening, closing = tokens[0].kind, tokens[-1].kind
@@ -258,14 +258,14 @@ def _degrees(value: Expression) -> Answer:
 
 
 def _unit_length(tokens: list[Token]) -> int:
-    """Return how many tokens at the end are a unit: from the first word or percent sign on."""
+    """Return how many of the last tokens are a unit: from the first word or percent sign on."""
     depth = 0
     for index, token in enumerate(tokens):
         depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
         if depth == 0 and index and token.kind in ("word", "%"):
             rest = tokens[index:]
             start = index
-            # "m/hour" and "m per second": a letter directly before belongs to the unit.
+            # In "5 m per second" and "5 m/hour" the letter before the word belongs to the unit.
             before = tokens[index - 1]
             if before.kind == "symbol" and index >= 2 and tokens[index - 2].kind == "number":
                 start = index - 1
@@ -289,7 +289,7 @@ def _unit_text(tokens: list[Token]) -> str:
 
 
 def _based(tokens: list[Token]) -> Based | None:
-    """Read ``1A_{16}`` and ``(101)_2``."""
+    """Return a number with its base, as in ``1A_{16}`` and ``(101)_2``; None if it has none."""
     marks = [index for index, token in enumerate(tokens) if token.kind == "_"]
     if len(marks) != 1 or tokens[-1].kind not in ("number", "}"):
         return None

@@ -1,4 +1,4 @@
-"""Equations, assignments and inequalities: what they state, and when two state the same."""
+"""Compare equations, assignments and inequalities by what they state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _INFINITY = Symbol("\\infty")
 
 
 def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal) -> bool | None:
-    """Compare where at least one side is a relation; ``compare`` is used for what they state."""
+    """Compare two answers of which one or both are relations; None if it cannot be decided.
+
+    ``compare`` compares the values and intervals that the relations state.
+    """
     left, right = region(gold), region(answer)
     if (is_inequality(gold) or is_inequality(answer)) and left and right:
         if len(left) != len(right) or _other_variable(gold, answer):
@@ -49,7 +52,7 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
 
 
 def _other_variable(gold: Answer, answer: Answer) -> bool:
-    """Whether two inequalities bound different variables."""
+    """Say whether two inequalities bound different variables."""
     sides = [side.sides if isinstance(side, Relation) else () for side in (gold, answer)]
     names = [{item.name for item in side if isinstance(item, Symbol)} for side in sides]
     names = [found - CONSTANTS for found in names]
@@ -57,7 +60,7 @@ def _other_variable(gold: Answer, answer: Answer) -> bool:
 
 
 def every(results: Iterable[bool | None]) -> bool | None:
-    """Return True if all are, False if one is not, else None."""
+    """Return True if all results are True, False if one is False, else None."""
     unknown = False
     for result in results:
         if result is False:
@@ -67,12 +70,12 @@ def every(results: Iterable[bool | None]) -> bool | None:
 
 
 def is_inequality(answer: Answer) -> bool:
-    """Whether the answer is a relation that bounds something."""
+    """Say whether the answer is a relation whose first sign is neither ``=`` nor ``~``."""
     return isinstance(answer, Relation) and answer.signs[0] not in ("=", "~")
 
 
 def region(answer: Answer) -> list[Answer] | None:
-    """Return the intervals and points that an answer describes, or None if it describes none."""
+    """Return the intervals and points that an answer describes; None if it describes none."""
     if isinstance(answer, Union):
         return _joined(answer.parts)
     if isinstance(answer, Relation):
@@ -133,7 +136,7 @@ _NEGATIVE = Apply("-", (_INFINITY,))
 
 
 def is_name(side: Answer) -> bool:
-    """Whether a side only names what the other side is: ``x``, ``f(x)``, ``|AB|``, ``(p, q)``."""
+    """Say whether a side is only a name: ``x``, ``f(x)``, ``|AB|``, ``(p, q)``."""
     if isinstance(side, Opaque | Symbol | Words):
         return not is_constant(side) or side in (Symbol("i"), Symbol("e"))
     if isinstance(side, Apply):
@@ -172,7 +175,7 @@ def assigned(answer: Answer) -> Answer | None:
 
 
 def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
-    """Return what an answer states; an equation in an answer may end in its value."""
+    """Return the value that an answer states, or None; an equation may end in its value."""
     if not isinstance(answer, Relation):
         return answer
     value = assigned(answer)
@@ -187,7 +190,7 @@ def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
 
 
 def _consistent(relation: Relation, value: Answer) -> bool:
-    """Whether no side contradicts the value: a chain of numbers states none of them."""
+    """Say whether no constant side differs from the value; a chain such as 1 = 2 states nothing."""
     approximate = dict(zip(relation.sides[1:], relation.signs, strict=True))
     constants = [
         side
@@ -204,7 +207,7 @@ def _consistent(relation: Relation, value: Answer) -> bool:
 
 
 def _same_name(gold: Relation, answer: Relation) -> bool:
-    """Whether two assignments may be compared by value: not ``x = 5`` with ``y = 5``."""
+    """Say whether two assignments may be compared by value; ``x = 5`` and ``y = 5`` may not."""
     values = [value for side in (gold, answer) if (value := assigned(side)) is not None]
     if len(values) < 2:
         return False
@@ -216,7 +219,7 @@ def _same_name(gold: Relation, answer: Relation) -> bool:
 
 
 def _equations(gold: Relation, answer: Relation) -> bool | None:
-    """Compare two equations: the same up to a constant factor of their difference."""
+    """Return True if the differences of two equations' sides are proportional, else None."""
     if gold.signs != ("=",) or answer.signs != ("=",):
         return True if gold == answer else None
     differences = [_difference(side) for side in (gold, answer)]

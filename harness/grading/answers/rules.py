@@ -1,8 +1,9 @@
-r"""The rules that decide without symbolic work, cheapest first.
+r"""The rules that compare two answers without symbolic algebra, the cheapest first.
 
-`decide` asks them in order; the first that is sure names the verdict's rule.
-Most pairs of a mathematics benchmark are two numbers and end in microseconds;
-what no rule is sure of goes to a symbolic comparison in a worker process.
+`decide` tries them in order, and the first rule that is sure is named in the
+verdict. Most pairs in a mathematics benchmark are two numbers and take
+microseconds. A pair of which no rule is sure goes to a symbolic comparison in a
+worker process.
 """
 
 from __future__ import annotations
@@ -34,30 +35,32 @@ from harness.grading.answers.tokens import UnreadableError, tokenize
 from harness.grading.answers.values import exact
 
 MATHEMATICS = Conventions()
-"""Equality and nothing else: what counts where no benchmark is named."""
+"""The conventions where no benchmark is named: only mathematical equality counts."""
 
 
 class Equivalence(StrEnum):
-    """What comparing a candidate with a gold gave."""
+    """The result of comparing a candidate with a gold."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
     UNPARSABLE = "unparsable"
     """The candidate cannot be read as mathematics, or is refused as too costly to read."""
     TIMEOUT = "timeout"
+    """The comparison took longer than its limit."""
     ERROR = "error"
+    """The worker failed, by a crash or out of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A comparison's result and the rule that was sure of it."""
+    """The result of a comparison, and the name of the rule that was sure of it."""
 
     equivalence: Equivalence
     rule: str
 
 
 def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> Decision | None:
-    r"""Compare a candidate with the gold; None if only a symbolic comparison could tell.
+    r"""Compare a candidate with the gold by rules; None if no rule is sure.
 
     >>> decide(r"\frac{1}{2}", "0.50")
     Decision(equivalence=<Equivalence.EQUAL: 'equal'>, rule='number')
@@ -81,11 +84,11 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
 
 
 INTEGER = re.compile(r"-?[0-9]{1,18}")
-"""An answer that has its value at once, with no structure to read."""
+"""An integer of at most 18 digits, whose value is known without parsing."""
 
 
 def _integers(gold: str, answer: str) -> Decision:
-    """Compare what most pairs are, and be done: every rule below would say the same."""
+    """Compare two integers, as most pairs are. The rules below would give the same result."""
     if gold == answer:
         return Decision(Equivalence.EQUAL, "identical")
     same = int(gold) == int(answer)
@@ -98,19 +101,19 @@ _LABELLED = re.compile(
 
 
 def labelled(gold: str, answer: str, conventions: Conventions) -> Decision | None:
-    """Compare what stands behind a choice's letter: ``(B) 12`` where the gold is a value."""
+    """Compare the text after a choice's letter: ``(B) 12`` where the gold is a value."""
     found = _LABELLED.fullmatch(answer)
     return structure(gold, found[1], conventions) if found else None
 
 
 def identical(gold: str, answer: str) -> bool:
-    r"""Whether two answers differ in nothing but typesetting.
+    r"""Say whether two answers differ in nothing but typesetting.
 
     >>> identical(r"\left( 1, \dfrac{1}{2} \right)", r"$(1,\frac{1}{2})$.")
     True
 
-    An empty normal form equals nothing: a rule that strips what it does not
-    know would otherwise find all unknown things equal.
+    An empty normal form equals nothing. Otherwise any two answers that consist of
+    typesetting alone would be equal.
     """
     if max(len(gold), len(answer)) > limits.MAXIMUM_LENGTH:
         return gold == answer
@@ -121,14 +124,14 @@ def identical(gold: str, answer: str) -> bool:
 _SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _SPACE = re.compile(r"\\[,;:> ]|\\q?quad(?![A-Za-z])|~|\s")
-# A blank matters only where it keeps two words or numbers apart.
+# A blank matters only where it separates two words or numbers.
 _IDLE_BLANK = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
 _DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 
 
 @lru_cache(maxsize=4_096)
 def typeset_alike(answer: str) -> str:
-    r"""Return the answer without what only a typesetter sees.
+    r"""Return the answer's normal form, in which nothing but typesetting is left out.
 
     >>> typeset_alike(r"$\dfrac{1}{ 2}\!$.")
     '\\frac{1}{2}'
@@ -141,7 +144,7 @@ def typeset_alike(answer: str) -> str:
 
 
 def strip_delimiters(answer: str) -> str:
-    """Return the answer without blanks, a full stop and one pair of formula signs around it."""
+    """Return the answer without the blanks, bold, full stop and one pair of signs around it."""
     text = answer.strip().removeprefix("**").removesuffix("**").removesuffix(".").strip()
     for opening, closing in _DELIMITERS:
         inner = text[len(opening) : -len(closing)]
@@ -159,7 +162,7 @@ _CHOSEN = re.compile(
 
 
 def chosen(gold: str, answer: str) -> bool:
-    r"""Whether the answer names the gold's choice, perhaps with what stands there.
+    r"""Say whether the answer names the choice that the gold is, with or without its text.
 
     >>> chosen(r"\text{(C)}", r"(C) \frac{1}{2}"), chosen("C", "(B) C")
     (True, False)
@@ -177,9 +180,9 @@ _PACKED = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 
 
 def structure(gold: str, answer: str, conventions: Conventions) -> Decision | None:
-    """Compare two answers by what they are made of; None if either is not understood.
+    """Compare two answers by their structure; None if either is not understood.
 
-    ``100,200`` is a number with a separator first, and a list if that is not the gold.
+    ``100,200`` is first read as a number with a thousands separator, and then as a list.
     """
     decision = _structure(gold, answer, conventions)
     if decision and decision.equivalence is Equivalence.EQUAL:
@@ -226,7 +229,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 
 def kind_of(gold: Answer, answer: Answer) -> str:
-    """Return the name under which a verdict records the comparison of two such answers."""
+    """Return the name of the rule that compares two such answers, for the verdict."""
     sides = (gold, answer)
     for kind, name in _KINDS:
         if any(isinstance(side, kind) for side in sides):
@@ -238,7 +241,7 @@ def kind_of(gold: Answer, answer: Answer) -> str:
 
 
 def is_plain_number(answer: Answer) -> bool:
-    """Whether the answer is a rational number by arithmetic alone."""
+    """Say whether the answer is an expression whose value is exactly a rational number."""
     return isinstance(answer, Number | Symbol | Apply) and exact(answer) is not None
 
 
@@ -251,7 +254,7 @@ _FORMULA_WORDS = frozenset(
 
 
 def prose(answer: str) -> bool:
-    """Whether the candidate is a sentence: a formula parser would drop words and grade the rest."""
+    """Say whether the candidate is a sentence; a LaTeX parser would drop its words."""
     try:
         words = sum(token.kind == "word" for token in tokenize(answer))
     except UnreadableError:

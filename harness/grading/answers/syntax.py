@@ -1,4 +1,4 @@
-"""What an answer can be: the nodes that the parser makes and the comparison takes apart."""
+"""The nodes of an answer's structure, which the parser makes and the comparison reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Node(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
-    """A part of an answer, compared by value; it is looked up often, and hashed once."""
+    """A part of an answer. Nodes are compared by value, and hashed once since caches use them."""
 
 
 class Number(Node, frozen=True):
@@ -16,9 +16,9 @@ class Number(Node, frozen=True):
 
     value: Fraction
     decimals: int | None = None
-    """Digits after the point of a decimal, hence perhaps a rounding; None for an integer."""
+    """How many digits follow the point of a decimal, which may be rounded; None for an integer."""
     digits: int = 0
-    """Significant digits as written."""
+    """How many significant digits are written."""
 
 
 class Symbol(Node, frozen=True):
@@ -28,9 +28,10 @@ class Symbol(Node, frozen=True):
 
 
 class Apply(Node, frozen=True):
-    """A function of expressions; ``+ * / ^ - sqrt sin … call:f`` by name."""
+    """A function or operator with its arguments."""
 
     function: str
+    """Its name: ``+ * / ^ - sqrt sin …``, or ``call:f`` for a function that is only named."""
     arguments: tuple[Expression, ...]
 
 
@@ -38,7 +39,7 @@ Expression = Number | Symbol | Apply
 
 
 class Sequence(Node, frozen=True):
-    """Items between delimiters: a tuple, an interval, a set; without delimiters a list."""
+    """Items between delimiters: a tuple, an interval or a set; a list has no delimiters."""
 
     opening: str
     closing: str
@@ -46,7 +47,7 @@ class Sequence(Node, frozen=True):
 
     @property
     def ordered(self) -> bool:
-        """Whether the order of the items says something."""
+        """Whether the order of the items matters."""
         return self.opening in ("(", "[")
 
 
@@ -55,7 +56,7 @@ class Ratio(Node, frozen=True):
 
     terms: tuple[Answer, ...]
     clock: bool
-    """Written as a time of day, ``12:05``."""
+    """Whether it is written as a time of day: ``12:05``."""
 
 
 class Matrix(Node, frozen=True):
@@ -65,9 +66,10 @@ class Matrix(Node, frozen=True):
 
 
 class Relation(Node, frozen=True):
-    """Sides with signs between them; one sign fewer than sides."""
+    """An equation, an inequality or a chain of them: ``a < b <= c``."""
 
     signs: tuple[str, ...]
+    """The signs between the sides, one fewer than sides."""
     sides: tuple[Answer, ...]
 
 
@@ -78,27 +80,27 @@ class Union(Node, frozen=True):
 
 
 class Quantity(Node, frozen=True):
-    """An expression with a unit or a noun behind it."""
+    """An expression followed by a unit or a noun."""
 
     value: Expression
     unit: str
 
 
 class Based(Node, frozen=True):
-    """Digits with their base."""
+    """A number in another base: its digits and the base."""
 
     digits: str
     base: int
 
 
 class Words(Node, frozen=True):
-    """Words that say something by themselves: a name, a colour, yes or no."""
+    """Words that are an answer by themselves: a name, a colour, yes or no."""
 
     text: str
 
 
 class Opaque(Node, frozen=True):
-    """The side of a relation that only names what the other side is."""
+    """A side of a relation that is not understood, and only names what the other side is."""
 
     text: str
 

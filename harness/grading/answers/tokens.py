@@ -1,8 +1,8 @@
-r"""Answer text -> tokens: what a typesetter sees is dropped, what a reader means is kept.
+r"""Split the text of an answer into tokens, without its typesetting.
 
-LaTeX, plain text and Unicode end in one small vocabulary, so that the parser has
-one spelling of everything. Linear in the text; a text that no answer looks like
-raises `UnreadableError`.
+LaTeX, plain text and Unicode become one small vocabulary, so that the parser
+sees one spelling of everything. The time is linear in the text. A text that does
+not look like an answer raises `UnreadableError`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAXIMUM_TOKENS = 600
 
 
 class UnreadableError(ValueError):
-    """The text is no answer that these rules can read; nothing is said about its value."""
+    """The rules cannot read the text as an answer. This says nothing about its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,9 @@ class Token:
     r"""`number`, `symbol`, `command` (known, without its backslash), `word`, `relation`,
     `separator`, `row`, `cell`, `begin`, `end`, or the character itself."""
     text: str
+    """The token in its one spelling."""
     spaced: bool = False
+    """A blank stands before the token."""
 
 
 _SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207a\u207f"
@@ -74,7 +76,7 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=\d)(?:\{,\}|(?<!\\)\\[,;: ]|~)\s?(?=\d{3}(?!\d))", ""),
         (r"\{,\}", ","),
         (r"(?<!\\)\\[,;:> ]|\\q?quad(?![A-Za-z])|\\(?:hspace|vspace)\*?\{[^{}]{0,20}\}|~", " "),
-        # The approximation that follows an exact answer is a remark.
+        # An approximation after an exact answer is a remark, and is dropped.
         (
             r"\s\(?(?:\\text\s?\{)?\s?\(?\s?(?:or\s)?(?:about|approximately|approx\.?)\s.{0,200}$",
             "",
@@ -93,10 +95,10 @@ _TWICE_ESCAPED = re.compile(r"\\\\(?=[A-Za-z])")
 
 
 def clean(text: str) -> str:
-    """Return the text in ASCII LaTeX, without sizes, spacing and remarks.
+    """Return the text as LaTeX in ASCII, without sizes, spacing and remarks.
 
     Raises:
-        UnreadableError: it goes on with dots, and so does not say all.
+        UnreadableError: the text ends in dots, so it does not state the whole answer.
     """
     for pattern, table in ((_RAISED, _PLAIN_SUPERSCRIPT), (_LOWERED, _PLAIN_SUBSCRIPT)):
         mark = "^" if pattern is _RAISED else "_"
@@ -120,7 +122,7 @@ _REPEATING = re.compile(
 
 
 def _as_fraction(match: re.Match[str]) -> str:
-    r"""Return ``0.1\overline{6}`` as the fraction it is: (16 - 1) / 90."""
+    r"""Return a repeating decimal as a fraction: ``0.1\overline{6}`` is (16 - 1) / 90."""
     whole, fixed = match[1] or "0", match[2]
     period = next(group for group in match.groups()[2:] if group)
     value = Fraction(int(whole + fixed + period) - int(whole + fixed))
@@ -187,7 +189,7 @@ _MULTIPLES = {
 
 
 def tokenize(text: str) -> list[Token]:
-    r"""Return the tokens of an answer; raise `UnreadableError` at what is in no vocabulary.
+    r"""Return the tokens of an answer; raise `UnreadableError` for text outside the vocabulary.
 
     >>> [token.text for token in tokenize(r"$x \\le \\dfrac{1}{2}\\text{ cm}$")]
     ['x', '<=', 'frac', '{', '1', '}', '{', '2', '}', 'cm']
@@ -202,7 +204,7 @@ def tokenize(text: str) -> list[Token]:
 
 def _scan(text: str) -> Iterator[Token]:
     position, spaced, previous = 0, False, ""
-    closing: list[int] = []  # depth at which a text group ends, so that its brace is dropped
+    closing: list[int] = []  # depths at which a \text group ends, since its brace is dropped
     depth = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
@@ -278,7 +280,7 @@ def _escaped(mark: str, spaced: bool) -> Token:
 
 
 def _is_short_word(run: str, after: str) -> bool:
-    """Whether two letters are a word here, and not a product: behind a number or in a text."""
+    """Say whether a few letters are a word and not a product, from the token before them."""
     if run in SHORT_UNITS and after in ("number", "}", ")", "text", "word"):
         return True
     if after in ("text", "word"):
@@ -287,7 +289,7 @@ def _is_short_word(run: str, after: str) -> bool:
 
 
 def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
-    """Yield a function, a separator, a word, or one symbol a letter for a short run."""
+    """Yield a function, a constant, a separator, a number or a word; else a symbol per letter."""
     lower = run.lower()
     if run in FUNCTIONS or run in ("pi", "infty", "inf", "infinity", "theta"):
         name = {"pi": "\\pi", "theta": "\\theta"}.get(run)
@@ -311,4 +313,4 @@ def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
 
 _SHORT_WORDS = frozenset("an is of to if on at by as we no so it be".split())
 SHORT_UNITS = frozenset("cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
-"""Two letters that are a unit where a number stands before them, elsewhere a product."""
+"""Two letters that are a unit after a number, a bracket or a word, and a product elsewhere."""

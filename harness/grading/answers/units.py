@@ -1,7 +1,7 @@
-"""Units: which are the same, and how many of one make another.
+"""Units: which ones are equal, and how many of one make another.
 
-Only units that answers are given in; a noun that is no unit ("apples", "ways")
-names what the question asked for and says nothing.
+The table has only units in which answers are given. A noun that is not a unit
+("apples", "ways") names what the question asked for, and does not affect the comparison.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ class Unit:
     """A unit as a multiple of its dimension's base unit."""
 
     dimension: str
+    """The dimension's name, with powers: ``length^2``."""
     factor: Fraction
+    """How many base units make this unit."""
 
 
 def _table() -> dict[str, Unit]:
@@ -51,7 +53,7 @@ _POWERS = {"square": 2, "squared": 2, "cubic": 3, "cubed": 3, "sq": 2}
 
 
 def read_unit(text: str) -> Unit | None:
-    """Return a unit, products and quotients of units included; None for a mere noun.
+    """Return a unit, also a product or quotient of units; None for any other noun.
 
     >>> read_unit("cm^2")
     Unit(dimension='length^2', factor=Fraction(1, 10000))
@@ -81,4 +83,4 @@ def read_unit(text: str) -> Unit | None:
 
 
 UNIT_LETTERS = frozenset("m s g N J W V A K L h".split())
-"""Single letters that are read as a unit behind a number where the gold has no variable."""
+"""Single letters that are read as a unit after a number, if the gold has no variable."""

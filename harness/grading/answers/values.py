@@ -1,10 +1,11 @@
-r"""The value of an expression: exact where it is rational, to many digits where not.
+r"""The value of an expression: exact if it is rational, else to many digits.
 
-Nothing is simplified. Two expressions in variables are told apart, or found
-equal, by their values at fixed points (Schwartz 1980, "Fast probabilistic
-algorithms for verification of polynomial identities"): a difference at one point
-proves them different, agreement at all of them in fifty digits is taken for
-equality. Costs are bounded before anything is computed.
+Nothing is simplified. Two expressions with variables are compared by their
+values at fixed points (Schwartz 1980, "Fast probabilistic algorithms for
+verification of polynomial identities"). A difference at one point proves them
+different. Agreement to 35 digits at every point where both have a value, and at
+three points at least, counts as equality. The cost is bounded before anything is
+computed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CONSTANTS = frozenset((IMAGINARY, EULER, PI, INFINITY))
 
 
 class UnknownValueError(ArithmeticError):
-    """The value does not exist, or would cost too much."""
+    """The value does not exist, or would cost too much to compute."""
 
 
 @lru_cache(maxsize=4_096)
@@ -51,7 +52,7 @@ def functions(expression: Expression) -> frozenset[str]:
 
 @lru_cache(maxsize=4_096)
 def exact(expression: Expression) -> Fraction | None:
-    """Return the value if it is rational by arithmetic alone, else None."""
+    """Return the value if exact arithmetic shows that it is rational, else None."""
     if isinstance(expression, Number):
         return expression.value
     if isinstance(expression, Symbol):
@@ -120,7 +121,7 @@ _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
 
 
 class _Contexts(threading.local):
-    """Numeric contexts of this thread: mpmath keeps its precision in shared state."""
+    """One thread's mpmath contexts by precision, since a context's precision is shared state."""
 
     def __init__(self) -> None:
         from mpmath import MPContext
@@ -138,10 +139,12 @@ def _contexts() -> _Contexts:
 
 
 def numeric(expression: Expression, at: Mapping[str, Fraction], digits: int = DIGITS) -> Any:
-    """Return the value at a point as mpmath's number of `digits` digits.
+    """Return the value at a point as an mpmath number of ``digits`` digits.
+
+    ``at`` gives each variable its value.
 
     Raises:
-        UnknownValueError: it does not exist there, or would cost too much.
+        UnknownValueError: the value does not exist at the point, or would cost too much to compute.
     """
     context = _contexts().by_digits[digits]
     try:
@@ -232,14 +235,14 @@ class _Numeric:
         return self._context.factorial(value)
 
     def _unknown_function(self, name: str, arguments: list[Any]) -> Any:
-        """Return a number that depends on the function's name and arguments alone."""
+        """Return a number that depends on nothing but the function's name and its arguments."""
         said = ";".join(str(self._context.nstr(argument, 20)) for argument in arguments)
         digest = hashlib.sha256(f"{name}({said})".encode()).digest()
         return 1 + self._context.mpf(int.from_bytes(digest[:8], "big")) / 2**64
 
 
 def same_value(left: Expression, right: Expression, at: Mapping[str, Fraction]) -> bool | None:
-    """Compare two values at a point; None if one does not exist there."""
+    """Compare the values of two expressions at a point; None if one has no value there."""
     if not at:
         exactly = exact(left), exact(right)
         if exactly[0] is not None and exactly[1] is not None:
@@ -250,7 +253,7 @@ def same_value(left: Expression, right: Expression, at: Mapping[str, Fraction]) 
             return True
         if min(map(abs, values)) > 1e-25:
             return False
-        # Near zero a cancellation leaves noise: only more digits tell it from a tiny value.
+        # Near zero, cancellation leaves noise. More digits distinguish it from a tiny value.
         finer = [numeric(side, at, 2 * DIGITS) for side in (left, right)]
         small = [
             abs(value) < 1e-70 < abs(rough) for value, rough in zip(finer, values, strict=True)

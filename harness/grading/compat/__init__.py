@@ -1,1 +1,1 @@
-"""Other people's graders and training rewards, reproduced for comparison."""
+"""Other projects' graders and training rewards, reproduced so that ours can be compared."""

@@ -1,8 +1,9 @@
-"""Second opinions on pairs, from other graders, and the count of what they pair.
+"""Second opinions on pairs, from other graders, and how often they dispute our verdicts.
 
-They inform and never decide: where they differ from our verdict, one of the two
-is wrong, and a person may look which. They are asked in worker processes of
-their own, with the same limits; one that fails on a pair has no opinion of it.
+Opinions inform and never decide: where one differs from our verdict, one of the
+two is wrong, and a person can look which. The other graders run in worker
+processes of their own, with the same limits as ours. A grader that fails on a
+pair has no opinion on it.
 """
 
 from __future__ import annotations
@@ -20,35 +21,39 @@ from harness.grading.verdict import Verdict
 from harness.grading.workers.pool import WorkerPool
 
 OPINIONS = ("math-verify", "qwen-compat")
-"""The graders that can be asked, by name."""
+"""The names of the graders that can be asked."""
 SHOWN = 20
-"""How many disputes of one opinion are kept to be shown; all of them are counted."""
+"""How many disputes are kept per grader, to be shown; all disputes are counted."""
 KEEPS_UNITS = frozenset({"minerva_math", "carp_en"})
-"""The benchmarks in which the Qwen2.5-Math kit leaves units in place."""
+"""The benchmarks whose units the Qwen2.5-Math kit leaves in place."""
 
 
 class Auditor:
-    """Asks other graders for their opinion; a context manager."""
+    """Asks other graders for their opinions. It is a context manager."""
 
     def __init__(self, names: Sequence[str], *, workers: int | None = None) -> None:
-        """Ask the graders called ``names``; no process is started before the first pair."""
+        """Prepare to ask the graders called ``names``; the first pair starts the first process."""
         unknown = set(names) - set(OPINIONS)
         if unknown:
-            raise ValueError(f"no second opinion is called {sorted(unknown)}, only {OPINIONS}")
+            raise ValueError(f"unknown second opinions {sorted(unknown)}; there are {OPINIONS}")
         self.names = tuple(dict.fromkeys(names))
         self._pool = WorkerPool(workers or default_workers())
 
     def submit(
         self, response: str, gold: str, *, benchmark: str | None = None
     ) -> dict[str, Future[Equivalence]]:
-        """Return, by grader, what will hold its opinion of a whole response."""
+        """Ask every grader about a whole response; return the futures by grader.
+
+        ``benchmark`` is the name of the problem's benchmark, since the Qwen kit's rules depend on
+        it.
+        """
         return {
             name: self._pool.submit(gold, response, method=_method(name, benchmark))
             for name in self.names
         }
 
     def close(self, *, cancel: bool = False) -> None:
-        """End the workers, after the pending pairs or, with ``cancel``, at once."""
+        """End the workers: when the pending pairs are done or, with ``cancel``, at once."""
         self._pool.close(cancel=cancel)
 
     def __enter__(self) -> Self:
@@ -61,7 +66,7 @@ class Auditor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close; pending pairs are dropped if an error is on its way out."""
+        """Close the auditor; after an exception, pending pairs are dropped."""
         self.close(cancel=error is not None)
 
 
@@ -83,25 +88,29 @@ def differs(verdict: Verdict, opinion: Equivalence) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """One pair, with what another grader says of it."""
+    """One pair, with our verdict and another grader's opinion."""
 
     id: str | int | None
     gold: str
     verdict: Verdict
+    """Our verdict."""
     opinion: Equivalence
+    """The other grader's opinion."""
 
 
 @dataclass(slots=True)
-class Tally:
-    """What one other grader said of all pairs."""
+class OpinionCounts:
+    """The opinions of one other grader on all pairs, counted."""
 
     opinions: Counter[Equivalence] = field(default_factory=Counter)
+    """How many pairs got each opinion."""
     disputed: int = 0
+    """How many of our verdicts the grader disputes."""
     first: list[Audited] = field(default_factory=list)
-    """The first `SHOWN` disputes, so that a tally of any number of pairs stays small."""
+    """The first `SHOWN` disputes. The others are only counted, so that memory stays bounded."""
 
     def add(self, pair: Audited) -> bool:
-        """Count one pair and say whether its verdict is disputed; most are not."""
+        """Count one pair, and say whether the opinion disputes our verdict."""
         self.opinions[pair.opinion] += 1
         disputed = differs(pair.verdict, pair.opinion)
         if disputed:

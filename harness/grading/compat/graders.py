@@ -1,20 +1,20 @@
-r"""Other graders' opinions of a pair, for audits; they never decide a verdict.
+r"""Other graders' opinions on a pair, for audits; they never decide a verdict.
 
-`math_verify_alone` asks math-verify as it comes. `qwen_compat` follows the
-rules of the Qwen2.5-Math evaluation kit, which OpenSeek's published table was
-made with, in order to reproduce such numbers. Both see the whole response.
+`math_verify_alone` asks math-verify with its own settings. `qwen_compat` follows
+the rules of the Qwen2.5-Math evaluation kit, with which OpenSeek's published
+table was made, in order to reproduce such numbers. Both get the whole response.
 
-One departure from the kit: where it hands text to sympy's ``parse_expr``, which
-evaluates it as Python, only a LaTeX parser reads it here. So plain-text
-mathematics such as ``sqrt(3)`` that is not equal as a string is different here
-and may be equal there.
+There is one departure from the kit. It hands text to sympy's ``parse_expr``,
+which evaluates it as Python; here only a LaTeX parser reads the text. So
+mathematics in plain text, such as ``sqrt(3)``, is different here unless it is
+equal as a string, and may be equal in the kit.
 
-Known holes, kept: math-verify takes any of several answers, rounds to six
-places and reads sets for tuples; the kit calls x, x/100 and 100x the same, all
-numbers within 1e-4 of each other, ``(1,2)`` and ``[1,2)``, and does not see a
-variable that is also a unit.
+Known faults of both graders are kept. math-verify accepts any one of several
+answers, rounds to six places, and accepts a set for a tuple. The kit takes x, x/100
+and 100x as equal, numbers within a relative 1e-4 of each other, and ``(1,2)``
+and ``[1,2)``; it also drops a variable whose letter is a unit.
 
-Everything here may hang or exhaust memory: call it in a worker.
+These functions may hang or exhaust memory, so call them in a worker.
 """
 
 from __future__ import annotations
@@ -42,12 +42,13 @@ _DELIMITERS = ("$", "\\boxed", "\\(", "\\[")
 
 
 def math_verify_alone(gold: str, response: str) -> Equivalence:
-    """Return what math-verify alone says of a whole response."""
+    """Return math-verify's opinion on a whole response."""
     from math_verify import parse, verify
 
-    # Its documentation wants a gold in LaTeX delimiters; bare LaTeX is read as a number in it.
+    # math-verify's documentation asks for a gold in LaTeX delimiters. Without them it would read
+    # only a number within the gold.
     marked = gold if any(mark in gold for mark in _DELIMITERS) else f"${gold}$"
-    # Its timeouts are off: they work in a main thread only, and the worker is killed instead.
+    # Its timeouts are off, since they work in a main thread only. The worker is killed instead.
     parsed_gold = parse(marked, parsing_timeout=None)
     parsed_answer = parse(response, parsing_timeout=None)
     equal = verify(parsed_gold, parsed_answer, timeout_seconds=None)
@@ -55,7 +56,7 @@ def math_verify_alone(gold: str, response: str) -> Equivalence:
 
 
 def qwen_compat(gold: str, response: str) -> Equivalence:
-    r"""Return what the Qwen2.5-Math kit would say of a whole response.
+    r"""Return the Qwen2.5-Math kit's opinion on a whole response.
 
     >>> qwen_compat("5", r"\boxed{500\%}")
     <Equivalence.EQUAL: 'equal'>
@@ -64,7 +65,7 @@ def qwen_compat(gold: str, response: str) -> Equivalence:
 
 
 def qwen_compat_with_units(gold: str, response: str) -> Equivalence:
-    """Return the same for the benchmarks whose units the kit leaves in place."""
+    """Return the kit's opinion for the benchmarks whose units it leaves in place."""
     for long, short in (("\\neq", "\\ne"), ("\\leq", "\\le"), ("\\geq", "\\ge")):
         gold = gold.replace(long, short)
     return _kit_opinion(gold, response, keep_units=True)
@@ -83,7 +84,7 @@ def _kit_opinion(gold: str, response: str, *, keep_units: bool) -> Equivalence:
 
 
 def same_answer(answer: str, gold: str, depth: int = MAXIMUM_DEPTH) -> bool:
-    r"""Compare two normalised answers by the kit's rules; a list within a list goes one deeper.
+    r"""Compare two normalised answers by the kit's rules, to at most ``depth`` nested structures.
 
     >>> same_answer("(1,50)", r"[1,0.5]"), same_answer("3.0001", "3"), same_answer("3.001", "3")
     (True, True, False)
@@ -126,7 +127,7 @@ def _close(left: float, right: float) -> bool:
 
 
 def _as_column(gold: str) -> str:
-    """Write a gold in braces, ``{1,2}``, as the matrix that the answer is."""
+    """Return a gold in braces, ``{1,2}``, as a column matrix, since the answer is a matrix."""
     inside = gold[gold.find("{") : gold.rfind("}") + 1]
     if "{" not in gold or "," not in inside:
         return ""
@@ -195,14 +196,14 @@ def _is_assignment(text: str) -> bool:
 
 
 def same_expression(left: str, right: str) -> bool:
-    r"""Compare two expressions with sympy; what no parser reads equals only the same string.
+    r"""Compare two expressions with sympy; one that cannot be parsed equals only the same string.
 
     >>> same_expression(r"\frac{x+2}{7}", r"\frac{x}{7}+\frac{2}{7}")
     True
     """
     first, second = _parse(left), _parse(right)
     if isinstance(first, str) or isinstance(second, str):
-        # The kit would have sympy read a string here, that is, evaluate it.
+        # The kit would hand a string to sympy here, which evaluates it as Python.
         return str(first) == str(second)
     tests: tuple[Callable[[Any, Any], Any], ...] = (
         lambda a, b: str(a) == str(b) or a == b,
@@ -230,7 +231,7 @@ def _parse(text: str) -> Any:
 
 
 def _holds(test: Callable[[Any, Any], Any], first: Any, second: Any) -> bool:
-    """Ask one test; one that does not apply to such objects fails, as in the kit."""
+    """Run one test; a test that does not apply to such objects fails, as in the kit."""
     try:
         return bool(test(first, second))
     except MemoryError:

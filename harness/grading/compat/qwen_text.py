@@ -1,11 +1,11 @@
 r"""How the Qwen2.5-Math evaluation kit finds an answer in a response and normalises it.
 
-The rules are reproduced with their faults, because published numbers contain
-them; they decide nothing here unless a second opinion is asked for. Their known
-holes: a last ``boxed`` counts even if it never closes; letters that are also in
-the list of units vanish (the variable in ``a+b``, the ``s`` in ``2 s``); all
-behind the first ``\text{`` is dropped if a brace ends the answer; a percent sign
-is dropped; ``and`` is dropped inside words.
+The rules are reproduced with their faults, because published numbers depend on
+them. They are used for second opinions only and never decide a verdict. Known
+faults: the last ``boxed`` counts even if it never closes; letters that are also
+in the list of units vanish (the variable in ``a+b``, the ``s`` in ``2 s``);
+everything after the first ``\text{`` is dropped if a brace ends the answer; a
+percent sign is dropped; ``and`` is dropped, even inside words.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from harness.grading.compat.rewards import INTEGER, with_braced_fractions
 
 CHOICES = "ABCDE"
 MAXIMUM_LENGTH = 2_000
-"""The kit has no such limit; a longer candidate equals no published answer."""
+"""The most characters of an answer that is normalised. The kit has no such limit, but no published
+answer is that long."""
 _TRIGGERS = re.compile("choice is|answer is")
 _LAST_NUMBER = re.compile(r"-?\d*\.?\d+")
 
 
 def extract(response: str, *, keep_units: bool = False) -> str:
-    r"""Return the normalised answer of a response: empty if there is none, raw if it is too long.
+    r"""Return a response's normalised answer; empty if there is none, as it is if it is too long.
 
     >>> extract(r"so \boxed{\frac12\text{ cm}}"), extract("The answer is 3."), extract("7, 1,000 m")
     ('\\frac{1}{2}', '3', '1000')
@@ -32,12 +33,12 @@ def extract(response: str, *, keep_units: bool = False) -> str:
     found = found.removeprefix(":").removesuffix(".").removesuffix("/")
     if len(found) > MAXIMUM_LENGTH:
         return found
-    # Twice, as the kit does: once when it extracts and once more before it compares.
+    # The kit normalises twice: when it extracts and again before it compares.
     return normalise(normalise(found, keep_units=keep_units), keep_units=keep_units)
 
 
 def _stated(response: str) -> str:
-    """Return what the most trusted phrase of the response states."""
+    """Return what the response states, by the kit's most trusted phrase that occurs in it."""
     if "final answer is $" in response and "$. I hope" in response:
         _, _, rest = response.partition("final answer is $")
         return rest.partition("$. I hope")[0].strip()
@@ -87,7 +88,7 @@ def _choice(text: str, *, first: bool) -> str:
 
 
 def normalise(text: str, *, keep_units: bool = False) -> str:
-    r"""Return the string that stands for an answer.
+    r"""Return the kit's normal form of an answer.
 
     >>> normalise(r"x=\dfrac12"), normalise("12.00 miles"), normalise("twenty-one")
     ('\\frac{1}{2}', '12', '21')
@@ -144,12 +145,12 @@ _CONTENTS = (
 
 
 def _without_last_text(text: str) -> str:
-    r"""Drop all behind the first ``\text{`` of an answer that a brace ends."""
+    r"""Drop everything after the first ``\text{`` of an answer that ends with a brace."""
     before, _, inside = text.partition("\\text{")
     return before.strip() or text if inside.endswith("}") else text
 
 
-# Mostly of MathQA. The dots are wildcards: the kit does not escape them.
+# Most of these units are MathQA's. The dots are wildcards: the kit does not escape them.
 _UNITS = (
     "east|degree|mph|kmph|ft|m sqaure| m east|sq m|deg|mile|q .|monkey|prime|ratio|profit of rs"
     "|rd|o|gm|p . m|lb|tile|per|dm|lt|gain|ab|way|west|a .|b .|c .|d .|e .|f .|g .|h .|t|a|h"
@@ -189,7 +190,7 @@ _WORDS = _SMALL | {"hundred": 100} | _SCALES
 
 
 def _number_words_read(text: str) -> str:
-    """Turn the whole text into the number that its number words make, if there are any."""
+    """Return the number that the text's number words make; the text itself if it has none."""
     plain = text.replace("-", " ").lower()
     if plain.isdecimal():
         return str(int(plain)) if len(plain) <= 4_000 else text
@@ -207,7 +208,7 @@ def _number_words_read(text: str) -> str:
 
 
 def _whole_number(words: list[str]) -> int | None:
-    """Return the value of number words in their usual order, or None if they make none."""
+    """Return the integer that number words make in their usual order; None if they make none."""
     if len(words) <= 1:
         return _WORDS[words[0]] if words else 0
     total = 0

@@ -1,10 +1,10 @@
-r"""The two rewards that earlier runs were trained with, to compare new runs with old ones.
+r"""The two rewards that earlier models were trained with, to compare new models with old ones.
 
-Both compare strings, not mathematics; a new run takes its reward from the
-grader. They give, value for value, what verl's scorers of GSM8K and MATH give,
-with two differences: they never raise, and their time is linear in the text.
-Where verl's scorer fails on a response (``\fbox``, a box left open), the
-response earns nothing, as it does in verl.
+Both compare strings, not mathematics; a new training takes its reward from the
+grader. They give the same values as verl's scorers of GSM8K and MATH, with two
+differences: they never raise, and their time is linear in the text. Where verl's
+scorer fails on a response (``\fbox``, a box left open), the response earns
+nothing, as it does in verl.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from benchmarks.registry import Registry
 
 Reward = Callable[[str, str], float]
-"""From a whole response and the gold answer to a number from 0 to 1."""
+"""Takes a whole response and the gold answer; returns a number from 0 to 1."""
 
 REWARDS: Registry[Reward] = Registry(
     "reward",
@@ -25,21 +25,21 @@ REWARDS: Registry[Reward] = Registry(
         "hendrycks-boxed": "harness.grading.compat.rewards:hendrycks_boxed",
     },
 )
-"""Every reward by name; an unknown name is a `UserError` that says which there are."""
+"""Every reward by name; an unknown name raises a `UserError` that lists the known ones."""
 
 VERSIONS = {"gsm8k-strict": "1", "hendrycks-boxed": "1"}
-"""Raise a reward's version by hand when it gives any response another value, as `GRADER` is raised
-in `harness.grading.version`."""
+"""The rewards' versions. Raise one by hand when its reward gives any response another value, as
+`GRADER` is raised in `harness.grading.version`."""
 
 _CLIPPED_TO = 300
 _HASH = re.compile(r"#### (-?[0-9.,]+)")
 
 
 def gsm8k_strict(response: str, gold: str) -> float:
-    """Reward the last ``#### number`` of the last 300 characters if it is the gold, as a string.
+    """Return 1.0 if the last ``#### number`` in the last 300 characters is the gold as a string.
 
-    The number loses its commas and the gold does not, so a gold such as 1,200
-    is out of reach, and so is every gold that is no number.
+    Commas are removed from the number but not from the gold, so no response can match a gold such
+    as 1,200, or a gold that is not a number.
 
     >>> gsm8k_strict("#### 1,200", "1200"), gsm8k_strict("#### 1,200", "1,200")
     (1.0, 0.0)
@@ -49,7 +49,7 @@ def gsm8k_strict(response: str, gold: str) -> float:
 
 
 def hendrycks_boxed(response: str, gold: str) -> float:
-    r"""Reward the last ``\boxed`` if it is the gold, after the string rewrites of Hendrycks' MATH.
+    r"""Return 1.0 if the last ``\boxed`` is the gold, after the string rewrites of Hendrycks' MATH.
 
     >>> hendrycks_boxed(r"\boxed{1/2}", r"\frac12"), hendrycks_boxed(r"\boxed{x+1}", "1+x")
     (1.0, 0.0)
@@ -59,7 +59,7 @@ def hendrycks_boxed(response: str, gold: str) -> float:
 
 
 def _last_boxed(response: str) -> str | None:
-    r"""Return what stands in the last box; ``\boxed x``, if it occurs, goes before any brace."""
+    r"""Return the content of the last box, or of the last ``\boxed x`` if that form occurs."""
     _, spaced, rest = response.rpartition("\\boxed ")
     if spaced:
         return rest.partition("$")[0]
@@ -77,7 +77,7 @@ def _braced(text: str) -> str | None:
 
 
 class _CannotNormaliseError(Exception):
-    """The rewrites do not apply; the two strings are then compared as they are."""
+    """The rewrites do not apply. The two strings are then compared as they are."""
 
 
 def _equivalent(answer: str, gold: str) -> bool:
@@ -100,11 +100,11 @@ _BEFORE_UNITS = (
     ("\\$", ""),
 )
 _AFTER_UNITS = (("\\\\%", ""), ("\\%", ""), (" .", " 0."), ("{.", "{0."))
-"""In this order, which decides what is left: each sees what the one before it made."""
+"""The order matters: each rewrite is applied to the result of the one before it."""
 
 
 def normalise(text: str) -> str:
-    r"""Return the string that stands for an answer; equal answers have equal ones.
+    r"""Return the normal form of an answer: two answers are equal if their normal forms are.
 
     >>> normalise(r"x = \dfrac12"), normalise(".5\\text{ miles}")
     ('\\frac{1}{2}', '\\frac{1}{2}')
@@ -131,7 +131,7 @@ def _without_unit(text: str) -> str:
 
 
 def _without_name(text: str) -> str:
-    """Drop a short left side: ``k = 2`` is 2."""
+    """Drop a left side of at most two characters: ``k = 2`` becomes ``2``."""
     parts = text.split("=")
     return parts[1] if len(parts) == 2 and len(parts[0]) <= 2 else text
 
@@ -162,7 +162,7 @@ def with_braced_fractions(text: str) -> str:
     return "\\frac".join(braced)
 
 
-# As Python writes an integer, and no longer than Python reads one.
+# An integer as Python writes it, with no more digits than Python reads.
 INTEGER = r"(0|-?[1-9][0-9]{0,4299})"
 _SLASHED = re.compile(f"{INTEGER}/{INTEGER}")
 

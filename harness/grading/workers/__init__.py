@@ -1,1 +1,1 @@
-"""Runs what may hang or crash, in processes that can be killed."""
+"""Run comparisons that may hang or crash, in processes that can be killed."""

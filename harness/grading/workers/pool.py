@@ -1,10 +1,10 @@
 """A pool of worker processes that can be killed, each driven by a thread of its own.
 
-An executor of the standard library will not do: it cannot kill a worker that
-hangs in C code, so a few hostile answers would occupy it for good and every
-later grade would time out. Here a hanging worker is killed and replaced, and a
-task is answered within its limit from whichever thread it comes. A pool that was
-made before a fork serves the child too, with workers of its own.
+An executor of the standard library cannot kill a worker that hangs in C code, so
+a few hostile answers would occupy it for good and every later task would time
+out. Here a hanging worker is killed and replaced. Any thread may submit a task,
+and every task ends within its limit. After a fork, the child may use the pool,
+too, and gets workers of its own.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from harness.grading.workers.process import (
 )
 
 START_ATTEMPTS = 3
+"""How often starting a worker is tried before the pool gives up."""
 KILLED_ATTEMPTS = 3
-"""How often a pair is asked whose worker is killed under it: an operator's kill must not change
-a verdict, and a pair for which the system kills every worker must end."""
+"""How often a pair is tried if something kills its worker. One kill by a person must not change a
+verdict, and a pair that makes the system kill every worker must come to an end."""
 START_LIMIT = 120.0
-"""Seconds a worker may take to import sympy; generous, since the machine may be busy."""
+"""Seconds that a worker may take to import sympy; it is generous, as the machine may be busy."""
 TIME_LIMIT = 1.5
-"""Seconds of CPU a task may take: with its killing, a hostile row costs less than two."""
+"""Seconds of CPU time that a task may take. With the kill, a hostile pair costs less than two."""
 MEMORY_LIMIT = 300 << 20
-"""Bytes of address space, hence also of memory; a fresh worker takes a quarter of it."""
+"""Bytes of address space that a worker may take; a new worker takes about a quarter of them."""
 
 
 class PoolClosedError(RuntimeError):
-    """The pool was closed before it came to this task."""
+    """The pool was closed before this task was done."""
 
 
 class WorkersUnavailableError(UserError):
-    """No worker can be started; grading is impossible, which must not look like wrong answers."""
+    """No worker can be started. Grading is impossible, and must not look like wrong answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class _Task:
 
 
 class WorkerPool:
-    """Compares pairs in up to ``workers`` processes, started when first needed."""
+    """Compares pairs in up to ``workers`` processes, which start when they are first needed."""
 
     def __init__(
         self,
@@ -68,40 +69,45 @@ class WorkerPool:
         start_limit: float = START_LIMIT,
         command: Sequence[str] | None = None,
     ) -> None:
-        """Make a pool; ``time_limit`` is in seconds of CPU, ``memory_limit`` in bytes.
+        """Make a pool.
 
-        ``command`` replaces the worker's command line (used by tests).
+        Args:
+            workers: the most processes at once.
+            time_limit: what one task may take, in seconds of CPU time.
+            memory_limit: the address space of one worker, in bytes.
+            start_limit: what the start of a worker may take, in seconds.
+            command: replaces the worker's command line, for tests.
         """
         if workers < 1:
             raise ValueError(f"a pool needs at least one worker, not {workers}")
         limits = _Limits(time=time_limit, memory=memory_limit, start=start_limit)
         self._new_crew = partial(_Crew, workers, limits, command)
-        # A forked child inherits its parent's crew but none of its threads: it gets another,
-        # and the parent's is kept, since to drop it would be to close what is not the child's.
+        # A forked child inherits its parent's crew but none of its threads, so it makes another.
+        # It keeps the parent's too: dropping it would close pipes that belong to the parent.
         self._crews = {os.getpid(): self._new_crew()}
         self._closed = False
 
     def submit(self, gold: str, answer: str, *, method: str = "compare") -> Future[Equivalence]:
-        """Queue one pair; the future holds a `Equivalence`, failures of the worker included.
+        """Queue one pair; the future's result is an `Equivalence`, also if the worker fails.
 
-        ``method`` is one of the worker's; all but ``compare`` take a whole response for the
-        answer. It raises only what is not about this pair: `WorkersUnavailableError`,
-        `PoolClosedError`.
+        ``method`` is the name of one of the worker's methods; all but ``compare`` take a whole
+        response in place of the answer. The future raises only errors that do not concern this
+        pair: `WorkersUnavailableError` and `PoolClosedError`.
         """
         if self._closed:
             raise PoolClosedError("the grader is closed")
         return self._crew().submit(_Task(gold, answer, method))
 
     def warm_up(self) -> None:
-        """Have a first worker started in the background, before there is a pair for it."""
+        """Start a first worker in the background, before there is a pair for it."""
         self._crew().warm_up()
 
     def pids(self) -> list[int]:
-        """Return the process ids of the workers that run now."""
+        """Return the process ids of the workers that run now, sorted."""
         return self._crew().pids()
 
     def close(self, *, cancel: bool = False) -> None:
-        """End the workers, after the queued tasks or, with ``cancel``, at once."""
+        """End the workers: when the queued tasks are done or, with ``cancel``, at once."""
         self._closed = True
         self._crew().close(cancel=cancel)
 
@@ -133,7 +139,7 @@ class _Crew:
         self._closed = self._cancelled = False
 
     def submit(self, task: _Task) -> Future[Equivalence]:
-        task.future.set_running_or_notify_cancel()  # shared by many callers: not to be cancelled
+        task.future.set_running_or_notify_cancel()  # callers share it, so none may cancel it
         with self._lock:
             if self._closed:
                 raise PoolClosedError("the grader is closed")
@@ -155,7 +161,7 @@ class _Crew:
     def close(self, *, cancel: bool) -> None:
         with self._lock:
             self._closed = True
-            # With nothing to finish, one that only just starts need not be waited for.
+            # If no task is left, nobody needs a worker that is only starting.
             self._cancelled = self._cancelled or cancel or not self._unfinished
             threads = list(self._threads)
             for _ in threads:
@@ -168,7 +174,7 @@ class _Crew:
 
     def _start_thread(self, *, ahead: bool = False) -> None:
         name = f"grading-{len(self._threads)}"
-        # A daemon: an interpreter that exits without close() must not wait for it.
+        # A daemon thread, so that an interpreter that exits without close() does not wait for it.
         thread = threading.Thread(target=self._drive, args=(ahead,), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -177,7 +183,7 @@ class _Crew:
         """Serve tasks with one worker at a time until the pool closes."""
         worker: Worker | None = None
         if ahead:
-            with suppress(WorkersUnavailableError, PoolClosedError):  # for a task to say, if any
+            with suppress(WorkersUnavailableError, PoolClosedError):  # the first task raises it
                 worker = self._start_worker()
         while task := self._tasks.get():
             try:
@@ -197,7 +203,7 @@ class _Crew:
             self._unfinished -= 1
 
     def _answer(self, worker: Worker | None, task: _Task) -> tuple[Equivalence, Worker | None]:
-        """Return the result, and the worker if it is fit for another task."""
+        """Return the result, and the worker if it can serve another task."""
         for _ in range(KILLED_ATTEMPTS):
             result, worker = self._ask(self._ready(worker), task)
             if result is not None:
@@ -205,14 +211,18 @@ class _Crew:
         return Equivalence.ERROR, None
 
     def _ready(self, worker: Worker | None) -> Worker:
-        """Return a live worker; one that was killed while idle is no fault of the next pair."""
+        """Return a live worker; one that was killed while idle is replaced."""
         if worker and not worker.alive:
             self._end(worker)
             worker = None
         return worker or self._start_worker()
 
     def _ask(self, worker: Worker, task: _Task) -> tuple[Equivalence | None, Worker | None]:
-        """Return the result, None if the worker was killed, and the worker if it is still fit."""
+        """Return the result and the worker.
+
+        The result is None if the worker was killed. The worker is None if it cannot serve another
+        task.
+        """
         result: Equivalence | None
         try:
             pair = {"gold": task.gold, "answer": task.answer, "method": task.method}
@@ -231,7 +241,7 @@ class _Crew:
         return result, None if retire else worker
 
     def _start_worker(self) -> Worker:
-        """Start a worker, a few times over if need be, then give up for good."""
+        """Start a worker. After `START_ATTEMPTS` failures in a row, every call fails at once."""
         reason = ""
         while self._failed_starts < START_ATTEMPTS:
             if self._cancelled:
@@ -246,9 +256,10 @@ class _Crew:
                     self._failed_starts += 1
                     reason = self._reason = str(error)
         raise WorkersUnavailableError(
-            f"the grader's worker process does not start, tried {START_ATTEMPTS} times:\n"
+            f"the grader's worker process failed to start {START_ATTEMPTS} times:\n"
             f"{reason or self._reason}\n"
-            'It needs math-verify and sympy: pip install "math-harness" in this environment.'
+            "It needs math-verify and sympy; to install them in this environment, run: "
+            'pip install "math-harness"'
         )
 
     def _started(self, command: Sequence[str]) -> Worker:

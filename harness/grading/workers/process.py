@@ -1,7 +1,7 @@
-"""One worker process as its driver thread sees it: start, ask, kill.
+"""One worker process, as the thread that drives it sees it: start, ask, kill.
 
-Only the thread that made a `Worker` may use it: the kernel ends a worker with
-the thread that started it. `kill` alone may be called from anywhere.
+Only the thread that made a `Worker` may use it, because the kernel ends a worker
+together with the thread that started it. Any thread may call `kill`.
 """
 
 from __future__ import annotations
@@ -20,48 +20,48 @@ from pathlib import Path
 from typing import IO, NoReturn, cast
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONHOME", "LD_LIBRARY_PATH")
-"""All that a worker is told of the environment: what it parses is hostile, and the
-driver's environment may hold access tokens."""
+"""The environment variables that a worker inherits. It parses hostile text, and the driver's
+environment may hold access tokens."""
 _OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
 _ROOT = Path(__file__).resolve().parents[3]
 
 
 class WorkerFailedError(Exception):
-    """The worker died, or answered what it must not."""
+    """The worker died, or broke the protocol."""
 
 
 class WorkerKilledError(WorkerFailedError):
-    """Somebody killed the worker, or the system did: it says nothing of the task it had."""
+    """A person or the system killed the worker, which says nothing about its task."""
 
 
 class WorkerTimeoutError(Exception):
-    """The worker did not answer in time; it has to be killed."""
+    """The worker did not answer in time, and has to be killed."""
 
 
 def wall_limit(time_limit: float) -> float:
-    """Return the seconds on the clock that a task of ``time_limit`` CPU seconds may take.
+    """Return the wall-clock seconds that a task of ``time_limit`` CPU seconds may take.
 
-    The limit that counts is of CPU time, so that a busy machine, whose inference
-    engine goes first, does not turn slow pairs into time-outs.
+    They are more, because a worker waits for its turn on a busy machine, where the inference
+    engine has precedence. Such a wait must not turn a slow pair into a time-out.
     """
     return 3 * time_limit
 
 
 def worker_command(*, time_limit: float, memory_limit: int) -> list[str]:
-    """Return the command line of a worker of this process."""
-    # -P keeps the current directory, which may hold a file called sympy.py, off the path.
+    """Return the command line of a worker; ``time_limit`` is in CPU seconds, the other in bytes."""
+    # -P keeps the current directory off the path: it may hold a file called sympy.py.
     command = [sys.executable, "-P", "-m", "harness.grading.workers.worker"]
     limits = ["--time", str(time_limit), "--memory", str(memory_limit)]
-    # The clock in the worker is the last line: it fires if the driver hangs.
+    # The timer within the worker is the last resort: it ends the worker if the driver hangs.
     limits += ["--wall", str(wall_limit(time_limit) + 1)]
     return [*command, "--parent", str(os.getpid()), *limits]
 
 
 def worker_environment() -> dict[str, str]:
-    """Return the few variables a worker needs, and none of the secrets around them."""
+    """Return the few environment variables that a worker needs, without any secret."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
     path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    # Sympy orders by hashes here and there; a fixed seed makes verdicts repeatable.
+    # Sympy sometimes orders by hashes; with a fixed seed, verdicts are repeatable.
     return {**kept, "PYTHONPATH": os.pathsep.join(path), "PYTHONHASHSEED": "0"}
 
 
@@ -69,7 +69,7 @@ class Worker:
     """A running worker process."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        """Start the process; raises `WorkerFailedError` if it cannot be run."""
+        """Start the process; raise `WorkerFailedError` if it cannot be run."""
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end
         try:
             self._process = subprocess.Popen(
@@ -85,7 +85,7 @@ class Worker:
             raise WorkerFailedError(f"{command[0]} cannot be run: {error}") from error
         self._tasks = cast(IO[bytes], self._process.stdin)
         self._replies = cast(IO[bytes], self._process.stdout)
-        # A task may be larger than the pipe, and the worker may have stopped reading.
+        # A blocking write would hang on a task larger than the pipe if the worker stopped reading.
         os.set_blocking(self._tasks.fileno(), False)
         self._unread = b""
 
@@ -100,9 +100,9 @@ class Worker:
         return self._process.poll() is None
 
     def wait_until_ready(self, limit: float) -> None:
-        """Wait until it takes tasks, for ``limit`` seconds at most.
+        """Wait until the worker takes tasks, for ``limit`` seconds at most.
 
-        Raises `WorkerFailedError` with the worker's last words; it is of no more use then.
+        Raises `WorkerFailedError` with the end of the worker's standard error, after killing it.
         """
         try:
             self._receive(time.monotonic() + limit)
@@ -111,27 +111,28 @@ class Worker:
             raise WorkerFailedError(f"{error}\n{self._last_words()}".strip()) from error
 
     def ask(self, task: dict[str, str], *, time_limit: float) -> dict[str, object]:
-        """Send one task and return the worker's reply, within ``time_limit`` seconds of CPU.
+        """Send one task and return the worker's reply, within ``time_limit`` seconds of CPU time.
 
-        Raises `WorkerTimeoutError` past the limit and `WorkerFailedError` if the process
-        died; in both cases the worker is of no more use.
+        Raises `WorkerTimeoutError` past the limit, `WorkerKilledError` if something killed the
+        process, and `WorkerFailedError` if it died in any other way. The worker cannot be used
+        again after any of them.
         """
         deadline = time.monotonic() + wall_limit(time_limit)
         try:
             self._send(json.dumps(task).encode() + b"\n", deadline)
         except OSError as error:
-            with contextlib.suppress(subprocess.TimeoutExpired):  # it may live on without its pipe
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it may run on without its pipe
                 self._raise_death(timeout=1)
             raise WorkerFailedError("the worker closed its pipe") from error
         return self._receive(deadline)
 
     def kill(self) -> None:
-        """Kill the process; whoever waits for its reply learns of it at once."""
+        """Kill the process; a thread that waits for its reply gets an error at once."""
         with contextlib.suppress(OSError):
             self._process.kill()
 
     def end(self) -> None:
-        """Kill the process, collect it, and close the pipes."""
+        """Kill the process, wait for its end, and close the pipes."""
         self.kill()
         self._process.wait()
         for pipe in (self._tasks, self._replies, self._complaints):
@@ -162,7 +163,7 @@ class Worker:
         return received
 
     def _raise_death(self, *, timeout: float | None = None) -> NoReturn:
-        """Wait for the end of the process and raise what it was."""
+        """Wait for the end of the process, and raise the error that its exit code stands for."""
         code = self._process.wait(timeout)
         if code in _OUT_OF_TIME:
             raise WorkerTimeoutError("the kernel ended the worker at its limit")
@@ -178,7 +179,7 @@ class Worker:
 
 
 def _await(pipe: IO[bytes], event: int, deadline: float) -> None:
-    waiting = select.poll()  # unlike select(), it takes any file number
+    waiting = select.poll()  # select() fails for file descriptors above 1023
     waiting.register(pipe, event)
     if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
         raise WorkerTimeoutError("no reply in time")

@@ -1,9 +1,9 @@
-r"""Symbolic comparison by math-verify; runs only inside a worker process.
+r"""Symbolic comparison by math-verify. It runs only inside a worker process.
 
 math-verify's own timeouts are off: they use ``signal.alarm``, which works in
 the main thread only and cannot interrupt a big-integer operation in C. The
-worker is killed from outside instead. Imports of sympy stay inside functions,
-so that whoever imports this module pays nothing.
+worker is killed from outside instead. Sympy is imported inside functions, so
+that importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from harness.grading.answers.limits import too_costly
 from harness.grading.answers.rules import Equivalence, strip_delimiters
 
 RELATIVE_TOLERANCE = 1e-6
-"""Two numbers further apart, relative to the larger, are never equal; math-verify
-rounds to six places *absolutely* and would call 1e-7 and 2e-7 the same."""
+"""Two numbers that differ by more than this, relative to the larger one, are never equal.
+math-verify rounds to six *decimal* places and would call 1e-7 and 2e-7 equal."""
 
 
 def compare(gold: str, answer: str) -> Equivalence:
     """Compare a candidate with the gold as mathematics.
 
-    May hang, exhaust memory or crash the process on hostile input: call it in a worker.
+    Hostile input may make this hang, exhaust memory or crash the process, so call it in a worker.
     """
     if too_costly(gold) or too_costly(answer):
         return Equivalence.UNPARSABLE
@@ -36,16 +36,16 @@ def compare(gold: str, answer: str) -> Equivalence:
 
 
 def _parse(text: str) -> list[Any]:
-    """Return what math-verify reads in the text: an expression, its string, or nothing.
+    """Return what math-verify reads in the text: expressions, strings, or nothing.
 
-    Both sides are boxed: bare LaTeX is often not recognised, and with a box the
-    first match is the whole text, never a number picked out of it.
+    Both sides are boxed, because math-verify often misses bare LaTeX. With a box, its
+    first match is the whole text and never a number picked out of it.
     """
     from math_verify import LatexExtractionConfig, parse
 
     boxed = rf"\boxed{{{as_latex(text)}}}"
-    # LaTeX alone: the reader of plain expressions hands text to sympy's parse_expr, which
-    # evaluates it.
+    # Only the LaTeX parser is used: math-verify's parser of plain expressions hands text to
+    # sympy's parse_expr, which evaluates it as Python.
     parsed: list[Any] = parse(
         boxed,
         extraction_config=[LatexExtractionConfig()],
@@ -55,8 +55,8 @@ def _parse(text: str) -> list[Any]:
     return parsed
 
 
-# Names that plain text writes without their backslash and a LaTeX parser would
-# read as a product of letters: pi is then p*i.
+# Names that plain text writes without a backslash. A LaTeX parser would read them as a
+# product of letters: pi as p*i.
 _BARE_NAME = re.compile(
     r"(?<![\\A-Za-z{])(pi|theta|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|ln|log|exp)"
     r"(?![A-Za-z])"
@@ -75,14 +75,14 @@ _UNICODE = str.maketrans(
         "\u222a": r"\cup ",
     }
 )
-# One level of parentheses inside is enough for a plain-text root.
+# A root in plain text, with at most one level of parentheses inside.
 _ROOT = re.compile(r"\\?(?:(?<![A-Za-z])sqrt|\u221a)\s?\(((?:[^()]|\([^()]*\))*)\)")
 _ROOT_SIGN = re.compile(r"\u221a\s?(\d+|[A-Za-z])")
 _PYTHON_POWER = re.compile(r"\*\*\s?(-?\d+)")
 
 
 def as_latex(text: str) -> str:
-    r"""Return plain-text mathematics as the LaTeX that it means.
+    r"""Return plain-text mathematics as LaTeX; text that is LaTeX already stays LaTeX.
 
     >>> as_latex("$3*pi**2$")
     '3*\\pi^{2}'

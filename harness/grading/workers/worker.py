@@ -1,8 +1,9 @@
-"""The worker process: reads one JSON task a line, compares, answers one JSON line.
+"""The worker process: reads one task per line as JSON, and writes one line of JSON per result.
 
-Started by `harness.grading.workers.pool` as ``python -m harness.grading.workers.worker``. It
-assumes that any task may be its last: the kernel ends it on a timer, on too
-much memory, and with its driver, so nothing it does can outlive or stall a run.
+`harness.grading.workers.pool` starts it as ``python -m harness.grading.workers.worker``. Any task
+may be its last: the kernel ends the process when a timer runs out, and when the process that
+started it ends; an allocation beyond its memory limit fails. So a worker can neither stall nor
+outlive a run.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import TextIO
 from harness.common.parent_death import die_with
 
 Method = Callable[[str, str], str]
-"""From a gold and a candidate, or a whole response, to the value of a `Equivalence`."""
+"""Takes a gold and a candidate, or a whole response; returns the value of an `Equivalence`."""
 NICENESS = 10
-"""The worker shares the machine with the inference engine, which goes first."""
+"""The worker's niceness: the inference engine on the same machine has precedence."""
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     _limit(options.memory)
     tasks, answers = _take_over_pipes()
     methods = _methods()
-    # The first comparison builds the parser's tables; the pool does not count this time.
+    # The first comparison builds the parser's tables. No task is charged for that time.
     methods["compare"]("1", r"\frac{2}{3}")
     _silence()
     _send(answers, {"ready": os.getpid()})
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def _methods() -> dict[str, Method]:
-    """Return how a task may be compared, by name; all but the first take a whole response."""
+    """Return the methods of comparison by name; all but the first take a whole response."""
     from harness.grading.compat import graders
     from harness.grading.workers import symbolic
 
@@ -59,10 +60,10 @@ def _methods() -> dict[str, Method]:
 
 
 def _compare_at_boundary(compare: Method, gold: str, answer: str) -> str:
-    """Compare, with every failure turned into a result: the one broad except of grading."""
+    """Compare, and turn every failure into a result. No other code of grading catches so much."""
     try:
         return str(compare(gold, answer))
-    # BaseException, because math-verify's TimeoutException is one.
+    # BaseException, because math-verify's TimeoutException derives from it.
     except BaseException:  # noqa: BLE001 - the boundary
         return "error"
 
@@ -81,7 +82,7 @@ def _limit(memory: int) -> None:
     # The default action ends the process even inside C code, where no Python handler runs.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    # Ctrl-C is the driver's to handle; the worker ends with it.
+    # The driver handles Ctrl-C, and the worker ends with the driver.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # macOS refuses it
@@ -89,7 +90,7 @@ def _limit(memory: int) -> None:
 
 
 def _take_over_pipes() -> tuple[TextIO, TextIO]:
-    """Move the protocol off standard input and output, where a library may read or print."""
+    """Move the protocol to other file descriptors, since a library may read or print on 0 and 1."""
     tasks = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -99,19 +100,19 @@ def _take_over_pipes() -> tuple[TextIO, TextIO]:
 
 
 def _silence() -> None:
-    """Send what libraries complain of nowhere; until now it explained a failed start."""
+    """Discard standard error from now on. Until now it explained why a start failed."""
     os.dup2(1, 2)
 
 
 def _memory_is_used_up(limit: int) -> bool:
-    """Say whether to retire, well before an allocation fails inside a library that hides it."""
+    """Say whether the worker should be replaced, before an allocation fails within a library."""
     return _peak_memory() > limit // 2
 
 
 def _peak_memory() -> int:
-    """Return the most bytes this process has held; 0 where only Linux could say."""
-    # Not getrusage: its maximum survives exec, and would be that of the driver, which
-    # may hold a whole inference engine.
+    """Return the most memory this process has held, in bytes; 0 on systems other than Linux."""
+    # getrusage will not do: its maximum survives exec, so it may be that of the driver, which may
+    # hold a whole inference engine.
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             lines = [line for line in status if line.startswith("VmHWM:")]
