@@ -1,4 +1,4 @@
-"""What a run was computed with: packages and hardware, for the record."""
+"""The installed packages and the hardware, which runs record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def installed_versions(names: Iterable[str]) -> dict[str, str]:
-    """Return distribution name to version, for those of ``names`` that are installed."""
+    """Return the versions of those distributions of ``names`` that are installed, by name."""
     found = {}
     for name in names:
         try:
@@ -26,7 +26,7 @@ def harness_version() -> str:
 
 
 def hardware() -> dict[str, Any]:
-    """Return processor, cores, memory (GiB) and GPUs of this machine."""
+    """Return this machine's processor, number of cores, memory (in GiB) and names of GPUs."""
     import psutil
 
     return {
@@ -50,7 +50,11 @@ def _processor() -> str:
 
 
 def _gpus() -> list[str]:
-    """Ask the driver, not torch: CUDA must not start in this process before the engine forks."""
+    """Return the names of the GPUs.
+
+    NVIDIA's driver is asked, not torch: CUDA must not start in this process before the engine
+    forks.
+    """
     try:
         import pynvml
     except ImportError:

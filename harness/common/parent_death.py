@@ -1,13 +1,15 @@
-"""No process that the harness started outlives it, not even a kill -9.
+"""Make processes die with the process that started them, even if that is killed with -9.
 
-vLLM's engine process does not watch the process that started it: killed drivers
-leave it behind, asleep, holding the model in memory. The kernel is asked instead.
-vLLM calls `die_with_driver` in each process that it spawns, through the entry-point groups
-`vllm.platform_plugins` (while it imports itself) and `vllm.general_plugins` (when the engine
-is made); in one that it forks the fork calls it. In a vLLM that the harness did not start it
-does nothing. Before the first call an engine whose driver is killed lives on for as long as it
-imports, some seconds; with the second alone it would wait for the driver's handshake first, for
-five minutes.
+vLLM's engine process does not watch the process that started it, the driver. When a driver is
+killed, the engine stays behind, asleep, with the model in memory. So each engine process asks the
+kernel to kill it when its parent ends.
+
+vLLM calls `die_with_driver` in each process that it spawns, through two entry-point groups:
+`vllm.platform_plugins`, while vLLM is imported, and `vllm.general_plugins`, when the engine is
+made. In a process that vLLM forks, the fork calls it. In a vLLM that the harness did not start, it
+does nothing. If the driver is killed before the first call, the engine lives on until it has
+imported vLLM, some seconds. With the second call alone it would first wait for the driver's
+handshake, for five minutes.
 """
 
 from __future__ import annotations
@@ -23,36 +25,36 @@ _PR_SET_PDEATHSIG = 1
 
 
 def claim_engines() -> None:
-    """Have the engine processes that are started from here on die with this process."""
+    """Make the engine processes that are started from now on die with this process."""
     if os.environ.get(DRIVER) == str(os.getpid()):
         return
     os.environ[DRIVER] = str(os.getpid())
-    # One that is forked, as on a GPU, finds the plug-ins loaded and does not call them.
+    # A forked process, as on a GPU, finds the plug-ins loaded and does not call them.
     os.register_at_fork(after_in_child=die_with_driver)
 
 
 def die_with_driver() -> None:
-    """In an engine process of the harness: die when the process that started it does.
+    """Make this process, if it is an engine process of the harness, die with its parent.
 
-    A Ctrl-C is the driver's to handle, so the engine leaves its process group.
+    Only the driver handles Ctrl-C, so the engine also leaves the driver's process group.
     """
     driver = os.environ.get(DRIVER)
     if driver is None or driver == str(os.getpid()):
         return
     os.setpgid(0, 0)
     die_with_parent()
-    if os.getppid() == 1 and driver != "1":  # it was gone before the kernel was asked
+    if os.getppid() == 1 and driver != "1":  # the parent had ended before the kernel was asked
         os._exit(1)
 
 
 def die_with(parent: int) -> None:
-    """End this process with the thread that started it, in the process ``parent``."""
+    """Make this process end with the thread that started it, in the process with id ``parent``."""
     die_with_parent()
-    if os.getppid() != parent:  # it was gone before the kernel was asked
+    if os.getppid() != parent:  # the parent had ended before the kernel was asked
         os._exit(1)
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the thread that started it ends (Linux)."""
+    """Ask the kernel to kill this process when the thread that started it ends (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

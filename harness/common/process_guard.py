@@ -1,15 +1,15 @@
-"""The process between the harness and a command: when either ends, all that was started ends.
+"""A guard process between the harness and a command: when either ends, it ends what is left.
 
-A training, or a Ray of our own, leaves its process group and its session (Ray's daemons,
-vLLM's engines), and some of its processes overwrite their own environment with their title, so
-neither a group nor a mark finds them all. This process is a subreaper: the kernel hands it every
-orphan among its descendants, so that whatever the command started, and nothing else, is below
-it. It is a process of its own because the harness may be killed with -9 and must not leave the
-command behind.
+The processes of a training or of a Ray cluster leave their process group and their session (Ray's
+daemons, vLLM's engines), and some of them overwrite their environment with their title. So neither
+a process group nor an environment variable finds them all. This process is a subreaper: the kernel
+makes it the parent of every orphan among its descendants, so that all that the command started,
+and nothing else, is below it. It is a process of its own because the harness may be killed with
+-9, and must not leave the command behind then.
 
-From its standard input it reads orders: `INTERRUPT` and `KILL`; the end of the input says that
-the harness is gone. To its standard output it writes the command's process id, then its exit
-code. The command's own output goes where this process's standard error goes.
+The guard reads orders from its standard input: `INTERRUPT` and `KILL`. The end of the input means
+that the harness is gone. To its standard output it writes the command's process id, and later its
+exit code. The command's own output goes to this process's standard error.
 """
 
 from __future__ import annotations
@@ -31,49 +31,53 @@ from harness.common.parent_death import die_with_parent
 
 INTERRUPT, KILL = b"i", b"k"
 POLL = 0.1
-"""Seconds between two looks at the command."""
+"""Seconds between two checks whether the command still runs."""
 POLITE = 5.0
-"""Seconds that what outlives the command has to end once it is asked, if the grace is no less."""
+"""Seconds that processes which outlive the command have to end, before they are killed; the
+command's grace, if that is shorter."""
 HOPELESS = 30.0
-"""Seconds of killing after which a process is reported as one that cannot be killed."""
+"""Seconds of killing after which the remaining processes are reported as impossible to kill."""
 TRACKER = "resource_tracker import main"
-"""On the command line of such a process of Python's."""
+"""A part of the command line of Python's resource trackers, by which they are recognised."""
 _PR_SET_CHILD_SUBREAPER = 36
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 def guard_command() -> list[str]:
-    """Return the beginning of a command line that is guarded: grace and command follow."""
-    # -P and the path at the end: the folder it runs in may hold modules of our names.
+    """Return the start of a guarded command line; the grace in seconds and the command follow."""
+    # -P, and the path at the end: the current folder may hold modules with the same names as ours.
     begin = f"import sys; sys.path.append({str(_ROOT)!r}); from {__name__} import main"
     return [sys.executable, "-P", "-c", f"{begin}; sys.exit(main())"]
 
 
 class Orders:
-    """What the harness, or the system, has asked for so far."""
+    """The orders that the harness or the system has given so far."""
 
     def __init__(self) -> None:
         self.interrupt = self.kill = False
         self._open = True
 
     def wait(self, seconds: float) -> None:
-        """Take in what is asked within ``seconds``, or sleep through them."""
+        """Wait for ``seconds`` at most, and read an order that arrives in that time."""
         if not self._open:
             time.sleep(seconds)
         elif select.select([0], [], [], seconds)[0]:
             asked = os.read(0, 64)
             self.interrupt |= INTERRUPT in asked
-            # With the harness gone nobody watches: there is no grace.
+            # If the harness is gone, nobody waits for a clean end, and the command is killed.
             self.kill |= KILL in asked or not asked
             self._open = bool(asked)
 
     def on_signal(self, *_: object) -> None:
-        """Take the system's wish that this process ends for an interrupt."""
+        """Treat a signal to this process as an interrupt."""
         self.interrupt = True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command (grace in seconds, then its words) and end all it started; return 0."""
+    """Run a command and end all that it started; return 0.
+
+    ``arguments`` are the grace in seconds and the words of the command.
+    """
     grace, *command = arguments if arguments is not None else sys.argv[1:]
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     orders = Orders()
@@ -99,17 +103,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _before_command() -> None:
     die_with_parent()
-    # A shell starts its background jobs with SIGINT ignored, and that would be inherited.
+    # A shell starts background jobs with SIGINT ignored, and the command would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _tell(what: object) -> None:
-    with suppress(BrokenPipeError):  # the harness is gone; the work is the same
+    with suppress(BrokenPipeError):  # the harness is gone, but the command still has to be ended
         os.write(1, f"{what}\n".encode())
 
 
 def _see_through(child: subprocess.Popen[bytes], orders: Orders, grace: float) -> int:
-    """Wait for the command; once it is asked to end, ask it ever more firmly."""
+    """Wait for the command and return its exit code.
+
+    After an interrupt, it gets SIGINT, then SIGTERM after the grace, and SIGKILL after one and a
+    half times the grace.
+    """
     firmer = [(0.0, signal.SIGINT), (grace, signal.SIGTERM), (1.5 * grace, signal.SIGKILL)]
     asked_at: float | None = None
     while child.poll() is None:
@@ -125,10 +133,10 @@ def _see_through(child: subprocess.Popen[bytes], orders: Orders, grace: float) -
 
 
 def end_descendants(orders: Orders, *, polite: float) -> None:
-    """End every descendant of this process: asked first, killed if it stays."""
+    """End every descendant of this process: SIGTERM first, SIGKILL after ``polite`` seconds."""
     began = time.monotonic()
     asked: set[psutil.Process] = set()
-    # A process is gone when it is reaped: the threads of a zombie may still be at work.
+    # A process counts as gone when it is reaped, as the threads of a zombie may still be running.
     while left := psutil.Process().children(recursive=True):
         patience = 0.0 if orders.kill else polite
         spent = time.monotonic() - began
@@ -146,9 +154,9 @@ def end_descendants(orders: Orders, *, polite: float) -> None:
 
 
 def owners(processes: Sequence[psutil.Process], *, hurry: bool = False) -> Sequence[psutil.Process]:
-    """Leave out Python's resource trackers for a moment: they unlink what their owners shared.
+    """Return the processes without Python's resource trackers; with ``hurry``, return them all.
 
-    A tracker ends by itself, having done that, once its owners are gone.
+    A tracker unlinks what its owners shared, and then ends by itself once they are gone.
     """
     found = []
     for process in processes:
@@ -159,14 +167,14 @@ def owners(processes: Sequence[psutil.Process], *, hurry: bool = False) -> Seque
 
 
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
-    """Send a signal to each process that is still there and may be sent one."""
+    """Send a signal to each process; skip those that are gone or that we may not signal."""
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)
 
 
 def _reap_orphans(command: int | None) -> None:
-    """Let go of adopted processes that ended; the command's own end is left to its owner."""
+    """Reap the adopted processes that have ended, but not the command, which `Popen` reaps."""
     look = os.WEXITED | os.WNOHANG | os.WNOWAIT
     with suppress(ChildProcessError):
         while (ended := os.waitid(os.P_ALL, 0, look)) and ended.si_pid != command:
