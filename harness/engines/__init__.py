@@ -1,4 +1,4 @@
-"""The engines: what turns prompts into responses."""
+"""The engines, which turn prompts into responses."""
 
 from benchmarks.registry import Registry
 from harness.engines.base import Completion, Engine, EngineSetup, Request

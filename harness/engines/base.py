@@ -1,7 +1,8 @@
-"""The one seam to whatever turns prompts into responses.
+"""The interface of engines, which turn prompts into responses.
 
-Requests go in, completions come out as they finish, in any order. One request is
-one sample: an engine's own ``n`` returns only when the slowest of the n is done.
+Requests go in, and completions come out in the order in which they finish. One
+request is one sample: an engine's own ``n`` would return only when the slowest of
+the n samples is done.
 """
 
 from __future__ import annotations
@@ -30,94 +31,100 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key: SampleKey
     prompt: Prompt
     max_tokens: int
-    """Already clamped to the room in the context; at least 1."""
+    """The most tokens of the response, at least 1; the prompt and they fit into the context."""
     seed: int
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of one request."""
+    """The response to one request, or why there is none."""
 
     key: SampleKey
     text: str
     finish_reason: Literal["stop", "length", "error"]
     prompt_tokens: int | None = None
+    """The number of tokens of the prompt; None if the engine does not say."""
     completion_tokens: int | None = None
-    """Including the token that ended the response."""
+    """The number of tokens of the response, including the one that ended it; None if not known."""
     error: str | None = None
+    """What went wrong, if the finish reason is ``error``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSetup:
-    """What an engine is opened with."""
+    """The values with which an engine is opened."""
 
     spec: EngineSpec
     sampling: Sampling
     checkpoint: Checkpoint | None
-    """None for an engine that says it needs none."""
+    """The checkpoint; None for an engine whose `needs_checkpoint` is false."""
     longest: int
-    """Prompt and response of the longest request, in tokens; what the context has to hold."""
+    """Tokens of the longest request, prompt and response together; the context must hold them."""
     model_name: str = ""
-    """The model as asked (`--model`), for an engine that names it to somebody else."""
+    """The model as the user named it (`--model`), for an engine that sends the name to a server."""
     template_args: dict[str, Any] = field(default_factory=dict)
-    """Variables for the chat template, for an engine that has somebody else render it."""
+    """Variables for the chat template, for an engine whose server renders it."""
 
     @property
     def model(self) -> Checkpoint:
-        """The checkpoint, for an engine that needs one."""
+        """The checkpoint, for an engine that needs one; ValueError if there is none."""
         if self.checkpoint is None:
             raise ValueError(f"the {self.spec.name} engine needs a checkpoint")
         return self.checkpoint
 
 
 class Engine(ABC):
-    """Turns prompts into responses. Opening one may take minutes; `close` frees what it holds."""
+    """Turns prompts into responses.
+
+    Opening an engine may take minutes. `close` frees its processes and memory.
+    """
 
     about: ClassVar[str]
-    """One line for `list engines`."""
+    """One line that describes the engine, for `list engines`."""
     needs_checkpoint: ClassVar[bool] = True
     """Whether the model's files are on this machine, and prompts are rendered here."""
     sends_messages: ClassVar[bool] = False
-    """Without a checkpoint: whether a conversation is sent as its turns, and not as one text."""
+    """Whether an engine without a checkpoint sends a conversation as its turns, not as one text."""
     slow_to_open: ClassVar[bool] = False
-    """Whether opening takes seconds in which the driver's processor has nothing to do."""
+    """Whether opening takes seconds in which this process has no other work."""
     packages: ClassVar[tuple[str, ...]] = ()
-    """Distributions that compute the responses; those installed are recorded with the run."""
+    """The distributions that compute the responses. The run records their installed versions."""
 
     def __init__(self, setup: EngineSetup) -> None:
         self.setup = setup
         self.counters: Counter[str] = Counter()
-        """What happened beside the responses, such as retries or restarts; kept with the run."""
+        """Counts of events such as retries and restarts, which are stored with the run."""
 
     @classmethod
     @contextmanager
     def launch(cls, spec: EngineSpec) -> Iterator[Callable[[EngineSetup], Engine]]:
-        """Begin what takes long and needs no checkpoint; yield what opens the engine, once.
+        """Start the slow work that needs no checkpoint; yield a function that opens the engine.
 
-        Problems are read and prompts rendered meanwhile. What was begun ends with the context,
-        whether an engine came of it or not.
+        The caller reads problems and renders prompts meanwhile, and calls the function at most
+        once. What was started ends with the context, also if no engine was opened.
         """
         yield cls
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
-        """Return everything of the spec that can change a response, for the run's identity."""
+        """Return all settings of the spec that can change a response, for the run's identity."""
         return {
             "dtype": spec.dtype,
             "max_model_len": spec.max_model_len,
             "model_impl": spec.model_impl,
             "args": spec.args,
-            # Sums are taken in another order; left out at 1, as in the runs of before it was asked.
+            # Tensor parallelism adds numbers in another order. It is left out at 1, because old
+            # runs have no such setting.
             **({"tensor_parallel": spec.tensor_parallel} if spec.tensor_parallel > 1 else {}),
         }
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
-        """Return what keeps responses independent of their batch, as it will be in effect here.
+        """Return the settings by which responses do not depend on their batch on this machine.
 
-        It becomes a part of the run's identity, beside `settings`, where it is asked for.
+        With `--deterministic` they are a part of the run's identity, in addition to `settings`.
 
         Raises:
-            UserError: this engine, or this machine, cannot promise that.
+            UserError: this engine, or this machine, cannot promise it.
         """
         raise UserError(
             f"--deterministic: the {spec.name} engine cannot promise responses that do not depend "
@@ -126,19 +133,22 @@ class Engine(ABC):
 
     @classmethod
     def model_identity(cls, model: str) -> dict[str, str]:
-        """Return what the run's identity says of a model of which there is no checkpoint."""
+        """Return the model's identity for an engine without a checkpoint, as name and value."""
         return {}
 
     @abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Yield one completion a request, as they finish.
+        """Yield one completion per request, in the order in which they finish.
 
-        A request that fails becomes a completion with finish reason ``error``; an
-        exception means that the engine itself is lost.
+        A request that fails becomes a completion with finish reason ``error``. An
+        exception means that the engine itself has failed.
         """
 
     def forget(self) -> None:  # noqa: B027 - most engines keep nothing
-        """Drop what earlier requests left behind, such as cached prefixes; none is under way."""
+        """Drop what earlier requests left behind, such as cached prefixes.
+
+        It is called only while no request is under way.
+        """
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing
-        """Free what the engine holds."""
+        """Free the engine's processes and memory."""

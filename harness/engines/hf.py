@@ -1,8 +1,9 @@
-"""Hugging Face transformers, for what vLLM cannot load. Slow and simple.
+"""Hugging Face transformers, for models that vLLM cannot load. It is slow and simple.
 
-Greedy requests go in batches. Sampled ones go one at a time:
-transformers draws a whole batch from one generator, so a sample's seed would
-otherwise depend on its neighbours. With `--deterministic` all go one at a time.
+Greedy requests go in batches. Sampled requests go one at a time, because
+transformers draws a whole batch from one random generator, so that a response
+would depend on its neighbours in the batch. With `--deterministic` all requests
+go one at a time.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.runs.spec import EngineSpec
 
 BATCH = 16
+"""How many greedy requests are computed at once."""
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
-"""cuBLAS is deterministic only with a fixed workspace, and torch refuses it without."""
+"""The environment variable for cuBLAS's workspace. cuBLAS is deterministic only with a fixed one,
+and torch in deterministic mode refuses to run without it."""
 
 
 class HfEngine(Engine):
-    """`transformers`' own generate, on this machine's GPU or CPU."""
+    """The `generate` method of transformers, on this machine's GPU or CPU."""
 
     about = "Hugging Face transformers, for what vLLM cannot load"
     slow_to_open = True
@@ -51,15 +54,15 @@ class HfEngine(Engine):
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
-        """One request at a time, by algorithms that torch knows to be deterministic."""
+        """Return the settings: one request at a time, and torch's deterministic algorithms."""
         return {"batch": 1, "deterministic_algorithms": True}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield the completions of one batch after another."""
-        owed = iter(requests)
+        pending = iter(requests)
         alone = self.setup.spec.deterministic or self.setup.sampling.temperature > 0
         size = 1 if alone else BATCH
-        while batch := list(islice(owed, size)):
+        while batch := list(islice(pending, size)):
             yield from self._batch(batch)
 
     def _batch(self, batch: list[Request]) -> Iterator[Completion]:

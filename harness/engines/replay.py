@@ -1,4 +1,4 @@
-"""Saved responses, played back: to score what was generated elsewhere, and to test."""
+"""An engine that reads saved responses from a file, to score them or to test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.runs.spec import EngineSpec
 
 
 class ResponseLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A line of the file: a response, and what else is known of it. More fields may stand there."""
+    """A line of the file: a response, and what else is known of it. Other fields are ignored."""
 
     problem_id: str
     response: str
@@ -31,9 +31,10 @@ _DECODER = msgspec.json.Decoder(ResponseLine)
 
 
 class ReplayEngine(Engine):
-    """Reads lines of ``{"problem_id", "response"}``, see `ResponseLine`.
+    """Reads lines of ``{"problem_id", "response"}``; `ResponseLine` has all fields.
 
-    The file is read twice, and never held: once to learn where each response is.
+    The file is never held in memory. A first pass notes the position of each response, and
+    `generate` reads the responses from there.
     """
 
     about = "saved responses, played back"
@@ -46,18 +47,18 @@ class ReplayEngine(Engine):
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
-        """The responses are the file's, so its sum is the whole of the identity."""
+        """Return the file's checksum, which identifies the responses by itself."""
         from harness.common.files import file_sum
 
         return {"responses": file_sum(_responses_file(spec))}
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
-        """Nothing is computed, so there is nothing to keep."""
+        """Return nothing: saved responses do not depend on a batch."""
         return {}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Yield the saved response of each request; one that is missing is an error completion."""
+        """Yield the saved response of each request, or an error completion if there is none."""
         with self._path.open("rb") as file:
             for request in requests:
                 place = self._places.get(request.key)
@@ -75,7 +76,9 @@ class ReplayEngine(Engine):
 
 def _responses_file(spec: EngineSpec) -> Path:
     if spec.responses is None:
-        raise UserError("--engine replay needs --responses FILE, the saved responses (JSON lines)")
+        raise UserError(
+            "--engine replay needs the saved responses: add --responses FILE (JSON lines)"
+        )
     path = Path(spec.responses)
     if not path.is_file():
         raise UserError(f"--responses {path}: there is no such file")
@@ -101,7 +104,8 @@ def _index(path: Path) -> Places:
                 ) from error
             if not first:
                 raise UserError(
-                    f"{path}, line {number}: a second response {saved.index} to {saved.problem_id}"
+                    f"{path}, line {number}: this is a second response {saved.index} to "
+                    f'{saved.problem_id}; leave one of them out, or number it with "index"'
                 )
     return places
 

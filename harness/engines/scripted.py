@@ -1,4 +1,4 @@
-"""An engine that is a plain function: part of the product, for tests without a model."""
+"""An engine that calls a plain function, for tests without a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.engines.base import Completion, Engine, EngineSetup, Request
 
 
 class ScriptedEngine(Engine):
-    """Answers each request with ``script(request)``: a text, or a whole completion."""
+    """Answers each request with ``script(request)``, which is a text or a whole completion."""
 
     about = "a plain function, for tests"
     needs_checkpoint = False
@@ -20,7 +20,7 @@ class ScriptedEngine(Engine):
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield completions in the order of the requests."""
         for request in requests:
-            said = self._script(request)
-            if isinstance(said, str):
-                said = Completion(key=request.key, text=said, finish_reason="stop")
-            yield said
+            result = self._script(request)
+            if isinstance(result, str):
+                result = Completion(key=request.key, text=result, finish_reason="stop")
+            yield result

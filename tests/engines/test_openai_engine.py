@@ -174,7 +174,7 @@ def test_only_what_is_asked_for_is_sent_and_an_argument_has_the_last_word() -> N
     assert other == {
         "model": "served", "max_completion_tokens": 9, "temperature": 0.5, "top_p": 0.9, "top_k": 7,
     }  # fmt: skip
-    with pytest.raises(UserError, match=r"--engine-arg stream: .* the harness's to say"):
+    with pytest.raises(UserError, match=r"--engine-arg stream: .* the harness itself sets"):
         OpenaiEngine.settings(EngineSpec(args={"stream": True}, server=Server(base_url="http://a")))
 
 
@@ -293,7 +293,7 @@ def test_a_model_that_says_nothing_has_an_empty_response() -> None:
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        (status(401), "HTTP 401: no; it wants a key: set OPENAI_API_KEY"),
+        (status(401), "HTTP 401: no; it needs a key: set OPENAI_API_KEY"),
         (status(402), "when the account is in order"),
         (status(403), "does the server have the model 'served'"),
         (status(404, {"detail": "Not Found"}), "HTTP 404: Not Found; is --base-url right"),
@@ -584,15 +584,15 @@ def test_a_key_that_no_header_can_hold_is_not_shown(
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        (None, "which server"),
+        (None, "no server is named"),
         ("127.0.0.1:8000/v1", "no URL of a server"),
         ("ftp://a/v1", "no URL of a server"),
         ("http://[", "no URL of a server"),
         ("http://a:99999/v1", "no URL of a server"),
         ("http://me:hunter2@a.example/v1", "a.example holds a user or a password"),
         ("http://hunter2@a.example/v1", "a.example holds a user or a password"),
-        ("http://a.example/v1?key=hunter2", "goes on after"),
-        ("http://a.example/v1#hunter2", "goes on after"),
+        ("http://a.example/v1?key=hunter2", "has a part after"),
+        ("http://a.example/v1#hunter2", "has a part after"),
     ],
 )
 def test_a_url_that_is_none_or_must_not_be_stored(url: str | None, told: str) -> None:

@@ -21,9 +21,9 @@ class MadeQueue(VllmQueue):
     """Finishes a few requests a step, in the order they came; some problems have other fates."""
 
     def __init__(self, setup: QueueSetup) -> None:
-        if "refused" in setup.model.name:
-            raise UserError(f"vLLM cannot load {setup.model.name}")
-        if "unknown" in setup.model.name:
+        if "refused" in setup.model_path.name:
+            raise UserError(f"vLLM cannot load {setup.model_path.name}")
+        if "unknown" in setup.model_path.name:
             raise ZeroDivisionError("nobody knows why")
         self._asked: deque[Request] = deque()
 

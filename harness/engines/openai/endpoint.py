@@ -1,9 +1,9 @@
-"""Where a server is, with what key it is asked, and what of its words may be told.
+"""A server's URL and key, and what of its replies may be stored and shown.
 
-The key is read from the environment, lies in one place, and is taken out of whatever
-the server says: a proxy that echoes the request's headers in its error page must not
-put the key into a run's folder or on a screen. No more of an answer is read than a
-response can have.
+The key is read from the environment, is kept in one place, and is removed from all
+that the server sends: a proxy that echoes the request's headers in its error page
+must not put the key into a run's folder or on a screen. No more bytes of a reply are
+read than a response can have.
 """
 
 from __future__ import annotations
@@ -26,15 +26,19 @@ if TYPE_CHECKING:
 
 URL_VARIABLE = "OPENAI_BASE_URL"
 NO_KEY = "none"
-"""What a server on this machine is sent where no key is set; the client insists on one."""
-TOLD = 300
-"""Characters of what a server says that are passed on."""
+"""The key that is sent to a server on this machine if none is set; the client requires one."""
+SHOWN_CHARACTERS = 300
+"""How many characters of a server's message are shown or stored."""
 UNMISTAKABLE = 8
-"""Characters from which a key is taken out of responses, too; a shorter one is in many a word."""
+"""The least characters of a key that is removed from responses, too. A shorter one may be a part of
+ordinary words."""
 REPLY_BYTES, TOKEN_BYTES = 1 << 20, 64
-"""A reply may be as long as both together, the second a token; what is beyond is not read."""
+"""The most bytes of a reply that are read: the first number, and the second for each token of the
+request's limit."""
 ERROR_BYTES = 1 << 16
+"""The most bytes of an error's body that are read."""
 CONNECT_SECONDS = 10.0
+"""Seconds that connecting may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +46,11 @@ class Endpoint:
     """An OpenAI-compatible server, and the key to it."""
 
     url: str
-    """Up to ``/v1``, without a slash at its end."""
+    """The URL up to ``/v1``, without a slash at its end."""
     key: SecretStr | None
+    """The key; None if no key is set."""
     key_variable: str
+    """The environment variable that holds the key."""
 
     @property
     def is_here(self) -> bool:
@@ -52,15 +58,15 @@ class Endpoint:
         return _is_loopback(urlsplit(self.url).hostname or "")
 
     def sent_key(self) -> str:
-        """Return what the server is sent as the key."""
+        """Return the text that is sent to the server as the key."""
         return NO_KEY if self.key is None else self.key.get_secret_value()
 
-    def told(self, text: str) -> str:
-        """Return what the server said, fit to be stored and shown: no key, one short line."""
-        return one_line(self._without_key(text)[: 20 * TOLD], limit=TOLD)
+    def redacted(self, text: str) -> str:
+        """Return a server's message as one short line without the key, to be stored and shown."""
+        return one_line(self._without_key(text)[: 20 * SHOWN_CHARACTERS], limit=SHOWN_CHARACTERS)
 
     def response(self, text: str) -> str:
-        """Return a response as it may be stored: itself, but for a key in it."""
+        """Return a response as it is, except that the key is removed if it is long enough."""
         if self.key is None or len(self.key) < UNMISTAKABLE:
             return text
         return self._without_key(text)
@@ -77,10 +83,10 @@ class Endpoint:
 
 
 def find_endpoint(server: Server) -> Endpoint:
-    """Return the server that is asked, and the key to it.
+    """Return the server that the spec or the environment names, with its key.
 
     Raises:
-        UserError: no server is named, its URL is none, or there is no key.
+        UserError: no server is named, its URL is not valid, or it needs a key and none is set.
     """
     endpoint = Endpoint(
         url=find_url(server), key=_find_key(server.key_variable), key_variable=server.key_variable
@@ -94,16 +100,16 @@ def find_endpoint(server: Server) -> Endpoint:
 
 
 def find_url(server: Server) -> str:
-    """Return the server's URL, as it is stored with the run: without a slash at its end.
+    """Return the server's URL as the run stores it, without a slash at its end.
 
     Raises:
-        UserError: there is none, or it has parts that must not be stored.
+        UserError: there is no URL, it is not valid, or it has parts that must not be stored.
     """
     asked = server.base_url or os.environ.get(URL_VARIABLE)
     if not asked:
         raise UserError(
-            "--engine openai: which server? --base-url takes its URL, such as "
-            f"http://127.0.0.1:8000/v1; so does the environment's {URL_VARIABLE}"
+            "--engine openai: no server is named; give its URL, such as "
+            f"http://127.0.0.1:8000/v1, with --base-url or in the environment's {URL_VARIABLE}"
         )
     try:
         parts = urlsplit(asked.strip())
@@ -112,7 +118,7 @@ def find_url(server: Server) -> str:
         usable = False
     if not usable:
         raise UserError(
-            "--base-url is no URL of a server; expected something such as http://127.0.0.1:8000/v1"
+            "--base-url is no URL of a server; give one such as http://127.0.0.1:8000/v1"
         )
     _refuse_secrets(parts)
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
@@ -121,13 +127,13 @@ def find_url(server: Server) -> str:
 def _refuse_secrets(parts: SplitResult) -> None:
     if "@" in parts.netloc:
         raise UserError(
-            f"--base-url: the URL of {parts.hostname} holds a user or a password, and would be "
+            f"--base-url: the URL of {parts.hostname} holds a user or a password, which would be "
             "stored with the run; put the key into an environment variable (--key-variable)"
         )
     if parts.query or parts.fragment:
         raise UserError(
-            f"--base-url: the URL of {parts.hostname} goes on after '?' or '#', where keys are "
-            "often put, and would be stored with the run; leave that part out"
+            f"--base-url: the URL of {parts.hostname} has a part after '?' or '#', which often "
+            "holds a key and would be stored with the run; leave that part out"
         )
 
 
@@ -152,7 +158,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def open_client(endpoint: Endpoint, *, timeout: float, max_tokens: int) -> AsyncOpenAI:
-    """Return the client of one server, which tries everything once."""
+    """Return a client for one server, without retries.
+
+    ``timeout`` is in seconds for a request; ``max_tokens`` bounds how much of a reply is read.
+    """
     import openai
 
     return openai.AsyncOpenAI(
@@ -163,14 +172,14 @@ def open_client(endpoint: Endpoint, *, timeout: float, max_tokens: int) -> Async
         default_headers={"Accept-Encoding": "identity"},
         http_client=_bounded_client(
             limit=REPLY_BYTES + TOKEN_BYTES * max_tokens,
-            # A proxy of the environment cannot reach a server on this machine.
+            # A proxy named in the environment cannot reach a server on this machine.
             trust_env=not endpoint.is_here,
         ),
     )
 
 
 def _bounded_client(*, limit: int, trust_env: bool) -> DefaultAsyncHttpxClient:
-    """Return an HTTP client that reads no more of a body than ``limit`` bytes."""
+    """Return an HTTP client that reads at most ``limit`` bytes of a body."""
     import openai
 
     class Bounded(openai.DefaultAsyncHttpxClient):
@@ -189,7 +198,7 @@ def _bounded_client(*, limit: int, trust_env: bool) -> DefaultAsyncHttpxClient:
 
 
 async def _beginning(response: Any, limit: int) -> bytes:
-    """Read a body up to ``limit`` bytes; one that is compressed unasked could be of any size."""
+    """Read a body up to ``limit`` bytes; a compressed one is not read, as it may be of any size."""
     if response.headers.get("content-encoding", "identity") != "identity":
         return b"(compressed, which was not asked for)"
     body = bytearray()

@@ -1,13 +1,14 @@
-"""Any OpenAI-compatible server: vLLM's or SGLang's own, or a commercial one.
+"""The engine for any OpenAI-compatible server: `vllm serve`, SGLang or a commercial one.
 
-The server renders the chat template and tokenises, so a run's identity names the
-endpoint and the model as the server calls it, and its prompts' sum is over what is
-sent. A failure is not stored before a later response shows that the server is there:
-a run whose server died has no errors in it, and the same command goes on.
+The server renders the chat template and tokenises. So a run's identity names the
+server's URL and the model as the server calls it, and the prompts' checksum is over
+what is sent. A failure is stored only when a later response shows that the server is
+there. If the server dies, the run then has no errors in it, and the same command
+goes on with it.
 
-Requests run in an event loop in a thread of its own; the iterator of requests is
-touched only by the caller's thread. The client's own retries are off, since they are
-not counted, and know nothing of bodies that are no response.
+Requests run in an event loop in a thread of its own. Only the caller's thread reads
+the iterator of requests. The client's own retries are off, because they are not
+counted, and do not cover a reply that has no response in it.
 """
 
 from __future__ import annotations
@@ -32,21 +33,23 @@ from harness.engines.openai.endpoint import (
     find_url,
     open_client,
 )
-from harness.engines.openai.protocol import TRANSIENT, Failure, Fault, Format
+from harness.engines.openai.protocol import TRANSIENT, ErrorBody, Failure, RequestFormat
 from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
 from harness.runs.spec import EngineSpec
 
 IN_A_ROW = 20
-"""Failures without a response between them, after which the server is given up."""
+"""The number of failures without a response between them at which the run stops."""
 ALL_FAILED = 3
-"""So many failures and not one response are a fault of the run, not of its problems."""
+"""If at least this many requests failed and none succeeded, the run stops instead of storing them.
+The cause is then the setup, and not the problems."""
 OURS = ("model", "messages", "prompt", "n", "stream", "stream_options", "best_of", "echo")
-"""Parameters that are not for `--engine-arg`: what a request is and what comes back."""
+"""Parameters that `--engine-arg` may not set, since they define the request or the reply's form."""
 MISDIRECTED = range(300, 400), range(401, 406)
-"""Statuses that say, before any response, that URL, key or model are wrong."""
+"""HTTP statuses that, before any response, mean that the URL, the key or the model is wrong."""
 LOOK_AGAIN = 0.05
-"""Seconds; what was not used may have been given back by then."""
-GO_ON = "what is finished is stored, and the same command goes on from there"
+"""The longest sleep in seconds while waiting for a turn. A request that ends meanwhile may free
+some of the limit."""
+GO_ON = "finished responses are stored, and the same command goes on from there"
 
 Result = TypeVar("Result")
 
@@ -62,7 +65,7 @@ class OpenaiEngine(Engine):
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
         try:
-            import openai  # noqa: F401 - only whether it can be
+            import openai  # noqa: F401 - to learn whether it can be imported
         except ImportError as error:
             raise UserError(
                 f"--engine openai: the openai package cannot be imported ({error}); "
@@ -72,12 +75,12 @@ class OpenaiEngine(Engine):
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
-        """Which server, and what it is told beside the sampling; not how often or how fast."""
+        """Return the server's URL and the extra parameters; limits and retries do not count."""
         stray = sorted(set(spec.args) & set(OURS))
         if stray:
             raise UserError(
-                f"--engine-arg {stray[0]}: with --engine openai this is the harness's to say; "
-                "other parameters of a request are taken, and null leaves one out"
+                f"--engine-arg {stray[0]}: with --engine openai the harness itself sets this "
+                "parameter; set others only, where null leaves a parameter out"
             )
         return {
             "url": find_url(spec.server),
@@ -86,31 +89,31 @@ class OpenaiEngine(Engine):
 
     @classmethod
     def model_identity(cls, model: str) -> dict[str, str]:
-        """The name by which the server knows the model; its weights are not ours to see."""
+        """Return the name by which the server knows the model, since we cannot see its files."""
         return {"served": model}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Yield completions as they arrive, with so many requests under way as are allowed."""
-        doubts = _Doubts(self._endpoint, self.setup)
+        """Yield completions as they arrive, with as many requests under way as the spec allows."""
+        failures = _FailureHold(self._endpoint, self.setup)
         with closing(_Asking(self, self._endpoint)) as asking:
             for request, result in asking.results(iter(requests)):
-                yield from doubts.settle(request, result)
-            yield from doubts.end(is_there=asking.is_there)
+                yield from failures.take(request, result)
+            yield from failures.end(is_there=asking.is_there)
 
 
-class _Doubts:
-    """The failures that no response has followed yet: the problem's fault, or the server's?"""
+class _FailureHold:
+    """Holds failures back until a response shows that they are not the server's fault."""
 
     def __init__(self, endpoint: Endpoint, setup: EngineSetup) -> None:
         self._endpoint, self._setup = endpoint, setup
         self._answered = False
         self._held: list[Completion] = []
 
-    def settle(self, request: Request, result: Completion | Failure) -> Iterator[Completion]:
-        """Yield what is certain by now.
+    def take(self, request: Request, result: Completion | Failure) -> Iterator[Completion]:
+        """Take the result of a request; yield the completions that may be stored now.
 
         Raises:
-            UserError: the server is not there, or not as it was asked for.
+            UserError: the server is not there, or does not accept requests of this run.
         """
         if isinstance(result, Completion):
             self._answered = True
@@ -119,15 +122,19 @@ class _Doubts:
             return
         self._check(result)
         self._held.append(
-            Completion(key=request.key, text="", finish_reason="error", error=result.told)
+            Completion(key=request.key, text="", finish_reason="error", error=result.message)
         )
-        if self._answered and not result.again:  # the server is there, and refuses just this one
+        if self._answered and not result.again:  # the server works, and refuses this request
             yield from self._released()
         elif len(self._held) >= IN_A_ROW:
             raise self._given_up()
 
     def end(self, *, is_there: Callable[[], bool]) -> Iterator[Completion]:
-        """Yield the last failures, if the server is still there."""
+        """Yield the failures that are still held, if the server is there.
+
+        Raises:
+            UserError: the server is not there, or has not answered any request.
+        """
         if not self._held:
             return
         if not is_there() or (not self._answered and len(self._held) >= ALL_FAILED):
@@ -145,24 +152,24 @@ class _Doubts:
         )
 
     def _check(self, failure: Failure) -> None:
-        """Raise for what concerns every request alike."""
-        told = f"--engine openai: {self._endpoint.url}: {failure.told}"
+        """Raise UserError if the failure concerns every request of the run."""
+        found = f"--engine openai: {self._endpoint.url}: {failure.message}"
         if failure.out_of_money or failure.status == 402:
-            raise UserError(f"{told}; when the account is in order, {GO_ON}")
+            raise UserError(f"{found}; when the account is in order, {GO_ON}")
         if failure.status == 401:
-            raise UserError(f"{told}; {self._about_the_key()}; {GO_ON}")
+            raise UserError(f"{found}; {self._about_the_key()}; {GO_ON}")
         if self._answered:
             return
         if failure.refuses is not None:
             raise UserError(
-                f"{told}; it does not take '{failure.refuses}': "
+                f"{found}; it does not take '{failure.refuses}': "
                 f"--engine-arg {failure.refuses}=null leaves it out"
             )
         if failure.unreachable:
-            raise UserError(f"{told}; does the server run, and is --base-url right (up to /v1)?")
+            raise UserError(f"{found}; does the server run, and is --base-url right (up to /v1)?")
         if failure.status is not None and any(failure.status in kind for kind in MISDIRECTED):
             raise UserError(
-                f"{told}; is --base-url right (up to /v1), does the server have the model "
+                f"{found}; is --base-url right (up to /v1), does the server have the model "
                 f"'{self._setup.model_name}', and may the key use it? A chat-only server takes no "
                 "prompt style that fixes the whole text (see: list prompts)"
             )
@@ -170,8 +177,8 @@ class _Doubts:
     def _about_the_key(self) -> str:
         variable = self._endpoint.key_variable
         if self._endpoint.key is None:
-            return f"it wants a key: set {variable}, or name another variable with --key-variable"
-        return f"the key in {variable} is not the one it wants (--key-variable names another)"
+            return f"it needs a key: set {variable}, or name another variable with --key-variable"
+        return f"it does not accept the key in {variable} (--key-variable names another variable)"
 
 
 class _Asking:
@@ -189,12 +196,12 @@ class _Asking:
         self._thread.start()
 
     def results(
-        self, owed: Iterator[Request]
+        self, pending: Iterator[Request]
     ) -> Generator[tuple[Request, Completion | Failure], None, None]:
-        """Yield what becomes of each request, with the window kept full."""
+        """Yield the result of each request when it is done, and keep the window full."""
         done: SimpleQueue[tuple[Request, Future[Completion | Failure]]] = SimpleQueue()
         while True:
-            for request in islice(owed, self._window - len(self._under_way)):
+            for request in islice(pending, self._window - len(self._under_way)):
                 future = self._submit(self._server.answer(request))
                 future.add_done_callback(lambda got, request=request: done.put((request, got)))  # type: ignore[misc]
             if not self._under_way:
@@ -207,9 +214,9 @@ class _Asking:
         return self._result(self._submit(self._server.is_there()))
 
     def close(self) -> None:
-        """Drop what is under way, connections included, and end the thread."""
-        # Ours alone: the client ends its own tasks with them, while one of its tasks that is
-        # cancelled before it began leaves its work unawaited, and Python warns of that.
+        """Drop the requests under way with their connections, and end the thread."""
+        # Only our own tasks are cancelled, and the client ends its tasks with them. If a task of
+        # the client were cancelled before it began, Python would warn of a coroutine never awaited.
         for future in self._under_way:
             future.cancel()
         with suppress(TimeoutError):
@@ -225,14 +232,18 @@ class _Asking:
         return future
 
     def _result(self, future: Future[Result]) -> Result:
-        """Return the result; what nobody foresaw is told without the key, and without a cause."""
+        """Return the result of a request.
+
+        An unexpected error becomes a UserError without the key in it, and without a cause, which
+        might show the key.
+        """
         error = future.exception()
         self._under_way.remove(future)
         if error is None:
             return future.result()
         raise UserError(
             f"--engine openai: the client failed: {type(error).__name__}: "
-            f"{self._endpoint.told(str(error))}; {GO_ON}"
+            f"{self._endpoint.redacted(str(error))}; {GO_ON}"
         )
 
     async def _end(self) -> None:
@@ -242,14 +253,14 @@ class _Asking:
 
 
 class _Server:
-    """One request after another, each with its attempts. All of it runs in the loop's thread."""
+    """Sends requests, each with its attempts. Everything here runs in the event loop's thread."""
 
     def __init__(self, engine: OpenaiEngine, endpoint: Endpoint) -> None:
         setup = engine.setup
         self._counters = engine.counters
         self._limits = setup.spec.server
         self._endpoint = endpoint
-        self._format = Format(setup)
+        self._format = RequestFormat(setup)
         self._client = open_client(
             endpoint, timeout=self._limits.timeout, max_tokens=setup.sampling.max_tokens
         )
@@ -259,7 +270,7 @@ class _Server:
         self._quiet_until = 0.0
 
     async def answer(self, request: Request) -> Completion | Failure:
-        """Return the response, or why there is none after all attempts."""
+        """Return the response to a request, or the last failure if all attempts failed."""
         draw = Random(request.seed)
         result = await self._attempt(request)
         for retry in range(1, self._limits.attempts):
@@ -271,7 +282,7 @@ class _Server:
         return result
 
     async def is_there(self) -> bool:
-        """Say whether the server answers a question that costs nothing."""
+        """Say whether the server answers when it is asked for its models, which costs nothing."""
         import openai
 
         try:
@@ -300,7 +311,7 @@ class _Server:
         except openai.APIConnectionError as error:
             return self._unconnected(error.__cause__ or error)
         except TimeoutError:
-            return Failure(told=f"no answer in {self._limits.timeout:g} seconds", again=True)
+            return self._timed_out()
         result = self._format.read(request, body, self._endpoint)
         if self._tokens and isinstance(result, Completion) and result.prompt_tokens is not None:
             used = result.prompt_tokens + (result.completion_tokens or 0)
@@ -308,7 +319,7 @@ class _Server:
         return result
 
     async def _wait_for_turn(self, tokens: float) -> None:
-        """Wait until the limits allow a request, first come, first served."""
+        """Wait until the limits allow a request. Requests are served in order of arrival."""
         async with self._turn:
             while (seconds := self._wait()) > 0:
                 await asyncio.sleep(min(seconds, LOOK_AGAIN))
@@ -342,23 +353,26 @@ class _Server:
     def _unconnected(self, error: BaseException) -> Failure:
         kind = type(error).__name__
         if kind.endswith("Timeout") and not kind.startswith("Connect"):
-            return Failure(told=f"no answer in {self._limits.timeout:g} seconds", again=True)
+            return self._timed_out()
         return Failure(
-            told=f"the connection failed ({self._endpoint.told(f'{kind}: {error}')})",
+            message=f"the connection failed ({self._endpoint.redacted(f'{kind}: {error}')})",
             again=True,
             unreachable=kind.startswith("Connect"),
         )
 
+    def _timed_out(self) -> Failure:
+        return Failure(message=f"no answer in {self._limits.timeout:g} seconds", again=True)
+
     def _refused(self, error: Any) -> Failure:
         status: int = error.status_code
         wait = asked_wait(error.response.headers.get("retry-after"))
-        if wait:  # the others are not welcome either
+        if wait:  # the other requests wait, too
             self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
         body = error.response.content
-        fault = Fault.read(body)
+        fault = ErrorBody.read(body)
         out_of_money = status == 429 and fault.code == "insufficient_quota"
         return Failure(
-            told=f"HTTP {status}: {self._endpoint.told(fault.message)}",
+            message=f"HTTP {status}: {self._endpoint.redacted(fault.message)}",
             again=(status in TRANSIENT or status >= 500) and not out_of_money,
             status=status,
             wait=wait,

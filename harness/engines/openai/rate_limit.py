@@ -1,7 +1,8 @@
-"""How fast a server is asked, and how long one waits after it has failed.
+"""How fast requests are sent to a server, and how long to wait after a failure.
 
-A limit is kept by pacing: what is asked for is paid for by waiting before the next may
-go. A bucket that fills while nothing is asked would allow twice the limit in a minute.
+A limit is kept by pacing: after each request, the next one waits as long as the
+limit requires. A token bucket, which fills while nothing is sent, would allow
+twice the limit within a minute.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from email.utils import parsedate_to_datetime
 from random import Random
 
 FIRST_DELAY = 0.5
+"""The longest delay before the first retry, in seconds; it doubles with each retry."""
 LONGEST_DELAY = 60.0
+"""The longest delay before any retry, in seconds, without what the server asks for."""
 LONGEST_ASKED = 120.0
-"""Seconds that a server may have us wait, whatever its Retry-After says."""
+"""The most seconds that a server's Retry-After is obeyed for."""
 CREDIT = 5.0
-"""Seconds' worth of a limit that may be made up for where less was used than was expected."""
+"""The most seconds of a limit that are credited where less was used than was expected."""
 
 
 class Pace:
-    """A limit of so much a minute, spread evenly.
+    """A limit per minute, spread evenly over time.
 
     >>> now = 0.0
     >>> pace = Pace(60, clock=lambda: now)
@@ -35,18 +38,18 @@ class Pace:
         self._spare = 0.0
 
     def wait(self) -> float:
-        """Return in how many seconds the next may go."""
+        """Return the seconds until the next request may be sent."""
         return max(0.0, self._free_at - self._clock())
 
     def charge(self, amount: float) -> None:
-        """Count ``amount`` as used now. What was not asked for until now is lost."""
+        """Count ``amount`` as used now. What was not used until now is lost."""
         seconds = amount / self._rate
         spent = min(self._spare, seconds)
         self._spare -= spent
         self._free_at = max(self._free_at, self._clock()) + seconds - spent
 
     def correct(self, amount: float) -> None:
-        """Count ``amount`` more than was charged, or less where it is negative."""
+        """Count ``amount`` more than was charged, or less if it is negative."""
         now = self._clock()
         free_at = max(self._free_at, now) + amount / self._rate
         self._spare = min(CREDIT, self._spare + max(0.0, now - free_at))
@@ -54,18 +57,18 @@ class Pace:
 
 
 def backoff(attempt: int, draw: Random, *, asked: float = 0.0) -> float:
-    """Return how many seconds to wait before attempt number ``attempt`` (the second is 1).
+    """Return how many seconds to wait before retry number ``attempt``, counted from 1.
 
-    Exponential, with full jitter (Brooker, "Exponential Backoff And Jitter", 2015): drawn evenly
-    from none to the whole, so that those that failed together do not return together.
-    ``asked`` is what the server asked for, and is waited out.
+    The delay grows exponentially, with full jitter (Brooker, "Exponential Backoff And Jitter",
+    2015): it is drawn uniformly between 0 and its maximum, so that requests that failed together
+    do not return together. ``asked``, the seconds that the server asked for, are added to it.
     """
     whole = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt - 1, 32))
     return min(asked, LONGEST_ASKED) + draw.uniform(0, whole)
 
 
 def asked_wait(header: str | None, *, now: Callable[[], datetime] | None = None) -> float:
-    """Read a Retry-After header, seconds or a date; 0 if it says nothing that can be understood.
+    """Return the seconds of a Retry-After header, which has seconds or a date; 0 if unreadable.
 
     >>> asked_wait("3"), asked_wait("soon"), asked_wait("-1"), asked_wait("nan")
     (3.0, 0.0, 0.0, 0.0)
@@ -81,7 +84,7 @@ def asked_wait(header: str | None, *, now: Callable[[], datetime] | None = None)
             return 0.0
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         seconds = (date - (now or _now)()).total_seconds()
-    return min(seconds, LONGEST_ASKED) if seconds > 0 else 0.0  # no comparison holds for nan
+    return min(seconds, LONGEST_ASKED) if seconds > 0 else 0.0  # nan > 0 is false
 
 
 def _now() -> datetime:

@@ -1,1 +1,1 @@
-"""Replicas of vLLM on a Ray cluster."""
+"""The Ray engine, which runs replicas of vLLM on a cluster."""

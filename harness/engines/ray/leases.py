@@ -1,9 +1,10 @@
-"""Which request is under way where, when whoever holds it may die. Pure.
+"""Keep account of which replica computes which request, where any replica may die.
 
-A request is leased to one holder at a time. The requests of a holder that dies are leased
-again before any new one. All that a holder has under way dies together, so what was under way at
-several deaths is only suspected of them: it is tried once more, at the end and alone, and given
-up if that is a death too.
+This module only computes, and has no effects. A request is leased to one holder, a replica, at a
+time. The requests of a holder that dies are leased again before any new one. When a holder dies,
+all of its requests are lost together, so a request that was under way at several deaths is only
+suspected to be their cause. It is tried once more, at the end and alone, and given up if its holder
+dies again.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ from harness.runs.sample import SampleKey
 
 Holder = TypeVar("Holder")
 MOST_DEATHS = 3
-"""A request that was under way at so many deaths, alone at the last, is not asked again."""
+"""A request is given up at this many deaths of its holders. At the last one it was alone."""
 
 
 class Returned(NamedTuple):
-    """What becomes of the requests of a holder that died."""
+    """The requests of a holder that died."""
 
     again: list[Request]
+    """The requests that will be leased again."""
     given_up: list[Request]
+    """The requests that will not."""
 
 
 class Leases(Generic[Holder]):
-    """Hands requests out, and takes them back; each ends once, by `done` or given up."""
+    """Leases requests to holders. Each request ends exactly once: it is done or given up."""
 
     def __init__(self, requests: Iterable[Request]) -> None:
         self._new = iter(requests)
@@ -44,17 +47,17 @@ class Leases(Generic[Holder]):
         return self._drained and not (self._again or self._suspects or any(self._held.values()))
 
     def held(self, holder: Holder) -> int:
-        """Return how many requests are under way there."""
+        """Return how many requests a holder has under way."""
         return len(self._held.get(holder, ()))
 
-    def deal(self, widths: Mapping[Holder, int]) -> dict[Holder, list[Request]]:
-        """Fill up each holder to its width, one request at a time to who has the least.
+    def deal(self, limits: Mapping[Holder, int]) -> dict[Holder, list[Request]]:
+        """Lease requests until each holder has as many as its limit; return the new ones by holder.
 
-        So a queue that is shorter than all widths together ends everywhere at once. Requests are
-        pulled as they are handed out, and no more of them.
+        The holder with the fewest gets the next request, so that a short queue ends everywhere at
+        about the same time. No request is taken from the iterator before it is leased.
         """
-        dealt: dict[Holder, list[Request]] = {holder: [] for holder in widths}
-        while free := [holder for holder in widths if self._has_room(holder, widths[holder])]:
+        dealt: dict[Holder, list[Request]] = {holder: [] for holder in limits}
+        while free := [holder for holder in limits if self._has_room(holder, limits[holder])]:
             least = min(free, key=self.held)
             request = self._next(alone=not self.held(least))
             if request is None:
@@ -64,14 +67,14 @@ class Leases(Generic[Holder]):
         return dealt
 
     def done(self, holder: Holder, key: SampleKey) -> bool:
-        """End a request; say whether it was under way there at all."""
+        """End a request; return False if the holder did not have it under way."""
         if self._held.get(holder, {}).pop(key, None) is None:
             return False
         self._deaths.pop(key, None)
         return True
 
     def died(self, holder: Holder) -> Returned:
-        """Take back what a holder that died had under way."""
+        """Take back the requests that a holder had under way when it died."""
         returned = Returned([], [])
         for key, request in self._held.pop(holder, {}).items():
             self._deaths[key] += 1
@@ -82,11 +85,11 @@ class Leases(Generic[Holder]):
                 (self._suspects if self._is_suspect(key) else self._again).append(request)
         return returned
 
-    def _has_room(self, holder: Holder, width: int) -> bool:
+    def _has_room(self, holder: Holder, limit: int) -> bool:
         held = self._held.get(holder, {})
-        if len(held) == 1 and self._is_suspect(*held):  # a suspect is always alone
+        if len(held) == 1 and self._is_suspect(*held):  # a suspected request is tried alone
             return False
-        return len(held) < width
+        return len(held) < limit
 
     def _next(self, *, alone: bool) -> Request | None:
         if self._again:

@@ -1,7 +1,7 @@
-"""One vLLM engine in a Ray actor: what runs on the cluster's nodes.
+"""One vLLM engine in a Ray actor, which runs on a node of the cluster.
 
-Its calls are plain and blocking: `step` takes new requests and returns as soon as some
-request is done. vLLM's own process goes on computing between two steps.
+Its methods block: `step` takes new requests and returns as soon as some request is
+done. vLLM's own process goes on computing between two calls.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from harness.engines.vllm.queue import PACKAGES, Output, QueueSetup, VllmQueue
 
 
 class Replica:
-    """An engine that is opened after the actor has its place, so that the two can be told apart."""
+    """A Ray actor that first gets a place on a node and then opens its engine.
+
+    The two steps are separate, so that the driver knows whether it waits for a node or for vLLM.
+    """
 
     def __init__(self) -> None:
-        # Ray gives an actor as many threads as processors; vLLM would bind those of all replicas
-        # to the same ones. Not by Ray's runtime environment, for which it starts an agent.
+        # vLLM would bind the threads of all replicas to the same processors. The variable is set
+        # here and not in Ray's runtime environment, for which Ray would start an agent.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         self._queue: VllmQueue | None = None
 
@@ -32,34 +35,35 @@ class Replica:
         return gethostname()
 
     def open(self, setup: QueueSetup, versions: Mapping[str, str], kept: Mapping[str, Any]) -> int:
-        """Start the engine; return how many requests it computes at once.
+        """Start the engine; return the most requests that it computes at once.
 
-        ``versions`` and ``kept`` are what the run's identity says of the engine.
+        ``versions`` (of packages) and ``kept`` (for determinism) are the driver's, which the run
+        records.
 
         Raises:
-            UserError: the checkpoint is not there, or this machine would compute otherwise.
+            UserError: the checkpoint is not on this node, or this node differs from the driver.
         """
         here = installed_versions(PACKAGES)
         if here != versions:
             raise UserError(
-                f"{gethostname()} has {here}, where the run is asked for has {dict(versions)}: "
-                "install the same on every node"
+                f"{gethostname()} has {here}, but the machine that started the run has "
+                f"{dict(versions)}; install the same versions on every node"
             )
-        if not setup.model.is_dir():
+        if not setup.model_path.is_dir():
             raise UserError(
-                f"{gethostname()} has no folder {setup.model}: the checkpoint must lie under "
+                f"{gethostname()} has no folder {setup.model_path}: the checkpoint must lie under "
                 "this path on every node, as on a shared file system"
             )
         if setup.spec.deterministic and vllm_determinism(setup.spec) != kept:
             raise UserError(
-                f"--deterministic: {gethostname()} would keep it by other means than {dict(kept)}; "
-                "start the run on a machine like the nodes"
+                f"--deterministic: {gethostname()} does not have the settings of the machine that "
+                f"started the run, {dict(kept)}; start the run on a machine like the nodes"
             )
         self._queue = VllmQueue(setup)
-        return self._queue.width
+        return self._queue.max_concurrent
 
     def step(self, requests: list[Request]) -> list[Output]:
-        """Add requests, and return what is done next; at least one, if any is under way."""
+        """Add requests; wait until some request is done, and return all outputs there are."""
         queue = self._opened()
         done = queue.add(requests)
         while not done and queue.under_way:
@@ -71,7 +75,7 @@ class Replica:
         self._opened().forget()
 
     def close(self) -> None:
-        """Stop the engine's own processes."""
+        """Stop the processes that the engine started."""
         if self._queue is not None:
             self._queue.close()
 

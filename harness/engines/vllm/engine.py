@@ -1,7 +1,8 @@
-"""vLLM on this machine: every request of every benchmark in one continuously batched queue.
+"""vLLM on this machine, with the requests of all benchmarks in one continuously batched queue.
 
-It is in a process of its own (`harness.engines.vllm.process`), so that the driver can read
-problems and render prompts while vLLM is imported, and can grade and store while it computes.
+vLLM runs in a process of its own (`harness.engines.vllm.process`). So this process, the driver,
+can read problems and render prompts while vLLM is imported, and can grade and store responses
+while vLLM computes.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from harness.engines.vllm.queue import PACKAGES, QueueSetup, VllmQueue
 from harness.runs.spec import EngineSpec
 
 WINDOW = 2048
-"""Requests handed to vLLM at a time: enough to keep any batch full, and bounded."""
+"""How many requests vLLM has at once: enough to keep every batch full, and bounded."""
 PORTION = 256
-"""Of them at once: between two portions vLLM computes."""
+"""How many requests are sent to vLLM's process at once; it computes between two portions."""
 
 
 class VllmEngine(Engine):
@@ -31,7 +32,7 @@ class VllmEngine(Engine):
     slow_to_open = True
     packages = PACKAGES
     queue: ClassVar[type[VllmQueue]] = VllmQueue
-    """What runs in the process."""
+    """The class of the queue that runs in the process."""
 
     def __init__(self, setup: EngineSetup, host: VllmHost | None = None) -> None:
         super().__init__(setup)
@@ -41,20 +42,20 @@ class VllmEngine(Engine):
     @classmethod
     @contextmanager
     def launch(cls, spec: EngineSpec) -> Iterator[Callable[[EngineSetup], Engine]]:
-        """Have vLLM imported meanwhile."""
+        """Start the process, which imports vLLM while the caller reads problems."""
         with closing(VllmHost(cls.queue, spec)) as host:
             yield partial(cls, host=host)
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
-        """Batch-invariant kernels where this machine has them, else one request at a time."""
+        """Return batch-invariant kernels if this machine has them, else one request at a time."""
         return vllm_determinism(spec)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Yield completions at the step that finishes them, with the window kept full."""
-        owed, under_way = iter(requests), 0
+        """Yield each completion when it is finished, and keep the window full."""
+        pending, under_way = iter(requests), 0
         while True:
-            while new := list(islice(owed, min(WINDOW - under_way, PORTION))):
+            while new := list(islice(pending, min(WINDOW - under_way, PORTION))):
                 self.host.add(new)
                 under_way += len(new)
             if not under_way:

