@@ -1,7 +1,7 @@
-"""A checkpoint on disk: its identity by content, its tokenizer, its limits.
+"""A checkpoint on disk: its identity, its tokenizer and its context length.
 
-A model is what its files hold, not what its path is called: the sums of
-weights, configuration, tokenizer, template and code are its identity.
+A model is identified by the content of its files and not by its path: the
+checksums of weights, configuration, tokenizer, template and code.
 """
 
 from __future__ import annotations
@@ -37,27 +37,29 @@ IDENTITY_SUFFIXES = (
     ".txt",
     ".py",
 )
-"""What of a checkpoint's folder can change a response."""
+"""The suffixes of the files in a checkpoint's folder that can change a response."""
 RECORDS = ("build.json", "lineage.json", "trainer_state.json")
-"""JSON that tells a checkpoint's history and changes no response."""
+"""JSON files that record a checkpoint's history, and change no response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A model ready to be asked."""
+    """A model whose tokenizer is loaded, and whose weights an engine can load."""
 
     path: Path
+    """The checkpoint's folder."""
     summing: Future[dict[str, str]]
-    """Under way while the problems are read and rendered: weights may be many gigabytes."""
+    """The future of `files`. Weights may be many gigabytes, so their checksums are computed in the
+    background, while problems are read and rendered."""
     tokenizer: PreTrainedTokenizerBase
     stop_token_ids: tuple[int, ...]
-    """Every token that ends a response, by the tokenizer and the generation config."""
+    """The ids of all tokens that end a response; see `stop_token_ids`."""
     context_length: int
-    """In tokens, prompt and response together."""
+    """The most tokens of prompt and response together."""
 
     @property
     def files(self) -> dict[str, str]:
-        """File name to sha256 of everything that can change a response."""
+        """The sha256 of every file that can change a response, by file name."""
         return self.summing.result()
 
 
@@ -65,7 +67,10 @@ def find_model(name: str, revision: str | None = None) -> Path:
     """Return the folder of the checkpoint called ``name``.
 
     ``name`` is a folder, ``demo`` for the embedded model, or a Hugging Face id,
-    which is downloaded (at ``revision``) into the usual cache.
+    which is downloaded (at ``revision``) into Hugging Face's cache.
+
+    Raises:
+        UserError: there is no such folder, it is not a checkpoint, or the download fails.
     """
     if name == "demo":
         from harness.demo import MODEL_PATH
@@ -103,12 +108,13 @@ def _download(name: str, revision: str | None) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"model {name}: no such folder here, and the Hugging Face hub did not give it: {reason}"
+            f"model {name}: there is no such folder, and the Hugging Face hub did not provide it: "
+            f"{reason}"
         ) from error
 
 
 def identity_files(folder: Path) -> list[Path]:
-    """List, sorted, the files of a checkpoint that can change a response."""
+    """Return the files of a checkpoint that can change a response, sorted."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -117,7 +123,7 @@ def identity_files(folder: Path) -> list[Path]:
 
 
 def file_sums(paths: Iterable[Path]) -> dict[str, str]:
-    """Return file name to sha256; files are read in parallel, since hashing frees the GIL."""
+    """Return the sha256 of each file by name. Files are read in parallel: hashing frees the GIL."""
     paths = list(paths)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         return dict(zip((p.name for p in paths), pool.map(file_sum, paths), strict=True))
@@ -131,11 +137,11 @@ def open_checkpoint(
     trust_tokenizer: bool = False,
     max_model_len: int | None = None,
 ) -> Checkpoint:
-    """Find a checkpoint, begin to sum its files, and load its tokenizer (not its weights).
+    """Find a checkpoint, start to checksum its files, and load its tokenizer but not its weights.
 
     Raises:
-        UserError: nothing there, not a checkpoint, code that is not trusted, or a
-            context that the model does not have.
+        UserError: there is no such checkpoint, it needs code that is not trusted, or
+            ``max_model_len`` is more than the context length that it declares.
     """
     path = find_model(name, revision)
     allowed: list[tuple[Part, bool]] = [("model", trust_model), ("tokenizer", trust_tokenizer)]
@@ -150,7 +156,7 @@ def open_checkpoint(
     if max_model_len is not None and declared is not None and max_model_len > declared:
         raise UserError(
             f"--max-model-len {max_model_len} is more than the {declared} tokens "
-            f"that {name} declares"
+            f"that {name} declares; give {declared} or less"
         )
     return Checkpoint(
         path=path,
@@ -186,10 +192,11 @@ def load_tokenizer(path: Path, *, name: str, trust: bool) -> PreTrainedTokenizer
 
 
 def stop_token_ids(path: Path, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    """Return every token id that ends a response: the tokenizer's and the generation config's.
+    """Return the ids of all tokens that end a response, sorted.
 
-    They come from the checkpoint's own files, never from its name: harnesses that
-    choose them by a substring of the path decode a renamed checkpoint differently.
+    They are those of the tokenizer, the generation config and the model's config. They do not
+    depend on the checkpoint's name: a harness that chooses them by a part of the path decodes a
+    renamed checkpoint differently.
     """
     found: set[int] = set()
     if isinstance(tokenizer.eos_token_id, int):

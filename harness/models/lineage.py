@@ -1,7 +1,7 @@
-"""What a checkpoint was made from: `lineage.json` beside its weights, copied into its runs.
+"""A checkpoint's lineage: what it was trained from, in `lineage.json` beside its weights.
 
-A trainer writes it. Only what a comparison shows is read here; whatever else the
-trainer tells stays in the file.
+A trainer writes the file, and each run of the checkpoint copies it. Only what a
+comparison shows is read here; any other field stays in the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LINEAGE = "lineage.json"
 
 
 class Curves(BaseModel):
-    """How training went: columns of equal length, a row a step."""
+    """How the training went, as columns of equal length with one value per step."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
@@ -42,7 +42,7 @@ class Lineage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     schema_version: Literal[1] = 1
-    """The version of this file's form."""
+    """The version of the file's format."""
     trainer: str | None = None
     """The trainer's name."""
     base_model: dict[str, Any] = Field(default_factory=dict)
@@ -50,21 +50,21 @@ class Lineage(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
     """The data it was trained on: source, style, rows and checksums."""
     recipe: dict[str, Any] = Field(default_factory=dict)
-    """The full, resolved settings."""
+    """All settings of the training, resolved."""
     packages: dict[str, str] = Field(default_factory=dict)
-    """Installed versions of what trained it."""
+    """The installed versions of the packages that trained it."""
     steps: int | None = None
     """How many steps it was trained for."""
     curves: Curves | None = None
     """How the training went."""
 
     def settings(self) -> dict[str, Any]:
-        """Return what two checkpoints can differ by: everything but how it went."""
+        """Return the fields by which two checkpoints can differ: all but the version and curves."""
         return self.model_dump(mode="json", exclude={"schema_version", "curves"})
 
 
 def read_lineage(folder: Path) -> Lineage | None:
-    """Return the lineage in a folder (a checkpoint's or a run's); None if there is none.
+    """Return the lineage in a checkpoint's or a run's folder; None if there is none.
 
     Raises:
         UserError: the file is not a lineage.
@@ -74,5 +74,9 @@ def read_lineage(folder: Path) -> Lineage | None:
 
 
 def lineage_bytes(folder: Path) -> bytes | None:
-    """Return the lineage file of a folder as it is, once it was seen to be one; None without."""
+    """Return the bytes of a folder's lineage file; None if there is none.
+
+    Raises:
+        UserError: the file is not a lineage.
+    """
     return (folder / LINEAGE).read_bytes() if read_lineage(folder) is not None else None

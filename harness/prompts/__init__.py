@@ -1,1 +1,1 @@
-"""Prompt styles, and how a question becomes what the engine is given."""
+"""Prompt styles, and how a question is rendered for the engine."""

@@ -1,7 +1,7 @@
-"""Prompt styles: how a question becomes token ids, once, by the model's own template.
+"""Render questions to token ids, exactly once, by the model's own chat template.
 
-Everything downstream gets ids, never text: a rendered template that is tokenised
-a second time carries two BOS tokens, which has cost published runs several points.
+Engines get token ids and not text. A rendered template that is tokenised a second
+time begins with two BOS tokens, which has cost published runs several points.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """What the model is given for one problem."""
+    """The input to the model for one problem."""
 
     text: str
+    """The rendered text, or the conversation's turns joined if a server renders them."""
     token_ids: tuple[int, ...] | None = None
-    """None for an engine that has no tokenizer, such as `replay`."""
+    """The text as token ids; None for an engine without a tokenizer, such as `replay`."""
     messages: tuple[Message, ...] | None = None
-    """The conversation, where it is sent as it is and a server's template makes the text of it."""
+    """The conversation, if it is sent to a server whose template renders it; else None."""
 
     @cached_property
     def sum(self) -> str:
-        """The first 16 hex digits of the sha256 over what the model is given.
+        """The first 16 hex digits of the sha256 over the model's input.
 
-        That is the token ids; without them the messages, and without those the text.
+        The input is the token ids, or else the messages, or else the text.
         """
         if self.token_ids is not None:
             content = ",".join(map(str, self.token_ids))
@@ -47,10 +48,15 @@ class Prompt:
 
 
 def choose_shots(pool: Sequence[Shot], count: int, *, seed: int, benchmark: str) -> list[Shot]:
-    """Draw ``count`` worked examples, the same for every problem of a benchmark."""
+    """Draw ``count`` worked examples; they are the same for all problems of a benchmark.
+
+    Raises:
+        UserError: the pool has fewer examples.
+    """
     if count > len(pool):
         raise UserError(
-            f"--shots {count}: the train split of {benchmark} has only {len(pool)} examples"
+            f"--shots {count}: the train split of {benchmark} has only {len(pool)} examples; "
+            "ask for fewer"
         )
     return random.Random(f"{seed}/{benchmark}/shots").sample(list(pool), count)
 
@@ -64,14 +70,15 @@ def render(
     template_args: dict[str, Any] | None = None,
     as_messages: bool = False,
 ) -> list[Prompt]:
-    """Render one prompt a question.
+    """Render one prompt for each question.
 
-    Without a tokenizer the text is the conversation's turns, joined, and there are no ids. With
-    ``as_messages`` it is what a server is sent: the turns themselves where its template is to
-    speak, and where the style fixes the text, that.
+    Without a tokenizer, a prompt has no token ids, and its text is the conversation's turns,
+    joined. With ``as_messages`` as well, a prompt has what a server is sent: the turns, which the
+    server's template renders, or the text if the style fixes it.
 
     Raises:
-        UserError: the style needs a chat template and the model has none.
+        UserError: the style needs a chat template and the model has none, or the model's template
+            refuses the conversation.
     """
     conversations = [style.messages(question, shots) for question in questions]
     if tokenizer is None:
@@ -81,7 +88,7 @@ def render(
         special = not _starts_with_bos(texts, tokenizer)
     else:
         texts = [_by_template(turns, tokenizer, template_args or {}) for turns in conversations]
-        special = False  # the template has written them
+        special = False  # the template has written the special tokens
     if not texts:
         return []
     ids = tokenizer(texts, add_special_tokens=special)["input_ids"]
@@ -119,8 +126,8 @@ def _by_template(
 
 
 def _chatml(turns: list[Message]) -> str:
-    said = "".join(f"<|im_start|>{t['role']}\n{t['content']}<|im_end|>\n" for t in turns)
-    return said + "<|im_start|>assistant\n"
+    text = "".join(f"<|im_start|>{t['role']}\n{t['content']}<|im_end|>\n" for t in turns)
+    return text + "<|im_start|>assistant\n"
 
 
 def _plain_text(turns: list[Message]) -> str:
@@ -137,5 +144,5 @@ def _starts_with_bos(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -
 
 
 def prompts_sum(prompts: Iterable[Prompt]) -> str:
-    """Return the sha256, in hex, over the sums of all prompts, in order."""
+    """Return the sha256, in hex, over the checksums of all prompts, in order."""
     return hashlib.sha256("".join(prompt.sum for prompt in prompts).encode()).hexdigest()

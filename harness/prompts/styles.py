@@ -1,47 +1,46 @@
-"""Prompt styles: the words in which a question is asked."""
+"""Prompt styles: the words with which a question is put to the model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from benchmarks import Shot, UserError
 from benchmarks.registry import suggest
 
-if TYPE_CHECKING:
-    pass
-
-
 Message = dict[str, str]
-
+"""One turn of a conversation: ``role`` and ``content``."""
 
 BOXED_INSTRUCTION = "Please reason step by step, and put your final answer within \\boxed{}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """One way to ask.
+    """One way to put a question to the model.
 
-    A style either speaks through the model's chat template (`chatml` and `raw` off),
-    or fixes the text: ChatML whatever the model's template, or no turns at all.
+    A style either uses the model's chat template (neither `chatml` nor `raw`), or it fixes the
+    text, as ChatML or as raw text without turns.
     """
 
     name: str
     about: str
+    """One line that describes the style, for `list prompts`."""
     user: Callable[[str], str]
-    """The user's turn (or the raw text) for a question."""
+    """Returns the user's turn, or the raw text, for a question."""
     answer: Callable[[Shot], str]
-    """The response a worked example shows."""
+    """Returns the response that a worked example shows."""
     system: str | None = None
+    """The system turn; None for a conversation without one, which is not an empty one."""
     chatml: bool = False
+    """Whether the turns are written as ChatML, whatever the model's chat template is."""
     raw: bool = False
+    """Whether the prompt is raw text, without turns."""
     end: str | None = None
-    """In a raw prompt, where a base model has begun to ask the next question by itself:
-    the response is read up to there."""
+    """The text at which a response to a raw prompt ends, since a base model goes on there with a
+    next question of its own; None for the whole response."""
 
     def messages(self, question: str, shots: Sequence[Shot] = ()) -> list[Message]:
-        """Return the conversation, worked examples first."""
+        """Return the conversation: the system turn, the worked examples, and the question."""
         turns = [] if self.system is None else [_message("system", self.system)]
         for shot in shots:
             turns.append(_message("user", self.user(shot.question)))
@@ -49,7 +48,7 @@ class Style:
         return [*turns, _message("user", self.user(question))]
 
     def read(self, response: str) -> str:
-        """Return the part of a response that answers the question asked."""
+        """Return the part of a response that answers the question: all before `end`."""
         return response if self.end is None else response.partition(self.end)[0]
 
 
@@ -116,10 +115,11 @@ _STYLES = (
 
 
 PROMPT_STYLES = {style.name: style for style in _STYLES}
+"""Every prompt style by name."""
 
 
 def find_prompt_style(name: str) -> Style:
-    """Return the style called ``name``; raise UserError if none is."""
+    """Return the style called ``name``; raise UserError if there is none."""
     if name not in PROMPT_STYLES:
         raise UserError(suggest("prompt style", name, list(PROMPT_STYLES)))
     return PROMPT_STYLES[name]
