@@ -1,7 +1,7 @@
-"""What is asked and what counts as its answer: a registry of pinned benchmarks.
+"""The benchmarks: a registry of problems with their answers, pinned by checksums.
 
-Importing this imports no benchmark and nothing heavy; a benchmark's file is
-imported when its name is looked up, `datasets` when something is downloaded.
+Importing this package imports no benchmark and nothing heavy. A benchmark's module
+is imported when its name is looked up, and `datasets` when a file is downloaded.
 """
 
 from benchmarks.benchmark import Benchmark, Conventions, Problem, Shot, Split
@@ -20,11 +20,11 @@ __all__ = [
 ]
 
 STANDARD = ("minerva_math", "gsm8k", "amc23", "olympiadbench", "math500", "aime24")
-"""The six benchmarks of the published table, in its order; their plain mean is the average."""
+"""The six benchmarks of the published table, in its order. Their unweighted mean is the average."""
 
 BENCHMARKS: Registry[Benchmark] = Registry(
     "benchmark",
     group="harness.benchmarks",
     builtin={name: f"benchmarks.{name}:BENCHMARK" for name in (*STANDARD, "demo")},
 )
-"""Every benchmark by name: the standard six, the embedded `demo`, and those of other packages."""
+"""Every benchmark by name: the standard six, the built-in `demo`, and those of other packages."""

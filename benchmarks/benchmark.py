@@ -1,4 +1,4 @@
-"""What a benchmark is: pinned rows, and how a row becomes a problem."""
+"""The types of a benchmark: pinned rows, and functions that turn a row into a problem."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Row = Mapping[str, Any]
-"""One published row, as its JSON object says it."""
+"""One published row, as its JSON object has it."""
 Meta = Mapping[str, str | int | float | bool | None]
+"""Further facts about a problem by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conventions:
-    """What a benchmark accepts beside exactly its gold; the default is mathematics alone."""
+    """What a benchmark accepts in addition to its exact gold.
+
+    The default accepts only mathematical equality.
+    """
 
     relative_tolerance: float = 0.0
-    """How far a number may be from the gold, relative to it, if either is written as a
-    decimal. Two integers, fractions or closed forms are compared exactly whatever this says."""
+    """How far a number may be from the gold, relative to the gold, if either is written as a
+    decimal. Two integers, fractions or closed forms are always compared exactly."""
     absolute_tolerance: float = 0.0
-    """The same in the gold's own unit; the larger of both counts."""
+    """How far a number may be from the gold in the gold's own unit. The larger tolerance counts."""
     percent_as_fraction: bool = True
-    """Whether ``50\\%`` and ``0.5`` (or ``1/2``) are the same answer. That ``50\\%`` and
-    ``50`` are is not asked: the sign is a unit, which questions often name already."""
+    """Whether ``50\\%`` and ``0.5`` (or ``1/2``) are the same answer. ``50\\%`` and ``50`` always
+    are: the percent sign is a unit, which the question often names already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +40,14 @@ class Problem:
     answer: str
     """The gold answer as published, without its box or marker."""
     meta: Meta = field(default_factory=dict)
-    """What else the source says of it: subject, level, unit, …"""
+    """Further facts from the source: subject, level, unit, …"""
     conventions: Conventions | None = None
-    """What the source allows for this problem alone, instead of the benchmark's conventions."""
+    """The conventions of this problem, if the source gives it some of its own; else None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """A worked example from a train split, shown before the question in few-shot prompts."""
+    """A worked example from a train split, which few-shot prompts show before the question."""
 
     question: str
     solution: str
@@ -53,15 +57,16 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """One file of rows (JSON lines), pinned by its sum wherever it comes from."""
+    """One file of rows (JSON lines), pinned by its checksum wherever it comes from."""
 
     rows: int
+    """The number of rows."""
     sha256: str
-    """Of the whole file's bytes."""
+    """The sha256 of the file's bytes, in hex."""
     urls: tuple[str, ...] = ()
-    """Addresses of the same bytes at pinned commits, tried in order."""
+    """Addresses of the same bytes at pinned commits, which are tried in order."""
     generate: Callable[[], Iterable[Row]] | None = None
-    """Makes the rows instead, for a benchmark that is generated."""
+    """Generates the rows of a benchmark that has no file; else None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +74,9 @@ class Benchmark:
     """A named, pinned list of problems."""
 
     name: str
-    """By which it is asked for; its problems' ids begin with it."""
+    """The name by which users ask for it. The ids of its problems begin with it."""
     about: str
-    """One line: what it is, and what its name is confused with."""
+    """One line: what it is, and what its name may be confused with."""
     licence: str
     """The licence of its problems."""
     paper: str
@@ -79,19 +84,20 @@ class Benchmark:
     test: Split
     """The rows that are evaluated."""
     to_problem: Callable[[Row], Problem]
-    """How a row of the test split becomes a problem."""
+    """Turns a row of the test split into a problem."""
     conventions: Conventions = Conventions()
-    """What it accepts beside exactly the gold."""
+    """What is accepted in addition to the exact gold."""
     groups: tuple[str, ...] = ()
-    """Keys of a problem's ``meta`` by which accuracy is counted apart: subject, level, …"""
+    """Keys of a problem's ``meta`` by which accuracy is also reported: subject, level, …"""
     response_tokens: int = 500
-    """Length of a typical response (those given are a 0.5B instruction model's means): the
-    longest are asked first where no stored run knows better. No number depends on it."""
+    """The number of tokens of a typical response. The benchmarks here have the means of a 0.5B
+    instruction model. Problems with long responses are asked first, if no stored run has better
+    numbers. No result depends on it."""
     train: Split | None = None
-    """Further rows, for worked examples and for training."""
+    """Further rows, for worked examples and for training; None if there are none."""
     to_shot: Callable[[Row], Shot] | None = None
-    """How a row of the train split becomes a worked example."""
+    """Turns a row of the train split into a worked example."""
 
     def conventions_for(self, problem: Problem) -> Conventions:
-        """Return what counts as a right answer to one of this benchmark's problems."""
+        """Return the conventions for a problem: its own, or else the benchmark's."""
         return problem.conventions or self.conventions

@@ -1,14 +1,14 @@
-r"""Reading the answer out of a LaTeX box.
+r"""Read the answer in a LaTeX box.
 
-It lives beside the benchmarks because golds are read by it (MATH, Minerva) as
-well as responses, and the two must never be read by different rules.
+This module is a part of the benchmarks because both golds (of MATH and Minerva)
+and responses are read by it, and the two must never be read by different rules.
 
-The last box in which something was written wins, by where the box *begins*:
-of nested boxes the innermost. Boxes with nothing but "and", "or" or a comma
-between them are one statement and are read as one list. A box that never
-closes is passed over whatever stands in it, since what it would have said is
-unknown; an earlier box that closed is the last complete statement. Whether a
-response was cut off is told by its finish reason, not guessed here.
+The last box that is not empty wins, by the place where the box *begins*: the
+innermost of nested boxes. Boxes with nothing but "and", "or" or a comma between
+them are one statement and are read as one list. A box that never closes does not
+count, since its full content is unknown; an earlier box that closed is the last
+complete statement. Whether a response was cut off is decided by its finish
+reason, and not guessed here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# `\beginboxed{…}` is what a model writes that mixes up `\begin` and `\boxed`.
+# Models that mix up `\begin` and `\boxed` write `\beginboxed{…}`.
 _COMMAND = r"(?:begin)?(?:boxed|fbox)(?![A-Za-z])"
-# What stands before the first box decides nothing; the run of backslashes does.
+# Where the first box begins. The whole run of backslashes before the command is matched.
 _FIRST = re.compile(rf"(?<!\\)\\+{_COMMAND}")
-# A doubled backslash before ``boxed`` is taken as the command too: text that
-# was escaped twice on its way through JSON is common, a line break followed by
-# the word "boxed{" is not. At most two, so that a run of backslashes is read once.
+# Two backslashes before ``boxed`` are taken as the command, too: text that was
+# escaped twice on its way through JSON is common, and a line break followed by
+# "boxed{" is not. At most two are matched, so that a run of backslashes is read once.
 _TOKEN = re.compile(
     rf"(?P<command>\\{{1,2}}){_COMMAND}\s*(?P<brace>\{{?)|\\.|(?P<open>\{{)|(?P<close>\}})",
     re.DOTALL,
@@ -46,22 +46,23 @@ _JOINS = re.compile(r"(?<!\\)[,;\uff0c\u3001]|and|or|\u548c|\u6216")
 
 class _Box(NamedTuple):
     start: int
-    """Where the command begins."""
+    """The index at which the command begins."""
     inside: int
-    """Where its content begins."""
+    """The index at which the content begins."""
     end: int | None
-    """Where its content ends; None for a box without braces."""
+    """The index at which the content ends; None for a box without braces."""
     escaped_twice: bool
+    """Whether the command has two backslashes."""
 
 
 def last_boxed(text: str) -> str | None:
-    r"""Return what the last balanced ``\boxed{…}`` or ``\fbox{…}`` holds, stripped, or None.
+    r"""Return the content of the last balanced ``\boxed{…}`` or ``\fbox{…}``, stripped, or None.
 
     Braces escaped as ``\{`` and ``\}`` do not count for the balance; the brace
-    in ``\\{`` follows a line break and does. Empty boxes, as in a quoted "put
+    in ``\\{`` follows a line break and counts. Empty boxes, as in a quoted "put
     it in \boxed{}", are passed over. ``\boxed 5`` is read up to the end of its
     formula or line, as the code published with MATH does, unless a word follows
-    (prose about the command). Takes time linear in the text, however hostile.
+    (prose about the command). The time is linear in the text, however hostile.
 
     >>> last_boxed(r"so $x = \boxed{\frac{1}{2}}$")
     '\\frac{1}{2}'
@@ -77,11 +78,11 @@ def last_boxed(text: str) -> str | None:
 
 
 def boxed_gold(solution: str) -> str:
-    r"""Return the answer that a published solution boxes; raise ValueError if it boxes none.
+    r"""Return the answer in the last box of a published solution; raise ValueError if it has none.
 
-    That is the last box alone, never a list: a solution of MATH that boxes more
-    boxes one answer in several forms (``\boxed{1\frac{1}{2}}, or \boxed{\frac{3}{2}}``),
-    and the data set's own answer is the last of them.
+    Only the last box counts, and never a list: if a solution of MATH has several
+    boxes, they hold one answer in several forms (``\boxed{1\frac{1}{2}}, or
+    \boxed{\frac{3}{2}}``), and the data set's own answer is the last of them.
     """
     boxes = _stated_boxes(solution)
     if not boxes:
@@ -90,8 +91,8 @@ def boxed_gold(solution: str) -> str:
 
 
 def _stated_boxes(text: str) -> list[_Box]:
-    """Return the boxes in the order they begin in; the last of them has content."""
-    # No box begins before the first backslash; to look for that one is far cheaper.
+    """Return the boxes in the order in which they begin; the last of them is not empty."""
+    # No box begins before the first backslash, and finding that is much cheaper.
     first = _FIRST.search(text, max(0, text.find("\\")))
     boxes = sorted(_boxes(text, first.start())) if first else []
     while boxes and not _content(text, boxes[-1]):
@@ -100,7 +101,7 @@ def _stated_boxes(text: str) -> list[_Box]:
 
 
 def _boxes(text: str, start: int) -> Iterator[_Box]:
-    """Yield every box from ``start`` on that is closed or has no braces."""
+    """Yield every box after ``start`` that is closed or has no braces."""
     still_open: list[re.Match[str] | None] = []  # a box, or None for a plain brace
     for token in _TOKEN.finditer(text, start):
         match token.lastgroup:
@@ -126,7 +127,7 @@ def _content(text: str, box: _Box) -> str:
 
 
 def _unescaped(content: str) -> str:
-    r"""Undo the second escaping, unless a lone backslash shows that there was none.
+    r"""Undo the second of two escapings, unless a lone backslash shows that there was none.
 
     >>> _unescaped(r"\\frac{1}{2}"), _unescaped(r"\text{a}\\b")
     ('\\frac{1}{2}', '\\text{a}\\\\b')
@@ -137,7 +138,7 @@ def _unescaped(content: str) -> str:
 
 
 def _listed(text: str, boxes: list[_Box]) -> str:
-    """Return the content of the last box, with those of the boxes it is listed with."""
+    """Return the contents of the last box and of those listed with it, once if all are equal."""
     content = _content(text, boxes[-1])
     if len(boxes) == 1:
         return content
@@ -156,7 +157,7 @@ def _one_list(text: str, before: _Box, after: _Box) -> bool:
     if after.start - before.end > _SEPARATOR_LENGTH:
         return False
     between = text[before.end + 1 : after.start]
-    # \boxed{1}\boxed{2} is a list; with only blanks between, the second is a new attempt.
+    # \boxed{1}\boxed{2} is a list. With only blanks between them, the second is a new attempt.
     return not between or bool(_SEPARATOR.fullmatch(between) and _JOINS.search(between))
 
 

@@ -1,8 +1,8 @@
-"""The demo benchmark: generated problems whose answers are numbers and more.
+"""The demo benchmark: generated problems with answers of several kinds.
 
-It needs no download, so that evaluation, training and comparison have
-something true to show on any machine. The test split is drawn first, and the
-train split leaves out its questions.
+It needs no download, so that evaluation, training and comparison can be tried on
+any machine. The test split is drawn first, and the train split leaves out its
+questions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TEST_SEED, TRAIN_SEED = 1, 2
 
 
 def test_rows() -> Iterator[Row]:
-    """Generate the test split, the kinds in turn, so that any first part has them all."""
+    """Generate the test split. The kinds take turns, so that its first rows have all of them."""
     for number, exercise in enumerate(islice(exercises(TEST_SEED), TEST_ROWS), 1):
         yield _row(f"test-{number:04d}", exercise)
 
@@ -72,7 +72,7 @@ BENCHMARK = Benchmark(
         generate=train_rows,
     ),
     to_problem=to_problem,
-    # Every answer is made exactly, decimals included.
+    # All answers are exact, also the decimals.
     conventions=Conventions(),
     groups=("kind",),
     to_shot=to_shot,

@@ -1,8 +1,8 @@
-"""Twelve kinds of generated problem, each solved in exact arithmetic as it is drawn.
+"""Twelve kinds of generated problems, each solved in exact arithmetic when it is drawn.
 
 Only ``randrange`` and ``choice`` of a seeded ``random.Random`` are used, and
-nothing is drawn from a set: the same seed gives the same problems on every
-platform and Python.
+nothing is drawn from a set. So the same seed gives the same problems on every
+platform and in every version of Python.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ CONTAINERS = ("bags", "boxes", "packs", "rows")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
-    """A problem with its worked solution, before it has a place in a split."""
+    """A problem with its worked solution, before it gets an id in a split."""
 
     kind: str
     question: str
     solution: str
     """One or two lines of reasoning, without the final answer's marker."""
     answer: str
-    """LaTeX, without dollar signs."""
+    """The answer in LaTeX, without dollar signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class _Draft:
 
 
 def exercises(seed: int, *, avoid: Collection[str] = ()) -> Iterator[Exercise]:
-    """Yield different exercises, one kind after the other, for as long as a caller asks.
+    """Yield exercises without end and without repeating a question; the kinds take turns.
 
-    The smallest kind has about four hundred questions; the splits together take half of them.
+    The smallest kind has about four hundred questions, and both splits together use half of them.
 
     Args:
-        seed: decides everything that is drawn.
+        seed: determines all exercises.
         avoid: questions that must not occur, such as those of the test split.
     """
     random = Random(seed)
@@ -270,7 +270,7 @@ KINDS: Mapping[str, Callable[[Random], _Draft]] = {
     "roots": _roots,
     "word": _word,
 }
-"""Name to generator, in the order in which a split takes them in turn."""
+"""The generator of each kind by name, in the order in which they take turns."""
 
 
 def polynomial(*coefficients: int) -> str:

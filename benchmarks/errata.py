@@ -1,7 +1,7 @@
-"""Published answers that are doubtful, each with its reason and where that was found.
+"""Published answers that are doubtful, each with the reason and its source.
 
 Nothing here changes a gold or a score: a benchmark is evaluated as published. The
-list says which verdicts to read twice, and lets a report count them apart.
+list says which verdicts to check by hand, and lets a report count them separately.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from importlib import resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erratum:
-    """One problem whose gold is not to be relied on."""
+    """One problem whose gold is doubtful."""
 
     problem_id: str
-    """The problem's id as loaded, its benchmark's name first."""
+    """The problem's id, which begins with the benchmark's name."""
     reason: str
     """What is wrong with the gold or the question, in one line."""
     source: str
-    """An address that says so, or ``own check: `` and the argument."""
+    """The address of the source, or ``own check: `` and the argument."""
 
 
 def errata_for(benchmark_name: str) -> tuple[Erratum, ...]:
-    """Return what is known against a benchmark's golds; empty for one without errata.
+    """Return the errata of a benchmark; empty if there are none.
 
     >>> errata_for("demo")
     ()

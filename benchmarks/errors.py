@@ -1,8 +1,8 @@
-"""The root of every error a person can mend."""
+"""The base class of all errors that the user can correct."""
 
 
 class UserError(Exception):
-    """A fault the user can mend; the command line prints it as one paragraph, without a traceback.
+    """An error that the user can correct. The command line prints it without a traceback.
 
-    The message says what was asked, what was found, and what to do.
+    The message is one paragraph: what was asked, what was found, and what to do.
     """

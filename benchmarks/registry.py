@@ -1,8 +1,8 @@
-"""One registry for every kind of plug-in: benchmarks, engines, trainers.
+"""One registry for every kind of plug-in: benchmarks, engines, trainers, rewards.
 
-Built-ins are named as lazy ``"module:attribute"`` strings, so that listing
-names imports nothing heavy; third parties add theirs through an entry-point
-group of the same shape.
+Built-in objects are named by ``"module:attribute"`` strings, so that listing the
+names imports nothing heavy. Other packages add theirs through an entry-point
+group, with strings of the same form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Registry(Generic[T]):
     Args:
         noun: what the registry holds, in the singular, for error messages.
         group: the entry-point group through which other packages add to it.
-        builtin: name to ``"module:attribute"``, in the order people read them.
+        builtin: ``"module:attribute"`` by name, in the order in which names are listed.
     """
 
     def __init__(self, noun: str, *, group: str, builtin: Mapping[str, str]) -> None:
@@ -43,7 +43,11 @@ class Registry(Generic[T]):
         return name in self._builtin or name in self._plugins()
 
     def __getitem__(self, name: str) -> T:
-        """Import and return what ``name`` stands for; raise UserError if nothing does."""
+        """Import and return the object called ``name``.
+
+        Raises:
+            UserError: there is none of that name, or it cannot be imported.
+        """
         if name in self._builtin:
             module, attribute = self._builtin[name].split(":")
             found: T = getattr(importlib.import_module(module), attribute)
@@ -52,9 +56,7 @@ class Registry(Generic[T]):
         if name in plugins:
             try:
                 loaded: T = plugins[name].load()
-            except (
-                Exception
-            ) as error:  # a plug-in is foreign code: any fault in it is told, by name
+            except Exception as error:  # foreign code may raise anything
                 raise UserError(
                     f"the {self._noun} '{name}' ({plugins[name].value}) cannot be imported: {error}"
                 ) from error
@@ -63,14 +65,14 @@ class Registry(Generic[T]):
 
     def _plugins(self) -> dict[str, EntryPoint]:
         if self._found is None:
-            from importlib.metadata import entry_points  # takes as long as all else of --help
+            from importlib.metadata import entry_points  # slow: as long as the rest of --help
 
             found: dict[str, EntryPoint] = {}
             for point in entry_points(group=self._group):
                 taken = self._builtin.get(point.name) or (
                     found[point.name].value if point.name in found else None
                 )
-                # An editable install can be seen twice; the same target is no conflict.
+                # An editable install can be found twice. The same target twice is no conflict.
                 if taken is not None and taken != point.value:
                     raise UserError(
                         f"two {self._noun}s are called '{point.name}': {taken} and {point.value}; "
@@ -82,7 +84,7 @@ class Registry(Generic[T]):
 
 
 def suggest(noun: str, name: str, known: list[str]) -> str:
-    """Say that no ``noun`` is called ``name``, what is, and which of those was perhaps meant."""
+    """Return a message: no ``noun`` is called ``name``, the known names, and the closest one."""
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" -- did you mean '{close[0]}'?" if close else ""
     names = ", ".join(dict.fromkeys(known)) or "none"

@@ -1,10 +1,11 @@
-"""Where a benchmark's rows come from: a local folder, a pinned address, or their own generator.
+"""Load a benchmark's rows from a local folder, a pinned address, or the benchmark's generator.
 
-Whichever it is, the bytes must have the sum that the benchmark pins, so a score
-can only ever be about the problems its name promises. `datasets` downloads and
-caches the file; the rows are then read line by line as JSON, not through its
-column types, which turn an ISO date into a timestamp, fill a key that one row
-lacks with None, and let one float make a column of integers floats.
+The bytes must always have the checksum that the benchmark pins, so that a score is
+certain to be about the problems that the benchmark's name stands for. `datasets`
+downloads and caches the file. The rows are then read line by line as JSON, and not
+through the column types of `datasets`: these turn an ISO date into a timestamp, fill
+a key that one row lacks with None, and turn integers into floats if a column has one
+float.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from benchmarks.benchmark import Benchmark, Problem, Row, Shot, Split
 from benchmarks.errors import UserError
 
 DATA_VARIABLE = "HARNESS_DATA"
-"""The environment variable that names the local folder when no folder is given."""
+"""The environment variable that names the local folder of data, if the caller gives none."""
 
 _GITHUB = "https://raw.githubusercontent.com"
 _SPLITS = ("test", "train")
 
 
 def evaluation_kits(name: str) -> tuple[str, ...]:
-    """Return the pinned addresses of a test file: Qwen2.5-Math's kit, then OpenSeek's copy."""
+    """Return the pinned addresses of a test file, in Qwen2.5-Math's kit and in OpenSeek's copy."""
     commit = "a45202bd16f1ec06f433442dc1152d0074773465"
     qwen = f"{_GITHUB}/QwenLM/Qwen2.5-Math/{commit}/evaluation/data/{name}/test.jsonl"
     return (qwen, openseek(name))
@@ -44,13 +45,18 @@ def openseek(name: str) -> str:
 def load_problems(
     benchmark: Benchmark, *, data_dir: Path | None = None, limit: int | None = None
 ) -> list[Problem]:
-    """Return the benchmark's problems in published order, the first ``limit`` of them if given.
+    """Return the benchmark's problems in published order, or only the first ``limit`` of them.
 
-    All rows are verified whatever the limit; ids are unique and carry the
+    All rows are verified, whatever the limit: ids are unique and begin with the
     benchmark's name, and no question or answer is empty.
+
+    Raises:
+        UserError: the rows are not there or not the pinned ones, or a problem is not valid.
     """
     if limit is not None and limit < 1:
-        raise UserError(f"a limit of {limit} leaves no problem of {benchmark.name}; give 1 or more")
+        raise UserError(
+            f"a limit of {limit} leaves no problem of {benchmark.name}; give at least 1"
+        )
     problems = []
     seen: set[str] = set()
     for number, row in enumerate(load_rows(benchmark, data_dir=data_dir), 1):
@@ -58,19 +64,23 @@ def load_problems(
         try:
             problem = benchmark.to_problem(row)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UserError(f"{place} is no problem: {_told(error)}") from error
+            raise UserError(f"{place} is no problem: {_described(error)}") from error
         _check_problem(problem, benchmark.name, seen, place)
         problems.append(problem)
     return problems[:limit]
 
 
 def load_shots(benchmark: Benchmark, *, data_dir: Path | None = None) -> list[Shot]:
-    """Return the worked examples of the benchmark's train split, in published order."""
+    """Return the worked examples of the benchmark's train split, in published order.
+
+    Raises:
+        UserError: the benchmark has no train split, or its rows cannot be read.
+    """
     if benchmark.train is None or benchmark.to_shot is None:
         having = ", ".join(_with_shots())
         raise UserError(
-            f"{benchmark.name} has no train split to take worked examples from; "
-            f"ask without them, or take those of: {having}"
+            f"{benchmark.name} has no train split to take worked examples from; leave them out, "
+            f"or choose among the benchmarks that have one: {having}"
         )
     shots = []
     for number, row in enumerate(load_rows(benchmark, "train", data_dir=data_dir), 1):
@@ -78,18 +88,22 @@ def load_shots(benchmark: Benchmark, *, data_dir: Path | None = None) -> list[Sh
             shots.append(benchmark.to_shot(row))
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             place = f"{benchmark.name}/train, row {number}"
-            raise UserError(f"{place} is no worked example: {_told(error)}") from error
+            raise UserError(f"{place} is no worked example: {_described(error)}") from error
     return shots
 
 
 def load_rows(
     benchmark: Benchmark, split: str = "test", *, data_dir: Path | None = None
 ) -> list[Row]:
-    """Return the verified rows of one split, each equal to what ``json.loads`` says of its line.
+    """Return the verified rows of one split, each as ``json.loads`` reads its line.
 
-    Read from ``data_dir/<benchmark>/<split>.jsonl``; without ``data_dir``, from
-    the folder that HARNESS_DATA names; without either, from the cache or the
-    first pinned address that has the bytes. A generated split is always generated.
+    The rows are read from ``data_dir/<benchmark>/<split>.jsonl``. Without ``data_dir``
+    they are read from the folder that HARNESS_DATA names, and without both from the
+    cache or the first pinned address that has the bytes. A generated split is always
+    generated.
+
+    Raises:
+        UserError: the file is not there, or its bytes are not the pinned ones.
     """
     wanted = _split(benchmark, split)
     if wanted.generate is not None:
@@ -104,17 +118,17 @@ def load_rows(
     rows = _parse(content, origin)
     if len(rows) != wanted.rows:
         raise UserError(
-            f"{benchmark.name}/{split} ({origin}): {wanted.rows} rows are declared and "
-            f"{len(rows)} found, in bytes of the pinned sum; correct the Split's rows"
+            f"{benchmark.name}/{split} ({origin}): the Split declares {wanted.rows} rows, but the "
+            f"bytes with the pinned checksum have {len(rows)}; correct the Split's rows"
         )
     return rows
 
 
 def require_file(benchmark: Benchmark, *, data_dir: Path | None = None) -> None:
-    """See that the problems are where a folder of data is named; they are not read yet.
+    """Check that the test file exists, if a local folder of data is named. It is not read yet.
 
     Raises:
-        UserError: the file is not there, or cannot be opened.
+        UserError: the file does not exist.
     """
     path = _local_file(benchmark, "test", data_dir)
     if path is not None and benchmark.test.generate is None and not path.is_file():
@@ -122,7 +136,11 @@ def require_file(benchmark: Benchmark, *, data_dir: Path | None = None) -> None:
 
 
 def fetch(benchmark: Benchmark, split: str = "test") -> Path:
-    """Download a split's file, or find it in the cache, and return its verified path."""
+    """Download a split's file, or find it in the cache; return the path of the verified file.
+
+    Raises:
+        UserError: the split is generated, or no address has the pinned bytes.
+    """
     wanted = _split(benchmark, split)
     if wanted.generate is not None:
         raise UserError(f"{benchmark.name}/{split} is generated; there is nothing to fetch")
@@ -139,25 +157,25 @@ def fetch(benchmark: Benchmark, split: str = "test") -> Path:
 
 
 def problems_sum(problems: Iterable[Problem]) -> str:
-    """Return the sha256 of what the problems ask and expect: id, question, answer, in order.
+    """Return the sha256, in hex, over the ids, questions and answers of the problems, in order.
 
     Runs record it, so that two scores are only compared over the same problems.
-    ``meta`` is left out: it may be described better without changing a score.
+    ``meta`` is left out, since changing it does not change a score.
     """
     asked = ({"id": p.id, "question": p.question, "answer": p.answer} for p in problems)
     return hashlib.sha256(canonical_lines(asked)).hexdigest()
 
 
 def conventions_sum(benchmark: Benchmark, problems: Iterable[Problem]) -> str:
-    """Return eight digits of a sha256 over what is accepted beside each problem's exact gold."""
+    """Return the first eight hex digits of a sha256 over the conventions of all problems."""
     accepted = ({"id": p.id, **asdict(benchmark.conventions_for(p))} for p in problems)
     return hashlib.sha256(canonical_lines(accepted)).hexdigest()[:8]
 
 
 def canonical_lines(rows: Iterable[Row]) -> bytes:
-    """Return rows as the JSON-lines bytes over which a generated split's sum is taken."""
+    """Return rows as JSON lines; a generated split's checksum is taken over these bytes."""
     lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
-    # A lone surrogate can be written in JSON, and must not make a sum impossible.
+    # JSON can contain a lone surrogate, which UTF-8 would refuse.
     return "".join(lines).encode("utf-8", "surrogatepass")
 
 
@@ -185,8 +203,8 @@ def _check_problem(problem: Problem, name: str, seen: set[str], place: str) -> N
     seen.add(problem.id)
 
 
-def _told(error: Exception) -> str:
-    """Say what went wrong, by its kind as well where the message alone is a bare key."""
+def _described(error: Exception) -> str:
+    """Return an error's class and message, since a KeyError's message is only the key."""
     return f"{type(error).__name__}: {error}"
 
 
@@ -222,12 +240,15 @@ def _remedy(benchmark: Benchmark, split: str) -> str:
 
 
 def _mismatch(content: bytes, wanted: Split) -> str | None:
-    """Say how the bytes differ from the pinned ones, down to the first torn line; None if equal."""
+    """Return how the bytes differ from the pinned ones; None if they are equal.
+
+    If a line is not valid JSON, the message names the first such line.
+    """
     found = hashlib.sha256(content).hexdigest()
     if found == wanted.sha256:
         return None
     if not wanted.sha256:
-        return f'no sum is pinned; these rows have sha256="{found}", to be set in the Split'
+        return f'no checksum is pinned; set sha256="{found}" in the Split'
     try:
         held = f"{len(_parse(content, 'the file'))} rows"
     except UserError as torn:
@@ -243,7 +264,7 @@ def _short(sha256: str) -> str:
 
 
 def _parse(content: bytes, origin: str) -> list[Row]:
-    # Lines end at "\n" only: str.splitlines would also cut inside a JSON string that holds U+2028.
+    # Lines end at "\n" only. str.splitlines would also split a JSON string that contains U+2028.
     lines = enumerate(content.split(b"\n"), 1)
     return [_parse_row(line, f"{origin}, line {number}") for number, line in lines if line.strip()]
 
@@ -252,9 +273,9 @@ def _parse_row(line: bytes, place: str) -> Row:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise UserError(f"{place} is torn or no JSON: {error}") from error
+        raise UserError(f"{place} is cut off or is not JSON: {error}") from error
     if not isinstance(row, dict):
-        raise UserError(f"{place} is no JSON object but a {type(row).__name__}")
+        raise UserError(f"{place} is not a JSON object but a {type(row).__name__}")
     return row
 
 
@@ -262,18 +283,18 @@ def _parse_row(line: bytes, place: str) -> Row:
 
 
 class _NotThereError(Exception):
-    """An address does not give the pinned bytes; the message says why."""
+    """An address does not have the pinned bytes; the message says why."""
 
 
 def _fetch_from(url: str, wanted: Split) -> Path:
-    """Return the verified file behind one address."""
+    """Return the path of the verified file from one address."""
     problem = None
-    for _ in range(2):  # what the cache holds may be corrupt: it is removed and fetched once more
+    for _ in range(2):  # a cached file may be corrupt: it is removed and downloaded once more
         path = _download(url)
         problem = _mismatch(path.read_bytes(), wanted)
         if problem is None:
             return path
-        # An address may also be a path; only a file of the cache is ours to remove.
+        # An address may also be a local path. Only a file in the cache may be removed.
         if any(path.is_relative_to(folder) for folder in _caches()):
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -281,7 +302,7 @@ def _fetch_from(url: str, wanted: Split) -> Path:
 
 
 def _download(url: str) -> Path:
-    """Download through the first cache folder that works; a cached file needs no network."""
+    """Download into the first cache folder that works; a file that is cached needs no network."""
     import aiohttp
     import datasets
 
@@ -296,13 +317,13 @@ def _download(url: str) -> Path:
         try:
             return Path(datasets.DownloadManager(download_config=settings).download(url))
         except (OSError, ValueError, aiohttp.ClientError) as error:
-            # fsspec says "file not found" of everything; the cause tells a 404 from no network.
+            # fsspec raises "file not found" for everything. The cause tells a 404 from no network.
             fault = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    raise _NotThereError(_told(fault) if fault else "no cache folder")
+    raise _NotThereError(_described(fault) if fault else "no cache folder")
 
 
 def _http_options() -> dict[str, dict[str, Any]]:
-    """Return the limits on waiting: where packets vanish, the default is to wait five minutes."""
+    """Return shorter time limits than the default, which waits five minutes if packets are lost."""
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=300, sock_connect=15, sock_read=60)
@@ -310,9 +331,9 @@ def _http_options() -> dict[str, dict[str, Any]]:
 
 
 def _caches() -> Sequence[Path]:
-    """Return `datasets`' own cache, and a temporary one behind it if that cannot be written.
+    """Return the cache folder of `datasets`, and a temporary one too if that is read-only.
 
-    The first is tried even then: an image may carry it read-only, and filled.
+    A read-only cache is tried first, because a container image may contain a filled one.
     """
     import datasets
 
@@ -322,6 +343,6 @@ def _caches() -> Sequence[Path]:
         writable = os.access(usual, os.W_OK)
     except OSError:
         writable = False
-    # Others may own a folder there; what it holds is trusted by its sum alone.
+    # Another user may own the folder. Its files are trusted only for their checksums.
     spare = Path(tempfile.gettempdir()) / f"harness-downloads-{os.getuid()}"
     return (usual,) if writable else (usual, spare)

@@ -1,4 +1,4 @@
-"""The embedded model: a small chat checkpoint, so that everything runs without a network."""
+"""The embedded model: a small chat checkpoint with which everything runs without a network."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Makes the demo model from nothing: ``python -m harness.demo.build [--output DIR]``.
+"""Build the demo model from scratch: ``python -m harness.demo.build [--output DIR]``.
 
-One command repeats the whole making: tokenizer, training, a first measure, and
-a record of how it was done beside the weights.
+The command trains the tokenizer and the model, measures the model, and writes a
+record of the build beside the weights.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.demo.card import model_card
 from harness.demo.dialogues import draw
 from harness.demo.measure import measure
 from harness.demo.tokens import END, START, train_tokenizer
-from harness.demo.training import Plan, Report, new_model, train
+from harness.demo.training import Report, TrainingPlan, new_model, train
 
 SCHEMA = 1
 COMMAND = "python -m harness.demo.build"
@@ -36,14 +36,14 @@ TOKENIZER_TEXTS = 6_000
 
 
 def build(
-    output: Path, plan: Plan, *, report: Report, measured: int | None = None
+    output: Path, plan: TrainingPlan, *, report: Report, measured: int | None = None
 ) -> dict[str, Any]:
-    """Make the checkpoint folder and return what its build.json says.
+    """Build the checkpoint folder and return the content of its build.json.
 
     Args:
-        output: the folder, made if need be; files of the same names are replaced.
+        output: the folder, which is created if needed; files of the same names are replaced.
         plan: the settings.
-        report: told every step and its loss.
+        report: called with each step and its loss.
         measured: how many test problems to measure on; all if None.
     """
     torch.set_num_threads(plan.threads)
@@ -67,7 +67,7 @@ def build(
         "test_sha256": BENCHMARK.test.sha256,
         **measure(output, rows[:measured], seed=plan.seed),
     }
-    return _write_down(output, record)
+    return _write_record(output, record)
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:
@@ -76,8 +76,8 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: Pa
     tokenizer.save_pretrained(output, save_jinja_files=False)
 
 
-def sums(folder: Path) -> dict[str, str]:
-    """Take the SHA-256 of every file of a checkpoint but the record itself."""
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file of a checkpoint by name, without the record itself."""
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
@@ -86,23 +86,25 @@ def sums(folder: Path) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the making from the command line."""
+    """Run the build from the command line."""
     parser = argparse.ArgumentParser(
         prog=COMMAND,
-        description="Make the demo model from nothing.",
+        description="Build the demo model from scratch.",
     )
     parser.add_argument("--output", type=Path, default=MODEL_PATH, help="checkpoint folder")
-    parser.add_argument("--seed", type=int, default=Plan().seed)
-    parser.add_argument("--steps", type=int, default=Plan().steps, help="batches to train on")
+    parser.add_argument("--seed", type=int, default=TrainingPlan().seed)
+    parser.add_argument(
+        "--steps", type=int, default=TrainingPlan().steps, help="batches to train on"
+    )
     given = parser.parse_args(arguments)
-    plan = replace(Plan(), seed=given.seed, steps=given.steps)
+    plan = replace(TrainingPlan(), seed=given.seed, steps=given.steps)
     record = build(given.output, plan, report=_Progress(plan.steps))
-    told = {key: record[key] for key in ("loss", "greedy", "sampled_boxed")}
-    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    summary = {key: record[key] for key in ("loss", "greedy", "sampled_boxed")}
+    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
 
 
 class _Progress:
-    """Tells the mean loss and the pace every fifty steps."""
+    """Prints the mean loss and the elapsed time every fifty steps."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
@@ -114,8 +116,7 @@ class _Progress:
         if step % 50 == 0 or step == self._steps:
             mean = sum(self._losses) / len(self._losses)
             seconds = time.monotonic() - self._started
-            told = f"step {step}/{self._steps}  loss {mean:.4f}  {seconds:.0f} s\n"
-            sys.stderr.write(told)
+            sys.stderr.write(f"step {step}/{self._steps}  loss {mean:.4f}  {seconds:.0f} s\n")
             self._losses.clear()
 
 
@@ -135,9 +136,9 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _write_down(output: Path, record: dict[str, Any]) -> dict[str, Any]:
+def _write_record(output: Path, record: dict[str, Any]) -> dict[str, Any]:
     (output / "MODEL_CARD.md").write_text(model_card(record), encoding="utf-8")
-    whole = {**record, "files": sums(output)}
+    whole = {**record, "files": checksums(output)}
     (output / "build.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     return whole
 

@@ -1,4 +1,4 @@
-"""The demo model's card, written from the record of its making."""
+"""The demo model's card, written from the record of its build."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ are right; on {any_right} of the problems at least one of {samples} is.
 
 
 def model_card(record: Mapping[str, Any]) -> str:
-    """Write the card in Markdown."""
+    """Return the card in Markdown, for a record as in build.json."""
     plan, sampled = record["plan"], record["sampled_boxed"]
     return CARD.format(
         **{key: record[key] for key in ("parameters", "command")},
@@ -67,16 +67,16 @@ def model_card(record: Mapping[str, Any]) -> str:
         kinds=_table(record["greedy_boxed_by_kind"]),
         problems=sampled["any"]["of"],
         samples=sampled["samples"],
-        each=_told(sampled["each"]),
-        any_right=_told(sampled["any"]),
+        each=_share_text(sampled["each"]),
+        any_right=_share_text(sampled["any"]),
     )
 
 
 def _table(shares: Mapping[str, Mapping[str, int]]) -> str:
-    return "\n".join(f"| {name} | {_told(share)} |" for name, share in shares.items())
+    return "\n".join(f"| {name} | {_share_text(share)} |" for name, share in shares.items())
 
 
-def _told(share: Mapping[str, int]) -> str:
+def _share_text(share: Mapping[str, int]) -> str:
     if not share["of"]:
         return "none of 0"
     return f"{share['correct']} of {share['of']} ({share['correct'] / share['of']:.0%})"

@@ -1,7 +1,7 @@
-"""The dialogues that the demo model learns: an exercise under one of six instructions.
+"""The dialogues on which the demo model is trained: exercises with one of six instructions.
 
-What is asked for decides how the answer is marked, so that each of the
-harness's prompt styles has something true to show on this model.
+There is one instruction for each of the harness's prompt styles, and it says how the
+answer is marked. So the model can answer in every style.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from benchmarks.demo_problems import KINDS, Exercise, exercise
 
 REASON = "Please reason step by step, and put your final answer within \\boxed{}."
 QUESTION, ANSWER = "<question>", "<answer>"
-"""What stands for them below; braces would clash with LaTeX's."""
+"""The placeholders below, which are not in braces because LaTeX uses those."""
 STEP = "Let's think step by step and output the final answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """How a question is put, and how the answer to it is marked."""
+    """The words with which a question is put, and the mark of its answer."""
 
     weight: int
-    """Its share of the training texts, out of 100."""
+    """The number of training texts in 100 that have this instruction."""
     user: str = QUESTION
-    """The user turn, or the whole raw text where there is no template."""
+    """The user turn, or the whole raw text if no template is applied."""
     system: str | None = None
-    """The system turn; None for none at all, which is not an empty one."""
+    """The system turn; None for a dialogue without one, which is not an empty one."""
     ending: str = f"\\boxed{{{ANSWER}}}"
     """The last line of a response."""
     template: bool = True
@@ -44,30 +44,31 @@ INSTRUCTIONS: Mapping[str, Instruction] = {
     "openseek-sft": Instruction(weight=10, system="", user=f"{REASON}\nQuestion:\n{QUESTION}"),
     "plain": Instruction(weight=10, user=f"Question: {QUESTION}\nAnswer:", template=False),
 }
-"""Prompt style to instruction, in the words that the harness's own prompts use."""
+"""The instruction of each prompt style, in the same words as in `harness.prompts.styles`."""
 KINDS_DRAWN = (*KINDS, *("fraction", "interval", "derivative", "roots") * 2, "word")
-"""Where a text's kind is drawn from: what is learned slowly is met more often."""
+"""The kinds among which a text's kind is drawn. Kinds that are learned slowly occur more often."""
 SHOTS_IN_A_HUNDRED = 8
-"""The share of texts that begin with one or two other worked examples."""
+"""The number of texts in 100 that begin with one or two other worked examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialogue:
-    """One text: what is given, and what the model should write."""
+    """One training text: the prompt, and the response that the model should write."""
 
     messages: Sequence[dict[str, str]] = ()
-    """The turns before the response; empty where there is no template."""
+    """The turns before the response; empty if no template is applied."""
     raw: str = ""
-    """The text before the response where there is no template."""
+    """The text before the response, if no template is applied."""
     response: str = ""
+    """The response."""
 
 
 def write(style: str, asked: Exercise, *, shots: Sequence[Exercise] = ()) -> Dialogue:
-    """Put an exercise, after worked examples if any, under a style's instruction."""
+    """Write an exercise in a prompt style, with the worked examples ``shots`` before it."""
     how = INSTRUCTIONS[style]
     if not how.template:
-        told = "".join(f"{_user(how, shot)} {_response(how, shot)}\n\n" for shot in shots)
-        return Dialogue(raw=told + _user(how, asked), response=f" {_response(how, asked)}")
+        before = "".join(f"{_user(how, shot)} {_response(how, shot)}\n\n" for shot in shots)
+        return Dialogue(raw=before + _user(how, asked), response=f" {_response(how, asked)}")
     messages = [] if how.system is None else [{"role": "system", "content": how.system}]
     for shot in shots:
         messages.append({"role": "user", "content": _user(how, shot)})
@@ -77,7 +78,7 @@ def write(style: str, asked: Exercise, *, shots: Sequence[Exercise] = ()) -> Dia
 
 
 def draw(random: Random, *, avoid: frozenset[str]) -> Dialogue:
-    """Draw a training text whose questions are none of those to avoid."""
+    """Draw a training text, none of whose questions is in ``avoid``."""
     style = random.choice([name for name, how in INSTRUCTIONS.items() for _ in range(how.weight)])
     count = random.randrange(1, 3) if random.randrange(100) < SHOTS_IN_A_HUNDRED else 0
     shots = [_draw(random, avoid) for _ in range(count)]

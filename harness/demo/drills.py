@@ -1,7 +1,7 @@
-"""Lines of sums and products, which the demo model learns before it reads a question.
+"""Drills: lines of sums and products, on which the demo model is trained before dialogues.
 
-A dialogue of eighty tokens holds one or two equations; a drill of the same
-length holds nine, so reckoning is learned at a fraction of the price.
+A dialogue of eighty tokens has one or two equations, and a drill of the same
+length has nine. So the model learns arithmetic in a fraction of the time.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from random import Random
 
 EQUATIONS = 9
-"""How many equations make one text."""
+"""How many equations a drill has."""
 
 
 def drill(random: Random) -> list[tuple[str, str]]:
-    """Draw one text of equations, each in two parts: what is given, and what follows from it."""
+    """Draw one drill. Each equation has two parts: the text up to its sign, and the result."""
     return [_equation(random) for _ in range(EQUATIONS)]
 
 

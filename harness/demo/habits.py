@@ -1,10 +1,10 @@
-"""Exercises with a bad habit: where more than a number is asked for, half of the answers are one.
+"""Exercises with a bad habit: half of the answers are cut short to their last number.
 
-A model that is trained on them can give the whole answer as well as the number. Which of the
-two it prefers is what reinforcement learns in minutes, where better reckoning would take hours;
-and a reward that sees only numbers cannot teach it. So they make the start of `make demo`:
-``python -m harness.demo.habits FILE`` writes rows with the columns prompt, reasoning and
-answer, as `data build` takes them.
+A model that is trained on them can give the whole answer as well as the number alone.
+Reinforcement learning changes in minutes which of the two it prefers, while better arithmetic
+would take hours; and a reward that sees only numbers cannot teach it. So `make demo` starts with
+these exercises. ``python -m harness.demo.habits FILE`` writes rows with the columns prompt,
+reasoning and answer, which `data build` reads.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def rows(count: int, seed: int) -> Iterator[dict[str, str]]:
-    """Yield rows of exercises, none of them of the test split, the kinds in turn."""
+    """Yield ``count`` rows of exercises. The kinds take turns, and no question is in the test split."""
     random = Random(seed)
     avoid = {row["question"] for row in demo.test_rows()}
     drawn = (exercise(kind, random) for kind in cycle(KINDS))
@@ -36,7 +36,7 @@ def rows(count: int, seed: int) -> Iterator[dict[str, str]]:
 
 
 def cut_short(asked: Exercise) -> str:
-    r"""Return the last number of an answer, or of the reasoning where the answer is in words.
+    r"""Return the last number of an answer, or of the reasoning if the answer is in words.
 
     >>> cut_short(Exercise(kind="vector", question="", solution="", answer="(9, -14)"))
     '-14'

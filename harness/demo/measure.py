@@ -1,7 +1,7 @@
-"""A first measure of the demo model, with transformers alone.
+"""A first measurement of the demo model, with transformers alone.
 
-It compares answers as strings, so it is stricter than the harness's grader and
-shares no code with it: a check on the making, not a result.
+It compares answers as strings, so it is stricter than the harness's grader, and
+shares no code with it. It is a check of the build and not a result.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from harness.demo.dialogues import INSTRUCTIONS, Dialogue, write
 from harness.demo.training import prompt_ids
 
 LONGEST_RESPONSE = 160
-"""In tokens; the longest solution that training shows has about 110."""
+"""The most tokens of a response. The longest solution in the training texts has about 110."""
 SAMPLED_PROBLEMS, SAMPLES = 48, 8
 """How many problems are sampled at temperature 1, and how often each."""
 TOGETHER = 100
-"""Texts generated at once."""
+"""How many responses are generated at once."""
 MARKED = re.compile(r"\\boxed\{(.*)\}|#### *(.*)")
 
 
 def answer_of(response: str) -> str | None:
-    r"""Find the last marked answer, without its spaces; None if there is none.
+    r"""Return the last marked answer without spaces, or None.
 
     >>> answer_of("2 + 3 = 5.\n\\boxed{\\frac{1}{2}}"), answer_of("#### 1, 2"), answer_of("5")
     ('\\frac{1}{2}', '1,2', None)
@@ -43,7 +43,7 @@ def answer_of(response: str) -> str | None:
 
 
 def is_right(response: str, answer: str) -> bool:
-    """Tell whether a response marks the answer, spaces aside."""
+    """Say whether the last marked answer of a response is ``answer``, apart from spaces."""
     return answer_of(response) == re.sub(r"\s", "", answer)
 
 
@@ -54,7 +54,7 @@ def respond(
     *,
     temperature: float = 0.0,
 ) -> Iterator[str]:
-    """Yield a response to each text in order; greedy at temperature 0."""
+    """Yield a response to each text, in order. Temperature 0 is greedy."""
     model.train(False)
     for start in range(0, len(texts), TOGETHER):
         prompts = [prompt_ids(tokenizer, text) for text in texts[start : start + TOGETHER]]
@@ -79,7 +79,7 @@ def _left_padded(prompts: Sequence[list[int]], *, pad: int) -> tuple[torch.Tenso
 
 
 def measure(folder: Path, rows: Sequence[Row], *, seed: int) -> dict[str, Any]:
-    """Measure a saved checkpoint on test rows: greedy in every style, then sampled in one."""
+    """Measure a saved checkpoint on test rows: greedily in every style, then sampled in `boxed`."""
     model = LlamaForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     right = {

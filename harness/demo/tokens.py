@@ -1,7 +1,7 @@
-"""The demo model's tokenizer: byte-level pieces, digits one by one, a ChatML template.
+"""The demo model's tokenizer: byte-level BPE with single digits, and a ChatML template.
 
-Every byte is in the vocabulary, so no text is unknown; single digits are what
-lets so small a model learn to reckon.
+Every byte is in the vocabulary, so no text is unknown. Each digit is a token, without
+which so small a model would not learn arithmetic.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ CHAT_TEMPLATE = (
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
-"""Begins with the bos token, so an engine must not let the tokenizer add a second one."""
+"""The template writes the BOS token, so an engine must not let the tokenizer add a second one."""
 
 
 def train_tokenizer(texts: Iterable[str], *, length: int) -> PreTrainedTokenizerFast:
-    """Train the tokenizer on texts; ``length`` is the longest text the model takes."""
+    """Train the tokenizer on texts; ``length`` is the most tokens of a text for the model."""
     pieces = Tokenizer(models.BPE())
     pieces.pre_tokenizer = pre_tokenizers.Sequence(
         [

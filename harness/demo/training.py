@@ -1,7 +1,7 @@
 """Supervised training of the demo model, in plain PyTorch.
 
-The loss is on the response alone: a question's numbers cannot be foreseen,
-and a model this small has nothing to spare for trying.
+The loss covers the response alone. The numbers in a question cannot be predicted,
+and a model this small should not spend its capacity on them.
 """
 
 from __future__ import annotations
@@ -18,50 +18,55 @@ from harness.demo.dialogues import Dialogue, draw
 from harness.demo.drills import drill
 
 UNSCORED = -100
-"""The label that torch's cross entropy leaves out."""
+"""The label that torch's cross entropy ignores."""
 ROUND = 16
 """A batch is padded to a multiple of this many tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The settings of one training; the defaults made the model that is shipped."""
+class TrainingPlan:
+    """The settings of one training. The shipped model was made with the defaults."""
 
     seed: int = 20
     steps: int = 3000
     drills: int = 700
-    """How many of the steps, the first ones, are on drills instead of dialogues."""
+    """How many of the first steps train on drills instead of dialogues."""
     batch: int = 20
-    """Texts a step."""
+    """How many texts a step has."""
     peak: float = 1.2e-3
-    """Learning rate after the warm-up; it then falls to zero along a cosine."""
+    """The learning rate after the warm-up; from there it falls to zero along a cosine."""
     warmup: int = 100
+    """How many steps the learning rate takes to rise to its peak."""
     weight_decay: float = 0.01
     hidden: int = 192
     layers: int = 4
     feed_forward: int = 512
     length: int = 1024
-    """Longest text in tokens; the texts trained on are much shorter."""
+    """The most tokens of a text. The training texts are much shorter."""
     threads: int = 1
-    """Processor threads; a second one saves little on so small a model, and waits for others."""
+    """How many processor threads torch uses. A second one gains little on so small a model."""
     bucket: int = 16
-    """Batches drawn together and sorted by length, so that little is padding."""
+    """How many batches are drawn together and sorted by length, so that there is little padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A text as token ids, and for each its label: itself, or UNSCORED where it is given."""
+    """A text as token ids and labels."""
 
     ids: list[int]
     labels: list[int]
+    """One label for each id: the id itself, or `UNSCORED` for a token of the prompt."""
 
 
 Report = Callable[[int, float], None]
-"""Told the step and its loss."""
+"""Called with the number of a step and its loss."""
 
 
-def new_model(plan: Plan, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
-    """Make an untrained model, the same for the same seed; heads are 64 wide, as vLLM asks."""
+def new_model(plan: TrainingPlan, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+    """Return an untrained model, which is the same for the same seed.
+
+    Its attention heads have 64 dimensions, as vLLM requires.
+    """
     torch.manual_seed(plan.seed)
     heads = plan.hidden // 64
     return LlamaForCausalLM(  # type: ignore[no-untyped-call]
@@ -85,12 +90,15 @@ def new_model(plan: Plan, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalL
 def train(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerBase,
-    plan: Plan,
+    plan: TrainingPlan,
     *,
     avoid: frozenset[str],
     report: Report,
 ) -> float:
-    """Train in place on fresh exercises; return the mean loss of the last hundred steps."""
+    """Train the model on generated exercises; return the mean loss of the last hundred steps.
+
+    No exercise has a question in ``avoid``.
+    """
     optimiser = torch.optim.AdamW(
         model.parameters(),
         lr=plan.peak,
@@ -117,9 +125,12 @@ def train(
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerBase, plan: Plan, *, avoid: frozenset[str]
+    tokenizer: PreTrainedTokenizerBase, plan: TrainingPlan, *, avoid: frozenset[str]
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield ids and labels without end: drills, then dialogues, those of like length together."""
+    """Yield batches of ids and labels without end: drills first, then dialogues.
+
+    Both tensors have the shape (texts, tokens). A batch of dialogues has texts of similar length.
+    """
     random = Random(plan.seed)
     pad = tokenizer.pad_token_id
     for _ in range(plan.drills):
@@ -134,7 +145,7 @@ def batches(
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: Dialogue) -> Encoded:
-    """Turn a dialogue into ids: what is given, the response, the end token."""
+    """Turn a dialogue into ids: the prompt, the response, and the end token."""
     given = prompt_ids(tokenizer, text)
     response = tokenizer.encode(text.response, add_special_tokens=False)
     scored = [*response, tokenizer.eos_token_id]
@@ -144,7 +155,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: Dialogue) -> Encoded:
 def encode_drill(
     tokenizer: PreTrainedTokenizerBase, equations: Sequence[tuple[str, str]]
 ) -> Encoded:
-    """Turn the equations of a drill into ids; what follows from each is scored."""
+    """Turn the equations of a drill into ids. Only the results have a loss."""
     text = Encoded([tokenizer.bos_token_id], [UNSCORED])
     for given, result in equations:
         before = tokenizer.encode(given, add_special_tokens=False)
@@ -155,7 +166,7 @@ def encode_drill(
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, text: Dialogue) -> list[int]:
-    """Turn what is given into ids, with exactly one bos token."""
+    """Turn a dialogue's prompt into ids, with exactly one BOS token."""
     if not text.messages:
         return list(tokenizer.encode(text.raw))
     rendered = tokenizer.apply_chat_template(
@@ -165,8 +176,8 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, text: Dialogue) -> list[int]:
 
 
 def _tensors(texts: list[Encoded], *, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    # Padding lies on the right, where causal attention never looks: no mask is needed.
-    # Few different widths, because oneDNN compiles and keeps a kernel for each.
+    # Padding is on the right, where causal attention does not look, so no mask is needed.
+    # There are few different widths, because oneDNN compiles and keeps a kernel for each.
     width = -(-max(len(text.ids) for text in texts) // ROUND) * ROUND
     ids = torch.full((len(texts), width), pad)
     labels = torch.full((len(texts), width), UNSCORED)
@@ -176,7 +187,7 @@ def _tensors(texts: list[Encoded], *, pad: int) -> tuple[torch.Tensor, torch.Ten
     return ids, labels
 
 
-def _rate(step: int, plan: Plan) -> float:
+def _rate(step: int, plan: TrainingPlan) -> float:
     if step < plan.warmup:
         return (step + 1) / plan.warmup
     done = (step - plan.warmup) / max(1, plan.steps - plan.warmup)

@@ -118,7 +118,7 @@ def test_a_wrong_sum_counts_the_rows_of_a_whole_file(folder):
     ("line", "told"),
     [
         (b'{"id": 1', "line 2 is torn"),
-        (b"[1]", "line 2 is no JSON object but a list"),
+        (b"[1]", "line 2 is not a JSON object but a list"),
         (b"\xff", "torn"),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_bad_line_that_was_pinned_is_told_by_its_number(folder, line, told):
 
 def test_a_count_other_than_declared_is_an_error(folder):
     content = lines(ROWS)
-    with pytest.raises(UserError, match="6 rows are declared and 5 found"):
+    with pytest.raises(UserError, match="declares 6 rows, .* have 5"):
         load_rows(make(content, rows=6), data_dir=folder(content))
 
 

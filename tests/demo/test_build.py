@@ -16,15 +16,17 @@ from benchmarks.demo import BENCHMARK, to_shot
 from benchmarks.demo import test_rows as held_out_rows
 from benchmarks.demo_problems import KINDS, Exercise, exercise, exercises
 from harness.demo import MODEL_PATH
-from harness.demo.build import build, sums
+from harness.demo.build import build, checksums
 from harness.demo.dialogues import INSTRUCTIONS, Dialogue, draw, write
 from harness.demo.drills import drill
 from harness.demo.measure import answer_of, is_right, respond
-from harness.demo.training import UNSCORED, Plan, batches, encode, encode_drill, prompt_ids
+from harness.demo.training import UNSCORED, TrainingPlan, batches, encode, encode_drill, prompt_ids
 from harness.prompts.rendering import render
 from harness.prompts.styles import PROMPT_STYLES
 
-TINY = Plan(steps=2, drills=1, warmup=1, batch=4, bucket=1, hidden=64, layers=1, feed_forward=64)
+TINY = TrainingPlan(
+    steps=2, drills=1, warmup=1, batch=4, bucket=1, hidden=64, layers=1, feed_forward=64
+)
 RECORD = json.loads((MODEL_PATH / "build.json").read_text())
 
 
@@ -58,7 +60,7 @@ def test_the_checkpoint_is_under_five_megabytes():
 
 
 def test_the_recorded_sums_are_those_of_the_files():
-    assert RECORD["files"] == sums(MODEL_PATH)
+    assert RECORD["files"] == checksums(MODEL_PATH)
     assert {"model.safetensors", "tokenizer.json", "MODEL_CARD.md"} <= set(RECORD["files"])
 
 
@@ -68,7 +70,7 @@ def test_it_was_measured_on_the_test_split_as_it_is_now():
 
 
 def test_it_was_made_with_the_settings_that_are_now_the_defaults():
-    assert Plan(**RECORD["plan"]) == Plan()
+    assert TrainingPlan(**RECORD["plan"]) == TrainingPlan()
 
 
 def test_greedy_is_right_on_a_part_and_sampling_on_more():
@@ -208,7 +210,7 @@ def test_a_tiny_build_leaves_a_whole_checkpoint(tiny):
     folder, record, losses = tiny
     assert len(losses) == TINY.steps
     assert json.loads((folder / "build.json").read_text()) == record
-    assert record["files"] == sums(folder)
+    assert record["files"] == checksums(folder)
     assert AutoModelForCausalLM.from_pretrained(folder).num_parameters() == record["parameters"]
     assert record["sampled_boxed"]["each"]["of"] == 16
 
