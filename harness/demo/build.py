@@ -92,12 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Build the demo model from scratch.",
     )
     parser.add_argument("--output", type=Path, default=MODEL_PATH, help="checkpoint folder")
-    parser.add_argument("--seed", type=int, default=TrainingPlan().seed)
-    parser.add_argument(
-        "--steps", type=int, default=TrainingPlan().steps, help="batches to train on"
-    )
+    usual = TrainingPlan()
+    parser.add_argument("--seed", type=int, default=usual.seed)
+    parser.add_argument("--steps", type=int, default=usual.steps, help="batches to train on")
     given = parser.parse_args(arguments)
-    plan = replace(TrainingPlan(), seed=given.seed, steps=given.steps)
+    plan = replace(usual, seed=given.seed, steps=given.steps)
     record = build(given.output, plan, report=_Progress(plan.steps))
     summary = {key: record[key] for key in ("loss", "greedy", "sampled_boxed")}
     sys.stdout.write(json.dumps(summary, indent=2) + "\n")

@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def rows(count: int, seed: int) -> Iterator[dict[str, str]]:
-    """Yield ``count`` rows of exercises. The kinds take turns, and no question is in the test split."""
+    """Yield ``count`` exercises, none of which is in the test split; the kinds take turns."""
     random = Random(seed)
     avoid = {row["question"] for row in demo.test_rows()}
     drawn = (exercise(kind, random) for kind in cycle(KINDS))

@@ -106,7 +106,7 @@ def test_a_wrong_sum_shows_both_sums_and_the_torn_line(folder):
     message = str(caught.value)
     assert hashlib.sha256(whole).hexdigest()[:12] in message
     assert hashlib.sha256(torn).hexdigest()[:12] in message
-    assert "line 5 is torn" in message
+    assert "line 5 is cut off" in message
 
 
 def test_a_wrong_sum_counts_the_rows_of_a_whole_file(folder):
@@ -117,9 +117,9 @@ def test_a_wrong_sum_counts_the_rows_of_a_whole_file(folder):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (b'{"id": 1', "line 2 is torn"),
+        (b'{"id": 1', "line 2 is cut off"),
         (b"[1]", "line 2 is not a JSON object but a list"),
-        (b"\xff", "torn"),
+        (b"\xff", "cut off"),
     ],
 )
 def test_a_bad_line_that_was_pinned_is_told_by_its_number(folder, line, told):
@@ -130,7 +130,7 @@ def test_a_bad_line_that_was_pinned_is_told_by_its_number(folder, line, told):
 
 def test_a_count_other_than_declared_is_an_error(folder):
     content = lines(ROWS)
-    with pytest.raises(UserError, match="declares 6 rows, .* have 5"):
+    with pytest.raises(UserError, match=r"declares 6 rows, .* have 5"):
         load_rows(make(content, rows=6), data_dir=folder(content))
 
 
@@ -285,7 +285,7 @@ def test_an_address_with_other_bytes_is_told_and_the_next_one_taken(server, cach
     (tmp_path / "web" / "right").write_bytes(content)
     wrong, right = f"{server.url}/wrong", f"{server.url}/right"
     assert load_rows(make(content, urls=(wrong, f"{server.url}/none", right))) == ROWS
-    with pytest.raises(UserError, match=r"wrong: not the pinned bytes.*line 1 is torn"):
+    with pytest.raises(UserError, match=r"wrong: not the pinned bytes.*line 1 is cut off"):
         load_rows(make(content, urls=(wrong,)))
 
 
