@@ -41,13 +41,13 @@ CASES = [
     (r"\boxed 4 or \boxed 5", "5"),
     (r"\boxed 1, \boxed 2", "2"),
     (r"\boxed{1}, \boxed 2", "2"),
-    # what escaped the text escaped what stands in the box too, unless it did not
+    # if the command is escaped twice, so is the content, unless a lone backslash shows otherwise
     (r"\\boxed{\\frac{1}{2}}", r"\frac{1}{2}"),
     (r"\\boxed{\\text{a}}, \\boxed{b}", r"\text{a}, b"),
     (r"\\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
     (r"\\boxed{\begin{pmatrix}1\\2\end{pmatrix}}", r"\begin{pmatrix}1\\2\end{pmatrix}"),
     (r"\beginboxed{8\sqrt{6}}", r"8\sqrt{6}"),
-    # boxes that say nothing, and prose about the command
+    # empty boxes, and prose about the command
     (r"\boxed{5}, inside \boxed{}", "5"),
     (r"\boxed{}", None),
     (r"\boxed{5}, as \boxed asks", "5"),
@@ -73,7 +73,7 @@ LISTS = [
     # the word for what was counted
     (r"\boxed{1} papers and \boxed{2} bins", "1, 2"),
     (r"\(\boxed{9}\) pigs and \(\boxed{32}\) chickens", "9, 32"),
-    # an empty box in a list says nothing
+    # an empty box in a list does not count
     (r"\boxed{1}, \boxed{}, \boxed{2}", "1, 2"),
 ]
 
@@ -86,7 +86,7 @@ SINGLE = [
     (r"\boxed{5}, no wait, \boxed{6}", "6"),
     (r"\boxed{5} is wrong and \boxed{6} right", "6"),
     (r"\boxed{3}, \boxed{4}. Correction: \boxed{7}", "7"),
-    # nothing but a blank or a line: another attempt
+    # only a blank or a line break between the boxes: the second is a new attempt
     (r"\boxed{9} \boxed{42}", "42"),
     ("\\[\\boxed{9}\\]\n\\[\\boxed{42}\\]", "42"),
 ]

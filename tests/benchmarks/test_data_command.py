@@ -1,4 +1,4 @@
-"""`python -m harness data fetch` and `data verify`, with a grader that is told what to refuse."""
+"""Tests of `python -m harness data fetch` and `data verify`, with a grader that refuses a text."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Rows from folders, from addresses and from generators: verified, cached, and told about."""
+"""Tests of loading rows from folders, addresses and generators, with checksums and caching."""
 
 import hashlib
 import json
@@ -217,7 +217,7 @@ def test_canonical_lines_read_back_as_the_rows(rows):
 
 
 class Server:
-    """A loopback web server over a folder, which counts what it was asked for."""
+    """A local web server for a folder, which counts its requests."""
 
     def __init__(self, root):
         self.asked = []

@@ -1,4 +1,4 @@
-"""The making of the demo model, and the checkpoint that it made."""
+"""Tests of the demo model's build, and of the checkpoint that was built."""
 
 import json
 import re
@@ -136,7 +136,7 @@ def test_the_template_is_chatml(tokenizer):
     )
 
 
-# What it is trained on
+# The training texts
 
 
 @pytest.mark.parametrize("shots", [0, 1, 2])
@@ -203,7 +203,7 @@ def test_a_text_without_turns_begins_with_one_bos(tokenizer):
     assert ids.count(ids[0]) == 1
 
 
-# The making
+# The build
 
 
 def test_a_tiny_build_leaves_a_whole_checkpoint(tiny):

@@ -1,4 +1,4 @@
-"""The demo's start is taught what its data say: a habit, and no question of the test split."""
+"""Tests of the demo's exercises with a bad habit, which have no question of the test split."""
 
 from __future__ import annotations
 

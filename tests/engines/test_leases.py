@@ -1,4 +1,4 @@
-"""The queue of the `ray` engine: whoever dies, each request ends once."""
+"""Tests of the `ray` engine's leases: each request ends exactly once, whichever replica dies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def requests(count: int) -> Iterator[Request]:
 
 
 class World:
-    """Holders of some widths, and what each of them has under way."""
+    """A model of holders with their limits, and of the requests that each has under way."""
 
     def __init__(self, count: int, widths: list[int]) -> None:
         self.leases: Leases[int] = Leases(requests(count))
@@ -112,7 +112,7 @@ def test_what_a_death_left_goes_first_and_a_stranger_has_nothing() -> None:
 
 
 def test_what_the_dead_had_under_way_is_still_owed_while_nobody_holds_anything() -> None:
-    """A run would end without it, if whoever died was the last at work."""
+    """Otherwise the run would end without the request if the last working replica died."""
     leases: Leases[str] = Leases(requests(2))
     leases.deal({"a": 8})
     leases.died("a")

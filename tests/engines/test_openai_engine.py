@@ -102,7 +102,7 @@ def engine(
 
 
 def ask(opened: OpenaiEngine, asked: list[Request]) -> dict[str, Completion]:
-    """Ask for everything, and see that each request got exactly one completion."""
+    """Generate all requests, and check that each got exactly one completion."""
     got = list(opened.generate(iter(asked)))
     assert Counter(c.key for c in got) == Counter(request.key for request in asked)
     assert not [t for t in threading.enumerate() if t.name == "openai-engine"]
@@ -110,7 +110,7 @@ def ask(opened: OpenaiEngine, asked: list[Request]) -> dict[str, Completion]:
 
 
 def refused(opened: OpenaiEngine, asked: list[Request]) -> tuple[str, list[Completion]]:
-    """Return what the user is told, and what had been yielded before."""
+    """Return the error's message, and the completions that were yielded before it."""
     got: list[Completion] = []
     with pytest.raises(UserError) as caught:
         got.extend(opened.generate(iter(asked)))
@@ -124,7 +124,7 @@ def echo(asked: Asked) -> Reply:
     return says(f"re: {asked.prompt}")
 
 
-# What is asked
+# What a request contains
 
 
 def test_a_conversation_is_sent_as_its_turns_and_each_answer_goes_to_its_request() -> None:
@@ -178,7 +178,7 @@ def test_only_what_is_asked_for_is_sent_and_an_argument_has_the_last_word() -> N
         OpenaiEngine.settings(EngineSpec(args={"stream": True}, server=Server(base_url="http://a")))
 
 
-# What goes wrong and is mended
+# Failures that another attempt corrects
 
 
 MENDED: dict[str, Reply] = {
@@ -287,7 +287,7 @@ def test_a_model_that_says_nothing_has_an_empty_response() -> None:
     assert completion.completion_tokens is None
 
 
-# What goes wrong and concerns everything
+# Failures that concern every request
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_a_last_request_that_the_server_cannot_answer_does_not_hold_a_run_up_for
     assert got["p/0"].finish_reason == "error"
 
 
-# How it is asked
+# Concurrency and rate limits
 
 
 def test_so_many_at_once_as_allowed_and_no_more() -> None:
@@ -616,7 +616,7 @@ def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         engine("http://127.0.0.1:1/v1")
 
 
-# What a run is
+# The run's identity
 
 
 def spec(url: str, *, model: str = "served", style: str = "boxed", **server: Any) -> EvalSpec:
@@ -787,11 +787,11 @@ def test_ctrl_c_ends_a_run_whose_server_is_silent(tmp_path: Path) -> None:
 
 @contextmanager
 def vllm_serve(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run vLLM's own server of the demo model; its engine ends with it, and it with this test."""
+    """Run vLLM's own server with the demo model. It ends with this test, and its engine with it."""
     command = [
         *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(MODEL_PATH)),
         *("--served-model-name", "demo", "--dtype", "float32", "--enforce-eager"),
-        # Sampling is what is asked for, not what the checkpoint's generation config suggests.
+        # The request decides how to sample, and not the checkpoint's generation config.
         *("--generation-config", "vllm", "--host", "127.0.0.1", "--port", str(port)),
         *("--kv-cache-memory-bytes", str(1 << 28)),
     ]
@@ -823,7 +823,7 @@ def answers(url: str) -> bool:
 @pytest.mark.engine
 @pytest.mark.timeout(900)
 def test_a_real_server_says_what_the_engine_says(greedy: Path, tmp_path: Path) -> None:
-    """One test, since a server takes half a minute to start."""
+    """All is checked in one test, since a server takes half a minute to start."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1"
     with vllm_serve(port, tmp_path / "server.log"):

@@ -1,4 +1,4 @@
-"""Real vLLM replicas on real Ray, through the command line; some of them killed."""
+"""Tests of real vLLM replicas on a real Ray cluster, by the command line; some are killed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def on_ray(results: Path, *arguments: str) -> list[str]:
 
 
 def replicas(driver: int) -> list[psutil.Process]:
-    """Return the actors of a driver: Ray names a process by what it does."""
+    """Return the actors' processes of a driver, which Ray names by what they do."""
     found = psutil.Process(driver).children(recursive=True)
     return [one for one in found if one.cmdline() and one.cmdline()[0].startswith("ray::Replica")]
 
@@ -32,7 +32,7 @@ def replicas(driver: int) -> list[psutil.Process]:
 def test_two_replicas_say_what_one_engine_says_whoever_is_killed(
     sampled: Path, tmp_path: Path
 ) -> None:
-    """The driver first, then, as the same command goes on, both replicas at once."""
+    """The driver is killed first. Then the same command goes on, and both replicas are killed."""
     process = start(on_ray(tmp_path), tmp_path, samples=1)
     assert len(replicas(process.pid)) == 1
     started = psutil.Process(process.pid).children(recursive=True)
@@ -64,7 +64,7 @@ def test_two_replicas_say_what_one_engine_says_whoever_is_killed(
 
 
 def told(asked: list[str]) -> str:
-    """Return the one line that is said of a run that cannot be."""
+    """Return the one line that the command prints when it fails."""
     done = subprocess.run(asked, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("harness: ")]

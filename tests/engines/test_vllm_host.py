@@ -1,4 +1,4 @@
-"""The process that vLLM is in, with a queue in vLLM's place that computes nothing."""
+"""Tests of vLLM's process, with a queue in vLLM's place that computes nothing."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def pid_of(host: VllmHost) -> int:
 
 
 def hosts() -> list[psutil.Process]:
-    """Return the hosts that this process has started; other tests have left it other children."""
+    """Return the vLLM processes that this process has started, and no other child processes."""
     found = psutil.Process().children()
     return [one for one in found if "harness.engines.vllm.process" in one.cmdline()]
 

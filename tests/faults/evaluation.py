@@ -1,8 +1,8 @@
-"""An evaluation by the command line that can be begun, watched, killed and begun again.
+"""An evaluation by the command line that can be started, watched, killed and started again.
 
-It is seen from outside only, by its processes and its files, as whoever kills it sees it. Each
-attempt carries a mark in its environment and a session of its own, so that whatever it
-started is found, whoever its parent is by then.
+It is watched from outside only, by its processes and its files. Each attempt has a mark in its
+environment and a session of its own, so that all processes that it started are found, whatever
+their parent is by then.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ HERE = Path(__file__).parent
 HELPERS = HERE.parent / "helpers"
 MARK = "HARNESS_FAULT_ATTEMPT"
 LONGEST_ATTEMPT = 300.0
-"""Seconds after which an attempt that is still running hangs."""
+"""Seconds after which an attempt that is still running counts as hanging."""
 GONE_WITHIN = 15.0
-"""Seconds in which everything has to be gone that a killed process started."""
+"""Seconds within which all processes that a killed process started must be gone."""
 WORKER = "harness.grading.workers.worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What is asked of the command line, but for the folder of the results."""
+    """The arguments of the command line, except the folder of the results."""
 
     name: str
     arguments: tuple[str, ...]
     samples: int
     plugins: tuple[Path, ...] = (HERE / "plugins",)
-    """Folders with packages of others that the command finds installed."""
+    """Folders with other packages, which the command finds as if they were installed."""
 
     def begin(self, results: Path) -> Attempt:
         """Start the command, or start it again."""
@@ -54,7 +54,7 @@ class Evaluation:
 
 
 def replayed(responses: Path, *, problems: int = 24, n: int = 4, pause: float = 0.02) -> Evaluation:
-    """Replay responses slowly, a third of which only a grading worker can decide."""
+    """Replay responses slowly. A third of them can only be decided by a grading worker."""
     write_hard_responses(responses, problems=problems, n=n)
     return Evaluation(
         name="slow-replay",
@@ -82,7 +82,7 @@ def computed(engine: str, *extra: str, problems: int = 60) -> Evaluation:
 
 
 def queued(*, problems: int = 60, pause: float = 0.2) -> Evaluation:
-    """Have a made queue answer in vLLM's place; it starts at once and computes nothing."""
+    """Evaluate with a fake queue in vLLM's place, which starts at once and computes nothing."""
     engine = "paced-queue"
     return Evaluation(
         name=engine,
@@ -98,8 +98,8 @@ def queued(*, problems: int = 60, pause: float = 0.2) -> Evaluation:
 def write_hard_responses(path: Path, *, problems: int, n: int) -> None:
     """Write right, wrong and hard answers to the first demo problems; none is given twice.
 
-    A hard one takes a worker a tenth of a second: far from the limit on any machine, or a
-    verdict would hang on how busy it is.
+    A hard one takes a worker a tenth of a second, which is far from the limit on any machine.
+    Otherwise a verdict would depend on how busy the machine is.
     """
     asked = load_problems(BENCHMARKS["demo"], limit=problems)
     with path.open("w", encoding="utf-8") as file:
@@ -147,15 +147,15 @@ class Attempt:
         return self._process.poll() is None
 
     def journaled(self) -> int:
-        """Return how many bytes of samples are stored, by this attempt and those before it."""
+        """Return how many bytes of samples this attempt and those before it have stored."""
         return sum(path.stat().st_size for path in self._results.glob(f"runs/*/*/{JOURNAL}"))
 
     def writes_a_file(self) -> bool:
-        """Say whether a file of the run is being written that is renamed when it is whole."""
+        """Say whether a file of the run is being written, which is renamed when it is complete."""
         return any(self._results.glob("runs/*/*/*.partial"))
 
     def children(self) -> list[psutil.Process]:
-        """Return all that descends from the driver now."""
+        """Return all current descendants of the driver."""
         try:
             return self.driver.children(recursive=True)
         except psutil.NoSuchProcess:
@@ -175,13 +175,13 @@ class Attempt:
                     yield process
 
     def _has_mark(self, process: psutil.Process) -> bool:
-        # A grading worker is not told of the environment; an engine may leave the session.
+        # A grading worker does not inherit the environment, and an engine may leave the session.
         return os.getsid(process.pid) == self.driver.pid or (
             process.environ().get(MARK) == self._mark
         )
 
     def end(self) -> Ended:
-        """Wait until the driver has ended, and then for all it started; what stays is killed."""
+        """Wait for the driver and then for all that it started; kill what still runs after that."""
         hung = False
         try:
             self._process.wait(max(1.0, LONGEST_ATTEMPT - self.seconds))
@@ -215,13 +215,13 @@ class Ended:
     code: int
     seconds: float
     said: str
-    """On stderr."""
+    """The attempt's standard error."""
     hung: bool
     left: tuple[str, ...]
     """Processes that outlived it by more than `GONE_WITHIN`, which were killed then."""
 
     def faults(self, victim: str | None) -> list[str]:
-        """Return what is wrong with an end after a kill of ``victim``, or after none."""
+        """Return what is wrong with the attempt's end, after a kill of ``victim`` or of none."""
         found = [f"outlived by {process}" for process in self.left]
         if self.hung:
             return [*found, f"hung for {self.seconds:.0f} s"]
@@ -230,7 +230,7 @@ class Ended:
             found.append(f"exit status {self.code} after a kill of {victim}: {self.last_words}")
         if victim == "engine" and self.code == 1 and "harness: " not in self.said:
             found.append(f"a lost engine is not told: {self.last_words}")
-        if victim != "engine" and "Traceback" in self.said:  # vLLM prints those of its own
+        if victim != "engine" and "Traceback" in self.said:  # vLLM prints tracebacks of its own
             found.append(f"a traceback: {self.said[-500:]}")
         return found
 
@@ -251,6 +251,6 @@ def _kind(process: psutil.Process) -> str:
         return "replica"
     if "harness.engines.vllm.process" in title:
         return "engine"
-    # vLLM names its process only when it has imported itself; until then it is a spawned one.
+    # vLLM names its process only when it is imported. Until then it looks like any spawned one.
     spawned = "multiprocessing.spawn" in title or "--multiprocessing-fork" in title
     return "engine" if spawned or "EngineCore" in title or "EngineCore" in name else "other"

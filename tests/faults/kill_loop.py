@@ -1,15 +1,15 @@
-"""Kill -9, again and again: every run ends complete and equal to the undisturbed one.
+"""Kill evaluations with -9 many times: each must end complete and equal to an undisturbed run.
 
     python tests/faults/kill_loop.py --kills 50 --seed 0 --victims driver,engine,grader,replica
 
-A run of the real command line is begun; at a drawn moment (of its time, of its journal, of its
-last phase, or while it writes a file) a process of the drawn kind is killed. If that ended
-the run, the same command is given again, and may be killed again, until the run is complete.
-Then it is compared with a run that nobody disturbed. Exit status 1 if anything differs, hangs,
-is left running or is not told in one line.
+A run of the real command line is started. At a drawn moment (of its time, of its journal, of its
+last phase, or while it writes a file) a process of the drawn kind is killed. If that ends the run,
+the same command is run again, and may be killed again, until the run is complete. Then it is
+compared with an undisturbed run. The exit status is 1 if anything differs, hangs, is left running,
+or if a failure is not reported in one line.
 
-Drivers and grading workers are killed while saved responses are played back slowly, which
-costs seconds; engines under vLLM and replicas under Ray, where every start takes its while.
+Drivers and grading workers are killed while saved responses are played back slowly, which takes
+seconds. Engines are killed under vLLM and replicas under Ray, where every start takes long.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from same_run import differences
 from harness.engines import ENGINES
 
 SHARES = {"driver": 25, "grader": 13, "engine": 8, "replica": 4}
-"""How many of fifty kills are whose."""
+"""How many kills of fifty go to each kind of process."""
 HOSTS = {"grader": "slow-replay", "engine": "vllm", "replica": "ray"}
-"""Under which engine a kind of process is killed; drivers are killed under each."""
+"""The engine under which each kind of process is killed; drivers are killed under every engine."""
 DRIVERS_ELSEWHERE = 6
-"""One driver in so many is killed under each of the costly engines."""
+"""One driver in this many is killed under each of the slow engines."""
 MOMENTS = {
     "driver": ("time", "time", "journal", "journal", "finish", "file"),
     "grader": ("journal", "finish"),
@@ -44,9 +44,9 @@ MOMENTS = {
 }
 MOST_KILLS_A_RUN = 4
 MOST_MISSED = 3
-"""Moments in a row that may come too late, for every kill that is asked for."""
+"""How many moments in a row may come too late, for every kill that is asked for."""
 FILE_SECONDS = 0.003
-"""Over how long the moment is spread after a file was seen being written."""
+"""Seconds after a file is seen being written, within which the moment is drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When to kill: ``share`` of the time, journal or last phase has passed."""
+    """The moment of a kill: when ``share`` of the time, journal or last phase has passed."""
 
     kind: str
     share: float
@@ -76,14 +76,14 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """One process that was killed, and what came of it."""
+    """One process that was killed, and the consequences."""
 
     victim: str
     moment: Moment
     seconds: float
-    """Into the attempt."""
+    """Seconds since the start of the attempt."""
     stored: float
-    """Share of the journal that was written."""
+    """The share of the journal that was written."""
     ended: Ended
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class Kill:
 
 
 def undisturbed(evaluation: Evaluation, results: Path) -> Whole:
-    """Run to the end, and learn how long each part takes."""
+    """Run to the end, and measure how long each part takes."""
     attempt = evaluation.begin(results)
     seen: dict[str, float] = {}
     sizes: list[tuple[float, int]] = []
@@ -119,7 +119,7 @@ def undisturbed(evaluation: Evaluation, results: Path) -> Whole:
 
 
 class Loop:
-    """The kills so far, and whatever was wrong."""
+    """The kills so far, and everything that was wrong."""
 
     def __init__(self, random: Random, say: Callable[[str], None]) -> None:
         self._random, self._say = random, say
@@ -128,7 +128,7 @@ class Loop:
         self.faults: list[str] = []
 
     def disturb(self, whole: Whole, evaluation: Evaluation, victims: Sequence[str]) -> None:
-        """Kill these, in this order, in as many runs as it takes."""
+        """Kill these processes in this order, in as many runs as needed."""
         owed = deque(victims)
         most_missed = MOST_MISSED * len(owed)
         missed = -self.missed
@@ -190,14 +190,14 @@ class Loop:
 
 
 def draw(random: Random, victim: str, whole: Whole) -> Moment:
-    """Draw when to kill; by time, not before such a process was there in the undisturbed run."""
+    """Draw the moment of a kill; never before such a process existed in the undisturbed run."""
     kind = random.choice(MOMENTS[victim])
     least = whole.seen.get(victim, 0.0) / whole.seconds if kind == "time" else 0.0
     return Moment(kind=kind, share=random.uniform(least, 1.0))
 
 
 def _due(moment: Moment, whole: Whole, attempt: Attempt) -> Callable[[], bool]:
-    """Return what says whether the moment has come."""
+    """Return a function that says whether the moment has come."""
     if moment.kind == "time":
         return lambda: attempt.seconds >= moment.share * whole.seconds
     if moment.kind == "journal":
@@ -222,7 +222,7 @@ def _due(moment: Moment, whole: Whole, attempt: Attempt) -> Callable[[], bool]:
 
 
 def assigned(kills: int, kinds: Sequence[str], random: Random) -> dict[str, list[str]]:
-    """Return by engine whom to kill under it, in a drawn order.
+    """Return for each engine which processes to kill under it, in a drawn order.
 
     >>> {engine: len(victims) for engine, victims in assigned(50, list(SHARES), Random(0)).items()}
     {'vllm': 12, 'ray': 8, 'slow-replay': 30}
@@ -245,7 +245,7 @@ def assigned(kills: int, kinds: Sequence[str], random: Random) -> dict[str, list
 
 
 def evaluations(folder: Path) -> dict[str, Callable[[], Evaluation]]:
-    """Return how each evaluation is made."""
+    """Return a function for each engine that makes its evaluation."""
     return {
         "slow-replay": lambda: replayed(folder / "responses.jsonl"),
         "vllm": lambda: computed("vllm"),
@@ -256,7 +256,7 @@ def evaluations(folder: Path) -> dict[str, Callable[[], Evaluation]]:
 def kill_loop(
     kills: int, seed: int, kinds: Sequence[str], folder: Path, say: Callable[[str], None]
 ) -> Loop:
-    """Kill as often as asked and return what came of it."""
+    """Kill as often as asked, each kind under its engine, and return the kills."""
     random = Random(seed)
     loop = Loop(random, say)
     for engine, victims in assigned(kills, kinds, random).items():
@@ -286,7 +286,7 @@ def _kinds(asked: str) -> list[str]:
 @click.option("--seed", default=0, show_default=True)
 @click.option("--victims", default=",".join(SHARES), show_default=True)
 def main(kills: int, seed: int, victims: str) -> None:
-    """Kill random processes of evaluations, and see whether anything comes of it."""
+    """Kill random processes of evaluations, and check that nothing is lost or left behind."""
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
         loop = kill_loop(kills, seed, _kinds(victims), Path(name), click.echo)

@@ -1,4 +1,4 @@
-"""What a disturbed run must have in common with the undisturbed one: everything but the time."""
+"""Compare a disturbed run with an undisturbed one: they must be equal, except for times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.runs.verdicts import VERDICTS
 
 
 def differences(results: Path, undisturbed: Path) -> list[str]:
-    """Return in what the run under one results folder is not the run under another."""
+    """Return the differences between the run under one results folder and that under another."""
     (whole_path, whole), ours = _only_run(undisturbed), Catalogue(results).runs
     if len(ours) != 1:
         return [f"{len(ours)} runs instead of one"]
@@ -63,7 +63,7 @@ def _of_journals(path: Path, whole_path: Path) -> Iterator[str]:
 
 
 def stored_samples(path: Path) -> list[Sample]:
-    """Return every line of a run's journal; each must be a sample."""
+    """Return all lines of a run's journal, each of which must be a sample."""
     return [Sample.from_json(line) for line in (path / JOURNAL).read_bytes().splitlines()]
 
 

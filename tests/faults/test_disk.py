@@ -1,7 +1,7 @@
-"""A disk that is full or read-only: one clear line, earlier samples intact, and the run goes on.
+"""Tests of full and read-only disks: one clear line, no sample is lost, and the run goes on.
 
-The command line is run on real disks: one that is full is a small tmpfs, where this user may
-mount one, and everywhere a limit on the size of files, which the kernel enforces alike.
+The command line is run on real disks. A full disk is a small tmpfs, where this user may mount
+one. Everywhere else it is a limit on the size of files, which the kernel enforces in the same way.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Done = subprocess.CompletedProcess[str]
 
 PROBLEMS = 12
 PAGE = 4096
-"""What a tmpfs gives out at a time, in bytes."""
+"""The size of a tmpfs page in bytes, by which its files grow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One by the command line, of saved responses, and the run that no disk stood in the way of."""
+    """An evaluation of saved responses by the command line, and its undisturbed run."""
 
     arguments: tuple[str, ...]
     whole: Path
@@ -72,7 +72,7 @@ def evaluation(tmp_path: Path) -> Evaluation:
 
 
 def clear_error(done: Done) -> str:
-    """Return the one line that says what failed; there must be nothing else but progress."""
+    """Return the one line that says what failed. Only progress may be printed besides."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     told = [line for line in done.stderr.splitlines() if line.startswith("harness: ")]
@@ -87,16 +87,16 @@ def journal(results: Path) -> bytes:
 
 
 def is_begun_by(journaled: bytes, earlier: bytes) -> bool:
-    """Say whether no earlier sample was lost, and whether every line is a sample."""
+    """Say whether no earlier sample was lost, and check that every line is a sample."""
     keys = [Sample.from_json(line).key for line in journaled.splitlines()]
     assert len(keys) == len(set(keys))
     return journaled.startswith(earlier)
 
 
 def until_complete(attempt: Callable[[int], Done], results: Path, *, says: str) -> list[str]:
-    """Give room step by step until the run is complete; return what was told on the way.
+    """Add space step by step until the run is complete; return the messages on the way.
 
-    A line begins with how many samples were stored by then.
+    A line begins with the number of samples that were stored by then.
     """
     told: list[str] = []
     for room in range(100):
@@ -118,11 +118,11 @@ PLACES = {
     "sample of": JOURNAL,
     **{f"/{name} cannot": name for name in (PARQUET, VERDICTS, RECORD)},
 }
-"""How each place where a disk can be full is told."""
+"""The words of a message for each place where the disk can be full."""
 
 
 def full_at(told: list[str]) -> set[str]:
-    """Return which places were told of; every line must tell of one."""
+    """Return the places that the lines name; every line must name exactly one."""
     places = [{PLACES[words] for words in PLACES if words in line} for line in told]
     assert all(places), told
     return set().union(*places)
@@ -132,7 +132,7 @@ def full_at(told: list[str]) -> set[str]:
 def test_files_that_may_not_grow_are_told_and_the_run_goes_on(
     tmp_path: Path, n: int, where: str
 ) -> None:
-    """Of few samples the table is the largest file, of many the journal is."""
+    """With few samples the table is the largest file, and with many the journal."""
     evaluation, results = make_evaluation(tmp_path, n=n), tmp_path / "limited"
     told = until_complete(
         lambda room: evaluation.into(results, largest=room * 512), results, says="File too large"
@@ -142,7 +142,7 @@ def test_files_that_may_not_grow_are_told_and_the_run_goes_on(
 
 
 def test_a_full_disk_is_told_wherever_it_fills_up(evaluation: Evaluation, tmp_path: Path) -> None:
-    """Page by page: the disk is full at the creation of the run, in the journal, in each file."""
+    """The disk becomes full when the run is created, in the journal, and in each other file."""
     with mounted(tmp_path / "disk", size=100 * PAGE) as disk:
         filler = disk / "filler"
         filler.write_bytes(b"0" * (_free(disk)))
@@ -165,7 +165,7 @@ def _free(disk: Path) -> int:
 
 @contextmanager
 def mounted(folder: Path, *, size: int) -> Iterator[Path]:
-    """A disk of so many bytes; skips where this user may not mount one."""
+    """A disk of this many bytes; the test is skipped if this user may not mount one."""
     folder.mkdir()
     _mount("-t", "tmpfs", "-o", f"size={size}", "none", str(folder))
     try:
@@ -184,7 +184,7 @@ def _mount(*arguments: str) -> None:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Make a folder read-only for this user: by its mode, which does not bind root."""
+    """Make a folder read-only for this user by its mode, which has no effect for root."""
     if os.geteuid() == 0:
         _mount("--bind", str(folder), str(folder))
         try:

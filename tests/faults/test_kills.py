@@ -1,6 +1,6 @@
-"""Processes of an evaluation are killed: the run ends complete and equal to the undisturbed one.
+"""Tests that kill processes of an evaluation: the run must end complete and unchanged.
 
-A short share of what `kill_loop.py` does at length, and the moments that chance rarely meets.
+They are a few of the kills that `kill_loop.py` makes, and the moments that it rarely draws.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ for line in sys.stdin:
         time.sleep(600)
     print('{"result": "equal"}', flush=True)
 """
-"""It answers no task before it was killed as often as it is told to wait for."""
+"""A worker that answers no task before workers were killed as often as its argument says."""
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 60) -> None:
@@ -55,9 +55,9 @@ def test_killed_drivers_and_workers_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_a_lost_engine_and_a_ctrl_c_are_told_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    """With a made queue in vLLM's place: what matters is that its process is gone.
+    """A fake queue stands in vLLM's place, since only the end of its process matters.
 
-    A Ctrl-C is sent to the whole group, as a terminal does; the engine is in one of its own.
+    Ctrl-C goes to the whole process group, as from a terminal; the engine has its own group.
     """
     slow, results = queued(pause=0.5), tmp_path / "disturbed"
 
@@ -94,7 +94,7 @@ def test_a_lost_engine_and_a_ctrl_c_are_told_and_the_same_command_goes_on(tmp_pa
 def test_an_engine_whose_driver_dies_while_it_starts_does_not_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """vLLM's own process, where it has one, would wait five minutes for a driver that is gone."""
+    """Otherwise vLLM's own process would wait five minutes for a driver that is gone."""
     monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "1")
     attempt = computed("vllm").begin(tmp_path)
     wait_until(lambda: len(attempt.victims("engine")) > 1 or not attempt.running, seconds=240)
@@ -105,7 +105,7 @@ def test_an_engine_whose_driver_dies_while_it_starts_does_not_stay(
 
 
 def test_a_run_killed_before_its_folder_has_a_name_leaves_none(tmp_path: Path) -> None:
-    """What the beginning of a run left is removed by the next one."""
+    """The next run removes what an unfinished creation of a run left behind."""
     evaluation = replayed(tmp_path / "responses.jsonl", problems=3, n=1, pause=0.0)
     assert evaluation.begin(tmp_path / "whole").end().code == 0
     results = tmp_path / "killed"
@@ -116,7 +116,7 @@ def test_a_run_killed_before_its_folder_has_a_name_leaves_none(tmp_path: Path) -
 
 
 def begin_and_kill(begin: Callable[[], Attempt], results: Path) -> Path:
-    """Kill a driver while the folder of its run has no name yet, and return that folder."""
+    """Kill a driver while its run's folder still has a temporary name, and return the folder."""
     for _ in range(20):  # the folder is there for a few milliseconds
         attempt = begin()
         while attempt.running and not (found := list(results.glob("runs/*/.*"))):
@@ -136,7 +136,7 @@ def begin_and_kill(begin: Callable[[], Attempt], results: Path) -> Path:
 def test_a_pair_whose_worker_is_killed_is_asked_again(
     tmp_path: Path, kills: int, result: Equivalence
 ) -> None:
-    """So that no kill changes a verdict; but not for ever."""
+    """A kill must not change a verdict, but the attempts must come to an end."""
     log = tmp_path / "asked"
     log.touch()
     pool = WorkerPool(

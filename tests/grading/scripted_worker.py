@@ -1,4 +1,4 @@
-"""A worker for tests: does what the answer tells it to, in the real protocol."""
+"""A worker for tests, which does what the task's answer says, by the real protocol."""
 
 from __future__ import annotations
 

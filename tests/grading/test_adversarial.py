@@ -22,9 +22,9 @@ from harness.grading.workers.pool import TIME_LIMIT as TIME_LIMIT_OF_A_RUN
 COLLECTION = os.environ.get("HARNESS_GRADING_CORPUS")
 """A folder with adversarial.jsonl, collected from public issue threads."""
 SECONDS_A_ROW = 2.0
-"""Of processor time, with all that a killed worker and what kills it cost."""
+"""The most seconds of processor time, including those of the killed worker and of the kill."""
 TIME_LIMIT = 0.5
-"""A third of what a run allows: what is shown is that the limit holds, whatever it is."""
+"""A third of a run's limit. The tests show that the limit holds, whatever it is."""
 WORKER_MEMORY = 300 << 20
 
 Pair = tuple[str, str]
@@ -116,7 +116,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture(scope="module")
 def graders() -> Iterator[Callable[..., Grader]]:
-    """What makes graders whose only limit is processor time, however busy the machine is."""
+    """Return a function that makes graders whose only limit is processor time."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(process, "wall_limit", lambda time_limit: 100 * time_limit)
         yield Grader
@@ -136,7 +136,7 @@ def patient_grader(graders: Callable[..., Grader]) -> Iterator[Grader]:
 
 
 def warm_up(grader: Grader) -> None:
-    """Have a worker that runs: a row is not charged for replacing one that its like has lost."""
+    """Start a worker, so that a row's time does not include replacing the last row's worker."""
     if pids(grader):
         return
     assert grader._pool.submit("a+b", "b+a").result() is Equivalence.EQUAL
@@ -147,9 +147,9 @@ def pids(grader: Grader) -> list[int]:
 
 
 def processor_seconds(grader: Grader) -> float:
-    """Return what this process and its workers have used, those that are gone included.
+    """Return the processor seconds of this process and its workers, also of those that ended.
 
-    Not the clock: the workers yield to whatever else the machine does.
+    The clock would not do, because the workers yield to all else that the machine does.
     """
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     living = [psutil.Process(pid).cpu_times() for pid in pids(grader)]
@@ -207,7 +207,7 @@ def peak_memory(pid: int) -> int:
 
 
 def test_hostile_rows_hold_up_no_other(graders: Callable[..., Grader]) -> None:
-    """With all of them under way, plain numbers are graded at once and the rest in turn."""
+    """While hostile rows are graded, plain numbers are graded at once, and other pairs in turn."""
     with graders(workers=2, time_limit=TIME_LIMIT) as own:
         hostile = [own.submit_answer(answer, GOLD) for answer in HOSTILE.values()]
         began = time.thread_time()

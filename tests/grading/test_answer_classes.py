@@ -1,4 +1,4 @@
-"""Tests of which answers are the same one."""
+"""Tests of grouping equal answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_classes_depend_on_equality_and_not_on_spelling_or_order(answers: list[s
 
 @given(st.from_regex(r"-?[0-9]{1,18}", fullmatch=True))
 def test_an_integer_has_the_value_that_its_structure_has(answer: str) -> None:
-    """The shortcut says what the whole way would."""
+    """The shortcut for integers gives the same value as parsing does."""
     structure = read(answer)
     assert structure is not None
     assert value_of(answer) == exact(structure)

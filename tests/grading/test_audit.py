@@ -1,4 +1,4 @@
-"""Audits: other graders are asked, counted and listed, and never decide."""
+"""Tests of audits: other graders' opinions are counted and listed, and never decide."""
 
 from __future__ import annotations
 

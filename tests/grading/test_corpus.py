@@ -1,6 +1,6 @@
-"""Labelled pairs: our own, one reason each, and a larger collection where one is at hand.
+"""Tests on labelled pairs: our own, each with a reason, and a larger collection if there is one.
 
-A label says what mathematics and common sense say, never what some grader says.
+A label says what is right by mathematics and common sense, and not what some grader decides.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m harness grade`: rows in, verdicts out, in order, whatever the rows are."""
+"""Tests of `python -m harness grade`: one verdict per row, in order, whatever the rows are."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_a_line_too_long_is_an_error_and_is_never_held(
 
 
 class Measured(io.BytesIO):
-    """A file that remembers how much it was asked for at most."""
+    """A file that records the largest read."""
 
     largest = 0
 

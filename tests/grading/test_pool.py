@@ -1,4 +1,4 @@
-"""The pool: workers that hang, crash or never start cost one task, and leave nothing behind."""
+"""Tests of the pool: a worker that hangs, crashes or never starts costs one task at most."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.grading.workers.pool import (
 from harness.grading.workers.process import wall_limit
 
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_worker.py"))]
-# A determinant of 81 symbols: sympy is still expanding it when the sun goes down.
+# A determinant of 81 symbols, which takes sympy hours to expand.
 ROWS = r"\\".join("&".join(f"x_{{{row}{column}}}" for column in range(9)) for row in range(9))
 ENDLESS = rf"\det\begin{{pmatrix}}{ROWS}\end{{pmatrix}}"
 
@@ -44,7 +44,7 @@ def runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     status = Path(f"/proc/{pid}/stat")
-    # Nobody may be left to collect it, which leaves a zombie.
+    # If no process is left to reap it, it stays a zombie.
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
@@ -270,7 +270,7 @@ print(len(pids))
 
 
 def test_a_worker_of_a_large_driver_is_not_taken_for_large() -> None:
-    """A driver that holds an inference engine once had a fresh worker for every pair."""
+    """Once, a driver with an inference engine in memory got a new worker for every pair."""
     done = subprocess.run(
         [sys.executable, "-c", LARGE_DRIVER], check=True, capture_output=True, text=True
     )

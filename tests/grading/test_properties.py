@@ -1,4 +1,4 @@
-"""Laws that hold of every answer: a gold is accepted however it is set, different numbers never.
+"""Properties of all answers: a gold is accepted in any typesetting, and another number never.
 
 The golds are a list of our own and, where HARNESS_DATA names the benchmarks' files, all of theirs.
 """
@@ -31,7 +31,7 @@ _COMMAND = re.compile(r"\\(?:frac|sqrt|pi|binom)(?![A-Za-z])|[{}]")
 
 
 def rewritings(gold: str) -> Iterator[str]:
-    """Yield answers that say what the gold says, in other type."""
+    """Yield the gold in other typesettings."""
     yield gold
     yield f"  {gold} "
     yield f"${gold}$"

@@ -1,4 +1,4 @@
-"""The two seed rewards: verl's values, without verl's exceptions."""
+"""Tests of the two rewards of earlier runs: verl's values, without verl's exceptions."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_an_edge_of_the_strict_reward(
 
 @given(response=st.text(), gold=st.from_regex(r"[0-9]{1,3}(,[0-9]{3})+", fullmatch=True))
 def test_no_response_earns_a_gold_with_a_thousands_comma(response: str, gold: str) -> None:
-    """The fault of the strict reward that the boxed one does not have."""
+    """The strict reward has this fault, and the boxed one does not."""
     assert gsm8k_strict(f"{response}#### {gold}", gold) == 0
     assert hendrycks_boxed(rf"{response}\boxed{{{gold}}}", gold) == 1
 

@@ -1,4 +1,4 @@
-"""The rules without symbolic work: what they read, what they decide, what they leave alone."""
+"""Tests of the rules without symbolic work: what they read, decide, and leave undecided."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_no_text_raises(text: str) -> None:
     decide(text, "42")
 
 
-# Rules are named in verdicts: who reads one should know what was compared.
+# A verdict names its rule, so that its reader knows what was compared.
 NAMED = [
     (r"\frac12", "0.5", "number"),
     (r"\sqrt{8}", r"2\sqrt{2}", "expression"),

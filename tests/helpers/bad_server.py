@@ -1,7 +1,7 @@
-"""A server that speaks the OpenAI protocol badly, as it is told to; and counts what it sees.
+"""A server for tests that speaks the OpenAI protocol badly, and counts its requests.
 
-`BadServer(script)` calls ``script(asked)`` for each request, in the request's own thread; it
-returns a `Reply`, which writes whatever it likes to the connection.
+`BadServer(script)` calls ``script(asked)`` for each request, in the request's own thread. The
+script returns a `Reply`, which writes anything to the connection.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ DEADLINE = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One request, as the server saw it."""
+    """One request, as the server received it."""
 
     path: str
     body: dict[str, Any]
     headers: Mapping[str, str]
     attempt: int
-    """How often just this prompt had been asked before."""
+    """How often the same prompt had been asked before."""
     arrived: float = field(default_factory=time.monotonic)
 
     @property
     def prompt(self) -> str:
-        """What the model is to answer."""
+        """The prompt that the model should answer."""
         return prompt_of(self.body)
 
 
 def prompt_of(body: Mapping[str, Any]) -> str:
-    """Return the last thing that a request says, chat or not."""
+    """Return the prompt or the last message of a request."""
     messages = body.get("messages")
     return str(messages[-1]["content"] if messages else body.get("prompt", ""))
 
@@ -50,7 +50,7 @@ Script = Callable[[Asked], Reply]
 
 
 class BadServer:
-    """Runs a script on a port of this machine; used as a context."""
+    """Runs a script as a server on a port of this machine. It is a context manager."""
 
     def __init__(self, script: Script, *, port: int = 0, models: Reply | None = None) -> None:
         self.script = script
@@ -60,9 +60,9 @@ class BadServer:
         self.peak = 0
         """The most requests that were under way at once."""
         self.sent = 0
-        """Bytes of bodies that the connections took."""
+        """How many bytes of bodies were sent."""
         self.broken = 0
-        """Connections that the other side closed while it was being answered."""
+        """How many connections the other side closed during the answer."""
         self.changed = threading.Condition()
         self.closing = threading.Event()
         self.under_way = 0
@@ -74,12 +74,12 @@ class BadServer:
 
     @property
     def port(self) -> int:
-        """Of the server."""
+        """The server's URL, without the path."""
         return int(self._http.server_address[1])
 
     @property
     def url(self) -> str:
-        """What `--base-url` takes."""
+        """The server's URL for `--base-url`."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class BadServer:
         self.close()
 
     def close(self) -> None:
-        """Refuse what comes from here on, and break off what is under way."""
+        """Refuse all requests from now on, and break off those under way."""
         self.closing.set()
         with self.changed:
             self.changed.notify_all()
@@ -105,7 +105,7 @@ class BadServer:
         self._thread.join(DEADLINE)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Return when the condition holds, which is asked whenever something changes."""
+        """Wait until the condition holds; it is checked whenever something changes."""
         with self.changed:
             assert self.changed.wait_for(lambda: condition() or self.closing.is_set(), DEADLINE)
 
@@ -122,7 +122,7 @@ class BadServer:
         return asked
 
     def left(self, *, broken: bool) -> None:
-        """Count a request that has been answered, or given up by whoever asked."""
+        """Count a request that has been answered, or whose client has given it up."""
         with self.changed:
             self.under_way -= 1
             self.broken += broken
@@ -154,7 +154,7 @@ class _Http(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that breaks is what is tested."""
+        """Broken connections are intended here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.server.models(self)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-        """Say nothing."""
+        """Print nothing."""
 
     def send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def says(text: str | None, reason: str | None = "stop", **fields: Any) -> Reply:
-    """A proper answer, chat or not."""
+    """Return a correct reply, for chat or for a plain completion."""
     choice = {
         "index": 0, "finish_reason": reason, "text": text,
         "message": {"role": "assistant", "content": text},
@@ -199,19 +199,19 @@ def says(text: str | None, reason: str | None = "stop", **fields: Any) -> Reply:
 
 
 def sends(body: Any, status: int = 200, **headers: str) -> Reply:
-    """A whole answer with this body: bytes as they are, anything else as JSON."""
+    """Return a complete reply with this body: bytes as they are, anything else as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda handler: handler.send(status, content, named)
 
 
 def status(code: int, body: Any = None, **headers: str) -> Reply:
-    """An error."""
+    """Return an error reply."""
     return sends({"error": {"message": "no"}} if body is None else body, code, **headers)
 
 
 def hangs(handler: _Handler) -> None:
-    """Never answer; end when the other side does, or the server."""
+    """Never answer; end when the client or the server ends."""
     handler.connection.settimeout(0.05)
     while not handler.server.server.closing.is_set():
         with suppress(TimeoutError):
@@ -221,7 +221,7 @@ def hangs(handler: _Handler) -> None:
 
 
 def cuts(handler: _Handler) -> None:
-    """Promise more than is sent, and reset the connection."""
+    """Announce a longer body than is sent, and reset the connection."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
@@ -232,12 +232,12 @@ def cuts(handler: _Handler) -> None:
 
 
 def closes(handler: _Handler) -> None:
-    """Close the connection without a word."""
+    """Close the connection without a reply."""
     handler.close_connection = True
 
 
 def endless(code: int = 200) -> Reply:
-    """Send the beginning of an answer, and then spaces for ever."""
+    """Send the beginning of a reply, and then blanks for ever."""
 
     def reply(handler: _Handler) -> None:
         handler.send_response(code)

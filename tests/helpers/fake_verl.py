@@ -1,9 +1,9 @@
-"""Stands in for verl: leaves behind what verl does, in its order, without training.
+"""A stand-in for verl that writes the same files in the same order, without training.
 
-Run as ``fake_verl.py STATE ROLLOUTS STEPS SAVES [WHAT]``. It goes on after the step of verl's
+Run it as ``fake_verl.py STATE ROLLOUTS STEPS SAVES [WHAT]``. It continues after the step in verl's
 own note, copies the save of each step from the folder SAVES, and writes metrics and rollouts.
-WHAT is what befalls it: ``fail N`` before step N, ``wait N`` for a signal before step N, which
-it answers with that step and its end, or ``hang N`` before step N.
+WHAT is a disturbance: ``fail N`` fails before step N, ``wait N`` waits before step N for a signal
+and then does that step and ends, and ``hang N`` hangs before step N.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(
 
 
 def metrics(step: int, launch: int) -> dict[str, Any]:
-    """Return a row whose reward tells the launch and the step."""
+    """Return a row whose reward encodes the launch and the step."""
     return {
         "critic/score/mean": launch + step / 100,
         "response_length/mean": 10.0 * step,
@@ -64,7 +64,7 @@ def save(state: Path, step: int, saves: Path, note: Path) -> None:
 
 
 def dump(rollouts: Path, step: int, begin: int) -> None:
-    """Write a step's samples, a quarter of them right, and what the reward said of them."""
+    """Write a step's samples, a quarter of them right, with their rewards."""
     outcomes = rollouts / "outcomes"
     outcomes.mkdir(parents=True, exist_ok=True)
     keys = [f"{begin}.{step}.{number}" for number in range(SAMPLES)]

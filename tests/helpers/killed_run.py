@@ -27,7 +27,7 @@ def die() -> None:
 
 
 class DyingEngine(ReplayEngine):
-    """Replays, and dies when it is asked for completion number ``after``."""
+    """Replays responses, and kills its process before completion number ``after``."""
 
     after = -1
 
@@ -39,7 +39,7 @@ class DyingEngine(ReplayEngine):
 
 
 class DyingFolder(RunFolder):
-    """Dies where the run would be declared complete."""
+    """Kill this process at the point where the run would be declared complete."""
 
     def update(self, run: Run) -> None:
         if run.status == "complete":

@@ -1,4 +1,4 @@
-"""A queue in vLLM's place, for tests of the process that it is in: it answers without a model."""
+"""A fake queue in vLLM's place, for tests of vLLM's process. It answers without a model."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harness.engines import Request
 from harness.engines.vllm.queue import Output, QueueSetup, VllmQueue
 
 STEP = 7
-"""Requests that are finished together."""
+"""How many requests finish together."""
 ANSWER = 1000
-"""Tokens of every answer: few of them fill a pipe."""
+"""The number of tokens of every answer. A few answers fill a pipe."""
 
 
 class MadeQueue(VllmQueue):
-    """Finishes a few requests a step, in the order they came; some problems have other fates."""
+    """Finishes a few requests per step, in order of arrival; some problems fail in other ways."""
 
     def __init__(self, setup: QueueSetup) -> None:
         if "refused" in setup.model_path.name:

@@ -1,4 +1,4 @@
-"""Makes saves as verl leaves them: by hand for speed, or by verl's own checkpoint manager."""
+"""Make verl's checkpoints: by hand, which is fast, or with verl's own checkpoint manager."""
 
 # mypy: disable-error-code="no-untyped-call"
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def make_save(
     state: Path, step: int, tensors: Mapping[str, Any] | None = None, *, actor: bool = True
 ) -> Path:
-    """Make the save of a training by one process; without ``actor`` as verl's SFT trainer does."""
+    """Make the save of a training by one process; without ``actor``, that of verl's SFT trainer."""
     saved = state / f"global_step_{step}"
     folder = saved / "actor" if actor else saved
     _write_shards(folder, dict(tensors or {}), rank=0, size=1)

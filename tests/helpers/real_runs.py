@@ -16,7 +16,7 @@ from harness.runs.record import Run
 from harness.runs.sample import Sample
 
 PATIENCE = 600.0
-"""Seconds for something that comes after engines have started on a busy machine."""
+"""Seconds to wait for something that happens after engines have started on a busy machine."""
 EAGER = ("--engine-arg", "enforce_eager=true", "--dtype", "float32")
 GREEDY = (*EAGER, "--limit", "24")
 SAMPLED = (*EAGER, "--limit", "100", "--n", "4", "--temperature", "1", "--max-tokens", "40")
@@ -30,7 +30,7 @@ def command(results: Path, *arguments: str, model: str = "demo") -> list[str]:
 
 
 def evaluate(results: Path, *arguments: str, model: str = "demo") -> Run:
-    """Run the command to its end and return the run, which has to be trusted."""
+    """Run the command to its end and return the run, whose scores must be reliable."""
     asked = command(results, *arguments, model=model)
     done = subprocess.run(asked, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -40,7 +40,7 @@ def evaluate(results: Path, *arguments: str, model: str = "demo") -> Run:
 
 
 def stored(results: Path) -> dict[str, Sample]:
-    """Return the samples of the only run; none of them may be there twice."""
+    """Return the samples of the only run; none of them may occur twice."""
     ((path, _),) = Catalogue(results).runs
     lines = (path / JOURNAL).read_bytes().splitlines()
     samples = {f"{one.problem_id}#{one.index}": one for one in map(Sample.from_json, lines)}
@@ -54,7 +54,7 @@ def journaled(results: Path) -> int:
 
 
 def start(asked: list[str], results: Path, *, samples: int) -> subprocess.Popen[str]:
-    """Start a command and return when it has stored so many samples; it is still running then."""
+    """Start a command and return it, still running, when it has stored this many samples."""
     process = subprocess.Popen(
         asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -67,6 +67,6 @@ def start(asked: list[str], results: Path, *, samples: int) -> subprocess.Popen[
 
 
 def assert_gone(processes: list[psutil.Process]) -> None:
-    """See that processes end, by themselves, with the one that started them."""
+    """Check that processes end by themselves, together with the one that started them."""
     _, left = psutil.wait_procs(processes, timeout=60)
     assert not [one.cmdline() for one in left if one.status() != psutil.STATUS_ZOMBIE]

@@ -1,4 +1,4 @@
-"""Makes a checkpoint with Python files of its own: the demo model as a foreign architecture."""
+"""Make a checkpoint with Python files of its own: the demo model as an unknown architecture."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ForeignTokenizer(PreTrainedTokenizerFast):
 
 
 def make_foreign_checkpoint(folder: Path) -> Path:
-    """Copy the demo model to ``folder`` as an architecture and a tokenizer nobody knows."""
+    """Copy the demo model to ``folder`` with an architecture and a tokenizer of its own."""
     shutil.copytree(MODEL_PATH, folder)
     (folder / "configuration_foreign.py").write_text(CONFIGURATION, encoding="utf-8")
     (folder / "modeling_foreign.py").write_text(MODELING, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What several tests share: saved responses, specs that replay them, a watcher that counts."""
+"""Saved responses, specs that replay them, and a watcher that counts, for several tests."""
 
 from __future__ import annotations
 

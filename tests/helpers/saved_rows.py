@@ -1,4 +1,4 @@
-"""Rows as other harnesses save them, about problems of the demo benchmark."""
+"""Rows in the formats of other harnesses, about problems of the demo benchmark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The repository's own results: what git holds of them, and no run that a user has added."""
+"""The repository's own results: the files in git, and no run that a user has added."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESULTS = "results"
 @cache
 def shipped_files() -> tuple[str, ...]:
     """Return the paths of the files, as `results/…`."""
-    if not (ROOT / ".git").exists():  # an archive holds what was shipped and nothing else
+    if not (ROOT / ".git").exists():  # an archive has only the shipped files
         found = (path for path in (ROOT / RESULTS).rglob("*") if path.is_file())
         return tuple(sorted(path.relative_to(ROOT).as_posix() for path in found))
     return tuple(filter(None, _git("ls-files", "-z", RESULTS).split("\0")))

@@ -1,4 +1,4 @@
-"""Stored runs with made verdicts: what a comparison reads, without any evaluation."""
+"""Make stored runs with given verdicts, which comparisons can read without an evaluation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.runs.verdicts import VERDICTS, ProblemVerdicts, to_lines
 from harness.stats.intervals import accuracy_interval
 
 Marks = Mapping[str, Sequence[Sequence[bool]]]
-"""By benchmark, for each of its problems whether each of its samples is correct."""
+"""For each benchmark and each of its problems, whether each sample is correct."""
 
 _minutes = count()
 

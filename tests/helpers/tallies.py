@@ -6,5 +6,5 @@ from harness.stats.unpaired import Tally
 
 
 def single(correct: int, problems: int) -> Tally:
-    """So many of the problems right, each with one sample."""
+    """Return the counts for this many right problems, each with one sample."""
     return Tally(problems=problems, samples=problems, accuracy=correct / problems)

@@ -1,7 +1,7 @@
-"""Makes tiny random checkpoints of the three kinds that training has to carry through.
+"""Make tiny random checkpoints of the three kinds of architecture that training must support.
 
-A native architecture, one that only its own Python files know, and one that is native
-by now but still says in its config that it is not.
+They are a native architecture, one that only its own Python files define, and one that
+is native by now although its config still says that it is not.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def make_deepseek(folder: Path) -> Path:
 
 
 def make_pocket(folder: Path) -> Path:
-    """Make a random checkpoint of an architecture and a tokenizer that only its files know."""
+    """Make a random checkpoint of an architecture and a tokenizer that only its files define."""
     from tiny_code.configuration_pocket import PocketConfig
     from tiny_code.modeling_pocket import PocketForCausalLM
 

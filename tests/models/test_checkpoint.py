@@ -1,4 +1,4 @@
-"""A checkpoint is what its files hold, and its code runs only when asked for."""
+"""Tests that files identify a checkpoint, and that its code runs only if it is asked for."""
 
 from __future__ import annotations
 

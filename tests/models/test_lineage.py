@@ -1,4 +1,4 @@
-"""A checkpoint's lineage goes with its runs, and is no part of the model's identity."""
+"""Tests that runs copy a checkpoint's lineage, and that it is not part of the model's identity."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from harness.runs.verdicts import problem_verdicts
 
 
 def rows(outcomes: list[Outcome]) -> list[Graded]:
-    """One sample a problem, with these outcomes."""
+    """Return the verdicts of problems with one sample each, which have these outcomes."""
     return [
         Graded(
             problem=Problem(id=f"demo/{number}", question="?", answer="1"),

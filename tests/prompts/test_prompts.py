@@ -1,4 +1,4 @@
-"""Prompts: made once, by the model's own template, with never two BOS tokens."""
+"""Tests of prompts: the model's own template renders them, and they never have two BOS tokens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_no_style_makes_two_bos_tokens(style: str, shots: list[Shot], demo: Chec
 
 
 def test_the_demo_tokenizer_would_make_two_bos_tokens_if_asked_twice(demo: Checkpoint) -> None:
-    """The trap is real here: without the guard the test above would fail."""
+    """Check that the test above can fail: rendering twice does make two BOS tokens here."""
     (prompt,) = render(PROMPT_STYLES["boxed"], [QUESTION], tokenizer=demo.tokenizer)
     again = demo.tokenizer(prompt.text)["input_ids"]
     assert again.count(demo.tokenizer.bos_token_id) == 2

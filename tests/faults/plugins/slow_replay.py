@@ -1,7 +1,7 @@
-"""An engine that replays saved responses at the pace of one that computes them.
+"""An engine that replays saved responses as slowly as an engine that computes them.
 
-It is a third party's: installed by its metadata alone, so that the command line that is
-killed is the one that users run.
+It is a plug-in, installed by its metadata alone, so that the command that is killed is the one
+that users run.
 """
 
 from __future__ import annotations

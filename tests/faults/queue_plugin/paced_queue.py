@@ -1,7 +1,7 @@
-"""An engine like vLLM's, in a process of its own like vLLM's, with a made queue in vLLM's place.
+"""An engine like vLLM's, in the same kind of process, with a fake queue in vLLM's place.
 
-A third party's, as `slow_replay.py` is. It starts in a second and computes nothing: for what
-happens to processes, where no token matters. A token is a byte, so that no model is read.
+It is a plug-in, as `slow_replay.py` is. It starts in a second and computes nothing, for tests of
+processes in which the tokens do not matter. A token is a byte, so that no model is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.engines.vllm.queue import Output, QueueSetup
 from harness.models.checkpoint import Checkpoint
 
 LONGEST = 60
-"""Bytes of an answer, at most."""
+"""The most bytes of an answer."""
 
 
 class PacedQueue(MadeQueue):
@@ -41,7 +41,7 @@ class PacedQueue(MadeQueue):
 
 
 class PacedEngine(VllmEngine):
-    """The vllm engine with that queue."""
+    """The vllm engine with this queue."""
 
     about = "a made queue in vLLM's place, for tests of processes"
     needs_checkpoint = False

@@ -1,3 +1,3 @@
-"""A module of nothing: what a made queue has imported in vLLM's place."""
+"""An empty module, which is imported in vLLM's place."""
 
 LLM = None
