@@ -250,8 +250,8 @@ def _word(random: Random) -> _Draft:
     few = random.randrange(10, 990)
     many = few + random.randrange(1, 1000 - few)
     pair = [(NAMES[first], many), (NAMES[second], few)]
-    told = pair if random.choice((True, False)) else pair[::-1]
-    who = " and ".join(f"{name} has {count}" for name, count in told)
+    ordered = pair if random.choice((True, False)) else pair[::-1]
+    who = " and ".join(f"{name} has {count}" for name, count in ordered)
     question = f"{who} {things}. Who has more {things}?"
     return _Draft(question, f"{many} > {few}.", f"\\text{{{NAMES[first]}}}")
 

@@ -24,7 +24,7 @@ from harness.grading import Grader, Outcome
 from harness.grading.answers.rules import Decision, decide, structure
 
 GOLDS = Path(__file__).with_name("golds.txt").read_text(encoding="utf-8").splitlines()
-"""Of every kind that the benchmarks have."""
+"""Golds of every kind that occurs in the benchmarks."""
 
 _NAMELESS = re.compile(r"[A-Za-z<>=,;:\\{]|^[(\[]")
 _COMMAND = re.compile(r"\\(?:frac|sqrt|pi|binom)(?![A-Za-z])|[{}]")

@@ -236,8 +236,8 @@ class _Numeric:
 
     def _unknown_function(self, name: str, arguments: list[Any]) -> Any:
         """Return a number that depends on nothing but the function's name and its arguments."""
-        said = ";".join(str(self._context.nstr(argument, 20)) for argument in arguments)
-        digest = hashlib.sha256(f"{name}({said})".encode()).digest()
+        written = ";".join(str(self._context.nstr(argument, 20)) for argument in arguments)
+        digest = hashlib.sha256(f"{name}({written})".encode()).digest()
         return 1 + self._context.mpf(int.from_bytes(digest[:8], "big")) / 2**64
 
 
