@@ -91,7 +91,7 @@ def overflow_sample(request: Request) -> Sample:
         response="",
         finish_reason="overflow",
         seed=request.seed,
-        prompt_sum=request.prompt.sum,
+        prompt_sum=request.prompt.checksum,
         prompt_tokens=len(request.prompt.token_ids or ()),
         completion_tokens=0,
     )
@@ -106,7 +106,7 @@ def sample_of(request: Request, completion: Completion) -> Sample:
         response=completion.text.encode("utf-8", "replace").decode("utf-8"),
         finish_reason=completion.finish_reason,
         seed=request.seed,
-        prompt_sum=request.prompt.sum,
+        prompt_sum=request.prompt.checksum,
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         error=completion.error,

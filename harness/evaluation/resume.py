@@ -46,5 +46,5 @@ def _drawn_alike(plan: Plan, samples: Iterable[Sample]) -> Iterator[Sample]:
         if sample.index >= counts.get(sample.problem_id, 0):
             continue
         seed = sample_seed(plan.spec.sampling.seed, sample.problem_id, sample.index)
-        if (sample.prompt_sum, sample.seed) == (plan.prompts[sample.problem_id].sum, seed):
+        if (sample.prompt_sum, sample.seed) == (plan.prompts[sample.problem_id].checksum, seed):
             yield sample

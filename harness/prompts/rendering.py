@@ -33,7 +33,7 @@ class Prompt:
     """The conversation, if it is sent to a server whose template renders it; else None."""
 
     @cached_property
-    def sum(self) -> str:
+    def checksum(self) -> str:
         """The first 16 hex digits of the sha256 over the model's input.
 
         The input is the token ids, or else the messages, or else the text.
@@ -145,4 +145,4 @@ def _starts_with_bos(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -
 
 def prompts_sum(prompts: Iterable[Prompt]) -> str:
     """Return the sha256, in hex, over the checksums of all prompts, in order."""
-    return hashlib.sha256("".join(prompt.sum for prompt in prompts).encode()).hexdigest()
+    return hashlib.sha256("".join(prompt.checksum for prompt in prompts).encode()).hexdigest()

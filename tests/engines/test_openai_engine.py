@@ -661,12 +661,12 @@ def test_the_sum_of_a_prompt_is_over_what_is_sent_and_replays_keep_theirs(tmp_pa
     replayed = list(prepare(replay).prompts.values())
     assert all(prompt.messages is None for prompt in replayed)
     for prompt in replayed:
-        assert prompt.sum == hashlib.sha256(prompt.text.encode()).hexdigest()[:16]
+        assert prompt.checksum == hashlib.sha256(prompt.text.encode()).hexdigest()[:16]
     sent = list(prepare(spec("http://127.0.0.1:1/v1")).prompts.values())
     assert [prompt.text for prompt in sent] == [prompt.text for prompt in replayed]
-    assert not {prompt.sum for prompt in sent} & {prompt.sum for prompt in replayed}
+    assert not {prompt.checksum for prompt in sent} & {prompt.checksum for prompt in replayed}
     turns = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
-    sums = {Prompt(text="ab", messages=turns[:n]).sum for n in (1, 2)}
+    sums = {Prompt(text="ab", messages=turns[:n]).checksum for n in (1, 2)}
     assert len(sums) == 2
 
 
