@@ -22,7 +22,7 @@ from test_corpus import CASES, Row
 
 from benchmarks import BENCHMARKS, STANDARD, Conventions
 from benchmarks.source import load_problems
-from harness.grading import Grader, Undecided, Verdict, judge_by_rules, version
+from harness.grading import Grader, Undecided, Verdict, grade_by_rules, version
 from harness.grading.compat.rewards import REWARDS, VERSIONS
 from harness.grading.version import (
     EQUIVALENT,
@@ -105,7 +105,7 @@ def verdicts_now(grader: Grader) -> Verdicts:
 
 
 def _by_rules(answer: str, gold: str, conventions: Conventions) -> Verdict | Undecided:
-    return judge_by_rules(rf"\boxed{{{answer}}}", gold, conventions=conventions)
+    return grade_by_rules(rf"\boxed{{{answer}}}", gold, conventions=conventions)
 
 
 def _text(verdict: Verdict | Undecided) -> str:
