@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +14,8 @@ from harness.cli.options import data_option, json_option, key_values, results_op
 
 if TYPE_CHECKING:
     from harness.evaluation.plan import Plan
-    from harness.runs.catalogue import Catalogue
     from harness.runs.folder import RunFolder
     from harness.runs.record import Run
-    from harness.runs.sample import Sample
     from harness.runs.spec import EvalSpec
 
 EXAMPLES = """\b
@@ -393,6 +389,7 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     from harness.evaluation.expected_lengths import expected_lengths
     from harness.evaluation.pipeline import evaluate
     from harness.evaluation.plan import prepare
+    from harness.evaluation.resume import open_run
     from harness.grading import Grader
     from harness.runs.catalogue import Catalogue
 
@@ -402,10 +399,20 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     with open_progress() as progress, launched as opener:
         progress.stage("reading problems and model")
         plan = prepare(spec, data_dir=flags["data_dir"])
-        with open_folder(plan, name, flags) as folder, Grader() as grader:
+        catalogue = Catalogue(flags["results"])
+        opened = open_run(
+            plan,
+            catalogue,
+            name=name,
+            tags=flags["tags"],
+            resume=flags["resume"],
+            reuse=flags["reuse"],
+            again=flags["again"],
+        )
+        with opened as folder, Grader() as grader:
             progress.begin(plan, folder)
             try:
-                lengths = expected_lengths(plan, Catalogue(flags["results"]))
+                lengths = expected_lengths(plan, catalogue)
                 run = evaluate(
                     plan, folder, grader=grader, watcher=progress, opener=opener, lengths=lengths
                 )
@@ -415,50 +422,6 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
                 return 130
     _print_run(run, folder.path, as_json=flags["as_json"])
     return 0
-
-
-def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
-    """Open the folder to work in: the one to resume, the one already there, or a new one."""
-    from harness.runs.catalogue import Catalogue, require_same
-    from harness.runs.folder import RunFolder
-
-    run = plan.new_run(name, flags["tags"])
-    catalogue = Catalogue(flags["results"])
-    if flags["resume"] is not None:
-        require_same(flags["resume"], run)
-        return RunFolder(flags["resume"])
-    stored = None if flags["again"] else catalogue.same_as(run)
-    adopted = None if flags["reuse"] is None else _reusable(plan, catalogue, flags["reuse"])
-    folder = _create(catalogue.root, plan, run) if stored is None else RunFolder(stored)
-    if adopted and folder.run.status == "incomplete":
-        _adopt(folder, *adopted)
-    if not set(run.tags) <= set(folder.run.tags):
-        tags = tuple(dict.fromkeys([*folder.run.tags, *run.tags]))
-        folder.update(folder.run.model_copy(update={"tags": tags}))
-    return folder
-
-
-def _create(root: Path, plan: Plan, run: Run) -> RunFolder:
-    from harness.runs.folder import RunFolder
-
-    return RunFolder.create(root, run, lineage=plan.lineage)
-
-
-def _reusable(plan: Plan, catalogue: Catalogue, asked: str) -> tuple[str, Iterator[Sample]]:
-    from harness.evaluation.resume import reusable
-    from harness.runs.folder import read_samples
-
-    path, other = catalogue.find_run(asked)
-    return other.id, reusable(plan, other, read_samples(path))
-
-
-def _adopt(folder: RunFolder, other: str, samples: Iterable[Sample]) -> None:
-    reused = Counter(folder.run.reused)
-    for sample in samples:
-        if sample.key not in folder.samples:
-            folder.append(sample)
-            reused[other] += 1
-    folder.update(folder.run.model_copy(update={"reused": dict(reused)}))
 
 
 def _interrupted(plan: Plan, folder: RunFolder) -> str:
