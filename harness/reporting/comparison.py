@@ -7,12 +7,11 @@ It is apart from `harness.analysis`, where the comparison is made, for the same 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from harness.analysis import compare as analysis
 from harness.common.text import one_line
-from harness.reporting.notebook import folded, html_table
 from harness.reporting.text.comparison import comparison_text
 from harness.reporting.text.numbers import p_value, points
 from harness.reporting.text.runs import result_notes
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 HEADERS = ("benchmark", "A %", "B %", "B - A", "95 % interval", "p Holm", "B is")
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison(analysis.Comparison):
     """Is B better than A? What `compare` found, benchmark by benchmark and on average.
 
@@ -79,6 +77,8 @@ class Comparison(analysis.Comparison):
         return f"<Comparison {names}: {', '.join(verdicts)}>"
 
     def _repr_html_(self) -> str:
+        from harness.reporting.notebook import folded, html_table
+
         title = f"A {self.a.name}  {self.a.id}   B {self.b.name}  {self.b.id}"
         table = html_table(title, HEADERS, self._shown(), self._warnings())
         return table + folded("all that `diff` prints", comparison_text(self))

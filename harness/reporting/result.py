@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import UserError
 from harness.common.text import one_line, printable
 from harness.grading.verdict import Outcome, Verdict
-from harness.reporting.notebook import html_table
 from harness.reporting.text.numbers import interval, percent
 from harness.runs import results as stored
 from harness.runs.sample import Sample
@@ -138,6 +137,8 @@ class Result(stored.Result):
         return f"<Result {one_line(self.name)} {self.id}: {', '.join(scores) or 'no scores yet'}>"
 
     def _repr_html_(self) -> str:
+        from harness.reporting.notebook import html_table
+
         rows = [_shown(score) for score in self.scores.values()]
         if self.average is not None:
             of_run = None if self.run is None else self.run.average
