@@ -55,7 +55,7 @@ def evaluate(
         model: a folder, a Hugging Face id, or ``demo``.
         benchmarks: names of benchmarks. Without it those of ``spec`` or ``like``, or else the
             six standard ones.
-        results: the folder of results.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         name: the name to store the run under, such as ``v4``; without it the model's.
         tags: words to find and to group the run by.
         spec: take the settings from this spec.
@@ -66,7 +66,8 @@ def evaluate(
         resume: False begins a new run even if the same one is stored; a path goes on with the
             run in that folder, and refuses it if it is another one.
         reuse: take over those samples of this run that would be drawn in just the same way.
-        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``.
+        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
+            the folder that HARNESS_DATA names, or else they are downloaded.
         progress: True shows the progress on stderr as the command line does; an object with
             the methods of `harness.evaluation.live_grading.Watcher` is told of it.
         fields: any other setting of the evaluation, over those of ``spec`` or ``like``, by the
@@ -74,7 +75,8 @@ def evaluate(
             benchmark to samples), ``temperature``, ``top_p``, ``top_k``, ``max_tokens``, ``seed``,
             ``limit`` (the first problems of each benchmark), ``prompt`` (a style), ``shots``,
             ``dtype``, ``max_model_len``, ``tensor_parallel``, ``deterministic``, ``engine_args``,
-            ``template_args``, ``revision``, ``trust_remote_code``, ….
+            ``template_args``, ``revision``, ``trust_remote_code``, and all the others that are
+            listed in ``harness.runs.field_names.FIELDS``.
 
     Raises:
         UserError: something is missing, unknown, or does not go together.
@@ -155,7 +157,7 @@ def compare(
         a: a result, or the name, tag, id or folder of a stored run, or the name of a
             published result.
         b: the other one; differences are B - A.
-        results: the folder of results.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         allow_mismatch: compare what both share even if they were not measured alike; the
             comparison says so.
 
@@ -180,7 +182,7 @@ def load_run(name: str | Path, *, results: str | Path | None = None) -> Result:
     Args:
         name: the run's name, its tag, its id (or how that begins), or its folder; or the name
             of a published result. Of several runs with a name the newest complete one.
-        results: the folder of results.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
 
     Raises:
         UserError: nothing is called that, or what begins several ids was given.
@@ -200,7 +202,7 @@ def list_runs(
     """Return the stored runs, oldest first.
 
     Args:
-        results: the folder of results.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         tag: only runs with this tag.
         complete: only runs that are complete.
 
@@ -264,8 +266,9 @@ def regrade(
         run: the run, or its name, tag, id or folder.
         reward: grade by this training reward, ``gsm8k-strict`` or ``hendrycks-boxed``, instead
             of by today's grader.
-        results: the folder of results.
-        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
+            the folder that HARNESS_DATA names, or else they are downloaded.
 
     Raises:
         UserError: the run is not there, is incomplete, or has lost its samples; or the problems
@@ -300,11 +303,12 @@ def import_generations(
         files: one file or several, of this harness, of Qwen2.5-Math, of lm-evaluation-harness,
             of lighteval, or of rows of ``{"problem_id", "response"}``.
         name: the name to store the run under; without it the first file's.
-        results: the folder of results.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         benchmarks: look for the problems in these benchmarks only; without it in all.
         format: ``harness``, ``qwen``, ``lm-eval`` or ``lighteval``; without it the files' rows
             tell.
-        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``.
+        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
+            the folder that HARNESS_DATA names, or else they are downloaded.
 
     Raises:
         UserError: a file cannot be read, or none of its responses is to a known problem.
@@ -376,7 +380,8 @@ def train(
         loggers: where the curves go beside ``metrics.jsonl``: ``wandb``, ``tensorboard``, ….
         save_every: steps between checkpoints; without it the recipe's.
         keep: how many of the newest checkpoints stay.
-        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``.
+        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
+            the folder that HARNESS_DATA names, or else they are downloaded.
         progress: True shows the progress on stderr as the command line does; an object with the
             methods of `trainers.Reporter` is told of it.
 
@@ -427,7 +432,7 @@ def write_report(
     Args:
         runs: results, or names of them as `compare` takes; each is compared with the first.
         path: the HTML file, which is replaced once the new one is whole.
-        results: the folder of results.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         allow_mismatch: compare what all share even if they were not measured alike; the page
             says so.
         png: a folder that also gets every plot as a PNG file.
