@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from harness.grading import Outcome, Verdict
     from harness.reporting.comparison import Comparison
     from harness.reporting.result import Result, Samples
-    from harness.runs.record import Run, Score
+    from harness.runs.record import Run
+    from harness.runs.results import ResultScore as Score
     from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling
     from trainers import Trainer
 
@@ -61,24 +62,31 @@ __all__ = [
     "write_report",
 ]
 
-_HOMES = {
-    "benchmarks": "Benchmark UserError",
-    "harness.engines": "Engine",
-    "harness.grading": "Outcome Verdict",
-    "harness.reporting.comparison": "Comparison",
-    "harness.reporting.result": "Result Samples",
-    "harness.runs.record": "Run Score",
-    "harness.runs.spec": "EngineSpec EvalSpec PromptSpec Sampling",
-    "trainers": "Trainer",
+_TYPES = {
+    "Benchmark": "benchmarks:Benchmark",
+    "Comparison": "harness.reporting.comparison:Comparison",
+    "Engine": "harness.engines:Engine",
+    "EngineSpec": "harness.runs.spec:EngineSpec",
+    "EvalSpec": "harness.runs.spec:EvalSpec",
+    "Outcome": "harness.grading:Outcome",
+    "PromptSpec": "harness.runs.spec:PromptSpec",
+    "Result": "harness.reporting.result:Result",
+    "Run": "harness.runs.record:Run",
+    "Samples": "harness.reporting.result:Samples",
+    "Sampling": "harness.runs.spec:Sampling",
+    "Score": "harness.runs.results:ResultScore",
+    "Trainer": "trainers:Trainer",
+    "UserError": "benchmarks:UserError",
+    "Verdict": "harness.grading:Verdict",
 }
-"""Module to the public names that it defines; all others are functions of `harness.api`."""
+"""Where the public types are defined; every other public name is a function of `harness.api`."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    homes = (module for module, names in _HOMES.items() if name in names.split())
-    return getattr(import_module(next(homes, "harness.api")), name)
+    module, attribute = _TYPES.get(name, f"harness.api:{name}").split(":")
+    return getattr(import_module(module), attribute)
 
 
 def __dir__() -> list[str]:
