@@ -379,7 +379,7 @@ def signature(name: str, called: Callable[..., Any]) -> str:
     return f"{name}(\n" + "".join(f"    {line},\n" for line in lines) + f"){returns}"
 
 
-_SECTION = re.compile(r"(Args|Raises|Returns|Yields|Example|Examples):")
+_SECTION = re.compile(r"(Args|Raises|Returns|Yields):")
 
 
 def prose(docstring: str) -> str:
@@ -389,6 +389,8 @@ def prose(docstring: str) -> str:
         head, _, rest = paragraph.partition("\n")
         if ">>>" in paragraph.lstrip()[:3]:
             parts.append(fence(textwrap.dedent(paragraph), "pycon"))
+        elif head in ("Example:", "Examples:"):
+            parts.append(f"**{head}**\n\n{fence(textwrap.dedent(rest), 'python')}")
         elif _SECTION.fullmatch(head):
             parts.append(f"**{head}**\n\n{_entries(rest)}\n")
         elif paragraph.startswith("    "):

@@ -13,11 +13,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, quantiles
+from typing import TYPE_CHECKING
 
+from benchmarks import UserError
+from benchmarks.registry import suggest
 from harness.grading.verdict import Outcome
 from harness.runs.verdicts import ProblemVerdicts
 from harness.stats.intervals import Interval, accuracy_interval, standard_error
 from harness.stats.metrics import Marked, majority_at_k, pass_at_k, truncation_bounds, within_budget
+
+if TYPE_CHECKING:
+    from harness.runs.results import Result
 
 SMALLEST_BUDGET = 128
 """Where the budgets begin, unless no response is much longer than that."""
@@ -154,6 +160,34 @@ def summarise(
     return tuple(
         _summary(name, problems, budgets=budgets) for name, problems in by_benchmark.items()
     )
+
+
+def summary_of(result: Result) -> tuple[BenchmarkSummary, ...] | None:
+    """Return what a complete run's verdicts say; None where they are not known."""
+    if result.run is None or result.run.status != "complete" or result.verdicts is None:
+        return None
+    rows = (row for problems in result.verdicts.values() for row in problems)
+    # Saved generations do not say what their limit was.
+    limit = None if result.run.saved is not None else result.run.spec.sampling.max_tokens
+    return summarise(rows, max_tokens=limit)
+
+
+def groups_of(
+    result: Result, key: str, *, benchmark: str | None = None
+) -> dict[str, tuple[GroupAccuracy, ...]]:
+    """Return a run's accuracies by subject, level, …, for each benchmark that has such groups.
+
+    Raises:
+        UserError: the run's verdicts are not known, or no benchmark is grouped by ``key``.
+    """
+    summaries = summary_of(result)
+    if summaries is None:
+        raise UserError(f"{result.name} has no verdicts, so nothing to group")
+    asked = [one for one in summaries if benchmark in (None, one.benchmark)]
+    known = [name for one in asked for name in one.groups]
+    if key not in known:
+        raise UserError(suggest("group in this run", key, known))
+    return {one.benchmark: one.groups[key] for one in asked if key in one.groups}
 
 
 def _summary(

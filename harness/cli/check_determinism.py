@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,7 @@ from harness.cli.eval import build_spec, given_options, spec_options
 from harness.cli.options import data_option, json_option
 
 if TYPE_CHECKING:
-    from harness.cli.progress import Progress
     from harness.evaluation.determinism import Row
-    from harness.evaluation.drawing import Opener
     from harness.evaluation.plan import Plan
 
 EXAMPLES = """\b
@@ -45,51 +43,15 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     with the options of eval, and the same seeds each time. Nothing is stored.
     """
     spec = build_spec(given_options(ctx, flags))
-    from harness.cli.progress import open_progress
-    from harness.engines import ENGINES
-    from harness.evaluation.plan import prepare
+    from harness.evaluation.repeat import repeat_draws
+    from harness.reporting.progress import open_progress
 
-    launched = ENGINES[spec.engine.name].launch(spec.engine)
-    with open_progress() as progress, launched as opener:
-        progress.stage("reading problems and model")
-        plan = prepare(spec, data_dir=flags["data_dir"])
-        rows = list(_rows(plan, opener, flags["batches"], progress))
+    with open_progress() as progress:
+        plan, rows = repeat_draws(
+            spec, batches=flags["batches"], data_dir=flags["data_dir"], stage=progress.stage
+        )
     click.echo(_as_json(plan, rows) if flags["as_json"] else _as_text(plan, rows))
     return int(flags["require"] and any(row.agreement.responses for row in rows))
-
-
-def _rows(plan: Plan, opener: Opener, batches: Sequence[int], progress: Progress) -> Iterator[Row]:
-    """Yield one row a draw and benchmark, of all draws but the first."""
-    from harness.evaluation.determinism import Row, agreement
-    from harness.evaluation.drawing import open_engine
-    from harness.evaluation.repeat import Redrawer, by_benchmark, variants
-    from harness.grading import Grader
-
-    progress.stage(f"starting the {plan.spec.engine.name} engine")
-    engine = open_engine(plan, opener)
-    try:
-        with Grader() as grader:
-            redrawer = Redrawer(plan, engine, grader)
-            first, *others = variants(batches)
-            progress.stage(f"drawing {first.name}")
-            measure = redrawer.draw(first)
-            parts = by_benchmark(plan, measure)
-            for variant in others:
-                progress.stage(f"drawing {variant.name}")
-                draw = by_benchmark(plan, redrawer.draw(variant, measure))
-                for name, part in draw.items():
-                    found = agreement(parts[name], part, split=_split(plan))
-                    yield Row(variant=variant.name, benchmark=name, agreement=found)
-    finally:
-        engine.close()
-
-
-def _split(plan: Plan) -> Callable[[str], Sequence[Hashable]]:
-    """Return what turns a response into tokens; into characters where no tokenizer is known."""
-    if plan.checkpoint is None:
-        return list
-    encode = plan.checkpoint.tokenizer.encode
-    return lambda text: list(encode(text, add_special_tokens=False))
 
 
 def _as_text(plan: Plan, rows: Sequence[Row]) -> str:

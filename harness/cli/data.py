@@ -12,17 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from benchmarks import BENCHMARKS, Benchmark, UserError
 from harness.cli.data_build import build
 from harness.cli.options import data_option, json_option
-from harness.evaluation.verify_golds import Check, Report, examine
-
-if TYPE_CHECKING:
-    pass
+from harness.evaluation import verify_golds
+from harness.evaluation.verify_golds import Check, Report
 
 
 @click.group()
@@ -62,13 +59,9 @@ def verify(benchmarks: tuple[str, ...], data_dir: Path | None, as_json: bool) ->
     typeset in another way, is read from its box unchanged, and is told from the
     next gold of another value.
     """
-    from harness.grading import Grader
-
     chosen = _named(benchmarks)
-    reports = []
-    with Grader(workers=2) as grader, _progress() as advance:
-        for benchmark in chosen:
-            reports.append(examine(benchmark, data_dir, grader, advance))
+    with _progress() as advance:
+        reports = verify_golds.verify(chosen, data_dir=data_dir, advance=advance)
     click.echo(_as_json(reports) if as_json else "\n".join(_lines(reports)))
     sys.exit(0 if all(report.good for report in reports) else 1)
 
@@ -90,12 +83,6 @@ def _fetch_split(benchmark: Benchmark, split: str) -> str | UserError | None:
         return str(fetch_file(benchmark, split))
     except UserError as fault:
         return fault
-
-
-# --- neighbours -----------------------------------------------------------------------------
-
-
-# --- reports --------------------------------------------------------------------------------
 
 
 def _lines(reports: list[Report]) -> Iterator[str]:

@@ -8,13 +8,13 @@ from typing import Literal
 
 import click
 
-from harness.cli.options import json_option, results_option
+from harness.cli.options import json_option, mismatch_option, results_option
 
 EXAMPLES = """\b
 Examples:
   python -m harness diff openseek-v1 openseek-v4
   python -m harness diff v1 v4 --show broken
-  python -m harness diff v4 v4-greedy --anyway
+  python -m harness diff v4 v4-greedy --allow-mismatch
 """
 
 
@@ -33,10 +33,8 @@ Examples:
     show_default=True,
     help="How many problems --show lists at most.",
 )
-@click.option(
-    "--anyway",
-    is_flag=True,
-    help="Compare what both share even if they were not measured alike; the output says so.",
+@mismatch_option(
+    "Compare what both share even if they were not measured alike; the output says so."
 )
 @results_option
 @json_option
@@ -45,7 +43,7 @@ def command(
     b: str,
     show: Literal["fixed", "broken"] | None,
     rows: int,
-    anyway: bool,
+    allow_mismatch: bool,
     results: Path,
     as_json: bool,
 ) -> None:
@@ -55,16 +53,14 @@ def command(
     no evidence of either, at a level of 5 % corrected for the number of benchmarks. Runs are
     compared problem by problem; published counts, about which less is known, as counts.
     """
-    from harness.analysis.compare import compare
-    from harness.reporting.text.comparison import comparison_fields, comparison_text, flips_text
-    from harness.runs.catalogue import Catalogue
+    from harness.api import compare
+    from harness.reporting.text.comparison import comparison_fields, flips_text
 
-    catalogue = Catalogue(results)
-    found = compare(catalogue.find(a), catalogue.find(b), anyway=anyway)
+    found = compare(a, b, results=results, allow_mismatch=allow_mismatch)
     if as_json:
         click.echo(json.dumps(comparison_fields(found), ensure_ascii=False, indent=2))
     elif show is None:
-        click.echo(comparison_text(found))
+        click.echo(str(found))
     elif not found.paired:
         raise click.ClickException(f"which problems are {show} cannot be told: {found.notes[0]}")
     else:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from harness.cli.options import data_option, json_option, key_values, results_option, sample_counts
+from benchmarks import UserError
+from harness.cli.options import (
+    RenamedOption,
+    data_option,
+    json_option,
+    key_values,
+    results_option,
+    sample_counts,
+)
+from harness.runs.field_names import FIELDS
 
 if TYPE_CHECKING:
-    from harness.evaluation.plan import Plan
-    from harness.runs.catalogue import Catalogue
-    from harness.runs.folder import RunFolder
-    from harness.runs.record import Run
-    from harness.runs.sample import Sample
+    from harness.reporting.result import Result
     from harness.runs.spec import EvalSpec
 
 EXAMPLES = """\b
@@ -30,42 +32,6 @@ Examples:
   python -m harness eval --model ckpt --data DIR --limit 20
   python -m harness eval --spec results/runs/v4/…/run.json
 """
-
-FLAGS = {
-    # Where each flag's value goes in the spec; one that is not given leaves the spec file's value.
-    "model": ("model",),
-    "revision": ("revision",),
-    "limit": ("limit",),
-    "prompt": ("prompt", "style"),
-    "shots": ("prompt", "shots"),
-    "temperature": ("sampling", "temperature"),
-    "top_p": ("sampling", "top_p"),
-    "top_k": ("sampling", "top_k"),
-    "max_tokens": ("sampling", "max_tokens"),
-    "seed": ("sampling", "seed"),
-    "engine": ("engine", "name"),
-    "dtype": ("engine", "dtype"),
-    "max_model_len": ("engine", "max_model_len"),
-    "model_impl": ("engine", "model_impl"),
-    "trust_remote_code": ("engine", "trust_remote_code"),
-    "responses": ("engine", "responses"),
-    "tensor_parallel": ("engine", "tensor_parallel"),
-    "deterministic": ("engine", "deterministic"),
-    "replicas": ("engine", "cluster", "replicas"),
-    "ray_address": ("engine", "cluster", "address"),
-    "node_wait": ("engine", "cluster", "wait"),
-    "base_url": ("engine", "server", "base_url"),
-    "key_variable": ("engine", "server", "key_variable"),
-    "concurrency": ("engine", "server", "concurrency"),
-    "requests_per_minute": ("engine", "server", "requests_per_minute"),
-    "tokens_per_minute": ("engine", "server", "tokens_per_minute"),
-    "request_timeout": ("engine", "server", "timeout"),
-    "attempts": ("engine", "server", "attempts"),
-    "prompt_price": ("engine", "server", "prompt_price"),
-    "completion_price": ("engine", "server", "completion_price"),
-}
-PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
-"""The other options that make the spec; see `build_spec`."""
 
 
 @click.command("eval", epilog=EXAMPLES)
@@ -107,12 +73,13 @@ PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
     "template_args",
     multiple=True,
     metavar="KEY=VALUE",
+    callback=key_values,
     help="Variable for the chat template, such as enable_thinking=false; repeatable.",
 )
 @click.option(
     "--n",
-    "counts",
     metavar="N",
+    callback=sample_counts,
     help="Samples for each problem: 4, or gsm8k=1,aime24=32.  [default: 1]",
 )
 @click.option(
@@ -164,6 +131,7 @@ PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
     "engine_args",
     multiple=True,
     metavar="KEY=VALUE",
+    callback=key_values,
     help="Argument handed to the engine as it is, such as gpu_memory_utilization=0.8; repeatable.",
 )
 @click.option(
@@ -262,8 +230,9 @@ PARSED = ("benchmarks", "counts", "template_args", "engine_args", "spec_file")
     help="Take over the samples of RUN that this run would draw in just the same way.",
 )
 @click.option(
+    "--estimate",
     "--plan",
-    "only_plan",
+    cls=RenamedOption,
     is_flag=True,
     help="Evaluate nothing: say what the run would cost, and how small a difference it could show.",
 )
@@ -282,15 +251,33 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     The same command goes on with a run that was interrupted, and shows one that is complete.
     """
     spec = build_spec(given_options(ctx, flags))
-    if flags["only_plan"]:
-        return _print_plan(spec, flags)
-    name = flags["name"] or _default_name(spec)
-    return _evaluate(spec, name, flags)
+    if flags["estimate"]:
+        return _print_estimate(spec, flags)
+    from harness.api import evaluate
+
+    try:
+        result = evaluate(
+            spec.model,
+            spec=spec,
+            results=flags["results"],
+            name=flags["name"],
+            tags=flags["tags"],
+            resume=flags["resume"] or not flags["again"],
+            reuse=flags["reuse"],
+            data_dir=flags["data_dir"],
+            progress=True,
+        )
+    except KeyboardInterrupt as stopped:
+        if stopped.args:  # the progress said what is stored
+            return 130
+        raise
+    print_result(result, as_json=flags["as_json"])
+    return 0
 
 
 def spec_options() -> list[click.Parameter]:
     """Return those of eval's options that say what a run is: for whoever draws as eval would."""
-    return [option for option in command.params if option.name in (*FLAGS, *PARSED)]
+    return [option for option in command.params if option.name in (*FIELDS, "spec_file")]
 
 
 def given_options(ctx: click.Context, flags: dict[str, Any]) -> dict[str, Any]:
@@ -303,39 +290,25 @@ def given_options(ctx: click.Context, flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_spec(given: dict[str, Any]) -> EvalSpec:
-    """Merge a spec file and the flags that were given into one spec.
+    """Merge a spec file and the options that were given into one spec.
 
     Raises:
         click.UsageError: no model, or values that do not go together.
     """
-    from pydantic import ValidationError
+    from harness.runs.spec_fields import make_spec
 
-    from harness.common.schema import first_problem
-    from harness.runs.spec import EvalSpec
-
-    fields = _spec_fields(given.get("spec_file"))
-    for flag, path in FLAGS.items():
-        if flag in given:
-            _set(fields, path, given[flag])
-    if "benchmarks" in given:
-        fields["benchmarks"] = [b.strip() for b in given["benchmarks"].split(",") if b.strip()]
-    if "counts" in given:
-        common, named = sample_counts(given["counts"])
-        _set(fields, ("sampling", "n"), common)
-        _set(fields, ("sampling", "n_by_benchmark"), named)
-    if "template_args" in given:
-        arguments = key_values(given["template_args"], "--template-arg")
-        _set(fields, ("prompt", "template_args"), arguments)
-    if "engine_args" in given:
-        _set(fields, ("engine", "args"), key_values(given["engine_args"], "--engine-arg"))
-    if given.get("engine") == "replay":
+    fields = {name: value for name, value in given.items() if name in FIELDS}
+    if "n" in fields:
+        fields["n"], fields["n_by_benchmark"] = fields["n"]
+    base = _spec_fields(given.get("spec_file"))
+    if given.get("engine") == "replay" and "model" not in base:
         fields.setdefault("model", given.get("responses") or "replay")
-    if "model" not in fields:
+    if "model" not in {**base, **fields}:
         raise click.UsageError("which model? --model takes a folder, a Hugging Face id, or 'demo'")
     try:
-        return EvalSpec.model_validate(fields)
-    except ValidationError as error:
-        raise click.UsageError(first_problem(error)) from error
+        return make_spec(fields, base=base)
+    except UserError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _spec_fields(path: Path | None) -> dict[str, Any]:
@@ -350,26 +323,11 @@ def _spec_fields(path: Path | None) -> dict[str, Any]:
     return dict(fields["spec"]) if "schema_version" in fields else fields
 
 
-def _set(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    *outer, last = path
-    for key in outer:
-        fields = fields.setdefault(key, {})
-    fields[last] = value
-
-
-def _default_name(spec: EvalSpec) -> str:
-    parts = Path(spec.model).parts
-    # A trainer's checkpoints are all called the same; their parents are not.
-    generic = {"actor", "huggingface", "checkpoint", "final", "model"}
-    kept = [part for part in parts[-3:] if part not in generic and part not in ("/", ".", "..")]
-    return kept[-1] if kept else spec.model
-
-
-def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
-    from harness.cli.progress import open_progress
+def _print_estimate(spec: EvalSpec, flags: dict[str, Any]) -> int:
     from harness.common.environment import hardware
     from harness.evaluation.forecast import forecast
     from harness.evaluation.plan import prepare
+    from harness.reporting.progress import open_progress
     from harness.reporting.text.forecast import forecast_fields, forecast_text
     from harness.runs.catalogue import Catalogue
 
@@ -385,107 +343,12 @@ def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
     return 0
 
 
-def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
-    from benchmarks import BENCHMARKS
-    from benchmarks.source import require_file
-    from harness.cli.progress import open_progress
-    from harness.engines import ENGINES
-    from harness.evaluation.expected_lengths import expected_lengths
-    from harness.evaluation.pipeline import evaluate
-    from harness.evaluation.plan import prepare
-    from harness.grading import Grader
-    from harness.runs.catalogue import Catalogue
+def print_result(result: Result, *, as_json: bool) -> None:
+    """Print what an evaluation came to."""
+    from harness.reporting.text.runs import run_fields, run_text
 
-    for benchmark in spec.benchmarks:  # before an engine and a model take their seconds
-        require_file(BENCHMARKS[benchmark], data_dir=flags["data_dir"])
-    launched = ENGINES[spec.engine.name].launch(spec.engine)
-    with open_progress() as progress, launched as opener:
-        progress.stage("reading problems and model")
-        plan = prepare(spec, data_dir=flags["data_dir"])
-        with open_folder(plan, name, flags) as folder, Grader() as grader:
-            progress.begin(plan, folder)
-            try:
-                lengths = expected_lengths(plan, Catalogue(flags["results"]))
-                run = evaluate(
-                    plan, folder, grader=grader, watcher=progress, opener=opener, lengths=lengths
-                )
-            except KeyboardInterrupt:
-                progress.stop()
-                click.echo(_interrupted(plan, folder), err=True)
-                return 130
-    _print_run(run, folder.path, as_json=flags["as_json"])
-    return 0
-
-
-def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
-    """Open the folder to work in: the one to resume, the one already there, or a new one."""
-    from harness.runs.catalogue import Catalogue, require_same
-    from harness.runs.folder import RunFolder
-
-    run = plan.new_run(name, flags["tags"])
-    catalogue = Catalogue(flags["results"])
-    if flags["resume"] is not None:
-        require_same(flags["resume"], run)
-        return RunFolder(flags["resume"])
-    stored = None if flags["again"] else catalogue.same_as(run)
-    adopted = None if flags["reuse"] is None else _reusable(plan, catalogue, flags["reuse"])
-    folder = _create(catalogue.root, plan, run) if stored is None else RunFolder(stored)
-    if adopted and folder.run.status == "incomplete":
-        _adopt(folder, *adopted)
-    if not set(run.tags) <= set(folder.run.tags):
-        tags = tuple(dict.fromkeys([*folder.run.tags, *run.tags]))
-        folder.update(folder.run.model_copy(update={"tags": tags}))
-    return folder
-
-
-def _create(root: Path, plan: Plan, run: Run) -> RunFolder:
-    from harness.runs.folder import RunFolder
-
-    return RunFolder.create(root, run, lineage=plan.lineage)
-
-
-def _reusable(plan: Plan, catalogue: Catalogue, asked: str) -> tuple[str, Iterator[Sample]]:
-    from harness.evaluation.resume import reusable
-    from harness.runs.folder import read_samples
-
-    path, other = catalogue.find_run(asked)
-    return other.id, reusable(plan, other, read_samples(path))
-
-
-def _adopt(folder: RunFolder, other: str, samples: Iterable[Sample]) -> None:
-    reused = Counter(folder.run.reused)
-    for sample in samples:
-        if sample.key not in folder.samples:
-            folder.append(sample)
-            reused[other] += 1
-    folder.update(folder.run.model_copy(update={"reused": dict(reused)}))
-
-
-def _interrupted(plan: Plan, folder: RunFolder) -> str:
-    return (
-        f"interrupted: {len(folder.samples)} of {plan.samples} samples are stored in "
-        f"{folder.path}; the same command goes on from there"
-    )
-
-
-def _print_run(run: Run, path: Path, *, as_json: bool) -> None:
-    from harness.reporting.text.cost import cost_facts
-    from harness.reporting.text.runs import run_fields, score_table
-    from harness.runs.cost import cost_of
-
+    run, path = result.stored
     if as_json:
         click.echo(json.dumps(run_fields(run), ensure_ascii=False, indent=2))
-        return
-    click.echo(score_table(run))
-    for other, count in run.reused.items():
-        click.echo(f"{count} samples adopted from {other}")
-    cost = "\n".join(f"{name}: {text}" for name, text in cost_facts(cost_of(run)))
-    with suppress(ValueError):  # a results folder outside the working directory stays absolute
-        path = path.resolve().relative_to(Path.cwd())
-    click.echo(
-        f"\n{run.name}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
-        f"grader {run.identity.grader}"
-        f"\n{cost}"
-        f"\nstored in {path}"
-        f"\nnext: python -m harness show {run.id} --wrong"
-    )
+    else:
+        click.echo(run_text(run, path))

@@ -8,26 +8,21 @@ kept grows with the file: not its longest line, not the disputes of an audit.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from benchmarks.errors import UserError
 from harness.cli.options import json_option
+from harness.common.files import replacing
 from harness.common.text import one_line
-from harness.evaluation.grade_pairs import _Judges, verdict_rows
-from harness.grading import Grader
-from harness.grading.compat.audit import OPINIONS, Auditor, OpinionCounts
-
-if TYPE_CHECKING:
-    pass
+from harness.evaluation.grade_pairs import PairGrader
+from harness.grading.compat.audit import OPINIONS, OpinionCounts
 
 STDOUT = Path("-")
 
@@ -67,19 +62,17 @@ def grade(
 
     With --audit each row also has the other graders' "opinions" and "disputed".
     """
-    counts: Counter[str] = Counter()
-    with ExitStack() as stack:
-        lines = stack.enter_context(pairs.open("rb"))
-        write = stack.enter_context(_writer(output))
-        advance = stack.enter_context(_progress(pairs.stat().st_size))
-        grader = stack.enter_context(Grader(workers=workers))
-        auditor = stack.enter_context(Auditor(opinions, workers=workers))
-        judges = _Judges(grader, auditor)
-        for row in verdict_rows(lines, judges, advance):
-            counts["error" if "error" in row else row["outcome"]] += 1
+    with (
+        pairs.open("rb") as lines,
+        _writer(output) as write,
+        _progress(pairs.stat().st_size) as advance,
+        PairGrader(opinions=opinions, workers=workers) as grader,
+    ):
+        for row in grader.rows(lines, advance):
             write(row)
+    counts = grader.counts
     # Standard output may be carrying the rows.
-    click.echo(_summary(counts, judges.tallies, as_json=as_json), err=output == STDOUT)
+    click.echo(_summary(counts, grader.tallies, as_json=as_json), err=output == STDOUT)
     if counts["error"]:
         raise click.ClickException(
             f"{counts['error']} of {counts.total()} rows cannot be graded; "
@@ -98,25 +91,11 @@ def _writer(output: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
         return
     if not output.parent.is_dir():
         raise UserError(f"cannot write {output}: there is no folder {output.parent}")
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="ascii", dir=output.parent, prefix=f".{output.name}.", delete=False
-    ) as file:
-        try:
+    try:
+        with replacing(output) as partial, partial.open("w", encoding="ascii") as file:
             yield lambda row: print(json.dumps(row), file=file)
-            file.flush()
-            os.fsync(file.fileno())
-            _give_usual_rights(Path(file.name))
-            Path(file.name).replace(output)
-        finally:
-            with suppress(FileNotFoundError):  # it has its final name already
-                Path(file.name).unlink()
-
-
-def _give_usual_rights(path: Path) -> None:
-    """Undo the owner-only rights of a temporary file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from harness.common.folders import DATA_VARIABLE, DEFAULT_RESULTS, RESULTS_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,8 +20,8 @@ def results_option(function: F) -> F:
     return click.option(
         "--results",
         type=click.Path(file_okay=False, path_type=Path),
-        default=Path("results"),
-        envvar="HARNESS_RESULTS",
+        default=DEFAULT_RESULTS,
+        envvar=RESULTS_VARIABLE,
         show_default=True,
         help="Folder of results: stored runs in its runs/, published ones in its published/. "
         "Environment variable: HARNESS_RESULTS.",
@@ -38,16 +41,18 @@ def data_option(function: F) -> F:
         "--data",
         "data_dir",
         type=click.Path(file_okay=False, path_type=Path),
-        envvar="HARNESS_DATA",
+        envvar=DATA_VARIABLE,
         help="Read benchmark files from DIR/<benchmark>/test.jsonl instead of downloading them. "
         "Environment variable: HARNESS_DATA.",
     )(function)
 
 
-def key_values(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
-    """Parse repeated ``key=value``; a value is JSON where it can be, else text."""
+def key_values(
+    context: click.Context, option: click.Parameter, pairs: tuple[str, ...]
+) -> dict[str, Any]:
+    """Parse a repeated ``key=value`` option; a value is JSON where it can be, else text."""
     parsed: dict[str, Any] = {}
-    for key, value in key_texts(pairs, option).items():
+    for key, value in key_texts(context, option, pairs).items():
         try:
             parsed[key] = json.loads(value)
         except ValueError:
@@ -55,25 +60,28 @@ def key_values(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
     return parsed
 
 
-def key_texts(pairs: tuple[str, ...], option: str) -> dict[str, str]:
-    """Split repeated ``key=value``; a value stays as it is written."""
+def key_texts(
+    context: click.Context, option: click.Parameter, pairs: tuple[str, ...]
+) -> dict[str, str]:
+    """Split a repeated ``key=value`` option; a value stays as it is written."""
     split: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise click.BadParameter(f"'{pair}' is not key=value", param_hint=option)
+            raise click.BadParameter(f"'{pair}' is not key=value", param_hint=option.opts[0])
         split[key] = value
     return split
 
 
-def sample_counts(text: str) -> tuple[int, dict[str, int]]:
+def sample_counts(
+    context: click.Context, option: click.Parameter, text: str | None
+) -> tuple[int, dict[str, int]]:
     """Parse `--n`: ``4``, or ``gsm8k=1,aime24=32``, or both as ``4,aime24=32``.
 
-    >>> sample_counts("4,aime24=32")
-    (4, {'aime24': 32})
+    Returns the samples of all benchmarks, and of those that are named.
     """
     common, named = 1, {}
-    for part in text.split(","):
+    for part in text.split(",") if text is not None else ():
         name, equals, count = part.strip().rpartition("=")
         if not count.isdecimal() or int(count) < 1 or (equals and not name):
             raise click.BadParameter(
@@ -84,3 +92,20 @@ def sample_counts(text: str) -> tuple[int, dict[str, int]]:
         else:
             common = int(count)
     return common, named
+
+
+class RenamedOption(click.Option):
+    """An option whose further names are of earlier versions: they work, and help is silent."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return what help shows, which is the first name alone."""
+        shown = copy(self)
+        shown.opts = self.opts[:1]
+        return click.Option.get_help_record(shown, ctx)
+
+
+def mismatch_option(help_text: str) -> Callable[[F], F]:
+    """Add `--allow-mismatch`."""
+    return click.option(
+        "--allow-mismatch", "--anyway", cls=RenamedOption, is_flag=True, help=help_text
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from harness.cli.options import data_option, json_option, results_option
 from harness.common.text import one_line
 
 if TYPE_CHECKING:
-    from harness.evaluation.regrade import Change, Judge, Regraded
+    from harness.evaluation.regrade import Change, Regraded
 
 LISTED = 20
 """Changed verdicts printed; `--json` has all."""
@@ -39,22 +38,13 @@ def command(
     RUN is named by its version, its id (or the beginning of it), or its folder, and stays as it
     is. Prints each benchmark's old and new accuracy, and the verdicts that changed.
     """
-    from harness.evaluation.regrade import regrade
+    from harness.evaluation.regrade import regrade_by
     from harness.runs.catalogue import Catalogue
 
     catalogue = Catalogue(results)
     path, old = catalogue.find_run(run)
-    with ExitStack() as stack:
-        judge = _judge(reward, stack)
-        done = regrade(path, old, judge=judge, root=catalogue.root, data_dir=data_dir)
+    done = regrade_by(reward, path, old, root=catalogue.root, data_dir=data_dir)
     click.echo(_as_json(done) if as_json else "\n".join(_lines(done)))
-
-
-def _judge(reward: str | None, stack: ExitStack) -> Judge:
-    from harness.evaluation.regrade import GraderJudge, RewardJudge
-    from harness.grading import Grader
-
-    return RewardJudge(reward) if reward else GraderJudge(stack.enter_context(Grader()))
 
 
 def _as_json(done: Regraded) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import data_option, results_option
+from harness.cli.options import data_option, mismatch_option, results_option
 
 SAY_AFTER = 2.0
 """Seconds between the lines that say how far it is; a short report says nothing."""
@@ -37,18 +37,14 @@ Examples:
     metavar="DIR",
     help="Also write every plot as a PNG file into this folder.",
 )
-@click.option(
-    "--anyway",
-    is_flag=True,
-    help="Compare what all share even if they were not measured alike; the page says so.",
-)
+@mismatch_option("Compare what all share even if they were not measured alike; the page says so.")
 @data_option
 @results_option
 def command(
     runs: tuple[str, ...],
     output: Path,
     png: Path | None,
-    anyway: bool,
+    allow_mismatch: bool,
     data_dir: Path | None,
     results: Path,
 ) -> None:
@@ -70,7 +66,7 @@ def command(
     written = write_report(
         [catalogue.find(asked) for asked in runs],
         output,
-        anyway=anyway,
+        anyway=allow_mismatch,
         data_dir=data_dir,
         png=png,
         say=_Progress(),

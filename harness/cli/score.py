@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import UserError
 from harness.cli.options import data_option, json_option, results_option
 from harness.common.text import one_line, printable
 
 if TYPE_CHECKING:
-    from harness.importers import Scored, Source
+    from harness.importers import Scored
     from harness.importers.agreement import Difference
-    from harness.runs.record import Run
+    from harness.importers.importing import Imported
 
 LISTED, LISTED_ROWS = 20, 5
 """Differing verdicts, and rows that could not be used, that are printed; `--json` has all."""
@@ -65,56 +64,24 @@ def command(
     lm-evaluation-harness's samples, lighteval's details, and rows of {"problem_id", "response"}.
     Prints where the verdicts in the files differ from ours, and which rows could not be used.
     """
-    from harness.grading import Grader
-    from harness.importers import ProblemIndex, Source, open_saved, score_files, store_scored
+    from harness.importers.importing import import_files
     from harness.runs.catalogue import Catalogue
 
-    opened = [open_saved(file, format_) for file in files]
-    index = ProblemIndex(_benchmarks(names), data_dir)
-    with Grader() as grader:
-        scored = score_files(opened, index, grader)
-    source = Source(name=name or _default_name(files[0]), files=opened, index=index)
-    stored = store_scored(scored, source, Catalogue(results)) if scored.graded else None
-    if stored is None and not scored.foreign:
-        raise UserError(_nothing(scored))
-    click.echo(_as_json(scored, stored) if as_json else "\n".join(_lines(scored, source, stored)))
-
-
-def _benchmarks(names: Sequence[str]) -> list[str]:
-    from benchmarks import BENCHMARKS
-
-    return [BENCHMARKS[name].name for name in dict.fromkeys(names)] or list(BENCHMARKS)
-
-
-def _default_name(file: Path) -> str:
-    return file.resolve().stem if file.is_file() else file.resolve().parent.name
-
-
-def _nothing(scored: Scored) -> str:
-    rows = len(scored.unreadable)
-    text = (
-        f"nothing could be scored: {scored.responses} responses were read, none of a known "
-        f"problem, and {rows} rows could not be read"
+    found = import_files(
+        files,
+        catalogue=Catalogue(results),
+        name=name,
+        benchmarks=names,
+        format_=format_,
+        data_dir=data_dir,
     )
-    unused = [f"{row.place}: {row.reason}" for row in scored.unmatched]
-    unused += [f"{row.place}: {row.reason}" for row in scored.unreadable]
-    first = f"; the first: {printable(unused[0])}" if unused else ""
-    return f"{text}{first}{''.join(f'; {line}' for line in _unread(scored))}"
+    click.echo(_as_json(found) if as_json else "\n".join(_lines(found)))
 
 
-def _unread(scored: Scored) -> list[str]:
-    if not scored.faults:
-        return []
-    names = ", ".join(scored.faults)
-    return [
-        f"the problems of {names} could not be read, so nothing could match them: "
-        f"python -m harness data fetch, or --data DIR"
-    ]
-
-
-def _as_json(scored: Scored, stored: tuple[Path, Run] | None) -> str:
+def _as_json(found: Imported) -> str:
     from harness.reporting.text.runs import run_fields
 
+    scored, stored = found.scored, found.stored
     fields = {
         "run": None if stored is None else run_fields(stored[1]),
         "path": None if stored is None else str(stored[0]),
@@ -129,10 +96,11 @@ def _as_json(scored: Scored, stored: tuple[Path, Run] | None) -> str:
     return json.dumps(fields, indent=2)
 
 
-def _lines(scored: Scored, source: Source, stored: tuple[Path, Run] | None) -> list[str]:
+def _lines(found: Imported) -> list[str]:
     from harness.reporting.text.runs import score_table
 
-    formats = ", ".join(dict.fromkeys(file.format.name for file in source.files))
+    scored, stored = found.scored, found.stored
+    formats = ", ".join(dict.fromkeys(file.format.name for file in found.source.files))
     lines = [f"{scored.responses} responses read as {formats}", ""]
     if stored is not None:
         lines += [score_table(stored[1]), ""]
@@ -202,6 +170,8 @@ def _differences(differences: Sequence[Difference]) -> list[str]:
 
 
 def _unused(scored: Scored) -> list[str]:
+    from harness.importers.importing import unread_benchmarks
+
     lines = []
     for what, rows in (
         ("responses match no problem and are not scored", scored.unmatched),
@@ -215,5 +185,5 @@ def _unused(scored: Scored) -> list[str]:
             more = len(rows) - LISTED_ROWS
             lines += [f"  … and {more} more (--json)"] if more > 0 else []
     if scored.unmatched or scored.foreign:
-        lines += _unread(scored)
+        lines += unread_benchmarks(scored)
     return [*lines, ""] if lines else []

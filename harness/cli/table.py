@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "markdown", "csv", "latex", "json")
 MARKDOWN, CSV = "TABLE.md", "table.csv"
-HEADING = """\
-# Results
-
-Made by `python -m harness table --write` from the stored runs and published results beside it.
-
-"""
 
 
 @click.command("table")
@@ -105,51 +98,14 @@ def _with_cost(found: list[Result], *, named: bool) -> list[Result]:
 
 
 def _write_or_check(results: Path, *, write: bool) -> None:
+    from harness.reporting.kept_tables import kept_tables, require_current, write_tables
     from harness.runs.catalogue import Catalogue
 
-    stored = _without_ignored(results, Catalogue(results).list_results())
-    stale = []
-    for name, text in _files(stored).items():
-        path = results / name
-        if write:
-            _write(path, text)
+    tables = kept_tables(Catalogue(results))
+    if write:
+        write_tables(tables)
+        for path in tables:
             click.echo(f"written: {path}")
-        elif not path.is_file() or path.read_bytes() != text.encode():
-            stale.append(str(path))
-    if stale:
-        raise UserError(
-            f"not made from the runs that are stored now: {', '.join(stale)}; "
-            "make them anew: python -m harness table --write"
-        )
-    if not write:
+    else:
+        require_current(tables)
         click.echo("the tables are current")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _files(stored: list[Result]) -> dict[str, str]:
-    from harness.reporting.text.runs import runs_table
-
-    return {
-        MARKDOWN: f"{HEADING}{runs_table(stored, 'markdown')}\n",
-        CSV: f"{runs_table(stored, 'csv')}\n",
-    }
-
-
-def _without_ignored(folder: Path, results: list[Result]) -> list[Result]:
-    """Leave out runs that git ignores: the tables are kept in git, and such runs are not."""
-    paths = {result.id: str(result.path.resolve()) for result in results if result.path}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder.resolve()), "check-ignore", "-z", "--stdin"],
-            input="\0".join(paths.values()), capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    except OSError:  # no git: nothing is ignored
-        return results
-    ignored = set(done.stdout.split("\0"))
-    return [result for result in results if paths.get(result.id) not in ignored]

@@ -63,6 +63,7 @@ ORIGINS = {
     "--set",
     "settings",
     multiple=True,
+    callback=key_texts,
     metavar="KEY=VALUE",
     help="Override one of verl's own settings; repeatable.",
 )
@@ -126,47 +127,37 @@ ORIGINS = {
 @json_option
 def command(
     trainer: str,
-    settings: tuple[str, ...],
+    settings: dict[str, str],
     dry_run: bool,
     benchmarks: str | None,
     as_json: bool,
     **asked: Any,
 ) -> None:
     """Train a checkpoint; killed at any moment, the same command goes on from the last save."""
-    from trainers import TRAINERS, TrainSpec
+    from harness.api import evaluate, train, train_job
 
-    chosen = TRAINERS[trainer]()
-    # The engine reads its settings itself, so they stay as they are written.
-    given = key_texts(settings, "--set")
-    job = chosen.plan(TrainSpec(trainer=trainer, settings=given, **asked))
+    given = {"trainer": trainer, "settings": settings, **asked}
     if dry_run:
-        click.echo(job.model_dump_json(indent=2) if as_json else "\n".join(_told(job)))
+        job = train_job(**given)
+        click.echo(job.model_dump_json(indent=2) if as_json else "\n".join(dry_run_lines(job)))
         return
-    from harness.cli.training_progress import TrainingProgress
-
-    for note in job.notes:
-        click.echo(note, err=True)
-    with TrainingProgress() as progress:
-        checkpoint = chosen.train(job, progress)
+    checkpoint = train(**given, progress=True)
     click.echo(json.dumps({"checkpoint": str(checkpoint)}) if as_json else f"trained: {checkpoint}")
     if benchmarks is not None:
-        _evaluate(checkpoint, benchmarks, job)
+        from harness.cli.eval import print_result
+
+        result = evaluate(
+            checkpoint,
+            benchmarks=benchmarks or None,
+            name=checkpoint.absolute().name,
+            data_dir=asked["data_dir"],
+            trust_remote_code="all" if asked["trust_remote_code"] else "none",
+            progress=True,
+        )
+        print_result(result, as_json=False)
 
 
-def _evaluate(checkpoint: Path, benchmarks: str, job: Job) -> None:
-    from harness.cli.eval import command as evaluation
-
-    arguments = ["--model", str(checkpoint), "--name", checkpoint.absolute().name]
-    if benchmarks:
-        arguments += ["--benchmarks", benchmarks]
-    if job.spec.data_dir is not None:
-        arguments += ["--data", str(job.spec.data_dir)]
-    if job.spec.trust_remote_code:
-        arguments += ["--trust-remote-code", "all"]
-    evaluation.main(arguments, standalone_mode=False)
-
-
-def _told(job: Job) -> Iterator[str]:
+def dry_run_lines(job: Job) -> Iterator[str]:
     """Yield what would be run: notes, the recipe by origin, the environment, the command."""
     from tabulate import tabulate
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import IO, TYPE_CHECKING, Any
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from benchmarks import BENCHMARKS, Conventions
 from benchmarks.errors import UserError
@@ -45,13 +47,46 @@ class Pair:
     conventions: Conventions = MATHEMATICS
 
 
-class _Judges:
-    """The grader and those who are asked beside it, with what they said so far."""
+class PairGrader:
+    """The grader and the other graders that are asked beside it, and what they said so far.
 
-    def __init__(self, grader: Grader, auditor: Auditor) -> None:
-        self._grader = grader
-        self._auditor = auditor
-        self.tallies = {name: OpinionCounts() for name in auditor.names}
+    Args:
+        opinions: the other graders, see `harness.grading.compat.audit.OPINIONS`.
+        workers: processes for symbolic comparison; None is half of the CPUs, at most 8.
+    """
+
+    def __init__(self, *, opinions: Sequence[str] = (), workers: int | None = None) -> None:
+        self._grader = Grader(workers=workers)
+        self._auditor = Auditor(opinions, workers=workers)
+        self._open = ExitStack()
+        self.counts: Counter[str] = Counter()
+        """Rows by outcome; ``error`` counts those that cannot be graded."""
+        self.tallies = {name: OpinionCounts() for name in self._auditor.names}
+        """What each of the other graders said."""
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(self._grader)
+        self._open.enter_context(self._auditor)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def rows(
+        self, lines: IO[bytes], advance: Callable[[int], None] = lambda count: None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the verdict of each line of a file of pairs, and count it.
+
+        ``advance`` is told how many bytes were read.
+        """
+        for row in verdict_rows(lines, self, advance):
+            self.counts["error" if "error" in row else row["outcome"]] += 1
+            yield row
 
     def begin(self, pair: Pair) -> Callable[[], dict[str, Any]]:
         """Hand the pair to everybody; return what waits for them and makes the row."""
@@ -90,14 +125,14 @@ def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
 
 
 def verdict_rows(
-    lines: IO[bytes], judges: _Judges, advance: Callable[[int], None]
+    lines: IO[bytes], grader: PairGrader, advance: Callable[[int], None]
 ) -> Iterator[dict[str, Any]]:
     """Yield one output row for each non-empty line, in order, with few rows under way."""
     waiting: deque[tuple[int, Callable[[], dict[str, Any]]]] = deque()
     under_way = 0
     for number, line, size in numbered_lines(lines):
         if line is None or line.strip():
-            waiting.append((size, _begin(number, line, judges)))
+            waiting.append((size, _begin(number, line, grader)))
             under_way += size
         while len(waiting) >= WINDOW or under_way > WINDOW_BYTES:
             size_of_oldest, finish = waiting.popleft()
@@ -130,11 +165,11 @@ def _skip_line(file: IO[bytes]) -> int:
     return skipped
 
 
-def _begin(number: int, line: bytes | None, judges: _Judges) -> Callable[[], dict[str, Any]]:
+def _begin(number: int, line: bytes | None, grader: PairGrader) -> Callable[[], dict[str, Any]]:
     try:
         if line is None:
             raise ValueError(f"longer than {MAXIMUM_LINE >> 20} MiB")
-        return judges.begin(read_pair(line))
+        return grader.begin(read_pair(line))
     except ValueError as error:
         row = {"line": number, "error": str(error)}
         return lambda: row

@@ -26,6 +26,12 @@ LONGEST_KEPT = 1.0
 class Watcher(Protocol):
     """Who is told what happens; the command line's progress, or nobody."""
 
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        """The run's folder is open: there is so much to do, and an earlier attempt left this."""
+
+    def say(self, text: str) -> None:
+        """Show one line that stays."""
+
     def stage(self, text: str) -> None:
         """Say what is being waited for."""
 
@@ -34,6 +40,25 @@ class Watcher(Protocol):
 
     def graded(self, key: SampleKey, verdict: Verdict) -> None:
         """A sample, old or new, has its verdict. Called from any thread."""
+
+
+class Silent:
+    """A watcher that shows nothing; a base for one that shows little."""
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        """Show nothing."""
+
+    def say(self, text: str) -> None:
+        """Show nothing."""
+
+    def stage(self, text: str) -> None:
+        """Show nothing."""
+
+    def stored(self, sample: Sample) -> None:
+        """Show nothing."""
+
+    def graded(self, key: SampleKey, verdict: Verdict) -> None:
+        """Show nothing."""
 
 
 class _Grading:

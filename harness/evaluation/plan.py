@@ -30,6 +30,8 @@ class Plan:
 
     spec: EvalSpec
     identity: Identity
+    engine: type[Engine]
+    """What kind of engine draws the samples."""
     checkpoint: Checkpoint | None
     style: Style
     problems: dict[str, list[Problem]]
@@ -110,19 +112,24 @@ class Plan:
             self.identity,
             name=name,
             tags=tuple(dict.fromkeys(tags)),
-            packages=installed_versions(ENGINES[self.spec.engine.name].packages),
+            packages=installed_versions(self.engine.packages),
         )
 
 
-def prepare(spec: EvalSpec, *, data_dir: Path | None = None) -> Plan:
+def prepare(
+    spec: EvalSpec, *, data_dir: Path | None = None, engine: type[Engine] | None = None
+) -> Plan:
     """Load problems and tokenizer, render every prompt, and take the sums.
+
+    ``engine`` is the kind of engine where it is not the one that is registered under the spec's
+    name, as that of an engine which the caller has opened.
 
     Raises:
         UserError: anything the run needs is missing or not as pinned.
     """
     began = time.monotonic()
     style = find_prompt_style(spec.prompt.style)
-    engine = ENGINES[spec.engine.name]
+    engine = engine or ENGINES[spec.engine.name]
     benchmarks = {name: BENCHMARKS[name] for name in spec.benchmarks}
     # The model before the data: a mistyped path is told before anything is downloaded.
     checkpoint = _open_checkpoint(spec) if engine.needs_checkpoint else None
@@ -134,12 +141,13 @@ def prepare(spec: EvalSpec, *, data_dir: Path | None = None) -> Plan:
         problem.id: prompt
         for name, asked in problems.items()
         for problem, prompt in zip(
-            asked, _render(spec, style, name, asked, checkpoint, data_dir), strict=True
+            asked, _render(spec, style, name, asked, checkpoint, data_dir, engine), strict=True
         )
     }
     return Plan(
         spec=spec,
         identity=_identity(spec, engine, checkpoint, problems, prompts),
+        engine=engine,
         checkpoint=checkpoint,
         style=style,
         problems=problems,
@@ -165,6 +173,7 @@ def _render(
     problems: list[Problem],
     checkpoint: Checkpoint | None,
     data_dir: Path | None,
+    engine: type[Engine],
 ) -> list[Prompt]:
     shots = []
     if spec.prompt.shots:
@@ -176,7 +185,7 @@ def _render(
         tokenizer=checkpoint.tokenizer if checkpoint else None,
         shots=shots,
         template_args=spec.prompt.template_args,
-        as_messages=ENGINES[spec.engine.name].sends_messages,
+        as_messages=engine.sends_messages,
     )
 
 

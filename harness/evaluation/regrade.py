@@ -134,6 +134,16 @@ def regrade(
     return Regraded(old=old, new=new, path=folder.path, changes=changes)
 
 
+def regrade_by(
+    reward: str | None, path: Path, old: Run, *, root: Path, data_dir: Path | None = None
+) -> Regraded:
+    """Grade a run again, as `regrade` does, by the reward of that name or else by the grader."""
+    if reward is not None:
+        return regrade(path, old, judge=RewardJudge(reward), root=root, data_dir=data_dir)
+    with Grader() as grader:
+        return regrade(path, old, judge=GraderJudge(grader), root=root, data_dir=data_dir)
+
+
 def asked_problems(
     run: Run, samples: Mapping[SampleKey, Sample], data_dir: Path | None
 ) -> dict[str, list[Problem]]:

@@ -7,19 +7,21 @@ draws are held in memory: the first, and the one that is compared with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from benchmarks import UserError
-from harness.engines import Engine
-from harness.evaluation.determinism import Drawn, groups_of
-from harness.evaluation.drawing import draw, overflow_sample, sample_of
+from harness.engines import ENGINES, Engine
+from harness.evaluation.determinism import Drawn, Row, Split, agreement, groups_of
+from harness.evaluation.drawing import draw, open_engine, overflow_sample, sample_of
 from harness.evaluation.grade_sample import judge_sample
-from harness.evaluation.plan import Plan
+from harness.evaluation.plan import Plan, prepare
 from harness.grading import Grader, Verdict
 from harness.runs.sample import Sample, SampleKey
+from harness.runs.spec import EvalSpec
 
 Draw = dict[SampleKey, Drawn]
 
@@ -46,6 +48,62 @@ def variants(batches: Iterable[int]) -> tuple[Variant, ...]:
         Variant(name="another order", shuffled=True),
         *(Variant(name=f"{size} at a time", batch=size) for size in dict.fromkeys(batches)),
     )
+
+
+def repeat_draws(
+    spec: EvalSpec,
+    *,
+    batches: Sequence[int],
+    data_dir: Path | None,
+    stage: Callable[[str], None],
+) -> tuple[Plan, list[Row]]:
+    """Draw what a spec asks in every way, and hold each draw against the first.
+
+    Args:
+        spec: the evaluation whose requests are drawn.
+        batches: sizes of batches in which the requests are drawn, too.
+        data_dir: where the benchmarks' files are read from.
+        stage: is told what is being waited for.
+
+    Returns:
+        The plan, and one row for each benchmark of each draw but the first.
+
+    Raises:
+        UserError: something is missing, the engine is lost, or it answered something else than
+            it was asked.
+    """
+    with ENGINES[spec.engine.name].launch(spec.engine) as opener:
+        stage("reading problems and model")
+        plan = prepare(spec, data_dir=data_dir)
+        stage(f"starting the {spec.engine.name} engine")
+        engine = open_engine(plan, opener)
+        try:
+            with Grader() as grader:
+                return plan, list(_rows(plan, Redrawer(plan, engine, grader), batches, stage))
+        finally:
+            engine.close()
+
+
+def _rows(
+    plan: Plan, redrawer: Redrawer, batches: Sequence[int], stage: Callable[[str], None]
+) -> Iterator[Row]:
+    first, *others = variants(batches)
+    stage(f"drawing {first.name}")
+    measure = redrawer.draw(first)
+    parts = by_benchmark(plan, measure)
+    for variant in others:
+        stage(f"drawing {variant.name}")
+        for name, part in by_benchmark(plan, redrawer.draw(variant, measure)).items():
+            found = agreement(parts[name], part, split=_split(plan))
+            yield Row(variant=variant.name, benchmark=name, agreement=found)
+
+
+def _split(plan: Plan) -> Split:
+    """Return what turns a response into tokens; into characters where no tokenizer is known."""
+    if plan.checkpoint is None:
+        return list
+    encode = plan.checkpoint.tokenizer.encode
+    return lambda text: list(encode(text, add_special_tokens=False))
 
 
 class Redrawer:

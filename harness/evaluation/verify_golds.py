@@ -75,6 +75,19 @@ class Report:
         return self.fault is None and all(gold.known for gold in self.failed)
 
 
+def verify(
+    benchmarks: Sequence[Benchmark],
+    *,
+    data_dir: Path | None = None,
+    advance: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> list[Report]:
+    """Check that benchmarks are what they declare; ``advance`` is told name, done and total."""
+    from harness.grading import Grader
+
+    with Grader(workers=2) as grader:
+        return [examine(benchmark, data_dir, grader, advance) for benchmark in benchmarks]
+
+
 def examine(
     benchmark: Benchmark,
     data_dir: Path | None,

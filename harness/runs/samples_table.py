@@ -19,13 +19,13 @@ _TABLED = (
 )  # fmt: skip
 
 
-_COLUMNS = {
+COLUMNS = {
     "benchmark": "string", "problem_id": "string", "index": "int64", "gold": "string",
     "outcome": "string", "extracted": "string", "extraction": "string", "rule": "string",
     "finish_reason": "string", "prompt_tokens": "int64", "completion_tokens": "int64",
     "seed": "int64", "response": "large_string", "error": "string",
 }  # fmt: skip
-"""Of the table: names and Arrow types."""
+"""The columns of a run's table of samples: names and Arrow types."""
 
 
 def finished_samples(path: Path) -> dict[SampleKey, Sample]:
@@ -72,7 +72,7 @@ def _tabled(row: dict[str, Any]) -> Sample:
 def _parquet_schema() -> Any:
     import pyarrow as pa
 
-    return pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()])
+    return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()])
 
 
 BATCH = 4096

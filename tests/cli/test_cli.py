@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from replayed import write_responses
 
@@ -28,7 +29,7 @@ def replay(cwd: Path, responses: Path, *arguments: object) -> subprocess.Complet
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_frozen(command: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """To accept a change: `pytest tests/test_cli.py --update-golden`."""
+    """To accept a change: `pytest tests/cli/test_cli.py --update-golden`."""
     asked = [command, "--help"] if command else ["--help"]
     text = harness(*asked, cwd=tmp_path).stdout
     golden = GOLDEN / f"help-{command or 'harness'}.txt"
@@ -38,21 +39,38 @@ def test_help_is_frozen(command: str, tmp_path: Path, request: pytest.FixtureReq
     assert text == golden.read_text(encoding="utf-8")
 
 
-def test_every_flag_of_eval_is_in_the_spec_or_named_here() -> None:
-    from harness.cli.eval import FLAGS, command
-    from harness.runs.spec import EvalSpec
+def test_every_flag_of_eval_is_a_setting_or_named_here() -> None:
+    from harness.cli.eval import command
+    from harness.runs.field_names import FIELDS
 
     elsewhere = {
-        "name", "tags", "benchmarks", "template_args", "counts", "engine_args", "spec_file",
-        "resume", "only_plan", "again", "reuse", "data_dir", "results", "as_json",
+        "name", "tags", "spec_file", "resume", "estimate", "again", "reuse", "data_dir", "results",
+        "as_json",
     }  # fmt: skip
-    assert {p.name for p in command.params} - elsewhere == FLAGS.keys()
-    spec = EvalSpec(model="m").model_dump()
-    for path in FLAGS.values():
-        inner = spec
-        for key in path:
-            assert key in inner
-            inner = inner[key]
+    by_n = {"n_by_benchmark"}  # --n gsm8k=1,aime24=32
+    assert {p.name for p in command.params} - elsewhere == FIELDS.keys() - by_n
+
+
+@pytest.mark.parametrize(
+    ("command", "now", "earlier"),
+    [
+        ("eval", "--estimate", "--plan"),
+        ("diff", "--allow-mismatch", "--anyway"),
+        ("report", "--allow-mismatch", "--anyway"),
+    ],
+)
+def test_an_option_is_also_known_by_its_earlier_name_which_help_leaves_out(
+    command: str, now: str, earlier: str, tmp_path: Path
+) -> None:
+    from harness.cli import cli
+
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
+    (option,) = [one for one in found.params if now in one.opts]
+    assert earlier in option.opts
+    text = found.get_help(click.Context(found))
+    assert now in text
+    assert earlier not in text
 
 
 def test_eval_prints_a_table_and_stores_the_run(tmp_path: Path, responses: Path) -> None:
@@ -119,7 +137,7 @@ def test_a_table_of_nothing_says_how_to_make_a_run(tmp_path: Path) -> None:
         (["eval", "--model", "demo", "--engine-arg", "nonsense"], 2, "is not key=value"),
         (["eval", "--engine", "replay", "--benchmarks", "demo"], 1, "--responses FILE"),
         (["eval", "--model", "demo", "--benchmarks", "gsm8k", "--data", "empty"], 1, "gsm8k"),
-        (["show", "nothing"], 1, "no run under"),
+        (["show", "nothing"], 1, "no run or published result under"),
         (["nonsense"], 2, "No such command"),
     ],
 )  # fmt: skip
@@ -191,7 +209,7 @@ def test_more_samples_keep_the_first(tmp_path: Path) -> None:
 def test_a_plan_says_what_a_run_would_cost_and_spends_nothing(
     tmp_path: Path, responses: Path
 ) -> None:
-    done = replay(tmp_path, responses, "--plan")
+    done = replay(tmp_path, responses, "--estimate")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^demo +12 +12 .*points$", done.stdout, re.MULTILINE)
     assert "no stored run tells" in done.stdout

@@ -75,9 +75,11 @@ def test_runs_measured_otherwise_are_refused_unless_asked_for(folder: Path) -> N
     done = harness("diff", "v1", "warm", cwd=folder)
     assert done.returncode == 1
     assert "sampling.temperature: 0.0 -> 0.7" in done.stderr
-    assert "--anyway" in done.stderr
+    assert "--allow-mismatch" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "NOT MEASURED ALIKE" in harness("diff", "v1", "warm", "--anyway", cwd=folder).stdout
+    assert (
+        "NOT MEASURED ALIKE" in harness("diff", "v1", "warm", "--allow-mismatch", cwd=folder).stdout
+    )
 
 
 def test_which_problems_cannot_be_told_of_counts(shipped: Path, tmp_path: Path) -> None:

@@ -63,12 +63,13 @@ def test_every_public_name_has_a_docstring(generate: ModuleType) -> None:
 
 
 def test_a_docstring_becomes_markdown(generate: ModuleType) -> None:
-    docstring = "Add ``a`` to `b` <here>.\n\nRaises:\n    UserError: it cannot\n        be done.\n\n>>> 1 + 1\n2"  # noqa: E501
+    docstring = "Add ``a`` to `b` <here>.\n\nRaises:\n    UserError: it cannot\n        be done.\n\n>>> 1 + 1\n2\n\nExample:\n    add(1)"  # noqa: E501
 
     assert generate.prose(docstring) == (
         "Add `a` to `b` &lt;here&gt;.\n\n"
         "**Raises:**\n\n- `UserError`: it cannot be done.\n\n"
-        "```pycon\n>>> 1 + 1\n2\n```\n"
+        "```pycon\n>>> 1 + 1\n2\n```\n\n"
+        "**Example:**\n\n```python\nadd(1)\n```\n"
     )
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from benchmarks import BENCHMARKS
 from benchmarks.source import load_problems
+from harness.evaluation.live_grading import Silent
 from harness.grading import Verdict
 from harness.runs.sample import Sample, SampleKey
 from harness.runs.spec import EngineSpec, EvalSpec, Sampling
 
 
-class Quiet:
+class Quiet(Silent):
     """A watcher that only counts."""
 
     def __init__(self) -> None:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner
 
@@ -113,21 +112,23 @@ class Stub(Trainer):
 
 @pytest.fixture
 def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What `eval` was asked, once its own command line has been read."""
-    from harness.cli import eval as evaluation
-
+    """What `evaluate` was asked; what is not said is its default."""
     asked: list[dict[str, Any]] = []
 
-    def evaluate(**given: Any) -> None:
-        # A flag that was not given is its default.
-        source = click.get_current_context().get_parameter_source
-        asked.append({k: v for k, v in given.items() if source(k).name == "COMMANDLINE"})
+    def evaluate(model: Path, *, progress: bool, **given: Any) -> None:
+        assert progress
+        asked.append({"model": model, **given})
 
     monkeypatch.setattr("trainers.TRAINERS", {"stub": Stub})
-    monkeypatch.setattr(evaluation.command, "callback", evaluate)
+    monkeypatch.setattr("harness.api.evaluate", evaluate)
+    monkeypatch.setattr("harness.cli.eval.print_result", lambda result, *, as_json: None)
     return asked
 
 
+USUAL = {
+    "model": Path("o/v7"), "name": "v7", "benchmarks": None, "data_dir": None,
+    "trust_remote_code": "none",
+}  # fmt: skip
 STUB = ["train", "--trainer", "stub", "--model", "demo", "--data", "d", "--output", "o/v7"]
 
 
@@ -135,13 +136,12 @@ STUB = ["train", "--trainer", "stub", "--model", "demo", "--data", "d", "--outpu
     ("arguments", "asked"),
     [
         ([], None),
-        (["--eval"], {"model": "o/v7", "name": "v7"}),
-        (["--eval", "demo"], {"model": "o/v7", "name": "v7", "benchmarks": "demo"}),
+        (["--eval"], USUAL),
+        (["--eval", "demo"], {**USUAL, "benchmarks": "demo"}),
         (
             ["--eval", "demo,gsm8k", "--trust-remote-code", "--data-dir", "here"],
             {
-                "model": "o/v7",
-                "name": "v7",
+                **USUAL,
                 "benchmarks": "demo,gsm8k",
                 "trust_remote_code": "all",
                 "data_dir": Path("here"),

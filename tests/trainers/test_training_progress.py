@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from harness.cli.training_progress import LINES, TrainingProgress, describe
+from harness.reporting.training_progress import LINES, TrainingProgress, describe
 from trainers.curves import Step
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
 from harness.analysis.ranking import Group, grouped
 from harness.common.text import one_line
+from harness.reporting.text.cost import cost_facts
 from harness.reporting.text.layout import Format, csv_table, shown_table, text_table
 from harness.reporting.text.notes import _doubts, _limited, _missing, _reward_note, score_notes
 from harness.reporting.text.numbers import count, interval, percent
@@ -31,6 +34,25 @@ def score_table(run: Run) -> str:
     if run.average is not None:
         rows.append(["average", "", percent(run.average.accuracy), interval(run.average.interval)])
     return "\n".join([text_table(rows, headers, "lrrrrrr"), *score_notes(run)])
+
+
+def run_text(run: Run, path: Path) -> str:
+    """Return what `eval` prints at its end: the scores, what they took, and where they are."""
+    cost = [f"{name}: {text}" for name, text in cost_facts(cost_of(run))]
+    with suppress(ValueError):  # a results folder outside the working directory stays absolute
+        path = path.resolve().relative_to(Path.cwd())
+    return "\n".join(
+        [
+            score_table(run),
+            *(f"{adopted} samples adopted from {other}" for other, adopted in run.reused.items()),
+            "",
+            f"{run.name}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
+            f"grader {run.identity.grader}",
+            *cost,
+            f"stored in {path}",
+            f"next: python -m harness show {run.id} --wrong",
+        ]
+    )
 
 
 def _score_row(score: Score) -> list[str]:

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from harness.cli.progress import duration
 from harness.common.text import printable
+from harness.reporting.progress import duration
 from trainers.curves import Step
 
 LINE_EVERY = 5.0

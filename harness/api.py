@@ -1,0 +1,631 @@
+"""The public functions, for scripts and notebooks; the command line calls them too.
+
+Each prints nothing unless it is given a ``progress``, and raises `UserError` for whatever its
+caller can mend. The rooms below are imported when a function is called, so that importing this
+costs nothing. The folder of results is ``results`` in the working directory unless the environment
+variable HARNESS_RESULTS or the argument ``results`` names another one; HARNESS_DATA and
+``data_dir`` name a folder of benchmark files that is read instead of downloading them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import BENCHMARKS, UserError
+from harness.common.folders import data_folder, results_folder
+
+if TYPE_CHECKING:
+    from harness.engines import Engine
+    from harness.evaluation.live_grading import Watcher
+    from harness.grading import Verdict
+    from harness.reporting.comparison import Comparison
+    from harness.reporting.result import Result
+    from harness.runs.record import Run
+    from harness.runs.results import Result as StoredResult
+    from harness.runs.spec import EvalSpec
+    from trainers import Job, Reporter, Step
+
+
+def evaluate(
+    model: str | Path,
+    *,
+    benchmarks: str | Sequence[str] | None = None,
+    results: str | Path | None = None,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    spec: EvalSpec | None = None,
+    like: str | Path | Result | Run | None = None,
+    engine: str | Engine | None = None,
+    resume: bool | str | Path = True,
+    reuse: str | Path | Result | None = None,
+    data_dir: str | Path | None = None,
+    progress: bool | Watcher | None = None,
+    **fields: Any,
+) -> Result:
+    """Evaluate a checkpoint, store the run, and return its result.
+
+    A run of the same name that was asked just the same is not begun again: one that was
+    interrupted goes on where it ended, and one that is complete is returned at once.
+
+    Args:
+        model: a folder, a Hugging Face id, or ``demo``.
+        benchmarks: names of benchmarks. Without it those of ``spec`` or ``like``, or else the
+            six standard ones.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        name: the name to store the run under, such as ``v4``; without it the model's.
+        tags: words to find and to group the run by.
+        spec: take the settings from this spec.
+        like: take the settings of this run (its result, its record, or its name), for another
+            model. The revision of the other model and the trust in its code are not taken.
+        engine: the name of an engine (``vllm``, ``ray``, ``openai``, ``hf``, ``replay``), or an
+            engine that is open already, which stays open.
+        resume: False begins a new run even if the same one is stored; a path goes on with the
+            run in that folder, and refuses it if it is another one.
+        reuse: take over those samples of this run that would be drawn in just the same way.
+        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
+            the folder that HARNESS_DATA names, or else they are downloaded.
+        progress: True shows the progress on stderr as the command line does; an object with
+            the methods of `harness.evaluation.live_grading.Watcher` is told of it.
+        fields: any other setting of the evaluation, over those of ``spec`` or ``like``, by the
+            name that its option of ``eval`` has: ``n`` (samples a problem, or a mapping from
+            benchmark to samples), ``temperature``, ``top_p``, ``top_k``, ``max_tokens``, ``seed``,
+            ``limit`` (the first problems of each benchmark), ``prompt`` (a style), ``shots``,
+            ``dtype``, ``max_model_len``, ``tensor_parallel``, ``deterministic``, ``engine_args``,
+            ``template_args``, ``revision``, ``trust_remote_code``, and all the others that are
+            listed in ``harness.runs.field_names.FIELDS``.
+
+    Raises:
+        UserError: something is missing, unknown, or does not go together.
+        KeyboardInterrupt: it was stopped; the message says how much is stored.
+
+    Example:
+        run = evaluate("out/v1", benchmarks=["gsm8k", "math500"], n=4, temperature=0.7)
+        print(evaluate("out/v4", like=run))
+    """
+    from harness.engines import ENGINES
+    from harness.evaluation import pipeline
+    from harness.evaluation.expected_lengths import expected_lengths
+    from harness.evaluation.given_engine import require_suited
+    from harness.evaluation.plan import prepare
+    from harness.evaluation.resume import open_run
+    from harness.grading import Grader
+    from harness.reporting.result import Result
+    from harness.runs.catalogue import Catalogue
+    from harness.runs.results import of_run
+
+    opened = None if isinstance(engine, str) else engine
+    asked = {"model": model, "benchmarks": benchmarks, "engine": None if opened else engine}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    wanted = _wanted_spec({**asked, **fields}, spec, like, opened, results)
+    catalogue, data = Catalogue(results_folder(results)), data_folder(data_dir)
+    _require_files(wanted.benchmarks, data)
+    with ExitStack() as stack:
+        watcher = stack.enter_context(_watching(progress))
+        opener = None
+        if opened is None:  # it starts while problems are read and prompts rendered
+            opener = stack.enter_context(ENGINES[wanted.engine.name].launch(wanted.engine))
+        watcher.stage("reading problems and model")
+        plan = prepare(wanted, data_dir=data, engine=None if opened is None else type(opened))
+        if opened is not None:
+            require_suited(opened, plan)
+        folder = open_run(
+            plan,
+            catalogue,
+            name=name or default_name(wanted.model),
+            tags=tags,
+            resume=None if isinstance(resume, bool) else Path(resume),
+            reuse=_reference(reuse),
+            again=resume is False,
+        )
+        stack.enter_context(folder)
+        grader = stack.enter_context(Grader())
+        watcher.begin(plan, folder)
+        try:
+            run = pipeline.evaluate(
+                plan,
+                folder,
+                grader=grader,
+                watcher=watcher,
+                engine=opened,
+                opener=opener,
+                lengths=expected_lengths(plan, catalogue),
+            )
+        except KeyboardInterrupt:
+            stopped = (
+                f"interrupted: {len(folder.samples)} of {plan.samples} samples are stored in "
+                f"{folder.path}; the same command goes on from there"
+            )
+            watcher.say(stopped)
+            raise KeyboardInterrupt(stopped) from None
+    return Result.of(of_run(folder.path, run))
+
+
+def compare(
+    a: str | Path | Result,
+    b: str | Path | Result,
+    *,
+    results: str | Path | None = None,
+    allow_mismatch: bool = False,
+) -> Comparison:
+    """Say whether B is better than A, worse, or whether there is no evidence of either.
+
+    Args:
+        a: a result, or the name, tag, id or folder of a stored run, or the name of a
+            published result.
+        b: the other one; differences are B - A.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        allow_mismatch: compare what both share even if they were not measured alike; the
+            comparison says so.
+
+    Raises:
+        UserError: one of them is not there or not complete; they share no problem; or, without
+            ``allow_mismatch``, something but the model differs that decides a score.
+
+    Example:
+        found = compare("v1", "v4")
+        print(found)
+        found.rows[0].verdict       # "better", "worse" or "no evidence"
+    """
+    from harness.analysis.compare import compare as compared
+    from harness.reporting.comparison import Comparison
+
+    return Comparison.of(compared(*_found([a, b], results), anyway=allow_mismatch))
+
+
+def load_run(name: str | Path, *, results: str | Path | None = None) -> Result:
+    """Return a stored run or a published result, whether the run is complete or not.
+
+    Args:
+        name: the run's name, its tag, its id (or how that begins), or its folder; or the name
+            of a published result. Of several runs with a name the newest complete one.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+
+    Raises:
+        UserError: nothing is called that, or what begins several ids was given.
+
+    Example:
+        load_run("v4").average
+    """
+    from harness.reporting.result import Result
+    from harness.runs.catalogue import Catalogue
+
+    return Result.of(Catalogue(results_folder(results)).find(str(name), complete=False))
+
+
+def list_runs(
+    results: str | Path | None = None, *, tag: str | None = None, complete: bool = True
+) -> list[Result]:
+    """Return the stored runs, oldest first.
+
+    Args:
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        tag: only runs with this tag.
+        complete: only runs that are complete.
+
+    Raises:
+        UserError: the record of a run cannot be read.
+
+    Example:
+        for run in list_runs(tag="sweep"):
+            print(run.name, run.average)
+    """
+    from harness.reporting.result import Result
+    from harness.runs.catalogue import Catalogue
+    from harness.runs.results import of_run
+
+    return [
+        Result.of(of_run(path, run))
+        for path, run in Catalogue(results_folder(results)).runs
+        if (tag is None or tag in run.tags) and (run.status == "complete" or not complete)
+    ]
+
+
+def grade(
+    response: str, gold: str, *, truncated: bool = False, benchmark: str | None = None
+) -> Verdict:
+    """Grade one response against the published answer.
+
+    Args:
+        response: what the model said, with all that it reasoned.
+        gold: the answer as published.
+        truncated: whether the token limit cut the response off.
+        benchmark: the benchmark whose conventions count, such as a tolerance; without it
+            those of mathematics alone.
+
+    Raises:
+        UserError: there is no such benchmark.
+
+    Example:
+        grade("so it is 1/2", gold="0.5").outcome      # Outcome.CORRECT
+    """
+    from harness.grading import shared_grader
+
+    grader = shared_grader()
+    if benchmark is None:
+        return grader.grade(response, gold, truncated=truncated)
+    conventions = BENCHMARKS[benchmark].conventions
+    return grader.grade(response, gold, truncated=truncated, conventions=conventions)
+
+
+def regrade(
+    run: str | Path | Result,
+    *,
+    reward: str | None = None,
+    results: str | Path | None = None,
+    data_dir: str | Path | None = None,
+) -> Result:
+    """Grade a stored run's samples again, store them as a new run, and return that.
+
+    The old run stays as it is.
+
+    Args:
+        run: the run, or its name, tag, id or folder.
+        reward: grade by this training reward, ``gsm8k-strict`` or ``hendrycks-boxed``, instead
+            of by today's grader.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
+            the folder that HARNESS_DATA names, or else they are downloaded.
+
+    Raises:
+        UserError: the run is not there, is incomplete, or has lost its samples; or the problems
+            at hand are not those that it was asked.
+
+    Example:
+        new = regrade("v4")
+    """
+    from harness.evaluation.regrade import regrade_by
+    from harness.reporting.result import Result
+    from harness.runs.catalogue import Catalogue
+    from harness.runs.results import of_run
+
+    catalogue = Catalogue(results_folder(results))
+    path, old = catalogue.find_run(_reference(run))
+    done = regrade_by(reward, path, old, root=catalogue.root, data_dir=data_folder(data_dir))
+    return Result.of(of_run(done.path, done.new))
+
+
+def import_generations(
+    files: str | Path | Sequence[str | Path],
+    *,
+    name: str | None = None,
+    results: str | Path | None = None,
+    benchmarks: Sequence[str] = (),
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
+    data_dir: str | Path | None = None,
+) -> Result:
+    """Grade generations that were saved elsewhere, store them as a run, and return it.
+
+    Args:
+        files: one file or several, of this harness, of Qwen2.5-Math, of lm-evaluation-harness,
+            of lighteval, or of rows of ``{"problem_id", "response"}``.
+        name: the name to store the run under; without it the first file's.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        benchmarks: look for the problems in these benchmarks only; without it in all.
+        format: ``harness``, ``qwen``, ``lm-eval`` or ``lighteval``; without it the files' rows
+            tell.
+        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
+            the folder that HARNESS_DATA names, or else they are downloaded.
+
+    Raises:
+        UserError: a file cannot be read, or none of its responses is to a known problem.
+
+    Example:
+        theirs = import_generations("samples_gsm8k.jsonl", name="theirs", benchmarks=["gsm8k"])
+    """
+    from harness.importers.importing import import_files
+    from harness.reporting.result import Result
+    from harness.runs.catalogue import Catalogue
+    from harness.runs.results import of_run
+
+    given = [files] if isinstance(files, str | Path) else files
+    imported = import_files(
+        list(map(Path, given)),
+        name=name,
+        catalogue=Catalogue(results_folder(results)),
+        benchmarks=benchmarks,
+        format_=format,
+        data_dir=data_folder(data_dir),
+    )
+    if imported.stored is None:
+        raise UserError(
+            f"none of the {imported.scored.responses} responses is to a problem of a benchmark "
+            "that is known here, so there is no run to store; their files' own golds are graded "
+            "by: python -m harness score"
+        )
+    return Result.of(of_run(*imported.stored))
+
+
+def train(
+    trainer: str,
+    model: str | Path,
+    data: str | Path,
+    output: str | Path,
+    *,
+    steps: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 42,
+    gpus: int | None = None,
+    nodes: int = 1,
+    address: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    loggers: Sequence[str] = (),
+    save_every: int | None = None,
+    keep: int = 2,
+    data_dir: str | Path | None = None,
+    progress: bool | Reporter | None = None,
+) -> Path:
+    """Train a checkpoint by a recipe and return its folder, which `evaluate` takes.
+
+    A training that is in ``output`` already goes on from its last save.
+
+    Args:
+        trainer: the recipe, one of ``list trainers``.
+        model: the base model: a folder, a Hugging Face id, or ``demo``.
+        data: a folder made by ``data build``, or what to build it from: ``demo``, ``gsm8k``, a
+            file, a Hugging Face id.
+        output: the folder of the checkpoint.
+        steps: training steps; without it as many as the recipe says.
+        settings: the trainer's own settings that are to differ from the recipe.
+        seed: the seed of data order and rollouts.
+        gpus: GPUs to use on each node; without it all.
+        nodes: machines to train on; more than one needs ``address``.
+        address: a running Ray cluster; ``auto`` finds it.
+        revision: branch, tag or commit, where the model is a Hugging Face id.
+        trust_remote_code: whether the base model's own Python files may run.
+        loggers: where the curves go beside ``metrics.jsonl``: ``wandb``, ``tensorboard``, ….
+        save_every: steps between checkpoints; without it the recipe's.
+        keep: how many of the newest checkpoints stay.
+        data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
+            the folder that HARNESS_DATA names, or else they are downloaded.
+        progress: True shows the progress on stderr as the command line does; an object with the
+            methods of `trainers.Reporter` is told of it.
+
+    Raises:
+        UserError: it cannot be begun or not finished; what was saved is still there.
+        KeyboardInterrupt: it was stopped; the same call goes on.
+
+    Example:
+        checkpoint = train("verl-grpo-v4", "out/base", "gsm8k", "out/v4", steps=200)
+        run = evaluate(checkpoint, name="v4")
+    """
+    from trainers import TRAINERS
+
+    job = train_job(
+        trainer,
+        model,
+        data,
+        output,
+        steps=steps,
+        settings=settings,
+        seed=seed,
+        gpus=gpus,
+        nodes=nodes,
+        address=address,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        loggers=tuple(loggers),
+        save_every=save_every,
+        keep=keep,
+        data_dir=data_dir,
+    )
+    with _reporting(progress, job.notes) as reporter:
+        return TRAINERS[trainer]().train(job, reporter)
+
+
+def write_report(
+    runs: str | Path | Result | Sequence[str | Path | Result],
+    path: str | Path,
+    *,
+    results: str | Path | None = None,
+    allow_mismatch: bool = False,
+    png: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Path:
+    """Write one HTML file about results: scores, differences, plots, and every sample.
+
+    Args:
+        runs: results, or names of them as `compare` takes; each is compared with the first.
+        path: the HTML file, which is replaced once the new one is whole.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        allow_mismatch: compare what all share even if they were not measured alike; the page
+            says so.
+        png: a folder that also gets every plot as a PNG file.
+        data_dir: read questions from ``data_dir/<benchmark>/test.jsonl``.
+        progress: is called with what is being done.
+
+    Raises:
+        UserError: a result is not there or not complete, or the file cannot be written.
+
+    Example:
+        write_report(["v1", "v4"], "v1-v4.html")
+    """
+    from harness.reporting.html import write_report as write
+
+    given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Sequence) else runs
+    if not given:
+        raise UserError("a report is about one result or more, and none was given")
+    written = write(
+        _found(given, results),
+        Path(path),
+        anyway=allow_mismatch,
+        data_dir=data_folder(data_dir),
+        png=None if png is None else Path(png),
+        say=progress or _say_nothing,
+    )
+    return written.path
+
+
+# --- what is asked --------------------------------------------------------------------------
+
+
+def _wanted_spec(
+    fields: Mapping[str, Any],
+    spec: EvalSpec | None,
+    like: str | Path | Result | Run | None,
+    opened: Engine | None,
+    results: str | Path | None,
+) -> EvalSpec:
+    from harness.evaluation.given_engine import engine_spec
+    from harness.runs.field_names import FIELDS
+    from harness.runs.spec_fields import make_spec
+
+    if spec is not None and like is not None:
+        raise UserError("spec and like both say which settings to take; give one of them")
+    base = spec if like is None else _spec_of(like, results)
+    values = None if base is None else base.model_dump()
+    if opened is None:
+        return make_spec(fields, base=values)
+    fixed = [name for name in fields if name in FIELDS and FIELDS[name][0] == "engine"]
+    if fixed:
+        raise UserError(
+            f"{', '.join(fixed)} cannot be changed: the engine that was given is open already"
+        )
+    return make_spec(fields, base=values).model_copy(update={"engine": engine_spec(opened)})
+
+
+def _spec_of(like: str | Path | Result | Run, results: str | Path | None) -> EvalSpec:
+    from harness.runs.record import Run
+
+    found = load_run(like, results=results) if isinstance(like, str | Path) else like
+    run = found if isinstance(found, Run) else found.run
+    if run is None or run.saved is not None:
+        raise UserError(
+            f"{found.name} was not drawn by this harness, so how is not known; give the settings"
+        )
+    return run.spec
+
+
+def default_name(model: str) -> str:
+    """Return the name of a run where none is given: the last telling part of the model's path.
+
+    >>> default_name("out/v4/global_step_100/actor/huggingface"), default_name("demo")
+    ('global_step_100', 'demo')
+    """
+    # A trainer's checkpoints are all called the same; their parents are not.
+    generic = {"actor", "huggingface", "checkpoint", "final", "model", "/", ".", ".."}
+    kept = [part for part in Path(model).parts[-3:] if part not in generic]
+    return kept[-1] if kept else model
+
+
+def _require_files(benchmarks: Sequence[str], data_dir: Path | None) -> None:
+    """Refuse a benchmark without its file before an engine and a model take their seconds."""
+    from benchmarks.source import require_file
+
+    for benchmark in benchmarks:
+        require_file(BENCHMARKS[benchmark], data_dir=data_dir)
+
+
+def _reference(run: str | Path | Result | None) -> Any:
+    """Return how a run is found again: as it was asked for, or by its folder."""
+    if run is None or isinstance(run, str | Path):
+        return None if run is None else str(run)
+    if run.path is None:
+        raise UserError(f"{run.name} was published as counts, without samples")
+    return str(run.path)
+
+
+def _found(runs: Sequence[str | Path | Result], results: str | Path | None) -> list[StoredResult]:
+    """Return complete results; those that are named are looked for, and each record read once."""
+    from harness.runs.catalogue import Catalogue
+
+    catalogue = Catalogue(results_folder(results))
+    found: list[StoredResult] = []
+    for run in runs:
+        if isinstance(run, str | Path):
+            found.append(catalogue.find(str(run)))
+        elif run.run is not None and run.run.status != "complete":
+            raise UserError(
+                f"{run.name} ({run.id}) is not complete: finish it with the call that began it"
+            )
+        else:
+            found.append(run)
+    return found
+
+
+def train_job(
+    trainer: str,
+    model: str | Path,
+    data: str | Path,
+    output: str | Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    data_dir: str | Path | None = None,
+    **fields: Any,
+) -> Job:
+    """Return all that `train` would run with these arguments, and run nothing.
+
+    Raises:
+        UserError: a value is not one that a training takes, or it could not be begun.
+    """
+    from pydantic import ValidationError
+
+    from harness.common.schema import first_problem
+    from trainers import TRAINERS, TrainSpec
+
+    try:
+        spec = TrainSpec(
+            trainer=trainer,
+            model=str(model),
+            data=str(data),
+            output=Path(output),
+            settings={key: _written(value) for key, value in (settings or {}).items()},
+            data_dir=data_folder(data_dir),
+            **fields,
+        )
+    except ValidationError as error:
+        raise UserError(first_problem(error)) from error
+    return TRAINERS[trainer]().plan(spec)
+
+
+def _written(value: Any) -> str:
+    """Return a trainer's setting as one writes it on a command line."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+# --- who is told ----------------------------------------------------------------------------
+
+
+@contextmanager
+def _watching(progress: bool | Watcher | None) -> Iterator[Watcher]:
+    from harness.evaluation.live_grading import Silent
+
+    if progress is not True:
+        yield progress or Silent()
+        return
+    from harness.reporting.progress import open_progress
+
+    with open_progress() as shown:
+        yield shown
+
+
+@contextmanager
+def _reporting(progress: bool | Reporter | None, notes: Sequence[str]) -> Iterator[Reporter]:
+    if progress is not True:
+        yield progress or _NoReporter()
+        return
+    from harness.reporting.training_progress import TrainingProgress
+
+    with TrainingProgress() as shown:
+        for note in notes:
+            shown.say(note)
+        yield shown
+
+
+class _NoReporter:
+    """Is told of a training and shows nothing."""
+
+    def phase(self, text: str) -> None:
+        """Show nothing."""
+
+    def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
+        """Show nothing."""
+
+
+def _say_nothing(text: str) -> None:
+    """Show nothing."""

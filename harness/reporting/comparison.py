@@ -1,0 +1,107 @@
+"""A comparison as a person holds it: printed, in a notebook, or as a table of pandas.
+
+It is apart from `harness.analysis`, where the comparison is made, for the same reason as
+`harness.reporting.result`: looking at it takes tables and HTML, and that room is below this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from harness.analysis import compare as analysis
+from harness.common.text import one_line
+from harness.reporting.text.comparison import comparison_text
+from harness.reporting.text.numbers import p_value, points
+from harness.reporting.text.runs import result_notes
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from harness.stats.paired import Difference
+
+HEADERS = ("benchmark", "A %", "B %", "B - A", "95 % interval", "p Holm", "B is")
+
+
+class Comparison(analysis.Comparison):
+    """Is B better than A? What `compare` found, benchmark by benchmark and on average.
+
+    Printed it is what `diff` prints, and a notebook shows it as a table. Accuracies and
+    differences are fractions.
+
+    Example:
+        found = compare("v1", "v4")
+        print(found.rows[0].verdict, found.average.difference.low)
+    """
+
+    @classmethod
+    def of(cls, found: analysis.Comparison) -> Comparison:
+        """Return the same comparison as one that can be looked at."""
+        values = {field.name: getattr(found, field.name) for field in fields(analysis.Comparison)}
+        return cls(**values)
+
+    def to_pandas(self) -> DataFrame:
+        """Return one row a benchmark: both accuracies, their difference, and the verdict.
+
+        ``difference`` is B - A, ``low`` and ``high`` are its 95 % interval, and ``adjusted_p`` is
+        corrected over the benchmarks by Holm's method.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "benchmark": row.benchmark,
+                "problems": row.a.problems,
+                "a": row.a.accuracy,
+                "b": row.b.accuracy,
+                "difference": row.difference.difference,
+                "low": row.difference.low,
+                "high": row.difference.high,
+                "p_value": row.difference.p_value,
+                "adjusted_p": row.adjusted_p,
+                "verdict": row.verdict,
+            }
+            for row in self.rows
+        ]
+        return pd.DataFrame(rows)
+
+    def __str__(self) -> str:
+        return comparison_text(self)
+
+    def __repr__(self) -> str:
+        verdicts = [f"{row.benchmark} {row.verdict}" for row in self.rows]
+        if self.average is not None:
+            verdicts.append(f"average {self.average.verdict}")
+        names = f"{one_line(self.a.name)} -> {one_line(self.b.name)}"
+        return f"<Comparison {names}: {', '.join(verdicts)}>"
+
+    def _repr_html_(self) -> str:
+        from harness.reporting.notebook import folded, html_table
+
+        title = f"A {self.a.name}  {self.a.id}   B {self.b.name}  {self.b.id}"
+        table = html_table(title, HEADERS, self._shown(), self._warnings())
+        return table + folded("all that `diff` prints", comparison_text(self))
+
+    def _shown(self) -> Iterator[list[str]]:
+        for row in self.rows:
+            accuracies = [f"{100 * row.a.accuracy:.2f}", f"{100 * row.b.accuracy:.2f}"]
+            numbers = [*_points(row.difference), p_value(row.adjusted_p)]
+            yield [row.benchmark, *accuracies, *numbers, row.verdict]
+        if self.average is not None:
+            mean = self.average
+            accuracies = [f"{100 * mean.a:.3f}", f"{100 * mean.b:.3f}"]
+            yield ["average", *accuracies, *_points(mean.difference), "", mean.verdict]
+
+    def _warnings(self) -> Iterator[str]:
+        """Yield what must be read with the verdicts."""
+        if self.obstacles:
+            yield "NOT MEASURED ALIKE, so that a difference need not be the model's:"
+            yield from map(str, self.obstacles)
+        for letter, result in (("A", self.a), ("B", self.b)):
+            yield from (f"{letter}: {note}" for note in result_notes(result))
+        yield from self.notes
+
+
+def _points(found: Difference) -> list[str]:
+    return [points(found.difference), f"[{points(found.low)}, {points(found.high)}]"]
