@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
+from itertools import product
 
 from benchmarks import Problem, UserError
 from harness.engines import ENGINES, Completion, Engine, Request
@@ -16,13 +17,11 @@ from harness.evaluation.drawing import Opener, _completions, open_engine, overfl
 from harness.evaluation.live_grading import Watcher, _Grading
 from harness.evaluation.plan import Plan
 from harness.grading import Grader
-from harness.runs.completion import declare_complete
+from harness.runs.completion import finish_run
 from harness.runs.folder import RunFolder
 from harness.runs.graded import Graded
 from harness.runs.record import Phases, Run, Usage
 from harness.runs.sample import Sample, SampleKey
-from harness.runs.samples_table import table_batches
-from harness.runs.verdicts import ProblemVerdicts, problem_verdicts
 
 
 def evaluate(
@@ -183,24 +182,19 @@ class _Spent:
 def _complete(plan: Plan, folder: RunFolder, grading: _Grading) -> Run:
     began = time.monotonic()
     grading.finish()
-    verdicts: dict[str, list[ProblemVerdicts]] = {name: [] for name in plan.problems}
-
-    def rows() -> Iterator[tuple[str, Graded]]:
-        """Read each problem's responses once, for the table and for the verdicts on it."""
-        for name, problems in plan.problems.items():
-            count = plan.spec.sampling.samples_for(name)
-            for problem in problems:
-                graded = list(_graded(problem, count, folder, grading))
-                verdicts[name].extend(problem_verdicts(name, graded))
-                yield from ((name, row) for row in graded)
-
-    folder.write_parquet(table_batches(rows()))
+    graded = {
+        name: _graded(problems, plan.spec.sampling.samples_for(name), folder, grading)
+        for name, problems in plan.problems.items()
+    }
     spent = Phases(prepare=plan.seconds, finish=time.monotonic() - began)
-    return declare_complete(folder, verdicts, spent)
+    return finish_run(folder, graded, spent)
 
 
-def _graded(problem: Problem, count: int, folder: RunFolder, grading: _Grading) -> Iterator[Graded]:
-    for index in range(count):
+def _graded(
+    problems: Iterable[Problem], count: int, folder: RunFolder, grading: _Grading
+) -> Iterator[Graded]:
+    """Yield every sample with its verdict; each response is read from the disk as it is needed."""
+    for problem, index in product(problems, range(count)):
         key = SampleKey(problem.id, index)
         try:
             sample = folder.samples[key]

@@ -24,14 +24,13 @@ from harness.grading import Grader, Outcome, Verdict, grader_version
 from harness.grading.compat.rewards import REWARDS, VERSIONS, Reward
 from harness.models.lineage import lineage_bytes
 from harness.prompts.styles import find_style
-from harness.runs.completion import declare_complete
+from harness.runs.completion import finish_run
 from harness.runs.folder import RunFolder, new_run_id
 from harness.runs.graded import Graded
 from harness.runs.identity import REWARD_GRADER, UNKNOWN_STYLE, Identity
 from harness.runs.record import Phases, Run
 from harness.runs.sample import Sample, SampleKey
-from harness.runs.samples_table import finished_samples, read_parquet, table_batches
-from harness.runs.verdicts import problem_verdicts
+from harness.runs.samples_table import finished_samples, read_parquet
 from harness.runs.versions import recorded_versions
 
 Judged = Verdict | Future[Verdict]
@@ -133,11 +132,7 @@ def regrade(
     ) as folder:
         for sample in samples.values():
             folder.append(sample)
-        folder.write_parquet(
-            table_batches((name, row) for name, rows in graded.items() for row in rows)
-        )
-        verdicts = {name: list(problem_verdicts(name, rows)) for name, rows in graded.items()}
-        new = declare_complete(folder, verdicts, Phases(finish=time.monotonic() - began))
+        new = finish_run(folder, graded, Phases(finish=time.monotonic() - began))
     changes = tuple(_changes(path, graded)) if _has_verdicts(path) else None
     return Regraded(old=old, new=new, path=folder.path, changes=changes)
 

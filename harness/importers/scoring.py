@@ -22,7 +22,7 @@ from harness.importers.agreement import Comparison
 from harness.importers.base import SavedResponse
 from harness.importers.files import SavedFile, SavedRow, Unreadable
 from harness.importers.matching import Match, ProblemIndex
-from harness.runs.graded import Graded
+from harness.runs.graded import Graded, by_problem
 from harness.runs.record import Score
 from harness.runs.sample import Sample, SampleKey
 from harness.runs.scores import score
@@ -228,7 +228,10 @@ def _sort(entries: Iterable[tuple[Placed, Verdict]], index: ProblemIndex, result
         result.graded[name] = sorted(
             ours[name], key=lambda row: (order[row.problem.id], row.sample.index)
         )
-    result.foreign = tuple(
-        score(name, list(problem_verdicts(name, sorted(rows, key=lambda row: row.sample.key))))
-        for name, rows in foreign.items()
-    )
+    result.foreign = tuple(_foreign_score(name, rows) for name, rows in foreign.items())
+
+
+def _foreign_score(name: str, rows: Iterable[Graded]) -> Score:
+    """Score responses against the golds of their own file."""
+    ordered = sorted(rows, key=lambda row: row.sample.key)
+    return score(name, [problem_verdicts(name, problem) for problem in by_problem(ordered)])

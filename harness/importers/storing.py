@@ -18,14 +18,12 @@ from harness.importers.files import SavedFile
 from harness.importers.matching import ProblemIndex
 from harness.importers.scoring import Placed, Scored, place_all
 from harness.runs.catalogue import find_same
-from harness.runs.completion import declare_complete
+from harness.runs.completion import finish_run
 from harness.runs.folder import RunFolder, new_run_id
 from harness.runs.graded import Graded
 from harness.runs.identity import UNKNOWN_STYLE, BenchmarkIdentity, EngineIdentity, Identity
 from harness.runs.record import Phases, Run, SavedSource
-from harness.runs.samples_table import table_batches
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling
-from harness.runs.verdicts import problem_verdicts
 from harness.runs.versions import recorded_versions
 
 
@@ -51,12 +49,9 @@ def store_scored(scored: Scored, source: Source, root: Path) -> tuple[Path, Run]
     with RunFolder.create(root, run) as folder:
         for placed in _matched(source):
             folder.append(placed.sample)
-        folder.write_parquet(table_batches(_with_responses(folder, scored)))
-        verdicts = {
-            name: list(problem_verdicts(name, rows)) for name, rows in scored.graded.items()
-        }
+        graded = {name: _with_responses(rows, folder) for name, rows in scored.graded.items()}
         spent = Phases(finish=time.monotonic() - began)
-        return folder.path, declare_complete(folder, verdicts, spent)
+        return folder.path, finish_run(folder, graded, spent)
 
 
 def _matched(source: Source) -> Iterator[Placed]:
@@ -65,10 +60,9 @@ def _matched(source: Source) -> Iterator[Placed]:
             yield placed
 
 
-def _with_responses(folder: RunFolder, scored: Scored) -> Iterator[tuple[str, Graded]]:
-    for name, rows in scored.graded.items():
-        for row in rows:
-            yield name, replace(row, sample=folder.samples[row.sample.key])
+def _with_responses(rows: Sequence[Graded], folder: RunFolder) -> Iterator[Graded]:
+    for row in rows:
+        yield replace(row, sample=folder.samples[row.sample.key])
 
 
 def _new_run(scored: Scored, source: Source) -> Run:

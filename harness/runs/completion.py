@@ -1,30 +1,55 @@
-"""How a run ends: its verdicts and scores are written, then its record."""
+"""How a run ends: its table, its verdicts and scores, and then its record are written."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from harness.runs.folder import RunFolder
+from harness.runs.graded import Graded, by_problem
 from harness.runs.record import Phases, Run
+from harness.runs.samples_table import table_batches
 from harness.runs.scores import average, score
-from harness.runs.verdicts import ProblemVerdicts, to_lines
+from harness.runs.verdicts import ProblemVerdicts, problem_verdicts, to_lines
 from harness.runs.versions import grader_versions
 
 
-def declare_complete(
-    folder: RunFolder, verdicts: Mapping[str, Sequence[ProblemVerdicts]], spent: Phases
-) -> Run:
-    """Score a run whose table is written; store its verdicts, and its record as complete."""
-    scores = tuple(score(name, rows) for name, rows in verdicts.items())
-    content = to_lines(row for rows in verdicts.values() for row in rows)
+def finish_run(folder: RunFolder, graded: Mapping[str, Iterable[Graded]], spent: Phases) -> Run:
+    """Write everything that a complete run has beside its journal, and return its record.
+
+    The record is written last: until then the run is incomplete, and can be finished again.
+
+    Args:
+        folder: the run's folder; its journal holds every sample.
+        graded: by benchmark, the samples of its problems, those of one problem side by side.
+            They are read once and one problem at a time, so that they need not all be in memory.
+        spent: what the attempt took until now; the time that this function takes is added.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    began = time.monotonic()
+    verdicts: dict[str, list[ProblemVerdicts]] = {name: [] for name in graded}
+
+    def rows() -> Iterator[tuple[str, Graded]]:
+        """Yield the rows of the table, and keep the verdicts on each problem on the way."""
+        for name, samples in graded.items():
+            for problem in by_problem(samples):
+                verdicts[name].append(problem_verdicts(name, problem))
+                yield from ((name, row) for row in problem)
+
+    folder.write_parquet(table_batches(rows()))
+    spent = spent.plus(Phases(finish=time.monotonic() - began))
+    scores = tuple(score(name, problems) for name, problems in verdicts.items())
+    content = to_lines(row for problems in verdicts.values() for row in problems)
     folder.write_verdicts(content)
     run = folder.run.model_copy(
         update={
             "status": "complete",
             "finished": datetime.now(UTC),
-            # Whoever began the run may have had an earlier grader, of the same verdicts.
+            # An earlier grader that gives the same verdicts may have begun the run.
             "packages": {**folder.run.packages, **grader_versions()},
             "phases": folder.run.phases.plus(spent),
             "scores": scores,

@@ -1,6 +1,9 @@
-"""A sample with its problem and its verdict; and many of them as a table."""
+"""A sample with its problem and its verdict."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import msgspec
 
@@ -15,3 +18,9 @@ class Graded(msgspec.Struct, frozen=True, gc=False):
     problem: Problem
     sample: Sample
     verdict: Verdict
+
+
+def by_problem(rows: Iterable[Graded]) -> Iterator[list[Graded]]:
+    """Yield the samples of each problem; those of one problem must stand side by side."""
+    for _, group in groupby(rows, key=lambda row: row.problem.id):
+        yield list(group)

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,30 +77,28 @@ class ProblemVerdicts(Frozen):
         return self.correct / self.samples
 
 
-def problem_verdicts(benchmark: str, rows: Sequence[Graded]) -> Iterator[ProblemVerdicts]:
-    """Yield one row a problem; ``rows`` hold each problem's samples side by side."""
+def problem_verdicts(benchmark: str, graded: Sequence[Graded]) -> ProblemVerdicts:
+    """Return the row of one problem, whose graded samples these are, at least one."""
     from benchmarks import BENCHMARKS
     from harness.grading.answer_classes import answer_classes
 
     # Saved generations are also scored by their files' own golds, of no benchmark known here.
     keys = BENCHMARKS[benchmark].groups if benchmark in BENCHMARKS else ()
-    for _, group in groupby(rows, key=lambda row: row.problem.id):
-        graded = list(group)
-        problem, samples = graded[0].problem, [row.sample for row in graded]
-        answers = [row.verdict.extracted for row in graded]
-        outcomes = [row.verdict.outcome.value for row in graded]
-        yield ProblemVerdicts(
-            benchmark=benchmark,
-            problem_id=problem.id,
-            sum=problem_sum(problem.question, problem.answer),
-            groups={key: str(problem.meta[key]) for key in keys if key in problem.meta},
-            indices=tuple(sample.index for sample in samples),
-            outcomes=tuple(outcomes),
-            answers=tuple(answer and answer[:LONGEST_ANSWER] for answer in answers),
-            classes=answer_classes(answers, outcomes),
-            tokens=tuple(sample.completion_tokens for sample in samples),
-            at_limit=tuple(sample.finish_reason == "length" for sample in samples),
-        )
+    problem, samples = graded[0].problem, [row.sample for row in graded]
+    answers = [row.verdict.extracted for row in graded]
+    outcomes = [row.verdict.outcome.value for row in graded]
+    return ProblemVerdicts(
+        benchmark=benchmark,
+        problem_id=problem.id,
+        sum=problem_sum(problem.question, problem.answer),
+        groups={key: str(problem.meta[key]) for key in keys if key in problem.meta},
+        indices=tuple(sample.index for sample in samples),
+        outcomes=tuple(outcomes),
+        answers=tuple(answer and answer[:LONGEST_ANSWER] for answer in answers),
+        classes=answer_classes(answers, outcomes),
+        tokens=tuple(sample.completion_tokens for sample in samples),
+        at_limit=tuple(sample.finish_reason == "length" for sample in samples),
+    )
 
 
 def problem_sum(question: str, answer: str) -> str:

@@ -13,7 +13,7 @@ from benchmarks.errata import Erratum
 from harness.evaluation.plan import prepare
 from harness.grading import Outcome, Verdict
 from harness.reporting.text.runs import run_fields, runs_table, score_table
-from harness.runs.graded import Graded
+from harness.runs.graded import Graded, by_problem
 from harness.runs.record import Run, Score
 from harness.runs.results import of_run
 from harness.runs.sample import Sample
@@ -37,7 +37,9 @@ def rows(outcomes: list[Outcome]) -> list[Graded]:
 
 
 def scored(outcomes: list[Outcome]) -> Score:
-    return score("demo", list(problem_verdicts("demo", rows(outcomes))))
+    return score(
+        "demo", [problem_verdicts("demo", problem) for problem in by_problem(rows(outcomes))]
+    )
 
 
 def run_with(one: Score, responses: object) -> Run:

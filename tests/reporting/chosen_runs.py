@@ -13,7 +13,7 @@ from benchmarks import BENCHMARKS, Problem
 from benchmarks.source import load_problems
 from harness.grading import Outcome, Verdict
 from harness.runs.folder import RunFolder
-from harness.runs.graded import Graded
+from harness.runs.graded import Graded, by_problem
 from harness.runs.results import Result
 from harness.runs.sample import Sample
 from harness.runs.samples_table import table_batches
@@ -64,7 +64,9 @@ def store_responses(results: Path, name: str, responses: Responses, **fields: An
         for benchmark, group in responses.items()
     }
     verdicts = [
-        row for benchmark, rows in graded.items() for row in problem_verdicts(benchmark, rows)
+        problem_verdicts(benchmark, problem)
+        for benchmark, rows in graded.items()
+        for problem in by_problem(rows)
     ]
     result = store_run(results, name, verdicts, **fields)
     assert result.path is not None

@@ -20,7 +20,6 @@ from harness.runs.record import Run
 from harness.runs.verdicts import (
     LONGEST_ANSWER,
     VERDICTS,
-    problem_verdicts,
     read_verdicts,
     to_lines,
 )
@@ -96,7 +95,3 @@ def test_what_is_no_file_of_verdicts_is_told(content: bytes, message: str, tmp_p
     (tmp_path / VERDICTS).write_bytes(content)
     with pytest.raises(UserError, match=message):
         read_verdicts(tmp_path)
-
-
-def test_no_rows_make_no_verdicts() -> None:
-    assert list(problem_verdicts("demo", [])) == []
