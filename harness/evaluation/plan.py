@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks import BENCHMARKS, Problem
 from benchmarks.source import conventions_sum, load_problems, load_shots, problems_sum
-from harness.common.environment import hardware, harness_version, installed_versions
+from harness.common.environment import installed_versions
 from harness.engines import ENGINES, Engine, Request
 from harness.evaluation.grade_sample import Asked
 from harness.grading import grader_version
@@ -19,12 +18,10 @@ from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.models.lineage import lineage_bytes
 from harness.prompts.rendering import Prompt, choose_shots, prompts_sum, render
 from harness.prompts.styles import Style, find_style
-from harness.runs.folder import new_run_id
 from harness.runs.identity import BenchmarkIdentity, EngineIdentity, Identity
 from harness.runs.record import Run
 from harness.runs.sample import SampleKey, sample_seed
 from harness.runs.spec import EngineSpec, EvalSpec
-from harness.runs.versions import recorded_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,18 +105,12 @@ class Plan:
 
     def new_run(self, name: str, tags: Sequence[str] = ()) -> Run:
         """Return the record that this plan's run begins with."""
-        engine = ENGINES[self.spec.engine.name]
-        return Run(
-            id=new_run_id(self.identity.fingerprint),
+        return Run.begin(
+            self.spec,
+            self.identity,
             name=name,
             tags=tuple(dict.fromkeys(tags)),
-            fingerprint=self.identity.fingerprint,
-            identity=self.identity,
-            spec=self.spec,
-            created=datetime.now(UTC),
-            harness_version=harness_version(),
-            packages=recorded_versions(engine.packages),
-            hardware=hardware(),
+            packages=installed_versions(ENGINES[self.spec.engine.name].packages),
         )
 
 

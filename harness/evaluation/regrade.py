@@ -12,26 +12,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from benchmarks import BENCHMARKS, Problem, UserError
 from benchmarks.source import conventions_sum, load_problems, problems_sum
-from harness.common.environment import harness_version
 from harness.evaluation.grade_sample import Asked, judge_sample
 from harness.grading import Grader, Outcome, Verdict, grader_version
 from harness.grading.compat.rewards import REWARDS, VERSIONS, Reward
 from harness.models.lineage import lineage_bytes
 from harness.prompts.styles import find_style
 from harness.runs.completion import finish_run
-from harness.runs.folder import RunFolder, new_run_id
+from harness.runs.folder import RunFolder
 from harness.runs.graded import Graded
 from harness.runs.identity import REWARD_GRADER, UNKNOWN_STYLE, Identity
 from harness.runs.record import Phases, Run
 from harness.runs.sample import Sample, SampleKey
 from harness.runs.samples_table import finished_samples, read_parquet
-from harness.runs.versions import recorded_versions
 
 Judged = Verdict | Future[Verdict]
 
@@ -161,26 +158,19 @@ def asked_problems(
 def _new_run(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> Run:
     identity = _identity(old, problems, judge)
     base = old.name.removesuffix(f"@{old.identity.reward}")
-    now = datetime.now(UTC)
-    return old.model_copy(
-        update={
-            "id": new_run_id(identity.fingerprint, now),
-            # A reward's verdicts must not stand under the name of the harness's own.
-            "name": f"{base}@{identity.reward}" if identity.reward else base,
-            "status": "incomplete",
-            "fingerprint": identity.fingerprint,
-            "identity": identity,
-            "created": now,
-            "finished": None,
-            "harness_version": harness_version(),
-            # What drew the samples stays; what grades them is today's.
-            "packages": {**old.packages, **recorded_versions(())},
-            "regraded_from": old.id,
-            "phases": Phases(),
-            "scores": (),
-            "average": None,
-            "verdicts_sum": None,
-        }
+    return Run.begin(
+        old.spec,
+        identity,
+        # A reward's verdicts must not stand under the name of the harness's own.
+        name=f"{base}@{identity.reward}" if identity.reward else base,
+        tags=old.tags,
+        # What drew the samples stays; what grades them is today's.
+        packages=old.packages,
+        hardware=old.hardware,
+        regraded_from=old.id,
+        reused=old.reused,
+        saved=old.saved,
+        usage=old.usage,
     )
 
 

@@ -5,26 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from benchmarks import BENCHMARKS
 from benchmarks.source import conventions_sum, problems_sum
-from harness.common.environment import hardware, harness_version
 from harness.grading import grader_version
 from harness.importers.files import SavedFile
 from harness.importers.matching import ProblemIndex
 from harness.importers.scoring import Placed, Scored, place_all
 from harness.runs.catalogue import find_same
 from harness.runs.completion import finish_run
-from harness.runs.folder import RunFolder, new_run_id
+from harness.runs.folder import RunFolder
 from harness.runs.graded import Graded
 from harness.runs.identity import UNKNOWN_STYLE, BenchmarkIdentity, EngineIdentity, Identity
 from harness.runs.record import Phases, Run, SavedSource
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling
-from harness.runs.versions import recorded_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +72,7 @@ def _new_run(scored: Scored, source: Source) -> Run:
         engine=EngineSpec(name=engine),
     )
     identity = _identity(scored, source, spec)
-    now = datetime.now(UTC)
-    return Run(
-        id=new_run_id(identity.fingerprint, now),
-        name=source.name,
-        fingerprint=identity.fingerprint,
-        identity=identity,
-        spec=spec,
-        created=now,
-        harness_version=harness_version(),
-        packages=recorded_versions(()),
-        hardware=hardware(),
-        saved=_source(scored, source),
-    )
+    return Run.begin(spec, identity, name=source.name, saved=_source(scored, source))
 
 
 def _style(files: Sequence[SavedFile]) -> str:

@@ -17,7 +17,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Self
 
@@ -25,7 +25,7 @@ from benchmarks import UserError
 from harness.models.lineage import LINEAGE
 from harness.runs.file_names import JOURNAL, LOCK, PARQUET, RECORD, version_folder
 from harness.runs.journal import Journal, read_journal
-from harness.runs.record import Run, read_run
+from harness.runs.record import Run, new_run_id, read_run
 from harness.runs.sample import Sample
 from harness.runs.samples_table import _parquet_schema
 from harness.runs.verdicts import VERDICTS
@@ -133,11 +133,6 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(unborn, ignore_errors=True)
         except (ValueError, PermissionError):
             continue
-
-
-def new_run_id(fingerprint: str, now: datetime | None = None) -> str:
-    """Return a run's id: UTC time to the second and eight digits of the fingerprint."""
-    return f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{fingerprint[:8]}"
 
 
 def _with_unused_id(root: Path, run: Run) -> Run:

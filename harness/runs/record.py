@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
 from benchmarks import UserError
+from harness.common.environment import hardware as this_machine
+from harness.common.environment import harness_version
 from harness.common.schema import Frozen, first_problem
 from harness.runs.identity import Identity
 from harness.runs.spec import EvalSpec
+from harness.runs.versions import recorded_versions
 from harness.stats.intervals import Interval
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -181,9 +184,49 @@ class Run(Frozen):
     """The sha256 of the file of verdicts that the scores were taken from; None in a record
     from before that file was kept."""
 
+    @classmethod
+    def begin(
+        cls,
+        spec: EvalSpec,
+        identity: Identity,
+        *,
+        name: str,
+        packages: Mapping[str, str] | None = None,
+        hardware: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Self:
+        """Return the record of a run that begins now, in this process and on this machine.
+
+        Args:
+            spec: what is asked for.
+            identity: what decides the numbers; the fingerprint and the id are made from it.
+            name: the version's name.
+            packages: versions to record beside those of `recorded_versions`, such as the engine's.
+            hardware: what drew the samples, if that was not this machine.
+            fields: other fields of the record.
+        """
+        now = datetime.now(UTC)
+        return cls(
+            id=new_run_id(identity.fingerprint, now),
+            name=name,
+            fingerprint=identity.fingerprint,
+            identity=identity,
+            spec=spec,
+            created=now,
+            harness_version=harness_version(),
+            packages={**(packages or {}), **recorded_versions()},
+            hardware=this_machine() if hardware is None else dict(hardware),
+            **fields,
+        )
+
     def to_json(self) -> str:
         """Return the record as indented JSON, nulls kept."""
         return self.model_dump_json(indent=2) + "\n"
+
+
+def new_run_id(fingerprint: str, now: datetime) -> str:
+    """Return a run's id: UTC time to the second and eight digits of the fingerprint."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{fingerprint[:8]}"
 
 
 def _from_1(fields: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
 
 from harness.common.environment import installed_versions
 from harness.grading.version import grader_version, sources_sum
@@ -14,12 +13,12 @@ RECORDED = (
 )  # fmt: skip
 
 
-def recorded_versions(engine_packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions that a run records, Python's and the grader's included."""
+def recorded_versions() -> dict[str, str]:
+    """Return the versions that every run records, Python's and the grader's included."""
     return {
         "python": platform.python_version(),
         **grader_versions(),
-        **installed_versions([*engine_packages, *RECORDED]),
+        **installed_versions(RECORDED),
     }
 
 

@@ -12,9 +12,8 @@ from typing import Any
 from benchmarks import BENCHMARKS
 from harness.models.lineage import LINEAGE
 from harness.runs.file_names import RECORD
-from harness.runs.folder import new_run_id
 from harness.runs.identity import BenchmarkIdentity, EngineIdentity, Identity
-from harness.runs.record import Phases, Run, Score
+from harness.runs.record import Phases, Run, Score, new_run_id
 from harness.runs.results import Result, of_run
 from harness.runs.scores import average
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling

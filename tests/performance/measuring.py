@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from harness.common.environment import hardware
+from harness.common.environment import hardware, installed_versions
 from harness.runs.versions import recorded_versions
 
 HERE = Path(__file__).parent
@@ -138,7 +138,7 @@ def circumstances(packages: Iterable[str] = ()) -> dict[str, Any]:
         "commit": commit(),
         "load_before": LOAD_BEFORE,
         "hardware": {**hardware(), "system": platform.platform()},
-        "versions": recorded_versions(packages),
+        "versions": {**installed_versions(packages), **recorded_versions()},
     }
 
 

@@ -22,8 +22,8 @@ from harness.evaluation.plan import prepare
 from harness.grading import Grader
 from harness.runs.catalogue import find_run, find_same, list_runs, require_same
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
-from harness.runs.folder import RunFolder, new_run_id
-from harness.runs.record import Run, read_run
+from harness.runs.folder import RunFolder
+from harness.runs.record import Run, new_run_id, read_run
 from harness.runs.sample import Sample, SampleKey
 
 HELPERS = Path(__file__).parent.parent / "helpers"
