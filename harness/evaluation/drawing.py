@@ -1,13 +1,15 @@
-"""Asks an engine, and makes samples of what it returns."""
+"""Asks an engine for completions, and makes samples of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from typing import NamedTuple
 
 from benchmarks import UserError
 from harness.engines import ENGINES, Completion, Engine, EngineSetup, Request
 from harness.evaluation.plan import Plan
-from harness.runs.sample import Sample
+from harness.runs.sample import Sample, SampleKey
 
 Opener = Callable[[EngineSetup], Engine]
 
@@ -26,17 +28,59 @@ def open_engine(plan: Plan, opener: Opener | None = None) -> Engine:
     )
 
 
-def _completions(engine: Engine, requests: Iterable[Request]) -> Generator[Completion]:
-    """Ask the engine; whatever it raises means that it is lost, and nothing else is."""
+class Answered(NamedTuple):
+    """A request and what the engine returned for it."""
+
+    request: Request
+    completion: Completion
+
+
+def draw(
+    engine: Engine, requests: Iterable[Request], *, advice: str = ""
+) -> Generator[Answered, None, None]:
+    """Ask an engine, and yield each request with its completion, in the order of completion.
+
+    Requests are taken from ``requests`` as the engine takes them, and each is held in memory
+    until it is answered. An engine that returns too few completions is not noticed here.
+
+    Args:
+        engine: answers the requests.
+        requests: what is asked, each key once.
+        advice: what to do if the engine fails; it ends the error's message.
+
+    Raises:
+        UserError: the engine failed, or returned what nobody asked for or what it had
+            returned already.
+    """
+    under_way: dict[SampleKey, Request] = {}
+
+    def remembered() -> Iterator[Request]:
+        for request in requests:
+            under_way[request.key] = request
+            yield request
+
+    with closing(_completions(engine, remembered(), advice)) as completions:
+        for completion in completions:
+            request = under_way.pop(completion.key, None)
+            if request is None:
+                raise UserError(
+                    f"the engine returned sample {completion.key.index} of "
+                    f"{completion.key.problem_id}, which is not under way: a defect of the engine"
+                )
+            yield Answered(request, completion)
+
+
+def _completions(
+    engine: Engine, requests: Iterable[Request], advice: str
+) -> Generator[Completion, None, None]:
+    """Yield what the engine returns; any error that it raises means that the engine is lost."""
     try:
         yield from engine.generate(requests)
     except UserError:
         raise
     except Exception as error:
-        raise UserError(
-            f"the engine failed: {type(error).__name__}: {error}; what it finished is stored, "
-            "and the same command goes on from there"
-        ) from error
+        failure = f"the engine failed: {type(error).__name__}: {error}"
+        raise UserError(f"{failure}; {advice}" if advice else failure) from error
 
 
 def overflow_sample(request: Request) -> Sample:
@@ -53,7 +97,7 @@ def overflow_sample(request: Request) -> Sample:
     )
 
 
-def sample_of(completion: Completion, request: Request) -> Sample:
+def sample_of(request: Request, completion: Completion) -> Sample:
     """Return what is stored of an engine's answer to a request."""
     return Sample(
         problem_id=completion.key.problem_id,

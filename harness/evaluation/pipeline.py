@@ -1,6 +1,6 @@
-"""The one pipeline: a plan's requests -> samples -> verdicts -> a complete run.
+"""Turns a plan into a complete run: requests -> samples -> verdicts -> scores.
 
-It draws what the run's folder still owes, and grades while the engine works.
+It draws the samples that are not in the run's folder yet, and grades while the engine works.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import product
 
 from benchmarks import Problem, UserError
 from harness.engines import ENGINES, Completion, Engine, Request
-from harness.evaluation.drawing import Opener, _completions, open_engine, overflow_sample, sample_of
+from harness.evaluation.drawing import Opener, draw, open_engine, overflow_sample, sample_of
 from harness.evaluation.live_grading import Watcher, _Grading
 from harness.evaluation.plan import Plan
 from harness.grading import Grader
@@ -22,6 +22,8 @@ from harness.runs.folder import RunFolder
 from harness.runs.graded import Graded
 from harness.runs.record import Phases, Run, Usage
 from harness.runs.sample import Sample, SampleKey
+
+GO_ON = "what it finished is stored, and the same command goes on from there"
 
 
 def evaluate(
@@ -34,12 +36,22 @@ def evaluate(
     opener: Opener | None = None,
     lengths: Mapping[str, float] | None = None,
 ) -> Run:
-    """Draw what the folder still owes, grade everything, and complete the run.
+    """Draw the samples that the folder does not hold yet, grade all of them, and end the run.
 
-    The engine is opened only if something is owed, by ``opener`` if there is one, see
-    `Engine.launch`; an ``engine`` given by the caller stays the caller's to close. ``lengths``
-    are the tokens that a response is expected to have, by problem id: they decide the order of
-    asking and nothing else.
+    Args:
+        plan: what is evaluated.
+        folder: the run's folder, open; it may hold samples already.
+        grader: gives the verdicts.
+        watcher: is told how far the run is.
+        engine: an open engine, which the caller closes. Without it one is opened if there are
+            samples to draw, and closed at the end.
+        opener: opens that engine; see `Engine.launch`.
+        lengths: the tokens that a response is expected to have, by problem id. They decide the
+            order of the requests and nothing else.
+
+    Raises:
+        UserError: the engine failed, or a file cannot be written. What was drawn stays in the
+            folder, and the next call goes on from there.
     """
     if folder.run.status == "complete":
         return folder.run
@@ -47,56 +59,38 @@ def evaluate(
         for sample in folder.samples.values():
             grading.judge(sample)
         queue = _Queue(plan, folder, lengths or {})
-        _draw(queue, plan, folder, grading, watcher, engine, opener)
+        _draw_missing(queue, plan, folder, grading, watcher, engine, opener)
         watcher.stage("grading the last responses")
         return _complete(plan, folder, grading)
 
 
 class _Queue:
-    """What the folder still owes, made as it is asked for: a million requests are never held."""
+    """The requests whose samples are not in the journal yet.
+
+    They are made one by one as they are asked for, so that a million are never in memory.
+    """
 
     def __init__(self, plan: Plan, folder: RunFolder, lengths: Mapping[str, float]) -> None:
         self._plan, self._stored, self._lengths = plan, folder.samples, lengths
-        self._asked: dict[SampleKey, Request] = {}
 
-    def owed(self) -> Iterator[Request]:
+    def without_room(self) -> Iterator[Request]:
+        """Yield the missing requests whose prompts leave no room for a response."""
+        if all(map(self._plan.room, self._plan.prompts.values())):
+            return iter(())  # the usual case is decided without making a million requests
+        return (request for request in self._missing() if request.max_tokens == 0)
+
+    def to_ask(self) -> Iterator[Request]:
+        """Yield the missing requests that an engine can answer."""
+        return (request for request in self._missing() if request.max_tokens > 0)
+
+    def _missing(self) -> Iterator[Request]:
         requests = self._plan.requests(self._lengths)
         if not self._stored:  # nothing to leave out
             return requests
         return (request for request in requests if request.key not in self._stored)
 
-    def without_room(self) -> Iterator[Request]:
-        if all(map(self._plan.room, self._plan.prompts.values())):
-            return iter(())  # as nearly always: nobody makes a million requests to find it out
-        return (request for request in self.owed() if request.max_tokens == 0)
 
-    def __bool__(self) -> bool:
-        """Say whether there is anything to ask an engine."""
-        return any(request.max_tokens > 0 for request in self.owed())
-
-    def __iter__(self) -> Iterator[Request]:
-        """Yield what is to be asked; each is remembered until it is answered."""
-        for request in self.owed():
-            if request.max_tokens > 0:
-                self._asked[request.key] = request
-                yield request
-
-    def answered(self, completion: Completion) -> Request:
-        """Return what the completion answers, which must be under way.
-
-        Raises:
-            UserError: nobody asked for it, or it is the second of its kind.
-        """
-        request = self._asked.pop(completion.key, None)
-        if request is None:
-            raise UserError(
-                f"the engine returned sample {completion.key.index} of "
-                f"{completion.key.problem_id}, which is not under way: a defect of the engine"
-            )
-        return request
-
-
-def _draw(
+def _draw_missing(
     queue: _Queue,
     plan: Plan,
     folder: RunFolder,
@@ -105,7 +99,7 @@ def _draw(
     engine: Engine | None,
     opener: Opener | None,
 ) -> None:
-    """Draw what is owed into the journal, and add what it took to the record."""
+    """Draw the missing samples into the journal, and add to the record what that took."""
 
     def keep(sample: Sample) -> None:
         folder.append(sample)
@@ -114,7 +108,7 @@ def _draw(
 
     for request in queue.without_room():
         keep(overflow_sample(request))
-    if not queue:
+    if next(queue.to_ask(), None) is None:
         return
     started = time.monotonic()
     opened = None
@@ -126,11 +120,11 @@ def _draw(
     spent = _Spent(engine, start=time.monotonic() - started)
     watcher.stage("generating")
     try:
-        with closing(_completions(engine, queue)) as completions:
-            for completion in completions:
+        with closing(draw(engine, queue.to_ask(), advice=GO_ON)) as answers:
+            for answered in answers:
                 began = time.perf_counter()
-                spent.count(completion)
-                keep(sample_of(completion, queue.answered(completion)))
+                spent.count(answered.completion)
+                keep(sample_of(*answered))
                 spent.handle += time.perf_counter() - began
     except BaseException:
         with suppress(UserError):  # where the disk is full, that is what must be said

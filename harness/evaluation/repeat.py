@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from random import Random
 
 from benchmarks import UserError
-from harness.engines import Engine, Request
+from harness.engines import Engine
 from harness.evaluation.determinism import Drawn, groups_of
-from harness.evaluation.drawing import overflow_sample, sample_of
+from harness.evaluation.drawing import draw, overflow_sample, sample_of
 from harness.evaluation.grade_sample import judge_sample
 from harness.evaluation.plan import Plan
 from harness.grading import Grader, Verdict
@@ -79,30 +79,16 @@ class Redrawer:
         requests = list(self._plan.requests())
         if variant.shuffled:
             Random(self._plan.spec.sampling.seed).shuffle(requests)
-        owed = {request.key: request for request in requests if request.max_tokens > 0}
         yield from (overflow_sample(one) for one in requests if one.max_tokens == 0)
+        to_ask = [request for request in requests if request.max_tokens > 0]
+        missing = len(to_ask)
         self._engine.forget()
-        for group in groups_of(list(owed.values()), variant.batch):
-            yield from self._answers(group, owed)
-        if owed:
-            raise UserError(f"the engine returned {len(owed)} samples too few: a defect of it")
-
-    def _answers(
-        self, group: Iterable[Request], owed: dict[SampleKey, Request]
-    ) -> Iterator[Sample]:
-        try:
-            for completion in self._engine.generate(group):
-                request = owed.pop(completion.key, None)
-                if request is None:
-                    raise UserError(
-                        f"the engine returned sample {completion.key.index} of "
-                        f"{completion.key.problem_id} unasked: a defect of it"
-                    )
-                yield sample_of(completion, request)
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(f"the engine failed: {type(error).__name__}: {error}") from error
+        for group in groups_of(to_ask, variant.batch):
+            for answered in draw(self._engine, group):
+                missing -= 1
+                yield sample_of(*answered)
+        if missing:
+            raise UserError(f"the engine returned {missing} samples too few: a defect of it")
 
     def _outcome(
         self, sample: Sample, first: Mapping[SampleKey, Drawn]

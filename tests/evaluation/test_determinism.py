@@ -268,7 +268,11 @@ def test_an_engine_that_answers_something_else_is_told_on(plan: Plan) -> None:
             yield
 
     with Grader() as grader:
-        for kind, told in [(Forgetful, "1 samples too few"), (Twice, "unasked"), (Lost, "gone")]:
+        for kind, told in [
+            (Forgetful, "1 samples too few"),
+            (Twice, "not under way"),
+            (Lost, "gone"),
+        ]:
             engine = kind(setup_of(plan), lambda request: "\\boxed{1}")
             with pytest.raises(UserError, match=told):
                 Redrawer(plan, engine, grader).draw(FIRST)
