@@ -57,9 +57,10 @@ def command(
     """
     from harness.analysis.compare import compare
     from harness.reporting.text.comparison import comparison_fields, comparison_text, flips_text
-    from harness.runs.results import find_result
+    from harness.runs.catalogue import Catalogue
 
-    found = compare(find_result(results, a), find_result(results, b), anyway=anyway)
+    catalogue = Catalogue(results)
+    found = compare(catalogue.find(a), catalogue.find(b), anyway=anyway)
     if as_json:
         click.echo(json.dumps(comparison_fields(found), ensure_ascii=False, indent=2))
     elif show is None:

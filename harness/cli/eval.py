@@ -16,6 +16,7 @@ from harness.cli.options import data_option, json_option, key_values, results_op
 
 if TYPE_CHECKING:
     from harness.evaluation.plan import Plan
+    from harness.runs.catalogue import Catalogue
     from harness.runs.folder import RunFolder
     from harness.runs.record import Run
     from harness.runs.sample import Sample
@@ -370,12 +371,12 @@ def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
     from harness.evaluation.forecast import forecast
     from harness.evaluation.plan import prepare
     from harness.reporting.text.forecast import forecast_fields, forecast_text
-    from harness.runs.catalogue import list_runs
+    from harness.runs.catalogue import Catalogue
 
     with open_progress() as progress:
         progress.stage("reading problems and model")
         plan = prepare(spec, data_dir=flags["data_dir"])
-    stored = [run for _, run in list_runs(flags["results"] / "runs")]
+    stored = [run for _, run in Catalogue(flags["results"]).runs]
     found = forecast(plan, stored, hardware())
     if flags["as_json"]:
         click.echo(json.dumps(forecast_fields(found), indent=2))
@@ -393,6 +394,7 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     from harness.evaluation.pipeline import evaluate
     from harness.evaluation.plan import prepare
     from harness.grading import Grader
+    from harness.runs.catalogue import Catalogue
 
     for benchmark in spec.benchmarks:  # before an engine and a model take their seconds
         require_file(BENCHMARKS[benchmark], data_dir=flags["data_dir"])
@@ -403,7 +405,7 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
         with open_folder(plan, name, flags) as folder, Grader() as grader:
             progress.begin(plan, folder)
             try:
-                lengths = expected_lengths(plan, flags["results"] / "runs")
+                lengths = expected_lengths(plan, Catalogue(flags["results"]))
                 run = evaluate(
                     plan, folder, grader=grader, watcher=progress, opener=opener, lengths=lengths
                 )
@@ -417,17 +419,17 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
 
 def open_folder(plan: Plan, name: str, flags: dict[str, Any]) -> RunFolder:
     """Open the folder to work in: the one to resume, the one already there, or a new one."""
-    from harness.runs.catalogue import find_same, require_same
+    from harness.runs.catalogue import Catalogue, require_same
     from harness.runs.folder import RunFolder
 
     run = plan.new_run(name, flags["tags"])
-    root: Path = flags["results"] / "runs"
+    catalogue = Catalogue(flags["results"])
     if flags["resume"] is not None:
         require_same(flags["resume"], run)
         return RunFolder(flags["resume"])
-    stored = None if flags["again"] else find_same(root, run)
-    adopted = None if flags["reuse"] is None else _reusable(plan, root, flags["reuse"])
-    folder = _create(root, plan, run) if stored is None else RunFolder(stored)
+    stored = None if flags["again"] else catalogue.same_as(run)
+    adopted = None if flags["reuse"] is None else _reusable(plan, catalogue, flags["reuse"])
+    folder = _create(catalogue.root, plan, run) if stored is None else RunFolder(stored)
     if adopted and folder.run.status == "incomplete":
         _adopt(folder, *adopted)
     if not set(run.tags) <= set(folder.run.tags):
@@ -442,12 +444,11 @@ def _create(root: Path, plan: Plan, run: Run) -> RunFolder:
     return RunFolder.create(root, run, lineage=plan.lineage)
 
 
-def _reusable(plan: Plan, root: Path, asked: str) -> tuple[str, Iterator[Sample]]:
+def _reusable(plan: Plan, catalogue: Catalogue, asked: str) -> tuple[str, Iterator[Sample]]:
     from harness.evaluation.resume import reusable
-    from harness.runs.catalogue import find_run
     from harness.runs.folder import read_samples
 
-    path, other = find_run(root, asked)
+    path, other = catalogue.find_run(asked)
     return other.id, reusable(plan, other, read_samples(path))
 
 

@@ -43,7 +43,7 @@ def _prompts(_: Path) -> Rows:
 
 
 def _runs(results: Path) -> Rows:
-    from harness.runs.catalogue import list_runs
+    from harness.runs.catalogue import Catalogue
 
     return [
         {
@@ -54,16 +54,16 @@ def _runs(results: Path) -> Rows:
             "average": None if run.average is None else round(100 * run.average.accuracy, 2),
             "benchmarks": " ".join(run.identity.benchmarks),
         }
-        for _, run in list_runs(results / "runs")
+        for _, run in Catalogue(results).runs
     ]
 
 
 def _published(results: Path) -> Rows:
-    from harness.runs.published import read_published
+    from harness.runs.catalogue import Catalogue
 
     return [
         {"name": row.name, "model": row.model, "source": source.title}
-        for _, source in read_published(results)
+        for _, source in Catalogue(results).sources
         for row in source.results
     ]
 

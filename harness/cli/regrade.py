@@ -40,13 +40,13 @@ def command(
     is. Prints each benchmark's old and new accuracy, and the verdicts that changed.
     """
     from harness.evaluation.regrade import regrade
-    from harness.runs.catalogue import find_run
+    from harness.runs.catalogue import Catalogue
 
-    root = results / "runs"
-    path, old = find_run(root, run)
+    catalogue = Catalogue(results)
+    path, old = catalogue.find_run(run)
     with ExitStack() as stack:
         judge = _judge(reward, stack)
-        done = regrade(path, old, judge=judge, root=root, data_dir=data_dir)
+        done = regrade(path, old, judge=judge, root=catalogue.root, data_dir=data_dir)
     click.echo(_as_json(done) if as_json else "\n".join(_lines(done)))
 
 

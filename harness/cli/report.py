@@ -64,10 +64,11 @@ def command(
             "(python -m harness list names those that are stored)"
         )
     from harness.reporting.html import write_report
-    from harness.runs.results import find_result
+    from harness.runs.catalogue import Catalogue
 
+    catalogue = Catalogue(results)
     written = write_report(
-        [find_result(results, asked) for asked in runs],
+        [catalogue.find(asked) for asked in runs],
         output,
         anyway=anyway,
         data_dir=data_dir,

@@ -67,13 +67,14 @@ def command(
     """
     from harness.grading import Grader
     from harness.importers import ProblemIndex, Source, open_saved, score_files, store_scored
+    from harness.runs.catalogue import Catalogue
 
     opened = [open_saved(file, format_) for file in files]
     index = ProblemIndex(_benchmarks(names), data_dir)
     with Grader() as grader:
         scored = score_files(opened, index, grader)
     source = Source(name=name or _default_name(files[0]), files=opened, index=index)
-    stored = store_scored(scored, source, results / "runs") if scored.graded else None
+    stored = store_scored(scored, source, Catalogue(results)) if scored.graded else None
     if stored is None and not scored.foreign:
         raise UserError(_nothing(scored))
     click.echo(_as_json(scored, stored) if as_json else "\n".join(_lines(scored, source, stored)))

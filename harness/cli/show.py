@@ -81,7 +81,9 @@ def command(
     Or a published result, by its name. Without options: scores, outcomes, what a smaller
     token budget and, with several samples a problem, more or fewer samples would give.
     """
-    result = _find(results, run)
+    from harness.runs.catalogue import Catalogue
+
+    result = Catalogue(results).find(run, complete=False)
     if benchmark is not None:
         _require("benchmark in this run", benchmark, list(result.scores) or [benchmark])
     asked = Asked(benchmark=benchmark, problem=problem, outcome=_outcome(outcome), wrong=wrong)
@@ -93,22 +95,6 @@ def command(
         _print_rows(result, asked, rows, as_json)
     else:
         click.echo(_json(_fields(result)) if as_json else "\n\n".join(_sections(result)))
-
-
-def _find(results: Path, asked: str) -> Result:
-    from benchmarks import UserError
-    from harness.runs.catalogue import find_run
-    from harness.runs.published import read_published
-    from harness.runs.results import find_result, of_run
-
-    try:
-        return find_result(results, asked)
-    except UserError as refused:
-        # A run that is not complete cannot be compared, but it can be shown.
-        try:
-            return of_run(*find_run(results / "runs", asked))
-        except UserError as unknown:
-            raise (refused if read_published(results) else unknown) from None
 
 
 def _require(noun: str, name: str, known: list[str]) -> None:

@@ -68,7 +68,7 @@ def command(
     """
     from harness.reporting.text.cost import cost_table
     from harness.reporting.text.runs import runs_table
-    from harness.runs.results import find_result, list_results
+    from harness.runs.catalogue import Catalogue
 
     if write and check:
         raise click.UsageError("--write makes the files, --check only looks at them: give one")
@@ -79,13 +79,14 @@ def command(
             )
         _write_or_check(results, write=write)
         return
-    found = [find_result(results, asked) for asked in runs] if runs else list_results(results)
+    catalogue = Catalogue(results)
+    found = [catalogue.find(asked) for asked in runs] or catalogue.list_results()
     found = [one for one in found if tag is None or (one.run and tag in one.run.tags)]
     if cost:
         found = _with_cost(found, named=bool(runs))
     if not found and not (as_json or format_ == "json"):
         raise click.ClickException(
-            f"no complete run{f' tagged {tag}' if tag else ''} under {results / 'runs'}; "
+            f"no complete run{f' tagged {tag}' if tag else ''} under {catalogue.root}; "
             "make one: python -m harness eval --model demo --benchmarks demo"
         )
     table = cost_table if cost else runs_table
@@ -104,9 +105,9 @@ def _with_cost(found: list[Result], *, named: bool) -> list[Result]:
 
 
 def _write_or_check(results: Path, *, write: bool) -> None:
-    from harness.runs.results import list_results
+    from harness.runs.catalogue import Catalogue
 
-    stored = _without_ignored(results, list_results(results))
+    stored = _without_ignored(results, Catalogue(results).list_results())
     stale = []
     for name, text in _files(stored).items():
         path = results / name

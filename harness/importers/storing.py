@@ -15,7 +15,7 @@ from harness.grading import grader_version
 from harness.importers.files import SavedFile
 from harness.importers.matching import ProblemIndex
 from harness.importers.scoring import Placed, Scored, place_all
-from harness.runs.catalogue import find_same
+from harness.runs.catalogue import Catalogue
 from harness.runs.completion import finish_run
 from harness.runs.folder import RunFolder
 from harness.runs.graded import Graded
@@ -34,16 +34,16 @@ class Source:
     index: ProblemIndex
 
 
-def store_scored(scored: Scored, source: Source, root: Path) -> tuple[Path, Run]:
-    """Store what was matched as a run under ``root``; the same files again are the same run."""
+def store_scored(scored: Scored, source: Source, catalogue: Catalogue) -> tuple[Path, Run]:
+    """Store what was matched as a run; the same files scored again are the same run."""
     began = time.monotonic()
     run = _new_run(scored, source)
-    stored = find_same(root, run)
+    stored = catalogue.same_as(run)
     if stored is not None:
         with RunFolder(stored) as folder:
             if folder.run.status == "complete":
                 return stored, folder.run
-    with RunFolder.create(root, run) as folder:
+    with RunFolder.create(catalogue.root, run) as folder:
         for placed in _matched(source):
             folder.append(placed.sample)
         graded = {name: _with_responses(rows, folder) for name, rows in scored.graded.items()}

@@ -1,40 +1,131 @@
-"""The stored runs under a results folder: which there are, and which one is asked for."""
+"""The stored runs and the published results under a results folder: lists them and finds one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from benchmarks import UserError
 from benchmarks.registry import suggest
 from harness.common.schema import differences
-from harness.runs.file_names import RECORD, version_folder
+from harness.runs.file_names import RECORD, RUNS, version_folder
+from harness.runs.published import Published, read_published
 from harness.runs.record import Run, read_run
+from harness.runs.results import PUBLISHED_ID, Result, of_published, of_run
 
 SHORTEST_PREFIX = 6
-"""Of an id or a fingerprint: a shorter text is rather a name that is misspelt."""
+"""Characters that the beginning of an id must have; a shorter text is a misspelt name."""
+
+StoredRun = tuple[Path, Run]
+"""A run's folder and its record."""
 
 
-def find_same(root: Path, run: Run) -> Path | None:
-    """Return the newest folder of the same name and identity, finished or not, or None.
+class Catalogue:
+    """What is stored under one results folder.
 
-    A grader that gives the same verdicts makes no other identity.
+    Every file is read when it is first needed, once, and kept. So a catalogue shows what was
+    stored then; `same_as` alone looks at the disk each time.
     """
-    same = run.identity.fingerprints
-    folder = root / version_folder(run.name)
-    named = [path for digits in {f[:8] for f in same} for path in folder.glob(f"*-{digits}")]
-    for path in sorted(named, reverse=True):
-        if (path / RECORD).is_file() and read_run(path / RECORD).fingerprint in same:
-            return path
-    return None
 
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.root = results / RUNS
+        """The folder in which each version's folder holds its runs."""
 
-def list_runs(root: Path) -> list[tuple[Path, Run]]:
-    """Return every stored run under ``root``, oldest first."""
-    # A dot begins the folder of a run that was killed before it had a name.
-    records = [path for path in root.glob(f"*/*/{RECORD}") if path.parent.name[0] != "."]
-    found = [(path.parent, _read_listed(path)) for path in records]
-    return sorted(found, key=lambda pair: (pair[1].created, pair[1].id))
+    @cached_property
+    def runs(self) -> list[StoredRun]:
+        """Every stored run, oldest first, incomplete ones included.
+
+        Raises:
+            UserError: a record cannot be read.
+        """
+        # A name that begins with a dot: the run is being created, or was killed while it was.
+        records = [path for path in self.root.glob(f"*/*/{RECORD}") if path.parent.name[0] != "."]
+        found = [(path.parent, _read_listed(path)) for path in records]
+        return sorted(found, key=lambda stored: (stored[1].created, stored[1].id))
+
+    @cached_property
+    def sources(self) -> list[tuple[Path, Published]]:
+        """Every file of published results, with its content.
+
+        Raises:
+            UserError: a file cannot be read, or two results have the same name.
+        """
+        return read_published(self.results)
+
+    @cached_property
+    def published(self) -> dict[str, Result]:
+        """The published results by name."""
+        return {
+            row.name: of_published(source, row)
+            for _, source in self.sources
+            for row in source.results
+        }
+
+    def list_results(self) -> list[Result]:
+        """Return every complete run, oldest first, and then every published result."""
+        return [*(of_run(*stored) for stored in self._complete), *self.published.values()]
+
+    def find(self, asked: str, *, complete: bool = True) -> Result:
+        """Find a run by its folder, name, tag or id, or a published result by its name.
+
+        Of several runs with a name or tag the newest is found. A complete run and a published
+        result are preferred to a run that is not complete.
+
+        Args:
+            asked: the folder, name or tag; an id or fingerprint, or how it begins; or
+                ``published:`` and a published result's name, where a run has that name too.
+            complete: whether a run that is not complete is refused.
+
+        Raises:
+            UserError: nothing matches, several runs do, or the run is not complete.
+        """
+        stored = _in_folder(asked)
+        if stored is None:
+            stored = _search(self._complete, asked)
+            name = asked.removeprefix(PUBLISHED_ID)
+            if name in self.published and (stored is None or name != asked):
+                return self.published[name]
+            stored = stored or _search(self.runs, asked)
+        if stored is None:
+            names = [*(run.name for _, run in self.runs), *self.published]
+            raise UserError(suggest(f"run or published result under {self.results}", asked, names))
+        path, run = stored
+        if complete and run.status != "complete":
+            raise UserError(
+                f"{run.name} ({run.id}) is not complete: finish it with the command that began it"
+            )
+        return of_run(path, run)
+
+    def find_run(self, asked: str) -> StoredRun:
+        """Find a stored run by its folder, name, tag or id, whether or not it is complete.
+
+        Raises:
+            UserError: nothing matches, or several runs do.
+        """
+        stored = _in_folder(asked) or _search(self.runs, asked)
+        if stored is None:
+            names = [run.name for _, run in self.runs]
+            raise UserError(suggest(f"run under {self.root}", asked, names))
+        return stored
+
+    def same_as(self, run: Run) -> Path | None:
+        """Return the newest folder of the same name and identity, finished or not, or None.
+
+        Graders that give the same verdicts count as the same one.
+        """
+        same = run.identity.fingerprints
+        folder = self.root / version_folder(run.name)
+        named = [path for digits in {f[:8] for f in same} for path in folder.glob(f"*-{digits}")]
+        for path in sorted(named, reverse=True):
+            if (path / RECORD).is_file() and read_run(path / RECORD).fingerprint in same:
+                return path
+        return None
+
+    @property
+    def _complete(self) -> list[StoredRun]:
+        return [stored for stored in self.runs if stored[1].status == "complete"]
 
 
 def _read_listed(path: Path) -> Run:
@@ -46,33 +137,23 @@ def _read_listed(path: Path) -> Run:
         ) from error
 
 
-def find_run(root: Path, asked: str) -> tuple[Path, Run]:
-    """Find one run by its folder, its id (or how that begins), or its name or tag (the newest).
-
-    Raises:
-        UserError: nothing matches, or an id's beginning matches several.
-    """
+def _in_folder(asked: str) -> StoredRun | None:
+    """Return the run in the folder of this name; None if there is none."""
     folder = Path(asked)
-    if (folder / RECORD).is_file():
-        return folder, read_run(folder / RECORD)
-    runs = list_runs(root)
-    found = search(runs, asked)
-    if found is None:
-        raise UserError(suggest(f"run under {root}", asked, [run.name for _, run in runs]))
-    return found
+    return (folder, read_run(folder / RECORD)) if (folder / RECORD).is_file() else None
 
 
-def search(runs: Sequence[tuple[Path, Run]], asked: str) -> tuple[Path, Run] | None:
-    """Return the run that is asked for, or None; of several with its name or tag the last.
+def _search(runs: Sequence[StoredRun], asked: str) -> StoredRun | None:
+    """Return the last run with this name, else with this tag, else the one with this id.
 
     Raises:
-        UserError: what begins several ids was asked for.
+        UserError: the ids or fingerprints of several runs begin in this way.
     """
     for known_as in (lambda run: run.name == asked, lambda run: asked in run.tags):
-        named = [pair for pair in runs if known_as(pair[1])]
+        named = [stored for stored in runs if known_as(stored[1])]
         if named:
             return named[-1]
-    begun = [pair for pair in runs if _begins(pair[1], asked)]
+    begun = [stored for stored in runs if _begins(stored[1], asked)]
     if len(begun) > 1:
         ids = ", ".join(run.id for _, run in begun)
         raise UserError(f"several runs match '{asked}': {ids}")

@@ -1,9 +1,11 @@
-"""The files in a run's folder."""
+"""The names of files and folders under a results folder."""
 
 from __future__ import annotations
 
 import re
 
+RUNS = "runs"
+"""The folder of the stored runs."""
 RECORD, JOURNAL, PARQUET, LOCK = "run.json", "samples.jsonl", "samples.parquet", ".lock"
 
 

@@ -16,14 +16,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
-from benchmarks.registry import suggest
 from harness.grading.version import comparable_version
 from harness.models.lineage import Lineage, read_lineage
-from harness.runs.catalogue import list_runs, search
-from harness.runs.file_names import RECORD
 from harness.runs.identity import UNKNOWN_STYLE
-from harness.runs.published import Published, PublishedResult, read_published
-from harness.runs.record import Run, read_run
+from harness.runs.published import Published, PublishedResult
+from harness.runs.record import Run
 from harness.runs.verdicts import VERDICTS, ProblemVerdicts, read_verdicts
 from harness.stats.intervals import Interval, wilson
 
@@ -172,49 +169,6 @@ def of_published(source: Published, row: PublishedResult) -> Result:
     return Result(
         name=row.name, id=f"{PUBLISHED_ID}{row.name}", scores=scores, source=source, row=row
     )
-
-
-def list_results(results: Path) -> list[Result]:
-    """Return every complete run under a results folder, oldest first, then what is published."""
-    runs = [of_run(*pair) for pair in list_runs(results / "runs") if pair[1].status == "complete"]
-    return [*runs, *_published(results)]
-
-
-def _published(results: Path) -> list[Result]:
-    sources = read_published(results)
-    return [of_published(source, row) for _, source in sources for row in source.results]
-
-
-def find_result(results: Path, asked: str) -> Result:
-    """Find a run by its folder, name, tag or id, or a published row by its name.
-
-    Raises:
-        UserError: nothing matches, several do, or the run is not complete.
-    """
-    folder = Path(asked)
-    if (folder / RECORD).is_file():
-        return of_run(folder, _complete(read_run(folder / RECORD)))
-    published = {result.name: result for result in _published(results)}
-    runs = list_runs(results / "runs")
-    # An attempt that is still under way does not hide the complete run of its name.
-    complete = [pair for pair in runs if pair[1].status == "complete"]
-    found = search(complete, asked)
-    row = asked.removeprefix(PUBLISHED_ID)
-    if row in published and (found is None or row != asked):
-        return published[row]
-    found = found or search(runs, asked)
-    if found is None:
-        names = [*(run.name for _, run in runs), *published]
-        raise UserError(suggest(f"run or published result under {results}", asked, names))
-    return of_run(found[0], _complete(found[1]))
-
-
-def _complete(run: Run) -> Run:
-    if run.status != "complete":
-        raise UserError(
-            f"{run.name} ({run.id}) is not complete: finish it with the command that began it"
-        )
-    return run
 
 
 def _require_sum(path: Path, expected: str | None) -> None:

@@ -22,10 +22,11 @@ from harness.grading.version import GRADER
 from harness.models.lineage import Lineage
 from harness.reporting.text.comparison import comparison_text
 from harness.reporting.text.runs import runs_table
+from harness.runs.catalogue import Catalogue
 from harness.runs.file_names import RECORD
 from harness.runs.folder import RunFolder
 from harness.runs.record import SavedSource, read_run
-from harness.runs.results import find_result, of_run
+from harness.runs.results import of_run
 from harness.runs.spec import PromptSpec, Sampling
 
 
@@ -49,7 +50,7 @@ def compared(folder: Path, a: Marks, b: Marks, **options: bool) -> Comparison:
 
 def test_the_published_table_shows_two_gains_and_no_more(shipped: Path) -> None:
     """Its reader would think that amc23 got worse and the average better."""
-    found = compare(find_result(shipped, "openseek-v1"), find_result(shipped, "openseek-v4"))
+    found = compare(Catalogue(shipped).find("openseek-v1"), Catalogue(shipped).find("openseek-v4"))
     assert {row.benchmark: row.verdict for row in found.rows} == {
         "minerva_math": "no evidence",
         "gsm8k": "better",
@@ -296,11 +297,11 @@ def test_verdicts_that_are_not_the_scores_own_are_refused(tmp_path: Path) -> Non
     file = a.path / "verdicts.jsonl"
     file.write_text(file.read_text(encoding="utf-8").replace("wrong", "correct"), encoding="utf-8")
     with pytest.raises(UserError, match="not the file that the run's scores were taken from"):
-        compare(find_result(tmp_path, "a"), find_result(tmp_path, "a"))
+        compare(Catalogue(tmp_path).find("a"), Catalogue(tmp_path).find("a"))
 
 
 def test_a_run_against_published_counts_is_unpaired(shipped: Path, tmp_path: Path) -> None:
-    published = find_result(shipped, "openseek-v1")
+    published = Catalogue(shipped).find("openseek-v1")
     marks = {
         name: [[number % 5 == 0] for number in range(score.problems)]
         for name, score in published.scores.items()

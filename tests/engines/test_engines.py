@@ -21,13 +21,13 @@ from real_runs import (
 )
 from remote_code import make_foreign_checkpoint
 
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 
 def test_vllm_evaluates_the_demo_model(greedy: Path) -> None:
-    ((_, run),) = list_runs(greedy / "runs")
+    ((_, run),) = Catalogue(greedy).runs
     (score,) = run.scores
     assert sum(score.outcomes.values()) == score.samples == 24
     assert 0 < score.correct < 24, "the demo model is right on a part of them"
@@ -61,7 +61,7 @@ def test_a_killed_run_ends_as_the_undisturbed_one(greedy: Path, tmp_path: Path) 
     assert_gone(children)
 
     run = evaluate(tmp_path, *GREEDY)
-    ((_, undisturbed),) = list_runs(greedy / "runs")
+    ((_, undisturbed),) = Catalogue(greedy).runs
     assert {k: s.response for k, s in stored(tmp_path).items()} == {
         k: s.response for k, s in stored(greedy).items()
     }
@@ -88,7 +88,7 @@ def test_a_foreign_architecture_runs_on_vllms_transformers_backend(
 
 
 def test_samples_differ_are_seeded_and_may_be_cut(sampled: Path) -> None:
-    ((_, run),) = list_runs(sampled / "runs")
+    ((_, run),) = Catalogue(sampled).runs
     drawn = stored(sampled)
     assert len(drawn) == 400
     assert len({s.seed for s in drawn.values()}) == 400
@@ -99,7 +99,7 @@ def test_samples_differ_are_seeded_and_may_be_cut(sampled: Path) -> None:
 
 
 def test_the_record_is_a_spec_that_runs_again(greedy: Path) -> None:
-    ((path, run),) = list_runs(greedy / "runs")
+    ((path, run),) = Catalogue(greedy).runs
     again = subprocess.run(
         [sys.executable, "-m", "harness", "eval", "--spec", str(path / "run.json"),
          "--results", str(greedy), "--json"],

@@ -51,7 +51,7 @@ from harness.evaluation.plan import prepare
 from harness.models.checkpoint import open_checkpoint
 from harness.prompts.rendering import Prompt, render
 from harness.prompts.styles import STYLES
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 from harness.runs.file_names import JOURNAL
 from harness.runs.sample import Sample, SampleKey
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling, Server
@@ -687,7 +687,7 @@ def run(asked: list[str], **environment: str) -> subprocess.CompletedProcess[str
 
 def stored(results: Path) -> dict[str, Sample]:
     """The samples of the only run; none of them twice."""
-    ((path, _),) = list_runs(results / "runs")
+    ((path, _),) = Catalogue(results).runs
     samples = list(map(Sample.from_json, (path / JOURNAL).read_bytes().splitlines()))
     assert len({sample.key for sample in samples}) == len(samples)
     return {sample.problem_id: sample for sample in samples}

@@ -18,7 +18,7 @@ from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
 from harness.grading import Grader, grader_version
 from harness.grading.compat.rewards import VERSIONS
-from harness.runs.catalogue import find_run
+from harness.runs.catalogue import Catalogue
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.folder import RunFolder
 from harness.runs.record import Run, read_run
@@ -69,7 +69,7 @@ def test_a_regraded_run_is_new_and_the_old_one_untouched(old: Path) -> None:
     before = contents(old)
     done = regrade(old)
     assert contents(old) == before
-    path, new = find_run(old.parents[1], done["run"]["id"])
+    path, new = Catalogue(old.parents[2]).find_run(done["run"]["id"])
     assert path != old
     assert new.regraded_from == read_run(old / RECORD).id
     assert new.identity.grader == grader_version()
@@ -164,15 +164,15 @@ def test_a_rewards_verdicts_cannot_be_mistaken_for_the_harnesss(old: Path) -> No
     assert run["identity"]["grader"] == f"reward:hendrycks-boxed+{VERSIONS['hendrycks-boxed']}"
     assert run["scores"][0]["correct"] == 3, "only what is boxed"
     assert set(run["scores"][0]["outcomes"]) == {"correct", "wrong"}
-    assert find_run(old.parents[1], "v1")[0] == old
+    assert Catalogue(old.parents[2]).find_run("v1")[0] == old
 
     from harness.reporting.text.runs import runs_table, score_table
     from harness.runs.results import of_run
 
-    stored = find_run(old.parents[1], run["id"])[1]
+    stored = Catalogue(old.parents[2]).find_run(run["id"])[1]
     for text in (score_table(stored), runs_table([of_run(Path(), stored)], "text")):
         assert "not the harness's own score" in text
-    back = regrade(find_run(old.parents[1], run["id"])[0])
+    back = regrade(Catalogue(old.parents[2]).find_run(run["id"])[0])
     assert back["run"]["name"] == "v1"
     assert back["run"]["identity"]["grader"] == grader_version()
 
@@ -184,9 +184,9 @@ def test_an_unknown_reward_is_told_which_there_are(old: Path) -> None:
 
 def test_a_regraded_run_can_be_regraded_and_copied(old: Path, tmp_path: Path) -> None:
     first = regrade(old)["run"]
-    second = regrade(find_run(old.parents[1], first["id"])[0])["run"]
+    second = regrade(Catalogue(old.parents[2]).find_run(first["id"])[0])["run"]
     assert second["regraded_from"] == first["id"]
     assert len({read_run(old / RECORD).id, first["id"], second["id"]}) == 3
     elsewhere = tmp_path / "copy"
-    shutil.copytree(find_run(old.parents[1], second["id"])[0], elsewhere)
+    shutil.copytree(Catalogue(old.parents[2]).find_run(second["id"])[0], elsewhere)
     assert read_run(elsewhere / RECORD).id == second["id"]

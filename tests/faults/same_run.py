@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 from harness.runs.file_names import JOURNAL, LOCK, PARQUET
 from harness.runs.record import Run
 from harness.runs.sample import Sample, SampleKey
@@ -19,7 +19,7 @@ from harness.runs.verdicts import VERDICTS
 
 def differences(results: Path, undisturbed: Path) -> list[str]:
     """Return in what the run under one results folder is not the run under another."""
-    (whole_path, whole), ours = _only_run(undisturbed), list_runs(results / "runs")
+    (whole_path, whole), ours = _only_run(undisturbed), Catalogue(results).runs
     if len(ours) != 1:
         return [f"{len(ours)} runs instead of one"]
     ((path, run),) = ours
@@ -30,7 +30,7 @@ def differences(results: Path, undisturbed: Path) -> list[str]:
 
 
 def _only_run(results: Path) -> tuple[Path, Run]:
-    (found,) = list_runs(results / "runs")
+    (found,) = Catalogue(results).runs
     return found
 
 

@@ -19,7 +19,7 @@ from same_run import differences
 
 from harness.grading.answers.rules import Comparison
 from harness.grading.workers.pool import KILLED_ATTEMPTS, WorkerPool
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 
 HANGING_WORKER = """
 import json, sys, time
@@ -121,7 +121,7 @@ def begin_and_kill(begin: Callable[[], Attempt], results: Path) -> Path:
         attempt.end()
         if found and found[0].exists():
             return found[0]
-        for _, run in list_runs(results / "runs"):
+        for _, run in Catalogue(results).runs:
             assert run.name == "replayed"
     pytest.fail("it was never met in time")
 

@@ -16,7 +16,7 @@ from harness.evaluation.drawing import open_engine
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan, prepare
 from harness.grading import Grader
-from harness.runs.catalogue import find_same
+from harness.runs.catalogue import Catalogue
 from harness.runs.file_names import JOURNAL
 from harness.runs.folder import RunFolder
 from harness.runs.record import Run
@@ -47,12 +47,14 @@ class DyingFolder(RunFolder):
         super().update(run)
 
 
-def main(point: str, root: Path, responses: Path) -> None:
+def main(point: str, results: Path, responses: Path) -> None:
     plan = prepare(replay_spec(responses, limit=12))
     run = plan.new_run("replayed")
     kind = DyingFolder if point == "before the record" else RunFolder
-    stored = find_same(root, run)
-    with kind(stored) if stored else kind.create(root, run) as folder, Grader() as grader:
+    catalogue = Catalogue(results)
+    stored = catalogue.same_as(run)
+    opened = kind(stored) if stored else kind.create(catalogue.root, run)
+    with opened as folder, Grader() as grader:
         engine = dying_engine(plan, point, folder)
         evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
 

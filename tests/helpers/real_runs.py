@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 from harness.runs.file_names import JOURNAL
 from harness.runs.record import Run
 from harness.runs.sample import Sample
@@ -41,7 +41,7 @@ def evaluate(results: Path, *arguments: str, model: str = "demo") -> Run:
 
 def stored(results: Path) -> dict[str, Sample]:
     """Return the samples of the only run; none of them may be there twice."""
-    ((path, _),) = list_runs(results / "runs")
+    ((path, _),) = Catalogue(results).runs
     lines = (path / JOURNAL).read_bytes().splitlines()
     samples = {f"{one.problem_id}#{one.index}": one for one in map(Sample.from_json, lines)}
     assert len(samples) == len(lines)

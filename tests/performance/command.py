@@ -27,7 +27,7 @@ from workload import Workload, bare_settings, workload_options
 from harness.engines import Request
 from harness.engines.vllm.queue import PACKAGES, QUIET
 from harness.evaluation.plan import Plan
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 from harness.runs.record import Run
 
 
@@ -72,7 +72,7 @@ def evaluate_by_command(workload: Workload, folder: Path, results: str) -> tuple
     if workload.data:
         command += ["--data", str(workload.data.resolve())]
     output_of(command, folder, **QUIET)
-    (found,) = list_runs(folder / results / "runs")
+    (found,) = Catalogue(folder / results).runs
     return found
 
 

@@ -36,7 +36,7 @@ from workload import Workload, bare_settings, workload_options
 
 from harness.engines.vllm.queue import PACKAGES, QUIET
 from harness.evaluation.plan import Plan
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 from harness.runs.folder import RunFolder
 
 ALL = 1319
@@ -126,7 +126,7 @@ def lm_eval_responses(output: Path) -> dict[str, str]:
 
 def our_responses(results: Path) -> dict[str, str]:
     """Return by problem id every response of the one run in a folder of results."""
-    ((path, _),) = list_runs(results / "runs")
+    ((path, _),) = Catalogue(results).runs
     with RunFolder(path) as folder:
         return {sample.problem_id: sample.response for sample in folder.samples.values()}
 

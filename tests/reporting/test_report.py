@@ -27,7 +27,8 @@ from harness.reporting.html.comparing import compare_with_first
 from harness.reporting.html.embedding import CHUNK_CHARACTERS, Records, data_element, visible
 from harness.reporting.html.facts import labelled
 from harness.reporting.html.overview import overview
-from harness.runs.results import Result, find_result
+from harness.runs.catalogue import Catalogue
+from harness.runs.results import Result
 
 ASSETS = sorted((page.HERE / "assets").iterdir())
 
@@ -191,7 +192,7 @@ def test_published_rows_are_in_the_tables_only(tmp_path: Path) -> None:
     row = {"name": "theirs", "scores": {"demo": {"problems": 200, "correct": 50}}}
     source = {"schema_version": 1, "title": "A paper", "results": [row]}
     (tmp_path / "published" / "paper.json").write_text(json.dumps(source), encoding="utf-8")
-    results = [find_result(tmp_path, "theirs"), run_of(tmp_path, "ours", wrong())]
+    results = [Catalogue(tmp_path).find("theirs"), run_of(tmp_path, "ours", wrong())]
     path = write_report(results, tmp_path / "r.html").path
     assert [v["label"] for v in embedded(path, "index")["versions"]] == ["ours"]
     facts = embedded(path, "overview")["facts"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks import STANDARD, UserError
+from harness.runs.catalogue import Catalogue
 from harness.runs.published import PublishedScore, read_published
-from harness.runs.results import find_result, list_results
 
 
 def write(results: Path, name: str, *rows: dict[str, Any]) -> None:
@@ -31,13 +31,13 @@ def test_the_rows_of_the_openseek_report_are_its_counts(shipped: Path) -> None:
     assert tuple(v1.scores) == tuple(v4.scores) == STANDARD
     assert [score.correct for score in v1.scores.values()] == [13, 346, 8, 32, 78, 0]
     assert [score.correct for score in v4.scores.values()] == [15, 439, 5, 34, 119, 1]
-    averages = [find_result(shipped, r.name).average for r in source.results]
+    averages = [Catalogue(shipped).find(r.name).average for r in source.results]
     assert averages == [pytest.approx(0.11892, abs=5e-6), pytest.approx(0.13911, abs=5e-6)]
 
 
 def test_a_percentage_without_a_count_is_enough(tmp_path: Path) -> None:
     write(tmp_path, "paper.json", row(settings={"temperature": 0.6}))
-    (result,) = list_results(tmp_path)
+    (result,) = Catalogue(tmp_path).list_results()
     assert result.scores["math500"].correct is None
     assert result.scores["math500"].accuracy == pytest.approx(0.842)
     assert result.scores["math500"].samples == 500
@@ -88,4 +88,4 @@ def test_a_torn_file_is_told(tmp_path: Path) -> None:
     write(tmp_path, "one.json", row())
     (tmp_path / "published" / "one.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"one\.json cannot be read"):
-        list_results(tmp_path)
+        Catalogue(tmp_path).list_results()

@@ -7,13 +7,17 @@ import random
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from stored import store_run, verdict_rows
 
 from benchmarks import UserError
 from harness.analysis.compare import compare
 from harness.analysis.ranking import grouped, ranks
+from harness.cli import cli
 from harness.reporting.text.runs import runs_table
-from harness.runs.results import Result, find_result, list_results
+from harness.runs.catalogue import Catalogue
+from harness.runs.record import Run, read_run
+from harness.runs.results import Result
 from harness.runs.spec import PromptSpec, Sampling
 
 
@@ -28,25 +32,60 @@ def test_a_result_is_found_by_name_tag_id_folder_and_published_name(
 ) -> None:
     older = made(tmp_path, "v1", 0.5, tags=("first",))
     newer = made(tmp_path, "v1", 0.6, seed=1)
-    assert find_result(tmp_path, "v1").id == newer.id
-    assert find_result(tmp_path, "first").id == older.id
-    assert find_result(tmp_path, older.id[:-1]).id == older.id
-    assert find_result(tmp_path, str(older.path)).id == older.id
+    assert Catalogue(tmp_path).find("v1").id == newer.id
+    assert Catalogue(tmp_path).find("first").id == older.id
+    assert Catalogue(tmp_path).find(older.id[:-1]).id == older.id
+    assert Catalogue(tmp_path).find(str(older.path)).id == older.id
     for asked in ("openseek-v1", "published:openseek-v1"):
-        assert find_result(shipped, asked).id == "published:openseek-v1"
+        assert Catalogue(shipped).find(asked).id == "published:openseek-v1"
     with pytest.raises(UserError, match="did you mean 'v1'"):
-        find_result(tmp_path, "v11")
+        Catalogue(tmp_path).find("v11")
 
 
 def test_an_attempt_under_way_does_not_hide_the_complete_run(tmp_path: Path) -> None:
     complete = made(tmp_path, "v1", 0.5)
     begun = made(tmp_path, "v1", 0.6, status="incomplete")
     only_begun = made(tmp_path, "v2", 0.6, status="incomplete")
-    assert find_result(tmp_path, "v1").id == complete.id
+    assert Catalogue(tmp_path).find("v1").id == complete.id
     for asked in (begun.id, "v2", str(only_begun.path)):
         with pytest.raises(UserError, match="is not complete"):
-            find_result(tmp_path, asked)
-    assert [result.id for result in list_results(tmp_path)] == [complete.id]
+            Catalogue(tmp_path).find(asked)
+    assert [result.id for result in Catalogue(tmp_path).list_results()] == [complete.id]
+
+
+def test_a_run_that_is_not_complete_is_found_if_it_is_wanted(tmp_path: Path) -> None:
+    complete = made(tmp_path, "v1", 0.5)
+    begun = made(tmp_path, "v1", 0.6, status="incomplete")
+    catalogue = Catalogue(tmp_path)
+    assert catalogue.find("v1", complete=False).id == complete.id
+    assert catalogue.find(begun.id, complete=False).id == begun.id
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["diff", "v1", "v2"],
+        ["table", "v1", "v2", "v3"],
+        ["report", "v1", "v2", "v3", "--output", "report.html"],
+        ["show", "v1"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_reads_each_record_once(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = [made(tmp_path, f"v{number}", 0.5, seed=number).path for number in range(5)]
+    read: list[Path] = []
+
+    def reading(path: Path) -> Run:
+        read.append(path.parent)
+        return read_run(path)
+
+    monkeypatch.setattr("harness.runs.catalogue.read_run", reading)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, [*command, "--results", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert sorted(read) == sorted(filter(None, stored))
 
 
 def test_a_record_that_was_edited_is_noticed(tmp_path: Path) -> None:
@@ -57,7 +96,7 @@ def test_a_record_that_was_edited_is_noticed(tmp_path: Path) -> None:
     edited = result.run.model_copy(update={"scores": (score, *result.run.scores[1:])})
     (result.path / "run.json").write_text(edited.to_json(), encoding="utf-8")
     with pytest.raises(UserError, match="99 correct of gsm8k"):
-        _ = find_result(tmp_path, "v1").verdicts
+        _ = Catalogue(tmp_path).find("v1").verdicts
 
 
 def test_a_torn_record_says_how_to_use_the_others(tmp_path: Path) -> None:
@@ -65,7 +104,7 @@ def test_a_torn_record_says_how_to_use_the_others(tmp_path: Path) -> None:
     assert torn.path is not None
     (torn.path / "run.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=f"move {torn.path} away"):
-        list_results(tmp_path)
+        Catalogue(tmp_path).list_results()
 
 
 def test_what_cannot_be_told_apart_shares_a_rank(tmp_path: Path) -> None:
@@ -95,7 +134,7 @@ def test_only_what_was_measured_alike_is_ranked(shipped: Path, tmp_path: Path) -
     alike = [made(tmp_path, name, 0.5, seed) for seed, name in enumerate("ab")]
     other = made(tmp_path, "c", 0.9, prompt=PromptSpec(style="gsm8k-hash"))
     hotter = made(tmp_path, "d", 0.9, sampling=Sampling(temperature=1.0))
-    published = list_results(shipped)[-2:]
+    published = Catalogue(shipped).list_results()[-2:]
     groups = grouped([other, *alike, hotter, *published])
     assert [{r.name for r in group.results} for group in groups] == [
         {"a", "b"}, {"d"}, {"c"}, {"openseek-v1", "openseek-v4"},
@@ -108,7 +147,7 @@ def test_a_table_says_what_is_not_comparable_in_footnotes(tmp_path: Path) -> Non
     made(tmp_path, "a", 0.5)
     made(tmp_path, "b", 0.9, 1)
     made(tmp_path, "c|d", 0.9, prompt=PromptSpec(style="gsm8k-hash"))
-    results = list_results(tmp_path)
+    results = Catalogue(tmp_path).list_results()
     text = runs_table(results, "text")
     lines = text.splitlines()
     assert lines[2].split()[:2] == ["a1", "b"]
@@ -129,5 +168,5 @@ def test_a_table_says_what_is_not_comparable_in_footnotes(tmp_path: Path) -> Non
 def test_the_order_of_results_changes_no_row(tmp_path: Path) -> None:
     for seed in range(4):
         made(tmp_path, f"v{seed}", 0.3 + 0.15 * seed, seed)
-    results = list_results(tmp_path)
+    results = Catalogue(tmp_path).list_results()
     assert runs_table(results, "csv") == runs_table(results[::-1], "csv")

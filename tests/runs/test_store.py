@@ -20,7 +20,7 @@ from benchmarks import UserError
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
 from harness.grading import Grader
-from harness.runs.catalogue import find_run, find_same, list_runs, require_same
+from harness.runs.catalogue import Catalogue, require_same
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.folder import RunFolder
 from harness.runs.record import Run, new_run_id, read_run
@@ -29,12 +29,16 @@ from harness.runs.sample import Sample, SampleKey
 HELPERS = Path(__file__).parent.parent / "helpers"
 
 
-def run_to_the_end(root: Path, responses: Path, *, limit: int = 12, n: int = 1) -> tuple[Path, Run]:
-    """Evaluate (or go on with) the replayed run under ``root``."""
+def run_to_the_end(
+    results: Path, responses: Path, *, limit: int = 12, n: int = 1
+) -> tuple[Path, Run]:
+    """Evaluate (or go on with) the replayed run under ``results``."""
     plan = prepare(replay_spec(responses, limit=limit, n=n))
     run = plan.new_run("replayed")
-    stored = find_same(root, run)
-    with RunFolder(stored) if stored else RunFolder.create(root, run) as folder, Grader() as grader:
+    catalogue = Catalogue(results)
+    stored = catalogue.same_as(run)
+    opened = RunFolder(stored) if stored else RunFolder.create(catalogue.root, run)
+    with opened as folder, Grader() as grader:
         return folder.path, evaluate(plan, folder, grader=grader, watcher=Quiet())
 
 
@@ -64,7 +68,7 @@ def test_a_run_killed_anywhere_ends_as_an_undisturbed_one(
     points: list[str], tmp_path: Path, responses: Path
 ) -> None:
     _, whole = run_to_the_end(tmp_path / "whole", responses)
-    whole_path = find_run(tmp_path / "whole", "replayed")[0]
+    whole_path = Catalogue(tmp_path / "whole").find_run("replayed")[0]
     for point in points:
         kill_at(point, tmp_path / "killed", responses)
     path, resumed = run_to_the_end(tmp_path / "killed", responses)
@@ -72,7 +76,7 @@ def test_a_run_killed_anywhere_ends_as_an_undisturbed_one(
     assert samples_of(path) == samples_of(whole_path)
     assert resumed.scores == whole.scores
     assert resumed.average == whole.average
-    assert len(list_runs(tmp_path / "killed")) == 1
+    assert len(Catalogue(tmp_path / "killed").runs) == 1
     lines = (path / JOURNAL).read_text(encoding="utf-8").splitlines()
     assert len(lines) == 12, "no finished sample is drawn twice"
 
@@ -84,21 +88,21 @@ def test_a_journal_cut_at_any_byte_is_continued(
 ) -> None:
     root = tmp_path_factory.mktemp("cut")
     responses = write_responses(root / "responses.jsonl", limit=6)
-    path, whole = run_to_the_end(root / "runs", responses, limit=6)
+    path, whole = run_to_the_end(root, responses, limit=6)
     expected = samples_of(path)
     content = (path / JOURNAL).read_bytes()
     (path / JOURNAL).write_bytes(content[: cut % (len(content) + 1)])
     incomplete = whole.model_copy(update={"status": "incomplete", "scores": (), "average": None})
     (path / RECORD).write_text(incomplete.to_json(), encoding="utf-8")
 
-    _, resumed = run_to_the_end(root / "runs", responses, limit=6)
+    _, resumed = run_to_the_end(root, responses, limit=6)
     assert samples_of(path) == expected
     assert resumed.scores == whole.scores
 
 
 def test_a_foreign_line_is_owed_again(tmp_path: Path, responses: Path) -> None:
     kill_at("sample 4", tmp_path, responses)
-    (path,) = (path for path, _ in list_runs(tmp_path))
+    (path,) = (path for path, _ in Catalogue(tmp_path).runs)
     with (path / JOURNAL).open("ab") as journal:
         journal.write(b'{"not": "a sample"}\n\xff\xfe\n[]\n')
     with RunFolder(path) as folder:
@@ -120,13 +124,13 @@ def test_resuming_with_another_spec_is_refused_and_says_what_differs(
     tmp_path: Path, responses: Path
 ) -> None:
     with RunFolder.create(
-        tmp_path, prepare(replay_spec(responses, limit=12)).new_run("one")
+        Catalogue(tmp_path).root, prepare(replay_spec(responses, limit=12)).new_run("one")
     ) as folder:
         path = folder.path
     fewer = prepare(replay_spec(responses, limit=3)).new_run("one")
     with pytest.raises(UserError, match=r"benchmarks\.demo\.problems: 12 -> 3"):
         require_same(path, fewer)
-    assert find_same(tmp_path, fewer) is None
+    assert Catalogue(tmp_path).same_as(fewer) is None
 
 
 def with_grader(run: Run, grader: str) -> Run:
@@ -148,11 +152,11 @@ def test_a_run_begun_with_a_grader_of_the_same_verdicts_goes_on(
 ) -> None:
     run = prepare(replay_spec(responses, limit=12)).new_run("replayed")
     old = with_grader(run, "2+3d636124")
-    with RunFolder.create(tmp_path, old) as folder:
+    with RunFolder.create(Catalogue(tmp_path).root, old) as folder:
         path, written = folder.path, (folder.path / RECORD).read_bytes()
     assert old.fingerprint != run.fingerprint
     require_same(path, run)
-    assert find_same(tmp_path, run) == path
+    assert Catalogue(tmp_path).same_as(run) == path
     assert (path / RECORD).read_bytes() == written, "looking at a record does not rewrite it"
     found, complete = run_to_the_end(tmp_path, responses)
     assert found == path
@@ -165,9 +169,9 @@ def test_a_run_begun_with_a_grader_of_other_verdicts_does_not(
     tmp_path: Path, responses: Path
 ) -> None:
     run = prepare(replay_spec(responses, limit=12)).new_run("replayed")
-    with RunFolder.create(tmp_path, with_grader(run, "1+aa655831")) as folder:
+    with RunFolder.create(Catalogue(tmp_path).root, with_grader(run, "1+aa655831")) as folder:
         path = folder.path
-    assert find_same(tmp_path, run) is None
+    assert Catalogue(tmp_path).same_as(run) is None
     with pytest.raises(UserError, match=r"grader: 1\+aa655831 -> "):
         require_same(path, run)
 
@@ -247,15 +251,15 @@ def test_a_results_folder_that_cannot_be_written_is_told(tmp_path: Path, respons
 def test_runs_are_found_by_name_by_id_and_by_folder(tmp_path: Path, responses: Path) -> None:
     path, run = run_to_the_end(tmp_path, responses)
     for asked in ("replayed", run.id, run.id[:12], run.fingerprint[:10], str(path)):
-        assert find_run(tmp_path, asked) == (path, run)
+        assert Catalogue(tmp_path).find_run(asked) == (path, run)
     with pytest.raises(UserError, match="known: replayed"):
-        find_run(tmp_path, "nothing")
+        Catalogue(tmp_path).find_run("nothing")
 
 
 def test_a_folder_that_was_not_yet_named_is_no_run(tmp_path: Path, responses: Path) -> None:
     path, _ = run_to_the_end(tmp_path, responses)
     shutil.copytree(path, path.with_name(f".{path.name}.123"))
-    assert [found for found, _ in list_runs(tmp_path)] == [path]
+    assert [found for found, _ in Catalogue(tmp_path).runs] == [path]
 
 
 def test_a_record_of_another_schema_is_refused(tmp_path: Path, responses: Path) -> None:

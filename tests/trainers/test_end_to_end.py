@@ -19,7 +19,7 @@ from tiny_models import make_deepseek, make_pocket
 from harness.demo import MODEL_PATH
 from harness.models.checkpoint import identity_files, open_checkpoint
 from harness.models.lineage import LINEAGE, Lineage, read_lineage
-from harness.runs.catalogue import list_runs
+from harness.runs.catalogue import Catalogue
 from trainers.curves import Step, read
 from trainers.supervise import LOCK, MARK
 from trainers.verl.command import Places
@@ -210,7 +210,7 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
     quick = ["--engine-arg", "enforce_eager=true"]
     run = json.loads(bench.finish(bench.harness("eval", *asked, *quick, *scored)))
     assert run["scores"][0]["samples"] == 8
-    ((stored, _),) = list_runs(bench.folder / "results" / "runs")
+    ((stored, _),) = Catalogue(bench.folder / "results").runs
     assert (stored / LINEAGE).read_bytes() == (bench.places.output / LINEAGE).read_bytes()
 
 
