@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal, NamedTuple
 
 from benchmarks import UserError
 from harness.analysis.comparability import _names, _shared, obstacles, what_changed
 from harness.common.schema import Change
-from harness.runs.results import Result, ResultScore
+from harness.runs.results import Result
+from harness.runs.scores import BenchmarkScore
 from harness.runs.verdicts import ProblemVerdicts
 from harness.stats import power
-from harness.stats.intervals import Interval, accuracy_interval
 from harness.stats.paired import (
     Difference,
     average_paired,
@@ -32,23 +32,6 @@ from harness.stats.unpaired import Tally, average_unpaired, unpaired
 
 Verdict = Literal["better", "worse", "no evidence"]
 """Of B against A."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One benchmark of one of the two results, over the problems that are compared."""
-
-    problems: int
-    samples: int
-    correct: int | None
-    """Samples; None where only a percentage is known."""
-    accuracy: float
-    interval: Interval
-    at_limit: float | None = None
-    """The share of samples that the token limit ended; None where that is not known."""
-    no_answer: float | None = None
-    """The share of samples that ended by themselves and state no answer."""
-    mean_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +53,10 @@ class BenchmarkDifference:
     """Both sides of one benchmark, and what their difference is worth."""
 
     benchmark: str
-    a: Side
-    b: Side
+    a: BenchmarkScore
+    """A's score over the problems that are compared."""
+    b: BenchmarkScore
+    """B's score over them."""
     difference: Difference
     adjusted_p: float
     """Holm's, over the benchmarks of the comparison."""
@@ -118,8 +103,8 @@ class Comparison:
 class Pair(NamedTuple):
     """One benchmark's data; the verdicts, where both have them, of the same problems in order."""
 
-    a: ResultScore
-    b: ResultScore
+    a: BenchmarkScore
+    b: BenchmarkScore
     rows_a: Sequence[ProblemVerdicts] = ()
     rows_b: Sequence[ProblemVerdicts] = ()
 
@@ -159,9 +144,6 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         obstacles=tuple(found),
         notes=tuple(notes),
     )
-
-
-# --- what may be compared -------------------------------------------------------------------
 
 
 # --- the data of both sides -----------------------------------------------------------------
@@ -225,7 +207,7 @@ def _difference(pair: Pair) -> Difference:
     return paired_means(mean_differences(pair))
 
 
-def tally(score: ResultScore) -> Tally:
+def tally(score: BenchmarkScore) -> Tally:
     """Return what an unpaired test needs of a score."""
     return Tally(problems=score.problems, samples=score.samples, accuracy=score.accuracy)
 
@@ -238,19 +220,19 @@ def mean_differences(pair: Pair) -> list[float]:
 def _row(
     name: str, pair: Pair, difference: Difference, adjusted: float, *, level: float
 ) -> BenchmarkDifference:
-    side_a, side_b = _side(pair.a, pair.rows_a), _side(pair.b, pair.rows_b)
+    score_a, score_b = _score(pair.a, pair.rows_a), _score(pair.b, pair.rows_b)
     both = list(zip(pair.rows_a, pair.rows_b, strict=True))
     error = difference.standard_error
     return BenchmarkDifference(
         benchmark=name,
-        a=side_a,
-        b=side_b,
+        a=score_a,
+        b=score_b,
         difference=difference,
         adjusted_p=adjusted,
         verdict=verdict(difference.difference, adjusted),
         detectable=power.detectable(error, level=level, power=POWER),
         problems_needed=power.problems_needed(
-            difference.difference, error, side_a.problems, level=level, power=POWER
+            difference.difference, error, score_a.problems, level=level, power=POWER
         ),
         samples_needed=_samples_needed(pair, level),
         fixed=tuple(_flip(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
@@ -280,32 +262,12 @@ def _samples_needed(pair: Pair, level: float) -> int | None:
     )
 
 
-def _side(score: ResultScore, rows: Sequence[ProblemVerdicts]) -> Side:
-    if not rows:
-        return _side_of_counts(score)
-    samples = sum(row.samples for row in rows)
-    tokens = [count for row in rows for count in row.tokens if count is not None]
-    return Side(
-        problems=len(rows),
-        samples=samples,
-        correct=sum(row.correct for row in rows),
-        accuracy=fmean(row.accuracy for row in rows),
-        interval=accuracy_interval([row.accuracy for row in rows], samples=samples),
-        at_limit=sum(sum(row.at_limit) for row in rows) / samples,
-        no_answer=sum(row.outcomes.count("no answer") for row in rows) / samples,
-        mean_tokens=fmean(tokens) if tokens else None,
-    )
-
-
-def _side_of_counts(score: ResultScore) -> Side:
-    return Side(
-        problems=score.problems,
-        samples=score.samples,
-        correct=score.correct,
-        accuracy=score.accuracy,
-        interval=score.interval,
-        mean_tokens=score.mean_tokens,
-    )
+def _score(score: BenchmarkScore, rows: Sequence[ProblemVerdicts]) -> BenchmarkScore:
+    """Return the score over the problems that are compared."""
+    if rows:
+        return BenchmarkScore.of(score.benchmark, rows)
+    # Without verdicts on both sides only counts are compared.
+    return replace(score, outcomes=None, hit_token_limit=None)
 
 
 def _flip(a: ProblemVerdicts, b: ProblemVerdicts) -> Flip:

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison, Side
-from harness.analysis.summary import count_outcomes
+from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
 from harness.reporting.html.comparing import Pair
 from harness.reporting.html.facts import Labelled
 from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import interval, p_value, percent, points
-from harness.runs.results import ResultScore
+from harness.runs.scores import BenchmarkScore, count_outcomes
 from harness.stats.intervals import mean_interval
 from harness.stats.paired import Difference
 
@@ -206,13 +205,13 @@ def _average_cell(version: Labelled, benchmarks: Sequence[str]) -> Cell:
     return _mean([scores[name] for name in benchmarks])
 
 
-def _mean(sides: Sequence[ResultScore | Side]) -> Cell:
+def _mean(sides: Sequence[BenchmarkScore]) -> Cell:
     values = [side.accuracy for side in sides]
     found = mean_interval(values, [side.interval for side in sides])
     return Cell(text=percent(fmean(values)), detail=interval(found))
 
 
-def _accuracy(side: ResultScore | Side | None) -> Cell:
+def _accuracy(side: BenchmarkScore | None) -> Cell:
     if side is None:
         return Cell(text="–")
     count = _count(side.correct, side.samples)

@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from tabulate import tabulate
 
-from harness.analysis.compare import BenchmarkDifference, Comparison, Flip, Side
+from harness.analysis.compare import BenchmarkDifference, Comparison, Flip
 from harness.common.schema import Change
 from harness.common.text import one_line
 from harness.reporting.text.numbers import p_value, points
 from harness.reporting.text.runs import result_notes
 from harness.runs.results import Result
+from harness.runs.scores import BenchmarkScore
 from harness.stats.paired import Difference
 from harness.stats.power import LEVEL, POWER
 
@@ -75,8 +76,8 @@ def _table(found: Comparison) -> str:
     return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
-def _count(side: Side) -> str:
-    return f"-/{side.samples}" if side.correct is None else f"{side.correct}/{side.samples}"
+def _count(score: BenchmarkScore) -> str:
+    return f"-/{score.samples}" if score.correct is None else f"{score.correct}/{score.samples}"
 
 
 def _points(found: Difference) -> list[str]:
@@ -135,17 +136,17 @@ def _size_of(share: float) -> str:
 
 def _behaviour(found: Comparison) -> list[str]:
     """Say how the responses changed, where both sides know of theirs."""
-    known = [row for row in found.rows if row.a.at_limit is not None]
+    known = [row for row in found.rows if row.a.share_at_limit is not None]
     rows = [
         [
             row.benchmark,
             f"{len(row.fixed)} / {len(row.broken)}",
-            _move(row.a.at_limit, row.b.at_limit, 100, " %"),
-            _move(row.a.no_answer, row.b.no_answer, 100, " %"),
+            _move(row.a.share_at_limit, row.b.share_at_limit, 100, " %"),
+            _move(row.a.share_without_answer, row.b.share_without_answer, 100, " %"),
             _move(row.a.mean_tokens, row.b.mean_tokens, 1, ""),
         ]
         for row in known
-        if row.b.at_limit is not None
+        if row.b.share_at_limit is not None
     ]
     if not rows:
         return []
@@ -233,16 +234,25 @@ def _row_fields(row: BenchmarkDifference) -> dict[str, Any]:
     fields = {key: getattr(row, key) for key in row.__dataclass_fields__}
     return {
         **fields,
-        "a": _side_fields(row.a),
-        "b": _side_fields(row.b),
+        "a": _score_fields(row.a),
+        "b": _score_fields(row.b),
         "difference": asdict(row.difference),
         "fixed": [asdict(flip) for flip in row.fixed],
         "broken": [asdict(flip) for flip in row.broken],
     }
 
 
-def _side_fields(side: Side) -> dict[str, Any]:
-    return asdict(side)
+def _score_fields(score: BenchmarkScore) -> dict[str, Any]:
+    return {
+        "problems": score.problems,
+        "samples": score.samples,
+        "correct": score.correct,
+        "accuracy": score.accuracy,
+        "interval": asdict(score.interval),
+        "at_limit": score.share_at_limit,
+        "no_answer": score.share_without_answer,
+        "mean_tokens": score.mean_tokens,
+    }
 
 
 def _result_fields(result: Result) -> dict[str, Any]:
