@@ -8,12 +8,10 @@ kept grows with the file: not its longest line, not the disputes of an audit.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ import click
 
 from benchmarks.errors import UserError
 from harness.cli.options import json_option
+from harness.common.files import replacing
 from harness.common.text import one_line
 from harness.evaluation.grade_pairs import _Judges, verdict_rows
 from harness.grading import Grader
@@ -98,25 +97,10 @@ def _writer(output: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
         return
     if not output.parent.is_dir():
         raise UserError(f"cannot write {output}: there is no folder {output.parent}")
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="ascii", dir=output.parent, prefix=f".{output.name}.", delete=False
-    ) as file:
-        try:
-            yield lambda row: print(json.dumps(row), file=file)
-            file.flush()
-            os.fsync(file.fileno())
-            _give_usual_rights(Path(file.name))
-            Path(file.name).replace(output)
-        finally:
-            with suppress(FileNotFoundError):  # it has its final name already
-                Path(file.name).unlink()
-
-
-def _give_usual_rights(path: Path) -> None:
-    """Undo the owner-only rights of a temporary file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+    if output.exists() and not output.is_file():
+        raise UserError(f"cannot write {output}: it is no file that can be replaced")
+    with replacing(output) as partial, partial.open("w", encoding="ascii") as file:
+        yield lambda row: print(json.dumps(row), file=file)
 
 
 @contextmanager

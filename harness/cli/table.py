@@ -10,6 +10,7 @@ import click
 
 from benchmarks import UserError
 from harness.cli.options import json_option, results_option
+from harness.common.files import write_atomically
 
 if TYPE_CHECKING:
     from harness.reporting.text.layout import Format
@@ -127,7 +128,7 @@ def _write_or_check(results: Path, *, write: bool) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        write_atomically(path, text)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 
