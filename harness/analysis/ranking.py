@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
-from harness.analysis.comparability import obstacles
-from harness.analysis.compare import mean_differences, pair_up, tally
+from harness.analysis.comparability import mismatches
+from harness.analysis.compare import counts_of, mean_differences, pair_up
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.stats.paired import average_flips, holm
@@ -59,12 +59,12 @@ def grouped(results: Sequence[Result]) -> list[Group]:
 
 def _alike(one: Result, other: Result) -> bool:
     if one.run is None or other.run is None:
-        return one.source is not None and one.source is other.source and not obstacles(one, other)
-    return not obstacles(one, other)
+        return one.source is not None and one.source is other.source and not mismatches(one, other)
+    return not mismatches(one, other)
 
 
 def _group(members: Sequence[Result], first: Result) -> Group:
-    differs = tuple(obstacles(first, members[0]))
+    differs = tuple(mismatches(first, members[0]))
     if len(members) == 1:
         return Group(results=tuple(members), ranks=(None,), differs=differs)
     order = sorted(
@@ -104,7 +104,7 @@ def _average_test(a: Result, b: Result) -> tuple[float, float]:
             fmean(map(fmean, differences.values())),
             average_flips(differences, draws=DRAWS),
         )
-    tallies = {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
+    tallies = {name: (counts_of(pair.a), counts_of(pair.b)) for name, pair in pairs.items()}
     if len(tallies) == 1:
         found = unpaired(*next(iter(tallies.values())))
     else:

@@ -62,14 +62,14 @@ def _rows(plan: Plan, opener: Opener, batches: Sequence[int], progress: Progress
     """Yield one row a draw and benchmark, of all draws but the first."""
     from harness.evaluation.determinism import Row, agreement
     from harness.evaluation.drawing import open_engine
-    from harness.evaluation.repeat import Redrawer, by_benchmark, variants
+    from harness.evaluation.repeat import Repeater, by_benchmark, variants
     from harness.grading import Grader
 
     progress.stage(f"starting the {plan.spec.engine.name} engine")
     engine = open_engine(plan, opener)
     try:
         with Grader() as grader:
-            redrawer = Redrawer(plan, engine, grader)
+            redrawer = Repeater(plan, engine, grader)
             first, *others = variants(batches)
             progress.stage(f"drawing {first.name}")
             measure = redrawer.draw(first)

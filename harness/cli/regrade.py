@@ -15,7 +15,7 @@ from harness.cli.options import data_option, json_option, results_option
 from harness.common.text import one_line
 
 if TYPE_CHECKING:
-    from harness.evaluation.regrade import Change, Judge, Regraded
+    from harness.evaluation.regrade import ChangedVerdict, Judge, Regraded
 
 LISTED = 20
 """Changed verdicts printed; `--json` has all."""
@@ -51,10 +51,10 @@ def command(
 
 
 def _judge(reward: str | None, stack: ExitStack) -> Judge:
-    from harness.evaluation.regrade import GraderJudge, RewardJudge
+    from harness.evaluation.regrade import HarnessGrading, RewardGrading
     from harness.grading import Grader
 
-    return RewardJudge(reward) if reward else GraderJudge(stack.enter_context(Grader()))
+    return RewardGrading(reward) if reward else HarnessGrading(stack.enter_context(Grader()))
 
 
 def _as_json(done: Regraded) -> str:
@@ -110,7 +110,7 @@ def _moved(old: float, new: float) -> list[str]:
     return [f"{100 * old:.1f}", f"{100 * new:.1f}", f"{100 * (new - old):+.1f}"]
 
 
-def _changed(changes: Sequence[Change] | None) -> list[str]:
+def _changed(changes: Sequence[ChangedVerdict] | None) -> list[str]:
     if changes is None:
         return ["the old run has no verdicts any more, so which of them changed cannot be said"]
     if not changes:
@@ -124,7 +124,7 @@ def _changed(changes: Sequence[Change] | None) -> list[str]:
     return lines
 
 
-def _change_table(changes: Sequence[Change]) -> str:
+def _change_table(changes: Sequence[ChangedVerdict]) -> str:
     from tabulate import tabulate
 
     rows = [

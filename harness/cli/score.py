@@ -16,7 +16,7 @@ from harness.common.text import one_line, printable
 
 if TYPE_CHECKING:
     from harness.importers import Scored, Source
-    from harness.importers.agreement import Difference
+    from harness.importers.agreement import DifferentVerdict
     from harness.runs.record import Run
 
 LISTED, LISTED_ROWS = 20, 5
@@ -173,7 +173,7 @@ def _agreement(scored: Scored) -> list[str]:
     return [table, "", *_differences(scored.comparison.differences)]
 
 
-def _differences(differences: Sequence[Difference]) -> list[str]:
+def _differences(differences: Sequence[DifferentVerdict]) -> list[str]:
     from tabulate import tabulate
 
     if not differences:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.evaluation.plan import Plan
 from harness.runs.cost import price
 from harness.runs.record import Run
-from harness.stats.power import LEVEL, POWER, detectable
+from harness.stats.power import LEVEL, POWER, minimum_detectable
 
 SHARED = 0.5
 """Assumed of two checkpoints: how far their accuracies on single problems are correlated."""
@@ -77,13 +77,13 @@ def forecast(plan: Plan, stored: Sequence[Run], hardware: dict[str, Any]) -> For
                 if mean is None
                 else min(most, round(mean * count * len(problems))),
                 assumed_accuracy=accuracy,
-                detectable=detectable(errors[name], level=levels, power=POWER),
+                detectable=minimum_detectable(errors[name], level=levels, power=POWER),
             )
         )
     error = sqrt(sum(e**2 for e in errors.values())) / len(errors)
     return Forecast(
         rows=tuple(rows),
-        average_detectable=detectable(error, level=LEVEL, power=POWER),
+        average_detectable=minimum_detectable(error, level=LEVEL, power=POWER),
         like=None if like is None else like.id,
         seconds=None if like is None else _seconds(plan, rows, like, hardware),
         money=_price(plan, rows, [row.expected_tokens for row in rows]),

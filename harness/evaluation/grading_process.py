@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from harness.common.parent_death import die_with
-from harness.evaluation.grade_sample import Asked, judge_sample_by_rules
+from harness.evaluation.grade_sample import Reference, grade_sample_by_rules
 from harness.grading import Undecided, Verdict
 from harness.grading.workers.process import worker_environment
 from harness.prompts.styles import find_style
@@ -48,10 +48,10 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     numbers: list[int]
 
 
-class SecondJudge:
+class GradingProcess:
     """The process as the driver sees it."""
 
-    def __init__(self, journal: Path, asked: Mapping[str, Asked], style: str) -> None:
+    def __init__(self, journal: Path, asked: Mapping[str, Reference], style: str) -> None:
         """Start it; ``asked`` is what each problem's samples are graded against."""
         self._under_way: deque[Sequence[Sample]] = deque()
         self._known: list[Verdict | Undecided] = []
@@ -123,7 +123,7 @@ class SecondJudge:
 class _Judge:
     """The other end: judges, and sends each verdict once."""
 
-    def __init__(self, journal: Path, asked: Mapping[str, Asked], style: str) -> None:
+    def __init__(self, journal: Path, asked: Mapping[str, Reference], style: str) -> None:
         self._journal = journal
         self._asked, self._read = asked, find_style(style).read
         self._numbers: dict[Verdict | Undecided, int] = {}
@@ -147,7 +147,7 @@ class _Judge:
         return Answer(verdicts, undecided, numbers)
 
     def _judge(self, sample: Sample) -> Verdict | Undecided:
-        return judge_sample_by_rules(sample, self._asked[sample.problem_id], read=self._read)
+        return grade_sample_by_rules(sample, self._asked[sample.problem_id], read=self._read)
 
 
 def main(descriptor: int, parent: int) -> None:

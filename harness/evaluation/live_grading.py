@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Protocol
 
-from harness.evaluation.grade_sample import judge_sample_by_rules
-from harness.evaluation.grading_process import BATCH, SecondJudge
+from harness.evaluation.grade_sample import grade_sample_by_rules
+from harness.evaluation.grading_process import BATCH, GradingProcess
 from harness.evaluation.plan import Plan
 from harness.grading import Grader, Undecided, Verdict
 from harness.runs.folder import RunFolder
@@ -46,7 +46,7 @@ class _Grading:
         self._second = None
         if plan.samples - len(folder.samples) >= MANY_SAMPLES and len(os.sched_getaffinity(0)) > 1:
             with suppress(OSError):  # then there is one judge, as for fewer samples
-                self._second = SecondJudge(folder.samples.path, self._asked, plan.style.name)
+                self._second = GradingProcess(folder.samples.path, self._asked, plan.style.name)
         self._batch: list[Sample] = []
         self._batch_begins = self._journal.end
         self._batch_began = time.monotonic()
@@ -73,7 +73,7 @@ class _Grading:
     def judge(self, sample: Sample) -> None:
         """Grade a sample here and now, as far as it needs no worker."""
         asked = self._asked[sample.problem_id]
-        self._note(sample, judge_sample_by_rules(sample, asked, read=self._read))
+        self._note(sample, grade_sample_by_rules(sample, asked, read=self._read))
 
     def finish(self) -> None:
         """See to it that every sample is with a worker, or has its verdict."""
@@ -86,7 +86,7 @@ class _Grading:
         if self._second is not None:
             self._second.close()
 
-    def _hand_over(self, second: SecondJudge) -> None:
+    def _hand_over(self, second: GradingProcess) -> None:
         """Whoever is free judges the batch: the other process, or else this one."""
         self._take(second)
         if self._batch and second.has_room:
@@ -97,7 +97,7 @@ class _Grading:
         self._batch = []
         self._batch_begins, self._batch_began = self._journal.end, time.monotonic()
 
-    def _take(self, second: SecondJudge, *, wait: bool = False) -> None:
+    def _take(self, second: GradingProcess, *, wait: bool = False) -> None:
         for sample, judged in second.answers(wait=wait):
             if judged is None:
                 self.judge(sample)

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from benchmarks import BENCHMARKS, Problem, UserError
 from benchmarks.source import conventions_sum, load_problems, problems_sum
-from harness.evaluation.grade_sample import Asked, judge_sample
+from harness.evaluation.grade_sample import Reference, grade_sample
 from harness.grading import Grader, Outcome, Verdict, grader_version
 from harness.grading.compat.rewards import REWARDS, VERSIONS, Reward
 from harness.models.lineage import lineage_bytes
@@ -39,23 +39,23 @@ class Judge(Protocol):
     identity: str
     """What the run records as its grader."""
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+    def judge(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> Judged:
         """Return the verdict of one sample, perhaps later."""
 
 
-class GraderJudge:
+class HarnessGrading:
     """The grader of an evaluation."""
 
     def __init__(self, grader: Grader) -> None:
         self.identity = grader_version()
         self._grader = grader
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+    def judge(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> Judged:
         """Grade as an evaluation does."""
-        return judge_sample(sample, asked, read=read, grader=self._grader)
+        return grade_sample(sample, asked, read=read, grader=self._grader)
 
 
-class RewardJudge:
+class RewardGrading:
     """A training reward: correct if and only if it gives the whole point."""
 
     def __init__(self, name: str) -> None:
@@ -65,7 +65,7 @@ class RewardJudge:
         version = VERSIONS.get(name) or _source_sum(self._reward)
         self.identity = f"{REWARD_GRADER}{name}+{version}"
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+    def judge(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> Judged:
         """Ask the reward, which knows no outcome but right and wrong."""
         if sample.finish_reason in ("overflow", "error"):
             overflow = sample.finish_reason == "overflow"
@@ -79,7 +79,7 @@ def _source_sum(reward: Reward) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ChangedVerdict:
     """One sample whose verdict went from correct to not, or from not to correct."""
 
     benchmark: str
@@ -102,7 +102,7 @@ class Regraded:
     old: Run
     new: Run
     path: Path
-    changes: tuple[Change, ...] | None
+    changes: tuple[ChangedVerdict, ...] | None
     """None if the old run was stored without its verdicts."""
 
 
@@ -195,7 +195,7 @@ def _grade(
     verdicts: list[tuple[str, Problem, Sample, Judged]] = []
     for name, asked in problems.items():
         for problem, sample in _in_order(run, name, asked, samples):
-            what = Asked(problem.answer, BENCHMARKS[name].conventions_for(problem))
+            what = Reference(problem.answer, BENCHMARKS[name].conventions_for(problem))
             verdicts.append((name, problem, sample, judge.judge(sample, what, read)))
     graded: dict[str, list[Graded]] = {name: [] for name in problems}
     for name, problem, sample, judged in verdicts:
@@ -226,13 +226,13 @@ def _has_verdicts(path: Path) -> bool:
     return next(read_parquet(path), None) is not None
 
 
-def _changes(path: Path, graded: Mapping[str, list[Graded]]) -> Iterator[Change]:
+def _changes(path: Path, graded: Mapping[str, list[Graded]]) -> Iterator[ChangedVerdict]:
     now = {row.sample.key: row for rows in graded.values() for row in rows}
     for was in read_parquet(path):
         row = now.get(SampleKey(was["problem_id"], was["index"]))
         if row is None or (was["outcome"] == Outcome.CORRECT) == row.verdict.correct:
             continue
-        yield Change(
+        yield ChangedVerdict(
             benchmark=was["benchmark"],
             problem_id=was["problem_id"],
             index=was["index"],

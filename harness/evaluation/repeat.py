@@ -16,7 +16,7 @@ from benchmarks import UserError
 from harness.engines import Engine
 from harness.evaluation.determinism import Drawn, groups_of
 from harness.evaluation.drawing import draw, overflow_sample, sample_of
-from harness.evaluation.grade_sample import judge_sample
+from harness.evaluation.grade_sample import grade_sample
 from harness.evaluation.plan import Plan
 from harness.grading import Grader, Verdict
 from harness.runs.sample import Sample, SampleKey
@@ -48,7 +48,7 @@ def variants(batches: Iterable[int]) -> tuple[Variant, ...]:
     )
 
 
-class Redrawer:
+class Repeater:
     """Draws a plan's requests in one way or another, and grades what comes back."""
 
     def __init__(self, plan: Plan, engine: Engine, grader: Grader) -> None:
@@ -97,7 +97,7 @@ class Redrawer:
         if known is not None and known.says(sample.response, sample.finish_reason):
             return Verdict(outcome=known.outcome)
         asked = self._asked[sample.problem_id]
-        return judge_sample(sample, asked, read=self._plan.style.read, grader=self._grader)
+        return grade_sample(sample, asked, read=self._plan.style.read, grader=self._grader)
 
 
 def _settled(verdict: Verdict | Future[Verdict]) -> Verdict:

@@ -118,7 +118,7 @@ def _without_errata(
     )
 
 
-def distrust(scores: Iterable[Score], *parts: str) -> list[str]:
+def reliability_problems(scores: Iterable[Score], *parts: str) -> list[str]:
     """Return why scores are not to be trusted, a reason for each benchmark and failing part.
 
     A sample on which the grader or the engine failed counts as not correct, which says nothing

@@ -14,7 +14,7 @@ from replayed import Quiet, replay_spec, write_responses
 from harness.engines import Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
 from harness.evaluation import grading_process, live_grading
-from harness.evaluation.grading_process import BATCH, Answer, SecondJudge
+from harness.evaluation.grading_process import BATCH, Answer, GradingProcess
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan, prepare
 from harness.grading import Grader, Undecided, Verdict
@@ -65,14 +65,14 @@ def asked_beside(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
-    before: Callable[[SecondJudge], object] = lambda judge: None,
+    before: Callable[[GradingProcess], object] = lambda judge: None,
 ) -> list[Verdict | Undecided | None]:
     """Check a run with a second judge against one without; return what the judge answered."""
     alone = run(plan, root / "alone")
     answered: list[Verdict | Undecided | None] = []
-    judges: list[SecondJudge] = []
+    judges: list[GradingProcess] = []
 
-    class Watched(SecondJudge):
+    class Watched(GradingProcess):
         def ask(self, samples: Sequence[Sample], begin: int, end: int) -> None:
             judges.append(self)
             before(self)
@@ -85,7 +85,7 @@ def asked_beside(
                 answered.append(judged)
                 yield sample, judged
 
-    monkeypatch.setattr(live_grading, "SecondJudge", Watched)
+    monkeypatch.setattr(live_grading, "GradingProcess", Watched)
     monkeypatch.setattr(live_grading, "MANY_SAMPLES", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     beside = run(plan, root / "beside")
@@ -107,7 +107,7 @@ def test_two_judges_say_what_one_says(
 def test_one_that_is_killed_costs_no_verdict(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kill(judge: SecondJudge) -> None:
+    def kill(judge: GradingProcess) -> None:
         os.kill(judge.pid, signal.SIGKILL)
 
     answered = asked_beside(plan, tmp_path, monkeypatch, before=kill)
@@ -118,7 +118,7 @@ def test_one_that_is_killed_costs_no_verdict(
 def test_one_that_hangs_is_given_up(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(judge: SecondJudge) -> None:
+    def stop(judge: GradingProcess) -> None:
         os.kill(judge.pid, signal.SIGSTOP)
 
     monkeypatch.setattr(grading_process, "PATIENCE", 0.5)

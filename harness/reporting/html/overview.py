@@ -289,8 +289,8 @@ def _word(verdict: str, detectable: float) -> Cell:
 
 
 def _paragraphs(found: Comparison) -> Iterator[str]:
-    if found.obstacles:
-        what = "; ".join(map(str, found.obstacles))
+    if found.mismatches:
+        what = "; ".join(map(str, found.mismatches))
         yield f"NOT MEASURED ALIKE, so that a difference need not be the model's: {what}"
     how = "paired, problem by problem" if found.paired else "unpaired, from counts"
     tests = "; ".join(dict.fromkeys(row.difference.test for row in found.rows))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tabulate import tabulate
 
-from harness.analysis.compare import BenchmarkDifference, Comparison, Flip
+from harness.analysis.compare import BenchmarkDifference, ChangedProblem, Comparison
 from harness.common.schema import Change
 from harness.common.text import one_line
 from harness.reporting.text.numbers import p_value, points
@@ -165,10 +165,10 @@ def _move(a: float | None, b: float | None, scale: float, unit: str) -> str:
 
 def _setup(found: Comparison) -> Iterator[str]:
     """Say what differs beside the scores, and first what a difference could be blamed on."""
-    if found.obstacles:
+    if found.mismatches:
         yield "NOT MEASURED ALIKE, so that a difference need not be the model's:"
-        yield from (f"  {line}" for line in _changes(found.obstacles))
-    rest = [change for change in found.changes if change not in found.obstacles]
+        yield from (f"  {line}" for line in _changes(found.mismatches))
+    rest = [change for change in found.changes if change not in found.mismatches]
     if found.a.run is None or found.b.run is None:
         yield "what is not published (prompt, sampling, grader) may differ too"
     if rest:
@@ -176,7 +176,7 @@ def _setup(found: Comparison) -> Iterator[str]:
         yield from (f"  {line}" for line in _changes(rest[:LISTED]))
         if len(rest) > LISTED:
             yield f"  … and {len(rest) - LISTED} more (--json)"
-    elif not found.obstacles and found.a.run is not None and found.b.run is not None:
+    elif not found.mismatches and found.a.run is not None and found.b.run is not None:
         yield "nothing is known to differ between the two"
 
 
@@ -203,7 +203,7 @@ def flips_text(found: Comparison, which: Literal["fixed", "broken"], limit: int)
     return f"{len(flips)} problems {which}:\n{table}{more}"
 
 
-def _flip_row(flip: Flip) -> list[str]:
+def _flip_row(flip: ChangedProblem) -> list[str]:
     return [
         one_line(flip.problem_id),
         f"{flip.before:.2g}",
@@ -224,7 +224,7 @@ def comparison_fields(found: Comparison) -> dict[str, Any]:
         "power": POWER,
         "benchmarks": [_row_fields(row) for row in found.rows],
         "average": None if found.average is None else asdict(found.average),
-        "obstacles": [change._asdict() for change in found.obstacles],
+        "obstacles": [change._asdict() for change in found.mismatches],
         "changes": [change._asdict() for change in found.changes],
         "notes": [*_doubts(found), *found.notes],
     }
