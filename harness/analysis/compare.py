@@ -31,7 +31,7 @@ from harness.stats.power import LEVEL, POWER
 from harness.stats.unpaired import Counts, average_unpaired, unpaired
 
 Conclusion = Literal["better", "worse", "no evidence"]
-"""Of B against A."""
+"""What is concluded about B against A."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,9 @@ class ChangedProblem:
     """A's accuracy on it, from 0 to 1."""
     after: float
     answer_a: str | None
-    """The most frequent one."""
+    """A's most frequent answer."""
     answer_b: str | None
+    """B's most frequent answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +60,14 @@ class BenchmarkDifference:
     """B's score over them."""
     difference: Difference
     adjusted_p: float
-    """Holm's, over the benchmarks of the comparison."""
+    """The p-value after Holm's correction over the benchmarks of the comparison."""
     verdict: Conclusion
     detectable: float
     """The smallest true difference that these data show with a power of 80 %."""
     problems_needed: int | None
-    """To show a true difference as large as the observed one; None if none was observed."""
+    """How many problems would show the observed difference; None if none was observed."""
     samples_needed: int | None
-    """A problem, to the same end; None if that cannot be estimated, or no number would do."""
+    """How many samples a problem would show it; None if no number would, or it is not known."""
     fixed: tuple[ChangedProblem, ...] = ()
     broken: tuple[ChangedProblem, ...] = ()
 
@@ -96,7 +97,7 @@ class Comparison:
     changes: tuple[Change, ...]
     """What differs in how the two were made and measured."""
     mismatches: tuple[Change, ...]
-    """Those of the differences for which a comparison is refused unless asked for."""
+    """Those of the changes for which a comparison is refused, unless it is wanted anyway."""
     notes: tuple[str, ...]
 
 

@@ -16,7 +16,7 @@ from harness.stats.power import LEVEL
 from harness.stats.unpaired import average_unpaired, unpaired
 
 DRAWS = 2_000
-"""Of sign flips for each pair; there may be hundreds of pairs."""
+"""Draws of sign flips for each pair of results; there may be hundreds of pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Group:
     """1 for those that nothing else is better than; equal for what cannot be told apart;
     None where there is nothing to be ranked against."""
     differs: tuple[Change, ...] = ()
-    """In what, from the first group."""
+    """In which settings the group differs from the first one."""
 
 
 def grouped(results: Sequence[Result]) -> list[Group]:

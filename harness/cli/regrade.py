@@ -15,7 +15,7 @@ from harness.cli.options import data_option, json_option, results_option
 from harness.common.text import one_line
 
 if TYPE_CHECKING:
-    from harness.evaluation.regrade import ChangedVerdict, Judge, Regraded
+    from harness.evaluation.regrade import ChangedVerdict, Grading, Regraded
 
 LISTED = 20
 """Changed verdicts printed; `--json` has all."""
@@ -45,12 +45,12 @@ def command(
     catalogue = Catalogue(results)
     path, old = catalogue.find_run(run)
     with ExitStack() as stack:
-        judge = _judge(reward, stack)
-        done = regrade(path, old, judge=judge, root=catalogue.root, data_dir=data_dir)
+        grading = _grading(reward, stack)
+        done = regrade(path, old, grading=grading, root=catalogue.root, data_dir=data_dir)
     click.echo(_as_json(done) if as_json else "\n".join(_lines(done)))
 
 
-def _judge(reward: str | None, stack: ExitStack) -> Judge:
+def _grading(reward: str | None, stack: ExitStack) -> Grading:
     from harness.evaluation.regrade import HarnessGrading, RewardGrading
     from harness.grading import Grader
 

@@ -26,11 +26,11 @@ class BenchmarkForecast:
     problems: int
     samples: int
     prompt_tokens: int | None
-    """Of all requests together; None where the engine renders the prompts itself."""
+    """Tokens of all prompts together; None where the engine renders the prompts itself."""
     most_tokens: int
-    """Of all responses, if each goes to its limit."""
+    """Tokens of all responses, if each goes to its limit."""
     expected_tokens: int | None
-    """Of all responses, if they are as long as in the run that is gone by."""
+    """Tokens of all responses, if they are as long as in the run named by `Forecast.like`."""
     assumed_accuracy: float
     detectable: float
     """The smallest true difference, as a fraction, that two such runs show with 80 % power."""
@@ -45,9 +45,9 @@ class Forecast:
     like: str | None
     """The id of the stored run whose lengths, accuracies and speed are assumed."""
     seconds: float | None
-    """Of generating, at that run's speed; None if it was another machine's or none is known."""
+    """Time of generating at that run's speed; None without such a run on this machine."""
     money: float | None
-    """By the prices that the spec gives, in their currency; see `harness.runs.cost.price`."""
+    """The cost by the spec's prices, in their currency; see `harness.runs.cost.price`."""
     most_money: float | None
     """The same if each response goes to its limit."""
 

@@ -30,16 +30,17 @@ from harness.runs.record import Phases, Run
 from harness.runs.sample import Sample, SampleKey
 from harness.runs.samples_table import finished_samples, read_parquet
 
-Judged = Verdict | Future[Verdict]
+LaterVerdict = Verdict | Future[Verdict]
+"""A verdict, or the promise of one."""
 
 
-class Judge(Protocol):
+class Grading(Protocol):
     """Who gives the verdicts: the grader, or a reward."""
 
     identity: str
     """What the run records as its grader."""
 
-    def judge(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> Judged:
+    def grade(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> LaterVerdict:
         """Return the verdict of one sample, perhaps later."""
 
 
@@ -50,7 +51,7 @@ class HarnessGrading:
         self.identity = grader_version()
         self._grader = grader
 
-    def judge(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> Judged:
+    def grade(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> LaterVerdict:
         """Grade as an evaluation does."""
         return grade_sample(sample, asked, read=read, grader=self._grader)
 
@@ -65,7 +66,7 @@ class RewardGrading:
         version = VERSIONS.get(name) or _source_sum(self._reward)
         self.identity = f"{REWARD_GRADER}{name}+{version}"
 
-    def judge(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> Judged:
+    def grade(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> LaterVerdict:
         """Ask the reward, which knows no outcome but right and wrong."""
         if sample.finish_reason in ("overflow", "error"):
             overflow = sample.finish_reason == "overflow"
@@ -107,7 +108,7 @@ class Regraded:
 
 
 def regrade(
-    path: Path, old: Run, *, judge: Judge, root: Path, data_dir: Path | None = None
+    path: Path, old: Run, *, grading: Grading, root: Path, data_dir: Path | None = None
 ) -> Regraded:
     """Grade the samples of the run in ``path`` again and store them as a new run under ``root``.
 
@@ -123,9 +124,9 @@ def regrade(
     began = time.monotonic()
     samples = finished_samples(path)
     problems = asked_problems(old, samples, data_dir)
-    graded = _grade(old, problems, samples, judge)
+    graded = _grade(old, problems, samples, grading)
     with RunFolder.create(
-        root, _new_run(old, problems, judge), lineage=lineage_bytes(path)
+        root, _new_run(old, problems, grading), lineage=lineage_bytes(path)
     ) as folder:
         for sample in samples.values():
             folder.append(sample)
@@ -155,8 +156,8 @@ def asked_problems(
     return found
 
 
-def _new_run(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> Run:
-    identity = _identity(old, problems, judge)
+def _new_run(old: Run, problems: Mapping[str, list[Problem]], grading: Grading) -> Run:
+    identity = _identity(old, problems, grading)
     base = old.name.removesuffix(f"@{old.identity.reward}")
     return Run.begin(
         old.spec,
@@ -174,33 +175,33 @@ def _new_run(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> R
     )
 
 
-def _identity(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> Identity:
+def _identity(old: Run, problems: Mapping[str, list[Problem]], grading: Grading) -> Identity:
     benchmarks = {
         name: identity.model_copy(
             update={"conventions": conventions_sum(BENCHMARKS[name], problems[name])}
         )
         for name, identity in old.identity.benchmarks.items()
     }
-    return old.identity.model_copy(update={"grader": judge.identity, "benchmarks": benchmarks})
+    return old.identity.model_copy(update={"grader": grading.identity, "benchmarks": benchmarks})
 
 
 def _grade(
     run: Run,
     problems: Mapping[str, list[Problem]],
     samples: Mapping[SampleKey, Sample],
-    judge: Judge,
+    grading: Grading,
 ) -> dict[str, list[Graded]]:
     style = run.spec.prompt.style
     read = str if run.saved and style == UNKNOWN_STYLE else find_style(style).read
-    verdicts: list[tuple[str, Problem, Sample, Judged]] = []
+    verdicts: list[tuple[str, Problem, Sample, LaterVerdict]] = []
     for name, asked in problems.items():
         for problem, sample in _in_order(run, name, asked, samples):
             what = Reference(problem.answer, BENCHMARKS[name].conventions_for(problem))
-            verdicts.append((name, problem, sample, judge.judge(sample, what, read)))
+            verdicts.append((name, problem, sample, grading.grade(sample, what, read)))
     graded: dict[str, list[Graded]] = {name: [] for name in problems}
-    for name, problem, sample, judged in verdicts:
-        verdict = judged if isinstance(judged, Verdict) else judged.result()
-        graded[name].append(Graded(problem=problem, sample=sample, verdict=verdict))
+    for name, problem, sample, verdict in verdicts:
+        known = verdict if isinstance(verdict, Verdict) else verdict.result()
+        graded[name].append(Graded(problem=problem, sample=sample, verdict=known))
     return graded
 
 

@@ -31,7 +31,7 @@ class Variant:
     name: str
     shuffled: bool = False
     batch: int | None = None
-    """Requests at a time, each group ended before the next begins; None: as the engine likes."""
+    """Requests in a group, which ends before the next begins; None leaves it to the engine."""
 
 
 FIRST = Variant(name="as they come")

@@ -13,7 +13,7 @@ MAX_ANSWER = 500
 
 @dataclass(slots=True, kw_only=True)
 class VerdictCounts:
-    """How often one judge of theirs and our grader said the same."""
+    """How often another harness's metric and our grader agree on a benchmark."""
 
     benchmark: str
     judge: str
@@ -45,13 +45,13 @@ class DifferentVerdict:
 
 @dataclass(slots=True, kw_only=True)
 class VerdictComparison:
-    """All verdicts of theirs beside ours."""
+    """The verdicts in the files beside ours."""
 
     agreements: dict[tuple[str, str], VerdictCounts] = field(default_factory=dict)
     differences: list[DifferentVerdict] = field(default_factory=list)
 
     def add(self, benchmark: str, row: Graded, response: SavedResponse) -> None:
-        """Count one verdict of theirs; keep it if it differs from ours."""
+        """Count one verdict of a file, and keep it if it differs from ours."""
         counts = self.agreements.setdefault(
             (benchmark, response.judge), VerdictCounts(benchmark=benchmark, judge=response.judge)
         )
@@ -68,7 +68,7 @@ class VerdictComparison:
 
     @property
     def judged(self) -> list[VerdictCounts]:
-        """Those for which there is any verdict of theirs."""
+        """The counts of those metrics of which the files hold a verdict."""
         return [
             counts
             for counts in self.agreements.values()

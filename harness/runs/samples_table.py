@@ -25,7 +25,7 @@ _COLUMNS = {
     "finish_reason": "string", "prompt_tokens": "int64", "completion_tokens": "int64",
     "seed": "int64", "response": "large_string", "error": "string",
 }  # fmt: skip
-"""Of the table: names and Arrow types."""
+"""The table's columns and their Arrow types."""
 
 
 def finished_samples(path: Path) -> dict[SampleKey, Sample]:
@@ -56,7 +56,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
             with pq.ParquetFile(path / PARQUET) as file:
                 for batch in file.iter_batches(batch_size=512):
                     yield from batch.to_pylist()
-        except (OSError, ValueError) as error:  # pyarrow says either of a file that is torn
+        except (OSError, ValueError) as error:  # pyarrow raises either for a torn file
             raise UserError(
                 f"{path / PARQUET} cannot be read ({error}); take it from where it was copied, or "
                 "draw the samples again: python -m harness eval --spec "

@@ -7,9 +7,7 @@ from math import ceil
 from statistics import NormalDist, fmean
 
 from harness.stats.intervals import standard_error as error_of_mean
-from harness.stats.paired import (
-    TIE,
-)
+from harness.stats.paired import TIE
 
 
 def minimum_detectable(standard_error: float, *, level: float = 0.05, power: float = 0.8) -> float:
@@ -94,8 +92,8 @@ def _within(means: Sequence[float], samples: int) -> float:
 
 
 LEVEL = 0.05
-"""Of the tests; over the benchmarks it is kept by Holm's correction."""
+"""The level of the tests; Holm's correction keeps it over several benchmarks."""
 
 
 POWER = 0.8
-"""With which the smallest difference named would have been found."""
+"""The power to which the smallest detectable differences are computed."""

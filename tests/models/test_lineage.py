@@ -56,7 +56,7 @@ def test_a_lineage_is_copied_into_the_run_and_into_what_is_graded_again(
         Grader() as grader,
     ):
         run = evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
-        again = regrade(folder.path, run, judge=HarnessGrading(grader), root=tmp_path / "runs")
+        again = regrade(folder.path, run, grading=HarnessGrading(grader), root=tmp_path / "runs")
     for path in (folder.path, again.path):
         assert (path / LINEAGE).read_bytes() == (checkpoint / LINEAGE).read_bytes()
     found = read_lineage(again.path)
