@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harness.reporting.comparison import Comparison
     from harness.reporting.result import Result, Samples
     from harness.runs.record import Run
-    from harness.runs.results import ResultScore as Score
+    from harness.runs.scores import BenchmarkScore as Score
     from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling
     from trainers import Trainer
 
@@ -74,7 +74,7 @@ _TYPES = {
     "Run": "harness.runs.record:Run",
     "Samples": "harness.reporting.result:Samples",
     "Sampling": "harness.runs.spec:Sampling",
-    "Score": "harness.runs.results:ResultScore",
+    "Score": "harness.runs.scores:BenchmarkScore",
     "Trainer": "trainers:Trainer",
     "UserError": "benchmarks:UserError",
     "Verdict": "harness.grading:Verdict",

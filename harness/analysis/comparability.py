@@ -6,7 +6,7 @@ from harness.common.schema import UNSTATED, Change, changes
 from harness.runs.results import Result
 
 
-def obstacles(a: Result, b: Result) -> list[Change]:
+def mismatches(a: Result, b: Result) -> list[Change]:
     """List what beside the model differs and decides a score, as far as both sides state it."""
     ours, theirs = a.settings, b.settings
     stated = sorted(ours.keys() & theirs.keys())

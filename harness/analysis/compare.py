@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal, NamedTuple
 
 from benchmarks import UserError
-from harness.analysis.comparability import _names, _shared, obstacles, what_changed
+from harness.analysis.comparability import _names, _shared, mismatches, what_changed
 from harness.common.schema import Change
-from harness.runs.results import Result, ResultScore
+from harness.runs.results import Result
+from harness.runs.scores import BenchmarkScore
 from harness.runs.verdicts import ProblemVerdicts
 from harness.stats import power
-from harness.stats.intervals import Interval, accuracy_interval
 from harness.stats.paired import (
     Difference,
     average_paired,
@@ -28,31 +28,14 @@ from harness.stats.paired import (
     paired_single,
 )
 from harness.stats.power import LEVEL, POWER
-from harness.stats.unpaired import Tally, average_unpaired, unpaired
+from harness.stats.unpaired import Counts, average_unpaired, unpaired
 
-Verdict = Literal["better", "worse", "no evidence"]
-"""Of B against A."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One benchmark of one of the two results, over the problems that are compared."""
-
-    problems: int
-    samples: int
-    correct: int | None
-    """Samples; None where only a percentage is known."""
-    accuracy: float
-    interval: Interval
-    at_limit: float | None = None
-    """The share of samples that the token limit ended; None where that is not known."""
-    no_answer: float | None = None
-    """The share of samples that ended by themselves and state no answer."""
-    mean_tokens: float | None = None
+Conclusion = Literal["better", "worse", "no evidence"]
+"""What is concluded about B against A."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class ChangedProblem:
     """A problem that one of the two gets right (in half of its samples or more), the other not."""
 
     benchmark: str
@@ -61,8 +44,9 @@ class Flip:
     """A's accuracy on it, from 0 to 1."""
     after: float
     answer_a: str | None
-    """The most frequent one."""
+    """A's most frequent answer."""
     answer_b: str | None
+    """B's most frequent answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +54,22 @@ class BenchmarkDifference:
     """Both sides of one benchmark, and what their difference is worth."""
 
     benchmark: str
-    a: Side
-    b: Side
+    a: BenchmarkScore
+    """A's score over the problems that are compared."""
+    b: BenchmarkScore
+    """B's score over them."""
     difference: Difference
     adjusted_p: float
-    """Holm's, over the benchmarks of the comparison."""
-    verdict: Verdict
+    """The p-value after Holm's correction over the benchmarks of the comparison."""
+    verdict: Conclusion
     detectable: float
     """The smallest true difference that these data show with a power of 80 %."""
     problems_needed: int | None
-    """To show a true difference as large as the observed one; None if none was observed."""
+    """How many problems would show the observed difference; None if none was observed."""
     samples_needed: int | None
-    """A problem, to the same end; None if that cannot be estimated, or no number would do."""
-    fixed: tuple[Flip, ...] = ()
-    broken: tuple[Flip, ...] = ()
+    """How many samples a problem would show it; None if no number would, or it is not known."""
+    fixed: tuple[ChangedProblem, ...] = ()
+    broken: tuple[ChangedProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +79,7 @@ class AverageDifference:
     a: float
     b: float
     difference: Difference
-    verdict: Verdict
+    verdict: Conclusion
     detectable: float
 
 
@@ -110,16 +96,16 @@ class Comparison:
     """None if only one benchmark is compared."""
     changes: tuple[Change, ...]
     """What differs in how the two were made and measured."""
-    obstacles: tuple[Change, ...]
-    """Those of the differences for which a comparison is refused unless asked for."""
+    mismatches: tuple[Change, ...]
+    """Those of the changes for which a comparison is refused, unless it is wanted anyway."""
     notes: tuple[str, ...]
 
 
-class Pair(NamedTuple):
+class MatchedVerdicts(NamedTuple):
     """One benchmark's data; the verdicts, where both have them, of the same problems in order."""
 
-    a: ResultScore
-    b: ResultScore
+    a: BenchmarkScore
+    b: BenchmarkScore
     rows_a: Sequence[ProblemVerdicts] = ()
     rows_b: Sequence[ProblemVerdicts] = ()
 
@@ -131,7 +117,7 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         UserError: they share no benchmark or no problem; or, without ``anyway``, something
             but the model decides the difference.
     """
-    found = obstacles(a, b)
+    found = mismatches(a, b)
     if found and not anyway:
         raise UserError(
             f"{a.name} and {b.name} were not measured alike, so that a difference would not be "
@@ -156,18 +142,15 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         rows=rows,
         average=None if average is None else _average(rows, average.result()),
         changes=tuple(what_changed(a, b)),
-        obstacles=tuple(found),
+        mismatches=tuple(found),
         notes=tuple(notes),
     )
-
-
-# --- what may be compared -------------------------------------------------------------------
 
 
 # --- the data of both sides -----------------------------------------------------------------
 
 
-def pair_up(a: Result, b: Result) -> tuple[dict[str, Pair], list[str]]:
+def pair_up(a: Result, b: Result) -> tuple[dict[str, MatchedVerdicts], list[str]]:
     """Return each shared benchmark's data, and what has to be said of it."""
     names = _shared(a, b)
     if not names:
@@ -176,7 +159,8 @@ def pair_up(a: Result, b: Result) -> tuple[dict[str, Pair], list[str]]:
         )
     verdicts_a, verdicts_b = a.verdicts, b.verdicts
     if verdicts_a is None or verdicts_b is None:
-        return {name: Pair(a.scores[name], b.scores[name]) for name in names}, [_why_unpaired(a, b)]
+        counts = {name: MatchedVerdicts(a.scores[name], b.scores[name]) for name in names}
+        return counts, [_why_unpaired(a, b)]
     pairs, notes = {}, []
     for name in names:
         pair, left_out = _matched(a, b, verdicts_a[name], verdicts_b[name], name)
@@ -205,67 +189,69 @@ def _matched(
     rows_a: Sequence[ProblemVerdicts],
     rows_b: Sequence[ProblemVerdicts],
     name: str,
-) -> tuple[Pair, int]:
+) -> tuple[MatchedVerdicts, int]:
     """Return the problems that both answered, and how many are left out."""
     theirs = {(row.problem_id, row.sum): row for row in rows_b}
     both = [(row, theirs[key]) for row in rows_a if (key := (row.problem_id, row.sum)) in theirs]
-    pair = Pair(a.scores[name], b.scores[name], *(zip(*both, strict=True) if both else ((), ())))
+    pair = MatchedVerdicts(
+        a.scores[name], b.scores[name], *(zip(*both, strict=True) if both else ((), ()))
+    )
     return pair, len(rows_a) + len(rows_b) - 2 * len(both)
 
 
 # --- one benchmark --------------------------------------------------------------------------
 
 
-def _difference(pair: Pair) -> Difference:
+def _difference(pair: MatchedVerdicts) -> Difference:
     if not pair.rows_a:
-        return unpaired(tally(pair.a), tally(pair.b))
+        return unpaired(counts_of(pair.a), counts_of(pair.b))
     if all(row.samples == 1 for row in (*pair.rows_a, *pair.rows_b)):
         means = mean_differences(pair)
         return paired_single(means.count(1.0), means.count(-1.0), len(means))
     return paired_means(mean_differences(pair))
 
 
-def tally(score: ResultScore) -> Tally:
+def counts_of(score: BenchmarkScore) -> Counts:
     """Return what an unpaired test needs of a score."""
-    return Tally(problems=score.problems, samples=score.samples, accuracy=score.accuracy)
+    return Counts(problems=score.problems, samples=score.samples, accuracy=score.accuracy)
 
 
-def mean_differences(pair: Pair) -> list[float]:
+def mean_differences(pair: MatchedVerdicts) -> list[float]:
     """Return each problem's accuracy in B minus that in A."""
     return [b.accuracy - a.accuracy for a, b in zip(pair.rows_a, pair.rows_b, strict=True)]
 
 
 def _row(
-    name: str, pair: Pair, difference: Difference, adjusted: float, *, level: float
+    name: str, pair: MatchedVerdicts, difference: Difference, adjusted: float, *, level: float
 ) -> BenchmarkDifference:
-    side_a, side_b = _side(pair.a, pair.rows_a), _side(pair.b, pair.rows_b)
+    score_a, score_b = _score(pair.a, pair.rows_a), _score(pair.b, pair.rows_b)
     both = list(zip(pair.rows_a, pair.rows_b, strict=True))
     error = difference.standard_error
     return BenchmarkDifference(
         benchmark=name,
-        a=side_a,
-        b=side_b,
+        a=score_a,
+        b=score_b,
         difference=difference,
         adjusted_p=adjusted,
         verdict=verdict(difference.difference, adjusted),
-        detectable=power.detectable(error, level=level, power=POWER),
+        detectable=power.minimum_detectable(error, level=level, power=POWER),
         problems_needed=power.problems_needed(
-            difference.difference, error, side_a.problems, level=level, power=POWER
+            difference.difference, error, score_a.problems, level=level, power=POWER
         ),
         samples_needed=_samples_needed(pair, level),
-        fixed=tuple(_flip(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
-        broken=tuple(_flip(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
+        fixed=tuple(_changed_problem(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
+        broken=tuple(_changed_problem(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
     )
 
 
-def verdict(difference: float, p_value: float) -> Verdict:
+def verdict(difference: float, p_value: float) -> Conclusion:
     """Return the one plain word, given a p-value that is corrected already."""
     if p_value >= LEVEL or not difference:
         return "no evidence"
     return "better" if difference > 0 else "worse"
 
 
-def _samples_needed(pair: Pair, level: float) -> int | None:
+def _samples_needed(pair: MatchedVerdicts, level: float) -> int | None:
     if not pair.rows_a:
         return None
     # Saved generations may have fewer samples of one problem than of another.
@@ -280,36 +266,16 @@ def _samples_needed(pair: Pair, level: float) -> int | None:
     )
 
 
-def _side(score: ResultScore, rows: Sequence[ProblemVerdicts]) -> Side:
-    if not rows:
-        return _side_of_counts(score)
-    samples = sum(row.samples for row in rows)
-    tokens = [count for row in rows for count in row.tokens if count is not None]
-    return Side(
-        problems=len(rows),
-        samples=samples,
-        correct=sum(row.correct for row in rows),
-        accuracy=fmean(row.accuracy for row in rows),
-        interval=accuracy_interval([row.accuracy for row in rows], samples=samples),
-        at_limit=sum(sum(row.at_limit) for row in rows) / samples,
-        no_answer=sum(row.outcomes.count("no answer") for row in rows) / samples,
-        mean_tokens=fmean(tokens) if tokens else None,
-    )
+def _score(score: BenchmarkScore, rows: Sequence[ProblemVerdicts]) -> BenchmarkScore:
+    """Return the score over the problems that are compared."""
+    if rows:
+        return BenchmarkScore.of(score.benchmark, rows)
+    # Without verdicts on both sides only counts are compared.
+    return replace(score, outcomes=None, hit_token_limit=None)
 
 
-def _side_of_counts(score: ResultScore) -> Side:
-    return Side(
-        problems=score.problems,
-        samples=score.samples,
-        correct=score.correct,
-        accuracy=score.accuracy,
-        interval=score.interval,
-        mean_tokens=score.mean_tokens,
-    )
-
-
-def _flip(a: ProblemVerdicts, b: ProblemVerdicts) -> Flip:
-    return Flip(
+def _changed_problem(a: ProblemVerdicts, b: ProblemVerdicts) -> ChangedProblem:
+    return ChangedProblem(
         benchmark=a.benchmark,
         problem_id=a.problem_id,
         before=a.accuracy,
@@ -331,10 +297,12 @@ def most_frequent_answer(row: ProblemVerdicts) -> str | None:
 # --- the average ----------------------------------------------------------------------------
 
 
-def _average_difference(pairs: Mapping[str, Pair], *, paired: bool) -> Difference:
+def _average_difference(pairs: Mapping[str, MatchedVerdicts], *, paired: bool) -> Difference:
     if paired:
         return average_paired({name: mean_differences(pair) for name, pair in pairs.items()})
-    return average_unpaired({name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()})
+    return average_unpaired(
+        {name: (counts_of(pair.a), counts_of(pair.b)) for name, pair in pairs.items()}
+    )
 
 
 def _average(rows: Sequence[BenchmarkDifference], found: Difference) -> AverageDifference:
@@ -343,5 +311,5 @@ def _average(rows: Sequence[BenchmarkDifference], found: Difference) -> AverageD
         b=fmean(row.b.accuracy for row in rows),
         difference=found,
         verdict=verdict(found.difference, found.p_value),
-        detectable=power.detectable(found.standard_error, level=LEVEL, power=POWER),
+        detectable=power.minimum_detectable(found.standard_error, level=LEVEL, power=POWER),
     )

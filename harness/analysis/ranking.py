@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
-from harness.analysis.comparability import obstacles
-from harness.analysis.compare import mean_differences, pair_up, tally
+from harness.analysis.comparability import mismatches
+from harness.analysis.compare import counts_of, mean_differences, pair_up
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.stats.paired import average_flips, holm
@@ -16,7 +16,7 @@ from harness.stats.power import LEVEL
 from harness.stats.unpaired import average_unpaired, unpaired
 
 DRAWS = 2_000
-"""Of sign flips for each pair; there may be hundreds of pairs."""
+"""Draws of sign flips for each pair of results; there may be hundreds of pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Group:
     """1 for those that nothing else is better than; equal for what cannot be told apart;
     None where there is nothing to be ranked against."""
     differs: tuple[Change, ...] = ()
-    """In what, from the first group."""
+    """In which settings the group differs from the first one."""
 
 
 def grouped(results: Sequence[Result]) -> list[Group]:
@@ -59,12 +59,12 @@ def grouped(results: Sequence[Result]) -> list[Group]:
 
 def _alike(one: Result, other: Result) -> bool:
     if one.run is None or other.run is None:
-        return one.source is not None and one.source is other.source and not obstacles(one, other)
-    return not obstacles(one, other)
+        return one.source is not None and one.source is other.source and not mismatches(one, other)
+    return not mismatches(one, other)
 
 
 def _group(members: Sequence[Result], first: Result) -> Group:
-    differs = tuple(obstacles(first, members[0]))
+    differs = tuple(mismatches(first, members[0]))
     if len(members) == 1:
         return Group(results=tuple(members), ranks=(None,), differs=differs)
     order = sorted(
@@ -104,7 +104,7 @@ def _average_test(a: Result, b: Result) -> tuple[float, float]:
             fmean(map(fmean, differences.values())),
             average_flips(differences, draws=DRAWS),
         )
-    tallies = {name: (tally(pair.a), tally(pair.b)) for name, pair in pairs.items()}
+    tallies = {name: (counts_of(pair.a), counts_of(pair.b)) for name, pair in pairs.items()}
     if len(tallies) == 1:
         found = unpaired(*next(iter(tallies.values())))
     else:

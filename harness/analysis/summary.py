@@ -8,7 +8,6 @@ the samples that there are.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING
 from benchmarks import UserError
 from benchmarks.registry import suggest
 from harness.grading.verdict import Outcome
+from harness.runs.scores import BenchmarkScore
 from harness.runs.verdicts import ProblemVerdicts
-from harness.stats.intervals import Interval, accuracy_interval, standard_error
+from harness.stats.intervals import Interval, standard_error
 from harness.stats.metrics import Marked, majority_at_k, pass_at_k, truncation_bounds, within_budget
 
 if TYPE_CHECKING:
@@ -193,19 +193,18 @@ def groups_of(
 def _summary(
     benchmark: str, problems: Sequence[ProblemVerdicts], *, budgets: Sequence[int]
 ) -> BenchmarkSummary:
-    means = [problem.accuracy for problem in problems]
-    samples = sum(problem.samples for problem in problems)
+    score = BenchmarkScore.of(benchmark, problems)
     bounds = truncation_bounds([marked(problem) for problem in problems])
     return BenchmarkSummary(
         benchmark=benchmark,
-        problems=len(problems),
-        samples=samples,
-        correct=sum(problem.correct for problem in problems),
+        problems=score.problems,
+        samples=score.samples,
+        correct=score.correct or 0,
         fewest=min(problem.samples for problem in problems),
-        accuracy=fmean(means),
-        standard_error=standard_error(means),
-        interval=accuracy_interval(means, samples=samples),
-        outcomes=count_outcomes(problems),
+        accuracy=score.accuracy,
+        standard_error=standard_error([problem.accuracy for problem in problems]),
+        interval=score.interval,
+        outcomes=score.outcomes or {},
         lowest=bounds.low,
         highest=bounds.high,
         budgets=budget_curve(problems, budgets),
@@ -228,13 +227,6 @@ def marked(problem: ProblemVerdicts) -> list[Marked]:
         )
         for outcome, tokens in zip(problem.outcomes, problem.tokens, strict=True)
     ]
-
-
-def count_outcomes(problems: Iterable[ProblemVerdicts]) -> dict[str, int]:
-    """Count every outcome that occurs; known ones first, in their order."""
-    counts = Counter(outcome for problem in problems for outcome in problem.outcomes)
-    order = [*map(str, Outcome), *sorted(counts)]
-    return {name: counts[name] for name in dict.fromkeys(order) if counts[name]}
 
 
 def token_budgets(longest: int | None, max_tokens: int | None = None) -> tuple[int, ...]:
@@ -314,15 +306,14 @@ def by_group(problems: Iterable[ProblemVerdicts], key: str) -> tuple[GroupAccura
 
 
 def _group(value: str, problems: Sequence[ProblemVerdicts]) -> GroupAccuracy:
-    means = [problem.accuracy for problem in problems]
-    samples = sum(problem.samples for problem in problems)
+    score = BenchmarkScore.of(problems[0].benchmark, problems)
     return GroupAccuracy(
         value=value,
-        problems=len(problems),
-        samples=samples,
-        correct=sum(problem.correct for problem in problems),
-        accuracy=fmean(means),
-        interval=accuracy_interval(means, samples=samples),
+        problems=score.problems,
+        samples=score.samples,
+        correct=score.correct or 0,
+        accuracy=score.accuracy,
+        interval=score.interval,
     )
 
 

@@ -14,7 +14,7 @@ from harness.cli.options import data_option, json_option, results_option
 from harness.common.text import one_line
 
 if TYPE_CHECKING:
-    from harness.evaluation.regrade import Change, Regraded
+    from harness.evaluation.regrade import ChangedVerdict, Regraded
 
 LISTED = 20
 """Changed verdicts printed; `--json` has all."""
@@ -101,7 +101,7 @@ def _moved(old: float, new: float) -> list[str]:
     return [percent(old), percent(new), points(new - old)]
 
 
-def _changed(changes: Sequence[Change] | None) -> list[str]:
+def _changed(changes: Sequence[ChangedVerdict] | None) -> list[str]:
     if changes is None:
         return ["the old run has no verdicts any more, so which of them changed cannot be said"]
     if not changes:
@@ -115,7 +115,7 @@ def _changed(changes: Sequence[Change] | None) -> list[str]:
     return lines
 
 
-def _change_table(changes: Sequence[Change]) -> str:
+def _change_table(changes: Sequence[ChangedVerdict]) -> str:
     from harness.reporting.text.layout import text_table
 
     rows = [

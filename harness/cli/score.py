@@ -15,7 +15,7 @@ from harness.common.text import one_line, printable
 
 if TYPE_CHECKING:
     from harness.importers import Scored
-    from harness.importers.agreement import Difference
+    from harness.importers.agreement import DifferentVerdict
     from harness.importers.importing import Imported
 
 LISTED, LISTED_ROWS = 20, 5
@@ -141,7 +141,7 @@ def _agreement(scored: Scored) -> list[str]:
     return [table, "", *_differences(scored.comparison.differences)]
 
 
-def _differences(differences: Sequence[Difference]) -> list[str]:
+def _differences(differences: Sequence[DifferentVerdict]) -> list[str]:
     from harness.reporting.text.layout import text_table
 
     if not differences:

@@ -88,7 +88,10 @@ def _fields(result: Result) -> dict[str, Any]:
         "name": result.name,
         "id": result.id,
         "average": result.average,
-        "scores": to_jsonable_python(result.scores),
+        "scores": {
+            name: to_jsonable_python(score, exclude={"hit_token_limit"})
+            for name, score in result.scores.items()
+        },
         "row": to_jsonable_python(result.row),
         "source": to_jsonable_python(
             result.source and result.source.model_dump(exclude={"results"})

@@ -66,7 +66,7 @@ def differences(left: BaseModel, right: BaseModel) -> list[str]:
 def changes(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Change]:
     """List the leaves in which two nested mappings differ, by name.
 
-    Sums are shortened to twelve digits.
+    Checksums are shortened to twelve digits.
     """
     ours, theirs = dict(_leaves(left)), dict(_leaves(right))
     return [
@@ -88,6 +88,6 @@ def _short(value: Any) -> str:
     if value is None:
         return UNSTATED
     text = str(value)
-    if re.fullmatch("[0-9a-f]{24,}", text):  # a sum, of which twelve digits tell enough
+    if re.fullmatch("[0-9a-f]{24,}", text):  # twelve digits of a checksum tell it from others
         return text[:12] + "…"
     return text if len(text) <= 100 else text[:99] + "…"

@@ -42,7 +42,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
+class DrawAgreement:
     """How far one draw agrees with the first, on one benchmark or on all."""
 
     samples: int
@@ -87,7 +87,7 @@ Split = Callable[[str], Sequence[Hashable]]
 
 def agreement(
     first: Mapping[SampleKey, Drawn], other: Mapping[SampleKey, Drawn], *, split: Split = list
-) -> Agreement:
+) -> DrawAgreement:
     """Compare two draws of the same requests; ``split`` turns a response into tokens.
 
     Raises:
@@ -98,7 +98,7 @@ def agreement(
     pairs = [(first[key], other[key]) for key in first]
     parted = [(a, b) for a, b in pairs if not a.says(b.response, b.finish_reason)]
     places = [parting(split(a.response), split(b.response)) for a, b in parted]
-    return Agreement(
+    return DrawAgreement(
         samples=len(pairs),
         responses=len(parted),
         first=median(places) if places else None,
@@ -148,7 +148,7 @@ class Row:
 
     variant: str
     benchmark: str
-    agreement: Agreement
+    agreement: DrawAgreement
 
 
 def conclusion(rows: Sequence[Row], *, repeat: str) -> str:

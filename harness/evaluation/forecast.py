@@ -10,7 +10,7 @@ from typing import Any
 from harness.evaluation.plan import Plan
 from harness.runs.cost import price
 from harness.runs.record import Run
-from harness.stats.power import LEVEL, POWER, detectable
+from harness.stats.power import LEVEL, POWER, minimum_detectable
 
 SHARED = 0.5
 """Assumed of two checkpoints: how far their accuracies on single problems are correlated."""
@@ -26,11 +26,11 @@ class BenchmarkForecast:
     problems: int
     samples: int
     prompt_tokens: int | None
-    """Of all requests together; None where the engine renders the prompts itself."""
+    """Tokens of all prompts together; None where the engine renders the prompts itself."""
     most_tokens: int
-    """Of all responses, if each goes to its limit."""
+    """Tokens of all responses, if each goes to its limit."""
     expected_tokens: int | None
-    """Of all responses, if they are as long as in the run that is gone by."""
+    """Tokens of all responses, if they are as long as in the run named by `Forecast.like`."""
     assumed_accuracy: float
     detectable: float
     """The smallest true difference, as a fraction, that two such runs show with 80 % power."""
@@ -45,9 +45,9 @@ class Forecast:
     like: str | None
     """The id of the stored run whose lengths, accuracies and speed are assumed."""
     seconds: float | None
-    """Of generating, at that run's speed; None if it was another machine's or none is known."""
+    """Time of generating at that run's speed; None without such a run on this machine."""
     money: float | None
-    """By the prices that the spec gives, in their currency; see `harness.runs.cost.price`."""
+    """The cost by the spec's prices, in their currency; see `harness.runs.cost.price`."""
     most_money: float | None
     """The same if each response goes to its limit."""
 
@@ -77,13 +77,13 @@ def forecast(plan: Plan, stored: Sequence[Run], hardware: dict[str, Any]) -> For
                 if mean is None
                 else min(most, round(mean * count * len(problems))),
                 assumed_accuracy=accuracy,
-                detectable=detectable(errors[name], level=levels, power=POWER),
+                detectable=minimum_detectable(errors[name], level=levels, power=POWER),
             )
         )
     error = sqrt(sum(e**2 for e in errors.values())) / len(errors)
     return Forecast(
         rows=tuple(rows),
-        average_detectable=detectable(error, level=LEVEL, power=POWER),
+        average_detectable=minimum_detectable(error, level=LEVEL, power=POWER),
         like=None if like is None else like.id,
         seconds=None if like is None else _seconds(plan, rows, like, hardware),
         money=_price(plan, rows, [row.expected_tokens for row in rows]),

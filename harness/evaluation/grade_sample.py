@@ -11,15 +11,15 @@ from harness.grading import Grader, Outcome, Undecided, Verdict, grade_by_rules
 from harness.runs.sample import Sample
 
 
-def judge_sample(
-    sample: Sample, asked: Asked, *, read: Callable[[str], str], grader: Grader
+def grade_sample(
+    sample: Sample, asked: Reference, *, read: Callable[[str], str], grader: Grader
 ) -> Verdict | Future[Verdict]:
     """Grade what counts of one sample's response; ``read`` is its prompt style's."""
-    return grader.grade_undecided(judge_sample_by_rules(sample, asked, read=read))
+    return grader.grade_undecided(grade_sample_by_rules(sample, asked, read=read))
 
 
-def judge_sample_by_rules(
-    sample: Sample, asked: Asked, *, read: Callable[[str], str]
+def grade_sample_by_rules(
+    sample: Sample, asked: Reference, *, read: Callable[[str], str]
 ) -> Verdict | Undecided:
     """Grade one sample as far as it can be done in this process."""
     if sample.finish_reason == "overflow":
@@ -31,7 +31,7 @@ def judge_sample_by_rules(
     return grade_by_rules(said, asked.gold, truncated=cut, conventions=asked.conventions)
 
 
-class Asked(NamedTuple):
+class Reference(NamedTuple):
     """What a response is graded against."""
 
     gold: str

@@ -1,9 +1,9 @@
-"""A second process that grades by the rules what a run's journal gains, on a core of its own.
+"""A second process that grades samples by the rules, on a core of its own.
 
-The driver tells it where in the journal a batch of samples stands, and goes on feeding the
-engine; of a million responses no text is sent. What no rule decides comes back undecided, for
-the driver's grader to ask a worker. If the process dies or is slower than the samples come,
-the driver judges them itself: the same rules, so that no verdict depends on who did it.
+The run's own process, the driver, tells it where in the journal a batch of samples stands, so
+that no response is sent. What no rule decides comes back undecided, and the driver asks a worker
+of its grader. If the process dies or falls behind, the driver grades by the same rules itself,
+so that no verdict depends on where it was made.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from pathlib import Path
 import msgspec
 
 from harness.common.parent_death import die_with
-from harness.evaluation.grade_sample import Asked, judge_sample_by_rules
+from harness.evaluation.grade_sample import Reference, grade_sample_by_rules
 from harness.grading import Undecided, Verdict
 from harness.grading.workers.process import worker_environment
 from harness.prompts.styles import find_prompt_style
 from harness.runs.sample import Sample
 
 BATCH = 256
-"""Samples that are asked about together, at most."""
+"""The most samples in one batch."""
 MOST_UNDER_WAY = 8
-"""Batches; the next one is the driver's own."""
+"""The most batches under way; the driver grades further ones itself."""
 PATIENCE = 60.0
-"""Seconds without an answer after which the process is given up."""
+"""Seconds without an answer after which the process is ended."""
 REMEMBERED = 100_000
-"""Different verdicts that are sent once and named by their number from then on."""
+"""How many different verdicts are remembered; each is sent once, and then only its number."""
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What is said of one batch: per sample a number, counted over all verdicts sent so far."""
+    """The verdicts of one batch: a number for each sample, counted over all verdicts so far."""
 
     verdicts: list[Verdict]
     undecided: list[Undecided]
@@ -48,10 +48,10 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     numbers: list[int]
 
 
-class SecondJudge:
+class GradingProcess:
     """The process as the driver sees it."""
 
-    def __init__(self, journal: Path, asked: Mapping[str, Asked], style: str) -> None:
+    def __init__(self, journal: Path, asked: Mapping[str, Reference], style: str) -> None:
         """Start it; ``asked`` is what each problem's samples are graded against."""
         self._under_way: deque[Sequence[Sample]] = deque()
         self._known: list[Verdict | Undecided] = []
@@ -83,7 +83,7 @@ class SecondJudge:
         return not self._connection.closed and len(self._under_way) < MOST_UNDER_WAY
 
     def ask(self, samples: Sequence[Sample], begin: int, end: int) -> None:
-        """Have a batch judged, which stands in the journal from one byte to another."""
+        """Have a batch graded, which stands in the journal from byte ``begin`` to byte ``end``."""
         self._under_way.append(samples)
         try:
             self._connection.send((begin, end))
@@ -91,9 +91,9 @@ class SecondJudge:
             self.close()
 
     def answers(self, *, wait: bool = False) -> Iterator[tuple[Sample, Verdict | Undecided | None]]:
-        """Yield what is judged by now, or, with ``wait``, all that is under way.
+        """Yield what is graded by now, or, with ``wait``, all that is under way.
 
-        None stands for what the process was lost over: it is yet to be judged.
+        None stands for a sample that is not graded because the process was lost.
         """
         while self._under_way and not self._connection.closed:
             try:
@@ -108,8 +108,8 @@ class SecondJudge:
             self._known += answer.verdicts
             self._known += answer.undecided
             samples = self._under_way.popleft()
-            judged = [self._known[number] for number in answer.numbers]
-            yield from zip(samples, judged, strict=True)
+            graded = [self._known[number] for number in answer.numbers]
+            yield from zip(samples, graded, strict=True)
         while self._under_way and self._connection.closed:
             yield from ((sample, None) for sample in self._under_way.popleft())
 
@@ -120,49 +120,49 @@ class SecondJudge:
         self._connection.close()
 
 
-class _Judge:
-    """The other end: judges, and sends each verdict once."""
+class _BatchGrader:
+    """Grades in the second process, and sends each different verdict once."""
 
-    def __init__(self, journal: Path, asked: Mapping[str, Asked], style: str) -> None:
+    def __init__(self, journal: Path, asked: Mapping[str, Reference], style: str) -> None:
         self._journal = journal
         self._asked, self._read = asked, find_prompt_style(style).read
         self._numbers: dict[Verdict | Undecided, int] = {}
         self._sent = 0
 
-    def judge(self, begin: int, end: int) -> Answer:
+    def grade(self, begin: int, end: int) -> Answer:
         with self._journal.open("rb") as file:  # there since the first sample
             file.seek(begin)
             lines = file.read(end - begin).splitlines()
-        judged = [self._judge(Sample.from_json(line)) for line in lines]
-        new = [one for one in dict.fromkeys(judged) if one not in self._numbers]
+        graded = [self._grade(Sample.from_json(line)) for line in lines]
+        new = [one for one in dict.fromkeys(graded) if one not in self._numbers]
         verdicts = [one for one in new if isinstance(one, Verdict)]
         undecided = [one for one in new if isinstance(one, Undecided)]
         ordered: list[Verdict | Undecided] = [*verdicts, *undecided]
         for number, one in enumerate(ordered, start=self._sent):
             self._numbers[one] = number
         self._sent += len(ordered)
-        numbers = [self._numbers[one] for one in judged]
+        numbers = [self._numbers[one] for one in graded]
         if len(self._numbers) > REMEMBERED:
             self._numbers.clear()
         return Answer(verdicts, undecided, numbers)
 
-    def _judge(self, sample: Sample) -> Verdict | Undecided:
-        return judge_sample_by_rules(sample, self._asked[sample.problem_id], read=self._read)
+    def _grade(self, sample: Sample) -> Verdict | Undecided:
+        return grade_sample_by_rules(sample, self._asked[sample.problem_id], read=self._read)
 
 
 def main(descriptor: int, parent: int) -> None:
-    """Judge batches until the driver is gone."""
+    """Grade batches until the driver is gone."""
     die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the driver's to handle
     connection: Connection = Connection(descriptor)
-    judge = _Judge(*pickle.load(sys.stdin.buffer))  # noqa: S301 - what the driver wrote
+    grader = _BatchGrader(*pickle.load(sys.stdin.buffer))  # noqa: S301 - what the driver wrote
     encoder = msgspec.msgpack.Encoder()
     while True:
         try:
             begin, end = connection.recv()
         except EOFError:
             return
-        connection.send_bytes(encoder.encode(judge.judge(begin, end)))
+        connection.send_bytes(encoder.encode(grader.grade(begin, end)))
 
 
 if __name__ == "__main__":

@@ -8,23 +8,23 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Protocol
 
-from harness.evaluation.grade_sample import judge_sample_by_rules
-from harness.evaluation.grading_process import BATCH, SecondJudge
+from harness.evaluation.grade_sample import grade_sample_by_rules
+from harness.evaluation.grading_process import BATCH, GradingProcess
 from harness.evaluation.plan import Plan
 from harness.grading import Grader, Undecided, Verdict
 from harness.runs.folder import RunFolder
 from harness.runs.sample import Sample, SampleKey
 
 MANY_SAMPLES = 10_000
-"""From here on a second process grades, too; for fewer it is not worth its start."""
+"""From this number of samples on a second process grades too; fewer are not worth its start."""
 
 
 LONGEST_KEPT = 1.0
-"""Seconds that a sample may wait for others to be graded with."""
+"""Seconds that a sample may wait until its batch is handed over."""
 
 
 class Watcher(Protocol):
-    """Who is told what happens; the command line's progress, or nobody."""
+    """Is told how a run goes on; the command line shows it."""
 
     def begin(self, plan: Plan, folder: RunFolder) -> None:
         """The run's folder is open: there is so much to do, and an earlier attempt left this."""
@@ -62,7 +62,7 @@ class Silent:
 
 
 class _Grading:
-    """The verdicts of a run, and those under way; the engine never waits for them."""
+    """Grades samples as they come, so that the engine never waits, and keeps the verdicts."""
 
     def __init__(self, plan: Plan, folder: RunFolder, grader: Grader, watcher: Watcher) -> None:
         self._read, self._asked = plan.style.read, plan.asked()
@@ -70,8 +70,8 @@ class _Grading:
         self._journal = folder.samples
         self._second = None
         if plan.samples - len(folder.samples) >= MANY_SAMPLES and len(os.sched_getaffinity(0)) > 1:
-            with suppress(OSError):  # then there is one judge, as for fewer samples
-                self._second = SecondJudge(folder.samples.path, self._asked, plan.style.name)
+            with suppress(OSError):  # without it this process grades alone, as with fewer samples
+                self._second = GradingProcess(folder.samples.path, self._asked, plan.style.name)
         self._batch: list[Sample] = []
         self._batch_begins = self._journal.end
         self._batch_began = time.monotonic()
@@ -88,46 +88,46 @@ class _Grading:
     def submit(self, sample: Sample) -> None:
         """Have the sample graded that was appended to the journal last."""
         if self._second is None:
-            self.judge(sample)
+            self.grade(sample)
             return
         self._batch.append(sample)
         waited = time.monotonic() - self._batch_began
         if len(self._batch) == BATCH or waited > LONGEST_KEPT:
             self._hand_over(self._second)
 
-    def judge(self, sample: Sample) -> None:
+    def grade(self, sample: Sample) -> None:
         """Grade a sample here and now, as far as it needs no worker."""
         asked = self._asked[sample.problem_id]
-        self._note(sample, judge_sample_by_rules(sample, asked, read=self._read))
+        self._note(sample, grade_sample_by_rules(sample, asked, read=self._read))
 
     def finish(self) -> None:
-        """See to it that every sample is with a worker, or has its verdict."""
+        """Hand over the last samples: then each has its verdict or is with a worker."""
         if self._second is not None:
             self._hand_over(self._second)
             self._take(self._second, wait=True)
 
     def close(self) -> None:
-        """End the second judge."""
+        """End the second process."""
         if self._second is not None:
             self._second.close()
 
-    def _hand_over(self, second: SecondJudge) -> None:
-        """Whoever is free judges the batch: the other process, or else this one."""
+    def _hand_over(self, second: GradingProcess) -> None:
+        """Have the batch graded by the second process, or here if that one is busy."""
         self._take(second)
         if self._batch and second.has_room:
             second.ask(self._batch, self._batch_begins, self._journal.end)
         else:
             for sample in self._batch:
-                self.judge(sample)
+                self.grade(sample)
         self._batch = []
         self._batch_begins, self._batch_began = self._journal.end, time.monotonic()
 
-    def _take(self, second: SecondJudge, *, wait: bool = False) -> None:
-        for sample, judged in second.answers(wait=wait):
-            if judged is None:
-                self.judge(sample)
+    def _take(self, second: GradingProcess, *, wait: bool = False) -> None:
+        for sample, graded in second.answers(wait=wait):
+            if graded is None:
+                self.grade(sample)
             else:
-                self._note(sample, judged)
+                self._note(sample, graded)
 
     def _note(self, sample: Sample, judged: Verdict | Undecided) -> None:
         key, verdict = sample.key, self._grader.grade_undecided(judged)

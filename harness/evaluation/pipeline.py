@@ -57,7 +57,7 @@ def evaluate(
         return folder.run
     with closing(_Grading(plan, folder, grader, watcher)) as grading:
         for sample in folder.samples.values():
-            grading.judge(sample)
+            grading.grade(sample)
         queue = _Queue(plan, folder, lengths or {})
         _draw_missing(queue, plan, folder, grading, watcher, engine, opener)
         watcher.stage("grading the last responses")

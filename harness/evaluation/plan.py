@@ -12,7 +12,7 @@ from benchmarks import BENCHMARKS, Problem
 from benchmarks.source import conventions_sum, load_problems, load_shots, problems_sum
 from harness.common.environment import installed_versions
 from harness.engines import ENGINES, Engine, Request
-from harness.evaluation.grade_sample import Asked
+from harness.evaluation.grade_sample import Reference
 from harness.grading import grader_version
 from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.models.lineage import lineage_bytes
@@ -76,10 +76,10 @@ class Plan:
             return limit
         return max(0, min(limit, self.checkpoint.context_length - len(prompt.token_ids)))
 
-    def asked(self) -> dict[str, Asked]:
+    def asked(self) -> dict[str, Reference]:
         """Return what each problem's samples are graded against, by problem id."""
         return {
-            problem.id: Asked(problem.answer, BENCHMARKS[name].conventions_for(problem))
+            problem.id: Reference(problem.answer, BENCHMARKS[name].conventions_for(problem))
             for name, problems in self.problems.items()
             for problem in problems
         }

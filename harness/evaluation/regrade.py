@@ -17,7 +17,7 @@ from typing import Protocol
 
 from benchmarks import BENCHMARKS, Problem, UserError
 from benchmarks.source import conventions_sum, load_problems, problems_sum
-from harness.evaluation.grade_sample import Asked, judge_sample
+from harness.evaluation.grade_sample import Reference, grade_sample
 from harness.grading import Grader, Outcome, Verdict, grader_version
 from harness.grading.compat.rewards import REWARDS, VERSIONS, Reward
 from harness.models.lineage import lineage_bytes
@@ -30,32 +30,33 @@ from harness.runs.record import Phases, Run
 from harness.runs.sample import Sample, SampleKey
 from harness.runs.samples_table import finished_samples, read_parquet
 
-Judged = Verdict | Future[Verdict]
+LaterVerdict = Verdict | Future[Verdict]
+"""A verdict, or the promise of one."""
 
 
-class Judge(Protocol):
+class Grading(Protocol):
     """Who gives the verdicts: the grader, or a reward."""
 
     identity: str
     """What the run records as its grader."""
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+    def grade(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> LaterVerdict:
         """Return the verdict of one sample, perhaps later."""
 
 
-class GraderJudge:
+class HarnessGrading:
     """The grader of an evaluation."""
 
     def __init__(self, grader: Grader) -> None:
         self.identity = grader_version()
         self._grader = grader
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+    def grade(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> LaterVerdict:
         """Grade as an evaluation does."""
-        return judge_sample(sample, asked, read=read, grader=self._grader)
+        return grade_sample(sample, asked, read=read, grader=self._grader)
 
 
-class RewardJudge:
+class RewardGrading:
     """A training reward: correct if and only if it gives the whole point."""
 
     def __init__(self, name: str) -> None:
@@ -65,7 +66,7 @@ class RewardJudge:
         version = VERSIONS.get(name) or _source_sum(self._reward)
         self.identity = f"{REWARD_GRADER}{name}+{version}"
 
-    def judge(self, sample: Sample, asked: Asked, read: Callable[[str], str]) -> Judged:
+    def grade(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> LaterVerdict:
         """Ask the reward, which knows no outcome but right and wrong."""
         if sample.finish_reason in ("overflow", "error"):
             overflow = sample.finish_reason == "overflow"
@@ -79,7 +80,7 @@ def _source_sum(reward: Reward) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ChangedVerdict:
     """One sample whose verdict went from correct to not, or from not to correct."""
 
     benchmark: str
@@ -102,12 +103,12 @@ class Regraded:
     old: Run
     new: Run
     path: Path
-    changes: tuple[Change, ...] | None
+    changes: tuple[ChangedVerdict, ...] | None
     """None if the old run was stored without its verdicts."""
 
 
 def regrade(
-    path: Path, old: Run, *, judge: Judge, root: Path, data_dir: Path | None = None
+    path: Path, old: Run, *, grading: Grading, root: Path, data_dir: Path | None = None
 ) -> Regraded:
     """Grade the samples of the run in ``path`` again and store them as a new run under ``root``.
 
@@ -123,9 +124,9 @@ def regrade(
     began = time.monotonic()
     samples = finished_samples(path)
     problems = asked_problems(old, samples, data_dir)
-    graded = _grade(old, problems, samples, judge)
+    graded = _grade(old, problems, samples, grading)
     with RunFolder.create(
-        root, _new_run(old, problems, judge), lineage=lineage_bytes(path)
+        root, _new_run(old, problems, grading), lineage=lineage_bytes(path)
     ) as folder:
         for sample in samples.values():
             folder.append(sample)
@@ -139,9 +140,9 @@ def regrade_by(
 ) -> Regraded:
     """Grade a run again, as `regrade` does, by the reward of that name or else by the grader."""
     if reward is not None:
-        return regrade(path, old, judge=RewardJudge(reward), root=root, data_dir=data_dir)
+        return regrade(path, old, grading=RewardGrading(reward), root=root, data_dir=data_dir)
     with Grader() as grader:
-        return regrade(path, old, judge=GraderJudge(grader), root=root, data_dir=data_dir)
+        return regrade(path, old, grading=HarnessGrading(grader), root=root, data_dir=data_dir)
 
 
 def asked_problems(
@@ -165,8 +166,8 @@ def asked_problems(
     return found
 
 
-def _new_run(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> Run:
-    identity = _identity(old, problems, judge)
+def _new_run(old: Run, problems: Mapping[str, list[Problem]], grading: Grading) -> Run:
+    identity = _identity(old, problems, grading)
     base = old.name.removesuffix(f"@{old.identity.reward}")
     return Run.begin(
         old.spec,
@@ -184,33 +185,33 @@ def _new_run(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> R
     )
 
 
-def _identity(old: Run, problems: Mapping[str, list[Problem]], judge: Judge) -> Identity:
+def _identity(old: Run, problems: Mapping[str, list[Problem]], grading: Grading) -> Identity:
     benchmarks = {
         name: identity.model_copy(
             update={"conventions": conventions_sum(BENCHMARKS[name], problems[name])}
         )
         for name, identity in old.identity.benchmarks.items()
     }
-    return old.identity.model_copy(update={"grader": judge.identity, "benchmarks": benchmarks})
+    return old.identity.model_copy(update={"grader": grading.identity, "benchmarks": benchmarks})
 
 
 def _grade(
     run: Run,
     problems: Mapping[str, list[Problem]],
     samples: Mapping[SampleKey, Sample],
-    judge: Judge,
+    grading: Grading,
 ) -> dict[str, list[Graded]]:
     style = run.spec.prompt.style
     read = str if run.saved and style == UNKNOWN_STYLE else find_prompt_style(style).read
-    verdicts: list[tuple[str, Problem, Sample, Judged]] = []
+    verdicts: list[tuple[str, Problem, Sample, LaterVerdict]] = []
     for name, asked in problems.items():
         for problem, sample in _in_order(run, name, asked, samples):
-            what = Asked(problem.answer, BENCHMARKS[name].conventions_for(problem))
-            verdicts.append((name, problem, sample, judge.judge(sample, what, read)))
+            what = Reference(problem.answer, BENCHMARKS[name].conventions_for(problem))
+            verdicts.append((name, problem, sample, grading.grade(sample, what, read)))
     graded: dict[str, list[Graded]] = {name: [] for name in problems}
-    for name, problem, sample, judged in verdicts:
-        verdict = judged if isinstance(judged, Verdict) else judged.result()
-        graded[name].append(Graded(problem=problem, sample=sample, verdict=verdict))
+    for name, problem, sample, verdict in verdicts:
+        known = verdict if isinstance(verdict, Verdict) else verdict.result()
+        graded[name].append(Graded(problem=problem, sample=sample, verdict=known))
     return graded
 
 
@@ -236,13 +237,13 @@ def _has_verdicts(path: Path) -> bool:
     return next(read_parquet(path), None) is not None
 
 
-def _changes(path: Path, graded: Mapping[str, list[Graded]]) -> Iterator[Change]:
+def _changes(path: Path, graded: Mapping[str, list[Graded]]) -> Iterator[ChangedVerdict]:
     now = {row.sample.key: row for rows in graded.values() for row in rows}
     for was in read_parquet(path):
         row = now.get(SampleKey(was["problem_id"], was["index"]))
         if row is None or (was["outcome"] == Outcome.CORRECT) == row.verdict.correct:
             continue
-        yield Change(
+        yield ChangedVerdict(
             benchmark=was["benchmark"],
             problem_id=was["problem_id"],
             index=was["index"],

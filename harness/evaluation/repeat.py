@@ -17,7 +17,7 @@ from benchmarks import UserError
 from harness.engines import ENGINES, Engine
 from harness.evaluation.determinism import Drawn, Row, Split, agreement, groups_of
 from harness.evaluation.drawing import draw, open_engine, overflow_sample, sample_of
-from harness.evaluation.grade_sample import judge_sample
+from harness.evaluation.grade_sample import grade_sample
 from harness.evaluation.plan import Plan, prepare
 from harness.grading import Grader, Verdict
 from harness.runs.sample import Sample, SampleKey
@@ -33,7 +33,7 @@ class Variant:
     name: str
     shuffled: bool = False
     batch: int | None = None
-    """Requests at a time, each group ended before the next begins; None: as the engine likes."""
+    """Requests in a group, which ends before the next begins; None leaves it to the engine."""
 
 
 FIRST = Variant(name="as they come")
@@ -79,13 +79,13 @@ def repeat_draws(
         engine = open_engine(plan, opener)
         try:
             with Grader() as grader:
-                return plan, list(_rows(plan, Redrawer(plan, engine, grader), batches, stage))
+                return plan, list(_rows(plan, Repeater(plan, engine, grader), batches, stage))
         finally:
             engine.close()
 
 
 def _rows(
-    plan: Plan, redrawer: Redrawer, batches: Sequence[int], stage: Callable[[str], None]
+    plan: Plan, redrawer: Repeater, batches: Sequence[int], stage: Callable[[str], None]
 ) -> Iterator[Row]:
     first, *others = variants(batches)
     stage(f"drawing {first.name}")
@@ -106,7 +106,7 @@ def _split(plan: Plan) -> Split:
     return lambda text: list(encode(text, add_special_tokens=False))
 
 
-class Redrawer:
+class Repeater:
     """Draws a plan's requests in one way or another, and grades what comes back."""
 
     def __init__(self, plan: Plan, engine: Engine, grader: Grader) -> None:
@@ -155,7 +155,7 @@ class Redrawer:
         if known is not None and known.says(sample.response, sample.finish_reason):
             return Verdict(outcome=known.outcome)
         asked = self._asked[sample.problem_id]
-        return judge_sample(sample, asked, read=self._plan.style.read, grader=self._grader)
+        return grade_sample(sample, asked, read=self._plan.style.read, grader=self._grader)
 
 
 def _settled(verdict: Verdict | Future[Verdict]) -> Verdict:

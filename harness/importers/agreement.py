@@ -12,8 +12,8 @@ MAX_ANSWER = 500
 
 
 @dataclass(slots=True, kw_only=True)
-class Agreement:
-    """How often one judge of theirs and our grader said the same."""
+class VerdictCounts:
+    """How often another harness's metric and our grader agree on a benchmark."""
 
     benchmark: str
     judge: str
@@ -26,7 +26,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class DifferentVerdict:
     """A response that one side calls correct and the other does not."""
 
     benchmark: str
@@ -44,16 +44,16 @@ class Difference:
 
 
 @dataclass(slots=True, kw_only=True)
-class Comparison:
-    """All verdicts of theirs beside ours."""
+class VerdictComparison:
+    """The verdicts in the files beside ours."""
 
-    agreements: dict[tuple[str, str], Agreement] = field(default_factory=dict)
-    differences: list[Difference] = field(default_factory=list)
+    agreements: dict[tuple[str, str], VerdictCounts] = field(default_factory=dict)
+    differences: list[DifferentVerdict] = field(default_factory=list)
 
     def add(self, benchmark: str, row: Graded, response: SavedResponse) -> None:
-        """Count one verdict of theirs; keep it if it differs from ours."""
+        """Count one verdict of a file, and keep it if it differs from ours."""
         counts = self.agreements.setdefault(
-            (benchmark, response.judge), Agreement(benchmark=benchmark, judge=response.judge)
+            (benchmark, response.judge), VerdictCounts(benchmark=benchmark, judge=response.judge)
         )
         if response.theirs is None:
             counts.unjudged += 1
@@ -67,8 +67,8 @@ class Comparison:
             self.differences.append(_difference(benchmark, row, response))
 
     @property
-    def judged(self) -> list[Agreement]:
-        """Those for which there is any verdict of theirs."""
+    def judged(self) -> list[VerdictCounts]:
+        """The counts of those metrics of which the files hold a verdict."""
         return [
             counts
             for counts in self.agreements.values()
@@ -76,8 +76,8 @@ class Comparison:
         ]
 
 
-def _difference(benchmark: str, row: Graded, response: SavedResponse) -> Difference:
-    return Difference(
+def _difference(benchmark: str, row: Graded, response: SavedResponse) -> DifferentVerdict:
+    return DifferentVerdict(
         benchmark=benchmark,
         judge=response.judge,
         problem_id=row.problem.id,

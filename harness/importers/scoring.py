@@ -16,9 +16,9 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks import BENCHMARKS, Conventions, Problem, UserError
-from harness.evaluation.grade_sample import Asked, judge_sample
+from harness.evaluation.grade_sample import Reference, grade_sample
 from harness.grading import Grader, Verdict
-from harness.importers.agreement import Comparison
+from harness.importers.agreement import VerdictComparison
 from harness.importers.base import SavedResponse
 from harness.importers.files import SavedFile, SavedRow, Unreadable
 from harness.importers.matching import Match, ProblemIndex
@@ -68,7 +68,7 @@ class Scored:
     """By benchmark, in its problems' order."""
     foreign: tuple[Score, ...] = ()
     """Scores against the files' own golds, a file at a time."""
-    comparison: Comparison = field(default_factory=Comparison)
+    comparison: VerdictComparison = field(default_factory=VerdictComparison)
     unmatched: list[Unmatched] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
@@ -193,8 +193,8 @@ def _begin(placed: Placed, grader: Grader) -> Verdict | Future[Verdict]:
     conventions = Conventions()
     if placed.ours:
         conventions = BENCHMARKS[placed.benchmark].conventions_for(placed.problem)
-    asked = Asked(placed.problem.answer, conventions)
-    return judge_sample(placed.sample, asked, read=placed.file.read, grader=grader)
+    asked = Reference(placed.problem.answer, conventions)
+    return grade_sample(placed.sample, asked, read=placed.file.read, grader=grader)
 
 
 def _end(

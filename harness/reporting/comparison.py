@@ -95,9 +95,9 @@ class Comparison(analysis.Comparison):
 
     def _warnings(self) -> Iterator[str]:
         """Yield what must be read with the verdicts."""
-        if self.obstacles:
+        if self.mismatches:
             yield "NOT MEASURED ALIKE, so that a difference need not be the model's:"
-            yield from map(str, self.obstacles)
+            yield from map(str, self.mismatches)
         for letter, result in (("A", self.a), ("B", self.b)):
             yield from (f"{letter}: {note}" for note in result_notes(result))
         yield from self.notes

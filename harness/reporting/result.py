@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from harness.runs.record import Run
-    from harness.runs.results import ResultScore
+    from harness.runs.scores import BenchmarkScore
 
 HEADERS = ("benchmark", "correct", "accuracy %", "95 % interval", "tokens")
 
@@ -160,7 +160,7 @@ class Result(stored.Result):
         return score_notes(self.run) if self.run.scores else ["no scores yet: it is not complete"]
 
 
-def _shown(score: ResultScore) -> list[str]:
+def _shown(score: BenchmarkScore) -> list[str]:
     tokens = score.mean_tokens
     return [
         score.benchmark,

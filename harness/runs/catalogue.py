@@ -90,7 +90,8 @@ class Catalogue:
             stored = stored or _search(self.runs, asked)
         if stored is None:
             names = [*(run.name for _, run in self.runs), *self.published]
-            raise UserError(suggest(f"run or published result under {self.results}", asked, names))
+            kind = "run or published result" if self.published else "run"
+            raise UserError(suggest(f"{kind} under {self.results}", asked, names))
         path, run = stored
         if complete and run.status != "complete":
             raise UserError(

@@ -1,7 +1,7 @@
-"""What a run took: time, tokens, money. Pure: a record in, values out.
+"""What a run took: time, tokens, money. Pure functions from a record to values.
 
-What a record does not say is None, never zero; what it says of a part only is marked as the
-least that the whole can have been.
+A value that a record does not hold is None, never zero. Where a record covers only a part of
+the run, its values are marked as lower bounds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.runs.record import Phases, Run, Usage
 from harness.runs.spec import Server
 
 PRICED = 1_000_000
-"""Tokens that a price is of."""
+"""A price is for this many tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class PhaseTimes:
     engine_start: float | None = None
     generate: float | None = None
     handle: float | None = None
-    """Of ``generate``."""
+    """The part of ``generate`` that went into storing and grading."""
     finish: float | None = None
 
 
@@ -41,27 +41,27 @@ class Cost:
     events: Mapping[str, int] | None = None
     """What else the engine counted: retries, restarts, …; empty if there was nothing."""
     wall_seconds: float | None = None
-    """Of all phases; the start of Python and the engine's end are in none."""
+    """The time of all phases; starting Python and closing the engine belong to none."""
     phases: PhaseTimes = PhaseTimes()
     tokens_per_second: float | None = None
     """Completion tokens by seconds of ``generate``; prompt tokens are not in it."""
     samples_per_second: float | None = None
-    """By seconds of ``generate``."""
+    """Samples by seconds of ``generate``."""
     engine_busy: float | None = None
     """The part of the wall time in which the run had nothing to do but wait for the engine.
 
     (generate - handle) / wall. What is missing to 1 is preparing, starting, storing, grading by
     rules as far as this process does it itself, and finishing. Grading workers run beside the
     engine; the time for which they are waited for is the finish's. An engine with a process of its
-    own computes during ``handle`` too, so the true share may be greater. Of how full its batches
-    were, or of what it waited for itself, such as a rate limit, this says nothing.
+    own computes during ``handle`` too, so the true share may be greater. This value does
+    not say how full the batches were, or what the engine waited for, such as a rate limit.
     """
     money: float | None = None
     """By the prices that the run's spec gives, in their currency; see `price`."""
     at_least: bool = False
-    """Whether samples, tokens, events, time and money are of a part of the run only."""
+    """Whether samples, tokens, events, time and money cover only a part of the run."""
     notes: tuple[str, ...] = ()
-    """Why something is not known, or not the whole."""
+    """Why something is not known, or covers only a part."""
 
 
 def cost_of(run: Run) -> Cost:
@@ -72,14 +72,14 @@ def cost_of(run: Run) -> Cost:
     """
     if (undrawn := _undrawn(run)) is not None:
         return Cost(notes=(undrawn,))
-    owed = _owed(run)
+    expected = _samples_drawn(run)
     uncounted = run.usage.samples == 0 and run.phases.generate > 0
-    counted = run.usage.samples > 0 or (owed == 0 and not uncounted)
+    counted = run.usage.samples > 0 or (expected == 0 and not uncounted)
     cost = Cost(
         wall_seconds=wall_seconds(run.phases) or None,
         phases=_phase_times(run, counted=counted, uncounted=uncounted),
-        at_least=owed is None or (run.usage.samples < owed and not uncounted),
-        notes=tuple(_notes(run, owed, uncounted=uncounted)),
+        at_least=expected is None or (run.usage.samples < expected and not uncounted),
+        notes=tuple(_notes(run, expected, uncounted=uncounted)),
     )
     return _with_usage(cost, run) if counted else cost
 
@@ -98,7 +98,7 @@ def price(
 ) -> float | None:
     """Return what tokens cost; None if nothing has a price, or it is not known how much has.
 
-    What no price is given of is free.
+    Tokens without a price are free.
 
     >>> price(Server(completion_price=0.6), prompt_tokens=None, completion_tokens=500_000)
     0.3
@@ -127,8 +127,8 @@ def _undrawn(run: Run) -> str | None:
     return None
 
 
-def _owed(run: Run) -> int | None:
-    """Return how many samples a complete run has drawn itself; None of another."""
+def _samples_drawn(run: Run) -> int | None:
+    """Return how many samples a run has drawn itself; None if it is not complete."""
     if run.status != "complete":
         return None
     samples = sum(score.samples for score in run.scores)
@@ -179,16 +179,16 @@ def _tokens(tokens: int, usage: Usage) -> int | None:
     return tokens if tokens or not usage.samples else None
 
 
-def _notes(run: Run, owed: int | None, *, uncounted: bool) -> Iterator[str]:
+def _notes(run: Run, expected: int | None, *, uncounted: bool) -> Iterator[str]:
     server = run.spec.engine.server
-    if owed is None:
+    if expected is None:
         yield "the run is not complete: this is what its attempts recorded so far"
     elif uncounted:
         yield "recorded before tokens were counted; an attempt that was killed is not in the time"
-    elif run.usage.samples < owed:
+    elif run.usage.samples < expected:
         yield (
-            f"of {run.usage.samples:,} of {owed:,} samples drawn: attempts that were killed left "
-            "no record of what they took"
+            f"of {run.usage.samples:,} of {expected:,} samples drawn: attempts that were killed "
+            "left no record of what they took"
         )
     if run.reused:
         count = sum(run.reused.values())

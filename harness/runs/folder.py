@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from benchmarks import UserError
+from harness.common.files import new_folder, remove_abandoned, replacing, write_atomically
 from harness.models.lineage import LINEAGE
 from harness.runs.file_names import JOURNAL, LOCK, PARQUET, RECORD, version_folder
 from harness.runs.journal import Journal, read_journal
@@ -38,9 +38,11 @@ class RunFolder:
         self.path = path
         self._lock = _lock(path)
         try:
+            with _wrap_os_error(f"{path} cannot be opened for writing"):
+                remove_abandoned(path)  # parts of files, of an attempt that was killed
             self.run = read_run(path / RECORD)
             self.samples = Journal(path / JOURNAL)
-            """Those that are stored, read from the disk where they are asked for."""
+            """The stored samples; each is read from the disk when it is asked for."""
         except BaseException:
             self._lock.close()
             raise
@@ -53,15 +55,13 @@ class RunFolder:
         """
         run = _with_unused_id(root, run)
         path = root / version_folder(run.name) / run.id
-        # The record is there before the folder has its name: no folder is ever without one.
-        unborn = path.with_name(f".{path.name}.{os.getpid()}")
-        with _told(f"the run cannot be stored in {path}"):
-            _sweep(path.parent)
-            unborn.mkdir(parents=True)
-            _write(unborn / RECORD, run.to_json().encode())
-            if lineage is not None:
-                _write(unborn / LINEAGE, lineage)
-            unborn.rename(path)
+        with _wrap_os_error(f"the run cannot be stored in {path}"):
+            remove_abandoned(path.parent)
+            # The record is there before the folder has its name: no folder is ever without one.
+            with new_folder(path) as partial:
+                (partial / RECORD).write_text(run.to_json(), encoding="utf-8")
+                if lineage is not None:
+                    (partial / LINEAGE).write_bytes(lineage)
         return cls(path)
 
     def __enter__(self) -> Self:
@@ -86,53 +86,42 @@ class RunFolder:
         import pyarrow.parquet as pq
 
         path = self.path / PARQUET
-        partial = path.with_suffix(".partial")
         schema = _parquet_schema()
-        with _told(f"{path} cannot be written; the journal beside it is intact"):
-            with (
-                pq.ParquetWriter(partial, schema, compression="zstd") as writer,
-                ThreadPoolExecutor(max_workers=1) as compressor,  # while the next batch is made
-            ):
-                written: Future[None] | None = None
-                for columns in batches:
-                    table = pa.table(columns, schema=schema)
-                    if written is not None:
-                        written.result()
-                    written = compressor.submit(writer.write_table, table)
+        with (
+            _wrap_os_error(f"{path} cannot be written; the journal beside it is intact"),
+            replacing(path) as partial,
+            pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+            ThreadPoolExecutor(max_workers=1) as compressor,  # while the next batch is made
+        ):
+            written: Future[None] | None = None
+            for columns in batches:
+                table = pa.table(columns, schema=schema)
                 if written is not None:
                     written.result()
-            partial.rename(path)
+                written = compressor.submit(writer.write_table, table)
+            if written is not None:
+                written.result()
 
     def write_verdicts(self, content: bytes) -> None:
         """Write the file of verdicts."""
         path = self.path / VERDICTS
-        with _told(f"{path} cannot be written; the journal beside it is intact"):
-            _write(path, content)
+        with _wrap_os_error(f"{path} cannot be written; the journal beside it is intact"):
+            write_atomically(path, content)
 
     def update(self, run: Run) -> None:
         """Replace the record."""
-        with _told(f"{self.path / RECORD} cannot be written; the journal beside it is intact"):
-            _write(self.path / RECORD, run.to_json().encode())
+        path = self.path / RECORD
+        with _wrap_os_error(f"{path} cannot be written; the journal beside it is intact"):
+            write_atomically(path, run.to_json())
         self.run = run
 
     def close(self) -> None:
         """Flush the journal to the disk and let another process have the folder."""
         try:
-            with _told(f"{self.path / JOURNAL} cannot be flushed to the disk"):
+            with _wrap_os_error(f"{self.path / JOURNAL} cannot be flushed to the disk"):
                 self.samples.close()
         finally:
             self._lock.close()
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what beginnings left that were killed before their folder had its name."""
-    for unborn in folder.glob(".*.[0-9]*"):
-        try:
-            os.kill(int(unborn.suffix[1:]), 0)
-        except ProcessLookupError:
-            shutil.rmtree(unborn, ignore_errors=True)
-        except (ValueError, PermissionError):
-            continue
 
 
 def _with_unused_id(root: Path, run: Run) -> Run:
@@ -151,7 +140,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
 
 def _lock(path: Path) -> IO[str]:
     """Take the folder's lock, which the kernel frees when this process ends in any way."""
-    with _told(f"{path} cannot be opened for writing"):
+    with _wrap_os_error(f"{path} cannot be opened for writing"):
         file = (path / LOCK).open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,7 +152,7 @@ def _lock(path: Path) -> IO[str]:
             f"{path} is in use by another process (pid {holder}); wait for it, or stop it first"
         ) from None
     try:
-        with _told(f"{path} cannot be opened for writing"):
+        with _wrap_os_error(f"{path} cannot be opened for writing"):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
@@ -174,18 +163,9 @@ def _lock(path: Path) -> IO[str]:
     return file
 
 
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
-
-
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn a failing disk into one line that says what was not stored."""
+def _wrap_os_error(what: str) -> Iterator[None]:
+    """Raise an `OSError` as a UserError that begins with ``what``: what was not stored."""
     try:
         yield
     except OSError as error:

@@ -16,7 +16,7 @@ from typing import IO
 from harness.runs.sample import Sample, SampleKey
 
 MOST_SAMPLES = 1_000_000
-"""Of one problem; a greater number in a file is no sample's."""
+"""The most samples that one problem may have; a greater number in a file is an error."""
 _NOWHERE = -1
 
 
@@ -101,7 +101,7 @@ class Journal(Mapping[SampleKey, Sample]):
         try:
             _write_all(self._written, line)
         except OSError:
-            with suppress(OSError):  # half a line would only be passed over
+            with suppress(OSError):  # if it fails, the half line is skipped when the file is read
                 os.ftruncate(self._written, self._end)
             raise
         self._places.put(sample.problem_id, sample.index, self._end)
@@ -150,7 +150,7 @@ def read_journal(path: Path, *, failed: bool = False) -> Iterator[Sample]:
 def _index(path: Path) -> tuple[Places, int, int]:
     """Return where the samples begin, how many lines are none, and where the last whole line ends.
 
-    What the engine failed on is owed again, and has no place.
+    A sample on which the engine failed is left out, so that it is drawn again.
     """
     places, torn, end = Places(), 0, 0
     for line, sample in _lines(path):
@@ -166,7 +166,7 @@ def _index(path: Path) -> tuple[Places, int, int]:
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, Sample | None]]:
-    """Yield each line with its sample; None where it holds none, as a torn last line does."""
+    """Yield each line with its sample, or with None if it holds none, such as a torn last line."""
     if not path.is_file():
         return
     with path.open("rb") as file:
@@ -178,7 +178,7 @@ def _lines(path: Path) -> Iterator[tuple[bytes, Sample | None]]:
 
 
 def _write_all(file: int, content: bytes) -> None:
-    """Write every byte: a disk that fills up takes a part before it says so."""
+    """Write every byte: a disk that fills up takes a part before it reports an error."""
     written = os.write(file, content)
     while written < len(content):
         written += os.write(file, content[written:])

@@ -13,41 +13,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks import UserError
 from harness.grading.version import comparable_version
 from harness.models.lineage import Lineage, read_lineage
 from harness.runs.identity import UNKNOWN_STYLE
 from harness.runs.published import Published, PublishedResult
-from harness.runs.record import Run
+from harness.runs.record import Run, Score
+from harness.runs.scores import BenchmarkScore
 from harness.runs.verdicts import VERDICTS, ProblemVerdicts, read_verdicts
-from harness.stats.intervals import Interval, wilson
-
-if TYPE_CHECKING:
-    from harness.runs.record import Score
+from harness.stats.intervals import wilson
 
 PUBLISHED_ID = "published:"
 """How a published row's id begins; its name follows. So it is found though a run has that name."""
 
 Settings = Mapping[str, str]
 """Name of a setting to its value as text; one that is not known is left out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultScore:
-    """The score of one benchmark, of a run or of a published row."""
-
-    benchmark: str
-    problems: int
-    samples: int
-    correct: int | None
-    """Samples; None where only a percentage was published."""
-    accuracy: float
-    interval: Interval
-    outcomes: Mapping[str, int] | None = None
-    """None where nothing but right and wrong was published."""
-    mean_tokens: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +39,7 @@ class Result:
     name: str
     id: str
     """The run's, or ``published:`` and the row's name."""
-    scores: Mapping[str, ResultScore]
+    scores: Mapping[str, BenchmarkScore]
     """By benchmark."""
     path: Path | None = None
     """The run's folder."""
@@ -137,8 +119,8 @@ def of_run(path: Path, run: Run) -> Result:
     return Result(name=run.name, id=run.id, scores=scores, path=path, run=run)
 
 
-def _of_score(score: Score) -> ResultScore:
-    return ResultScore(
+def _of_score(score: Score) -> BenchmarkScore:
+    return BenchmarkScore(
         benchmark=score.benchmark,
         problems=score.problems,
         samples=score.samples,
@@ -146,6 +128,7 @@ def _of_score(score: Score) -> ResultScore:
         accuracy=score.accuracy,
         interval=score.interval,
         outcomes=score.outcomes,
+        hit_token_limit=score.at_limit,
         mean_tokens=score.mean_response_tokens,
     )
 
@@ -156,7 +139,7 @@ def of_published(source: Published, row: PublishedResult) -> Result:
     How the samples of a problem cluster was not published, so an interval counts problems.
     """
     scores = {
-        name: ResultScore(
+        name: BenchmarkScore(
             benchmark=name,
             problems=score.problems,
             samples=score.samples,

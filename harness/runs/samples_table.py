@@ -56,7 +56,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
             with pq.ParquetFile(path / PARQUET) as file:
                 for batch in file.iter_batches(batch_size=512):
                     yield from batch.to_pylist()
-        except (OSError, ValueError) as error:  # pyarrow says either of a file that is torn
+        except (OSError, ValueError) as error:  # pyarrow raises either for a torn file
             raise UserError(
                 f"{path / PARQUET} cannot be read ({error}); take it from where it was copied, or "
                 "draw the samples again: python -m harness eval --spec "

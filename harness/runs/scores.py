@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
+from typing import Self
 
 from benchmarks.errata import errata_for
-from harness.grading import Outcome
+from harness.grading.verdict import Outcome
 from harness.runs.record import Average, Score, WithoutErrata
 from harness.runs.verdicts import ProblemVerdicts
-from harness.stats.intervals import accuracy_interval, mean_interval
+from harness.stats.intervals import Interval, accuracy_interval, mean_interval
 
 MAX_FAILURES = 0.005
 """The share of a benchmark's samples on which grader or engine may fail before its score is
@@ -22,24 +24,82 @@ FAILURES = {
 """By the part that failed."""
 
 
-def score(benchmark: str, rows: Sequence[ProblemVerdicts]) -> Score:
-    """Score one benchmark by the verdicts on its problems."""
-    means = [row.accuracy for row in rows]
-    samples = sum(row.samples for row in rows)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkScore:
+    """The score of one benchmark, or of some of its problems: counted, recorded or published."""
+
+    benchmark: str
+    """The benchmark's name."""
+    problems: int
+    """How many problems were asked."""
+    samples: int
+    """How many samples they have together."""
+    correct: int | None
+    """How many samples are correct; None where only a percentage was published."""
+    accuracy: float
+    """The mean over the problems of the share of their samples that are correct."""
+    interval: Interval
+    """The 95 % confidence interval of the accuracy."""
+    outcomes: Mapping[str, int] | None = None
+    """The number of samples with each outcome that occurs; None where it was not published."""
+    hit_token_limit: int | None = None
+    """How many samples the token limit ended; None where that is not known."""
+    mean_tokens: float | None = None
+    """The mean length of a response in tokens; None where no length is known."""
+
+    @classmethod
+    def of(cls, benchmark: str, rows: Sequence[ProblemVerdicts]) -> Self:
+        """Score a benchmark by the verdicts on its problems."""
+        means = [row.accuracy for row in rows]
+        samples = sum(row.samples for row in rows)
+        lengths = [tokens for row in rows for tokens in row.tokens if tokens is not None]
+        return cls(
+            benchmark=benchmark,
+            problems=len(rows),
+            samples=samples,
+            correct=sum(row.correct for row in rows),
+            accuracy=fmean(means) if means else 0.0,
+            interval=accuracy_interval(means, samples=samples),
+            outcomes=count_outcomes(rows),
+            hit_token_limit=sum(sum(row.at_limit) for row in rows),
+            mean_tokens=fmean(lengths) if lengths else None,
+        )
+
+    @property
+    def share_at_limit(self) -> float | None:
+        """The share of the samples that the token limit ended; None where it is not known."""
+        return None if self.hit_token_limit is None else self.hit_token_limit / self.samples
+
+    @property
+    def share_without_answer(self) -> float | None:
+        """The share of the samples that ended by themselves and state no answer, where known."""
+        if self.outcomes is None:
+            return None
+        return self.outcomes.get(Outcome.NO_ANSWER, 0) / self.samples
+
+
+def count_outcomes(rows: Iterable[ProblemVerdicts]) -> dict[str, int]:
+    """Count every outcome that occurs; known ones come first, in their order."""
     counts = Counter(outcome for row in rows for outcome in row.outcomes)
-    lengths = [tokens for row in rows for tokens in row.tokens if tokens is not None]
-    single = len(means) == samples
+    order = [*map(str, Outcome), *sorted(counts)]
+    return {name: counts[name] for name in dict.fromkeys(order) if counts[name]}
+
+
+def score(benchmark: str, rows: Sequence[ProblemVerdicts]) -> Score:
+    """Return what a run's record says of one benchmark, by the verdicts on its problems."""
+    found = BenchmarkScore.of(benchmark, rows)
+    single = found.problems == found.samples
     return Score(
         benchmark=benchmark,
-        problems=len(means),
-        samples=samples,
-        correct=counts[Outcome.CORRECT],
-        accuracy=fmean(means) if means else 0.0,
-        interval=accuracy_interval(means, samples=samples),
+        problems=found.problems,
+        samples=found.samples,
+        correct=found.correct or 0,
+        accuracy=found.accuracy,
+        interval=found.interval,
         interval_method="wilson" if single else "normal, clustered by problem",
-        outcomes={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
-        at_limit=sum(sum(row.at_limit) for row in rows),
-        mean_response_tokens=fmean(lengths) if lengths else None,
+        outcomes=dict(found.outcomes or {}),
+        at_limit=found.hit_token_limit or 0,
+        mean_response_tokens=found.mean_tokens,
         without_errata=_without_errata(rows, {e.problem_id for e in errata_for(benchmark)}),
     )
 
@@ -58,7 +118,7 @@ def _without_errata(
     )
 
 
-def distrust(scores: Iterable[Score], *parts: str) -> list[str]:
+def reliability_problems(scores: Iterable[Score], *parts: str) -> list[str]:
     """Return why scores are not to be trusted, a reason for each benchmark and failing part.
 
     A sample on which the grader or the engine failed counts as not correct, which says nothing

@@ -38,7 +38,7 @@ class Difference:
     standard_error: float
     """Never 0: where the data show no spread it is that of the interval."""
     p_value: float
-    """Of the hypothesis that A and B do equally well."""
+    """The two-sided p-value of the hypothesis that A and B do equally well."""
     test: str
     interval_method: str
 

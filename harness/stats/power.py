@@ -7,18 +7,16 @@ from math import ceil
 from statistics import NormalDist, fmean
 
 from harness.stats.intervals import standard_error as error_of_mean
-from harness.stats.paired import (
-    TIE,
-)
+from harness.stats.paired import TIE
 
 
-def detectable(standard_error: float, *, level: float = 0.05, power: float = 0.8) -> float:
+def minimum_detectable(standard_error: float, *, level: float = 0.05, power: float = 0.8) -> float:
     """Return the smallest true difference that a comparison finds with this power.
 
     (z of 1 − level/2, plus z of power) × SE (Miller, arXiv 2411.00640, on power): by
     default 2.8 standard errors.
 
-    >>> round(detectable(0.01), 4)
+    >>> round(minimum_detectable(0.01), 4)
     0.028
     """
     normal = NormalDist()
@@ -35,7 +33,7 @@ def problems_needed(
 ) -> int | None:
     """Return how many problems of this kind would show a true difference of this size.
 
-    The standard error falls with the root of the number of problems: N (detectable /
+    The standard error falls with the root of the number of problems: N (minimum_detectable /
     difference)², rounded up (Miller, arXiv 2411.00640, on power); None if there is no
     difference to show.
 
@@ -44,7 +42,7 @@ def problems_needed(
     """
     if not difference:
         return None
-    ratio = detectable(standard_error, level=level, power=power) / abs(difference)
+    ratio = minimum_detectable(standard_error, level=level, power=power) / abs(difference)
     return max(1, ceil(problems * ratio**2))
 
 
@@ -63,7 +61,7 @@ def samples_needed(
     samples each. A problem's difference varies by what problems differ in, which more
     samples do not change, and by chance: Var(d) = between + w_A/n_A + w_B/n_B, where
     w = mean of p(1 − p) n/(n − 1) is the variance of a single sample (Miller, arXiv
-    2411.00640, on resampling). Sought is the smallest n at which detectable(√((between +
+    2411.00640, on resampling). Sought is the smallest n at which minimum_detectable(√((between +
     (w_A + w_B)/n) / N)) is within the difference. Of a side with one sample a problem w
     cannot be estimated; it is taken to be the other's. None if both have one, if no
     number of samples suffices, or if there is no difference or only one problem.
@@ -83,7 +81,7 @@ def samples_needed(
     count = len(differences)
     variance = count * error_of_mean(differences) ** 2
     between = max(0.0, variance - within_a / samples_a - within_b / samples_b)
-    allowed = count * (abs(difference) / detectable(1.0, level=level, power=power)) ** 2
+    allowed = count * (abs(difference) / minimum_detectable(1.0, level=level, power=power)) ** 2
     if between >= allowed:
         return None
     return max(1, ceil((within_a + within_b) / (allowed - between)))
@@ -94,8 +92,8 @@ def _within(means: Sequence[float], samples: int) -> float:
 
 
 LEVEL = 0.05
-"""Of the tests; over the benchmarks it is kept by Holm's correction."""
+"""The level of the tests; Holm's correction keeps it over several benchmarks."""
 
 
 POWER = 0.8
-"""With which the smallest difference named would have been found."""
+"""The power to which the smallest detectable differences are computed."""

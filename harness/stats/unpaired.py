@@ -19,7 +19,7 @@ CLUSTERED = "normal, unpaired, a problem's samples counted once"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Counts:
     """What is known of one side if only its counts are: no verdict of any single problem."""
 
     problems: int
@@ -42,7 +42,7 @@ class Tally:
         return round(self.accuracy * self.samples)
 
 
-def unpaired(a: Tally, b: Tally) -> Difference:
+def unpaired(a: Counts, b: Counts) -> Difference:
     """Compare two runs of which only the counts are known.
 
     One sample a problem: Fisher's exact test, two-sided by summing the probability of
@@ -55,8 +55,8 @@ def unpaired(a: Tally, b: Tally) -> Difference:
     most the variance p(1 − p)/N, which it has if all samples of a problem agree; so a
     problem counts once, in Wilson's limits and in a z test with the pooled variance.
 
-    >>> a = Tally(problems=500, samples=500, accuracy=78 / 500)
-    >>> found = unpaired(a, Tally(problems=500, samples=500, accuracy=119 / 500))
+    >>> a = Counts(problems=500, samples=500, accuracy=78 / 500)
+    >>> found = unpaired(a, Counts(problems=500, samples=500, accuracy=119 / 500))
     >>> round(found.low, 4), round(found.high, 4), round(found.p_value, 4)
     (0.0327, 0.1309, 0.0014)
     """
@@ -78,7 +78,7 @@ def unpaired(a: Tally, b: Tally) -> Difference:
     )
 
 
-def _newcombe(a: Tally, b: Tally) -> Interval:
+def _newcombe(a: Counts, b: Counts) -> Interval:
     interval_a, interval_b = _wilson(a), _wilson(b)
     difference = b.accuracy - a.accuracy
     below = _hypotenuse(b.accuracy - interval_b.low, interval_a.high - a.accuracy)
@@ -86,9 +86,9 @@ def _newcombe(a: Tally, b: Tally) -> Interval:
     return Interval(low=max(-1.0, difference - below), high=min(1.0, difference + above))
 
 
-def _wilson(tally: Tally) -> Interval:
-    right = tally.correct if tally.single else tally.accuracy * tally.problems
-    return wilson(right, tally.problems)
+def _wilson(counts: Counts) -> Interval:
+    right = counts.correct if counts.single else counts.accuracy * counts.problems
+    return wilson(right, counts.problems)
 
 
 def _half_width(interval: Interval) -> float:
@@ -100,9 +100,9 @@ def _hypotenuse(one: float, other: float) -> float:
     return sqrt(one**2 + other**2)
 
 
-def _variance(tally: Tally) -> float:
+def _variance(counts: Counts) -> float:
     """Return the unbiased estimate of an accuracy's variance, all of a problem's samples alike."""
-    return tally.accuracy * (1 - tally.accuracy) / max(1, tally.problems - 1)
+    return counts.accuracy * (1 - counts.accuracy) / max(1, counts.problems - 1)
 
 
 def _fisher(right_a: int, problems_a: int, right_b: int, problems_b: int) -> float:
@@ -118,14 +118,14 @@ def _fisher(right_a: int, problems_a: int, right_b: int, problems_b: int) -> flo
     return sum(weight for weight in weights if weight <= observed) / sum(weights)
 
 
-def _pooled_z(a: Tally, b: Tally) -> float:
+def _pooled_z(a: Counts, b: Counts) -> float:
     problems = a.problems + b.problems
     share = (a.accuracy * a.problems + b.accuracy * b.problems) / problems
     error = sqrt(max(0.0, share * (1 - share)) * (1 / a.problems + 1 / b.problems))
     return two_sided(b.accuracy - a.accuracy, error)
 
 
-def average_unpaired(pairs: Mapping[str, tuple[Tally, Tally]]) -> Difference:
+def average_unpaired(pairs: Mapping[str, tuple[Counts, Counts]]) -> Difference:
     """Compare two runs by the plain mean over benchmarks, from A's and B's counts.
 
     The interval combines the benchmarks' intervals of ``unpaired`` by MOVER (Zou and
@@ -133,7 +133,7 @@ def average_unpaired(pairs: Mapping[str, tuple[Tally, Tally]]) -> Difference:
     √(Σ p(1 − p)/(N − 1)) / B over benchmarks and sides, N in problems; where that is 0, the
     interval's half-width over 1.96.
 
-    >>> half, more = (Tally(problems=100, samples=100, accuracy=p) for p in (0.5, 0.7))
+    >>> half, more = (Counts(problems=100, samples=100, accuracy=p) for p in (0.5, 0.7))
     >>> found = average_unpaired({"one": (half, more), "two": (half, half)})
     >>> round(found.difference, 3), round(found.standard_error, 4), round(found.p_value, 4)
     (0.1, 0.0492, 0.0423)

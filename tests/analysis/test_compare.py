@@ -192,7 +192,7 @@ def test_runs_measured_otherwise_are_refused_by_field(
         compare(a, b)
     assert field in str(refused.value)
     found = compare(a, b, anyway=True)
-    assert any(field in str(change) for change in found.obstacles)
+    assert any(field in str(change) for change in found.mismatches)
     assert "NOT MEASURED ALIKE" in comparison_text(found)
 
 
@@ -203,7 +203,7 @@ def test_a_grader_of_the_same_verdicts_is_no_obstacle(tmp_path: Path) -> None:
         tmp_path, "b", rows, grader=GRADER, packages={"grader": GRADER, "grader sources": "12ab"}
     )
     found = compare(a, b)
-    assert not found.obstacles
+    assert not found.mismatches
     assert [str(change) for change in found.changes if "grader" in change.field] == [
         "packages.grader: 2+3d636124 -> 3",
         "packages.grader sources: (none) -> 12ab",
@@ -220,7 +220,7 @@ def test_other_sources_of_the_same_version_are_no_obstacle(tmp_path: Path) -> No
         for name in "ab"
     ]
     found = compare(*sides)
-    assert not found.obstacles
+    assert not found.mismatches
     assert "packages.grader sources: a -> b" in map(str, found.changes)
 
 
@@ -243,7 +243,7 @@ def test_a_run_of_now_compares_with_one_that_was_stored_long_ago(tmp_path: Path)
             stored, of_run(now.path, evaluate(plan, now, grader=grader, watcher=Quiet()))
         )
     assert found.paired
-    assert not found.obstacles
+    assert not found.mismatches
 
 
 def test_seed_and_number_of_samples_are_no_obstacle(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_seed_and_number_of_samples_are_no_obstacle(tmp_path: Path) -> None:
     many = verdict_rows(made(2, 0.5, n=4))
     b = store_run(tmp_path, "b", many, sampling=Sampling(**warm, n=4))
     found = compare(a, b)
-    assert not found.obstacles
+    assert not found.mismatches
     assert {"sampling.seed", "sampling.n"} <= {change.field for change in found.changes}
 
 
@@ -288,7 +288,7 @@ def test_placeholders_of_saved_generations_are_not_taken_for_settings(tmp_path: 
     )
     a = store_run(tmp_path, "a", rows, sampling=Sampling(temperature=0.6, max_tokens=77))
     b = store_run(tmp_path, "b", rows, saved=saved, prompt=PromptSpec(style="unknown"))
-    assert compare(a, b).obstacles == ()
+    assert compare(a, b).mismatches == ()
 
 
 def test_verdicts_that_are_not_the_scores_own_are_refused(tmp_path: Path) -> None:

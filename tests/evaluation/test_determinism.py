@@ -36,7 +36,7 @@ from harness.evaluation.determinism import (
 )
 from harness.evaluation.drawing import open_engine
 from harness.evaluation.plan import Plan, prepare
-from harness.evaluation.repeat import AGAIN, FIRST, Redrawer, Variant, by_benchmark, variants
+from harness.evaluation.repeat import AGAIN, FIRST, Repeater, Variant, by_benchmark, variants
 from harness.grading import Grader, Outcome
 from harness.runs.sample import SampleKey
 from harness.runs.spec import EngineSpec, EvalSpec, Sampling
@@ -208,7 +208,7 @@ def test_each_variant_asks_the_same_requests_in_its_own_way(plan: Plan) -> None:
     engine = Moody(setup_of(plan))
     asked = [request.key for request in plan.requests()]
     with Grader() as grader:
-        redrawer = Redrawer(plan, engine, grader)
+        redrawer = Repeater(plan, engine, grader)
         draws = [redrawer.draw(variant) for variant in variants([5, 1, 5])]
     assert all(draw.keys() == set(asked) for draw in draws)
     first, again, shuffled, *small = engine.batches
@@ -223,7 +223,7 @@ def test_each_variant_asks_the_same_requests_in_its_own_way(plan: Plan) -> None:
 def test_a_response_that_depends_on_its_batch_is_found(plan: Plan) -> None:
     engine = Moody(setup_of(plan))
     with Grader() as grader:
-        redrawer = Redrawer(plan, engine, grader)
+        redrawer = Repeater(plan, engine, grader)
         first = redrawer.draw(FIRST)
         again = redrawer.draw(AGAIN, first)
         alone = redrawer.draw(Variant(name="alone", batch=1), first)
@@ -240,7 +240,7 @@ def test_the_same_words_keep_their_verdict_and_others_are_graded(plan: Plan) -> 
         setup_of(plan), lambda r: f"{said['prefix']}\\boxed{{{golds[r.key.problem_id]}}}"
     )
     with Grader() as grader:
-        redrawer = Redrawer(plan, engine, grader)
+        redrawer = Repeater(plan, engine, grader)
         first = redrawer.draw(FIRST)
         assert {one.outcome for one in first.values()} == {Outcome.CORRECT}
         marked = {
@@ -275,7 +275,7 @@ def test_an_engine_that_answers_something_else_is_told_on(plan: Plan) -> None:
         ]:
             engine = kind(setup_of(plan), lambda request: "\\boxed{1}")
             with pytest.raises(UserError, match=told):
-                Redrawer(plan, engine, grader).draw(FIRST)
+                Repeater(plan, engine, grader).draw(FIRST)
 
 
 # --- the promise, and what is recorded of it ----------------------------------------------------
@@ -416,7 +416,7 @@ def test_vllm_says_the_same_alone_and_in_any_order(tmp_path: Path) -> None:
         assert isinstance(engine, OtherwiseEngine)
         for plan in (greedily, drawing):
             engine.host.call("sample", plan.spec.sampling)
-            redrawer = Redrawer(plan, engine, grader)
+            redrawer = Repeater(plan, engine, grader)
             first, *others = variants([1])
             drawn = redrawer.draw(first)
             assert len(drawn) == plan.samples == 8 * plan.spec.sampling.n

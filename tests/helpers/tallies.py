@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.stats.unpaired import Tally
+from harness.stats.unpaired import Counts
 
 
-def single(correct: int, problems: int) -> Tally:
+def single(correct: int, problems: int) -> Counts:
     """Return the counts for this many right problems, each with one sample."""
-    return Tally(problems=problems, samples=problems, accuracy=correct / problems)
+    return Counts(problems=problems, samples=problems, accuracy=correct / problems)

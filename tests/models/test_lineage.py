@@ -15,7 +15,7 @@ from harness.engines import EngineSetup
 from harness.engines.scripted import ScriptedEngine
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan, prepare
-from harness.evaluation.regrade import GraderJudge, regrade
+from harness.evaluation.regrade import HarnessGrading, regrade
 from harness.grading import Grader
 from harness.models.checkpoint import open_checkpoint
 from harness.models.lineage import LINEAGE, read_lineage
@@ -56,7 +56,7 @@ def test_a_lineage_is_copied_into_the_run_and_into_what_is_graded_again(
         Grader() as grader,
     ):
         run = evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
-        again = regrade(folder.path, run, judge=GraderJudge(grader), root=tmp_path / "runs")
+        again = regrade(folder.path, run, grading=HarnessGrading(grader), root=tmp_path / "runs")
     for path in (folder.path, again.path):
         assert (path / LINEAGE).read_bytes() == (checkpoint / LINEAGE).read_bytes()
     found = read_lineage(again.path)

@@ -17,7 +17,7 @@ from harness.runs.graded import Graded, by_problem
 from harness.runs.record import Run, Score
 from harness.runs.results import of_run
 from harness.runs.sample import Sample
-from harness.runs.scores import MAX_FAILURES, average, distrust, score
+from harness.runs.scores import MAX_FAILURES, average, reliability_problems, score
 from harness.runs.verdicts import problem_verdicts
 
 
@@ -51,29 +51,29 @@ def run_with(one: Score, responses: object) -> Run:
 @pytest.mark.parametrize("kind", [Outcome.GRADER_TIMEOUT, Outcome.GRADER_ERROR])
 def test_the_share_of_failures_decides(kind: Outcome) -> None:
     assert MAX_FAILURES == 0.005
-    assert distrust([scored([Outcome.CORRECT] * 995 + [kind] * 5)]) == []
-    (reason,) = distrust([scored([Outcome.CORRECT] * 994 + [kind] * 6)])
+    assert reliability_problems([scored([Outcome.CORRECT] * 995 + [kind] * 5)]) == []
+    (reason,) = reliability_problems([scored([Outcome.CORRECT] * 994 + [kind] * 6)])
     assert f"6 of 1000 samples (6 {kind.value})" in reason
 
 
 def test_both_kinds_of_failure_count_together_and_no_other_does() -> None:
     both = [Outcome.GRADER_TIMEOUT] * 3 + [Outcome.GRADER_ERROR] * 3
-    assert distrust([scored([Outcome.CORRECT] * 994 + both)])
+    assert reliability_problems([scored([Outcome.CORRECT] * 994 + both)])
     others = [Outcome.WRONG, Outcome.TRUNCATED, Outcome.UNPARSABLE, Outcome.NO_ANSWER]
-    assert distrust([scored(others)]) == []
+    assert reliability_problems([scored(others)]) == []
 
 
 def test_what_the_engine_failed_on_says_as_little_of_the_model(responses: object) -> None:
     run = run_with(scored([Outcome.CORRECT, Outcome.ENGINE_ERROR]), responses)
-    (reason,) = distrust(run.scores)
+    (reason,) = reliability_problems(run.scores)
     assert "the engine failed on 1 of 2 samples (1 engine error)" in reason
-    assert distrust(run.scores, "grader") == []
+    assert reliability_problems(run.scores, "grader") == []
     assert f"--again --reuse {run.id}" in score_table(run)
 
 
 def test_one_benchmark_in_doubt_is_named() -> None:
     good = scored([Outcome.CORRECT] * 9).model_copy(update={"benchmark": "good"})
-    (reason,) = distrust([good, scored([Outcome.GRADER_ERROR])])
+    (reason,) = reliability_problems([good, scored([Outcome.GRADER_ERROR])])
     assert reason.startswith("demo: ")
 
 

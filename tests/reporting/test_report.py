@@ -22,7 +22,6 @@ from stored import store_run, verdict_rows
 from benchmarks import UserError
 from harness.common.text import printable
 from harness.reporting.html import page, samples, write_report
-from harness.reporting.html.atomic import replacing
 from harness.reporting.html.comparing import compare_with_first
 from harness.reporting.html.embedding import CHUNK_CHARACTERS, Records, data_element, visible
 from harness.reporting.html.facts import labelled
@@ -270,10 +269,10 @@ def test_a_torn_table_of_samples_is_told_in_one_line(tmp_path: Path) -> None:
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(UnicodeEncodeError), replacing(path) as file:
+    with pytest.raises(UnicodeEncodeError), page.open_report(path) as file:
         file.writelines(["half", "\ud800"])
     assert path.read_text(encoding="utf-8") == "old"
-    with replacing(path) as file:
+    with page.open_report(path) as file:
         file.write("new")
     assert path.read_text(encoding="utf-8") == "new"
     assert os.listdir(tmp_path) == ["r.html"]
@@ -288,7 +287,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, place: str, reas
     (tmp_path / "file").write_text("", encoding="utf-8")
     with (
         pytest.raises(UserError, match=f"cannot be written: {reason}"),
-        replacing(tmp_path / place),
+        page.open_report(tmp_path / place),
     ):
         pass
 

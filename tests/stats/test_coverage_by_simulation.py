@@ -11,7 +11,7 @@ import pytest
 from tallies import single
 
 from harness.stats.paired import Difference, average_paired, paired_means, paired_single
-from harness.stats.unpaired import Tally, average_unpaired, unpaired
+from harness.stats.unpaired import Counts, average_unpaired, unpaired
 
 
 class Rates(NamedTuple):
@@ -136,10 +136,10 @@ def test_coverage_and_size_of_counts(a: float, b: float) -> None:
 def repeated_rates(mean: float, problems: int = 500, samples: int = 8) -> Rates:
     """Different problems in both runs, each with several samples, and only the counts known."""
 
-    def side(generator: np.random.Generator) -> Tally:
+    def side(generator: np.random.Generator) -> Counts:
         truth = generator.beta(mean, 1 - mean, problems)
         accuracy = float(np.mean(accuracies(generator, truth, samples)))
-        return Tally(problems=problems, samples=problems * samples, accuracy=accuracy)
+        return Counts(problems=problems, samples=problems * samples, accuracy=accuracy)
 
     return simulate(0.0, 2000, lambda generator: unpaired(side(generator), side(generator)))
 

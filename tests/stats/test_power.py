@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats.power import detectable, problems_needed, samples_needed
+from harness.stats.power import minimum_detectable, problems_needed, samples_needed
 
 
 def test_power_is_what_it_says() -> None:
     generator = np.random.default_rng(3)
-    found = generator.normal(detectable(1.0, power=0.9, level=0.01), 1, 100_000)
+    found = generator.normal(minimum_detectable(1.0, power=0.9, level=0.01), 1, 100_000)
     assert np.mean(np.abs(found) > stats.norm.ppf(0.995)) == pytest.approx(0.9, abs=0.005)
 
 
@@ -24,9 +24,10 @@ def test_the_problems_needed_suffice_and_no_fewer_do(
     needed = problems_needed(difference, error, problems)
     assert needed is not None
     assert needed == problems_needed(-difference, error, problems)
-    assert detectable(error * np.sqrt(problems / needed)) <= difference * (1 + 1e-9)
+    assert minimum_detectable(error * np.sqrt(problems / needed)) <= difference * (1 + 1e-9)
     if needed > 1:
-        assert detectable(error * np.sqrt(problems / (needed - 1))) > difference * (1 - 1e-9)
+        one_less = minimum_detectable(error * np.sqrt(problems / (needed - 1)))
+        assert one_less > difference * (1 - 1e-9)
     assert problems_needed(0.0, error, problems) is None
 
 
@@ -38,7 +39,7 @@ def test_the_samples_needed_are_found() -> None:
     a, b = (generator.binomial(64, p) / 64 for p in (truth, better))
     needed = samples_needed(list(a), list(b), samples_a=64, samples_b=64)
     within = np.mean(truth * (1 - truth)) + np.mean(better * (1 - better))
-    allowed = 400 * (np.mean(b - a) / detectable(1.0)) ** 2
+    allowed = 400 * (np.mean(b - a) / minimum_detectable(1.0)) ** 2
     assert needed == pytest.approx(within / (allowed - 0.01), abs=1)
 
 

@@ -21,7 +21,7 @@ from harness.stats.paired import (
     paired_means,
     paired_single,
 )
-from harness.stats.unpaired import Tally, average_unpaired, unpaired
+from harness.stats.unpaired import Counts, average_unpaired, unpaired
 
 SEED_A = {
     "minerva_math": (13, 272),
@@ -42,7 +42,7 @@ SEED_B = {
 """Two checkpoints of the report this project grew from."""
 
 
-def seed_pairs() -> dict[str, tuple[Tally, Tally]]:
+def seed_pairs() -> dict[str, tuple[Counts, Counts]]:
     return {name: (single(*SEED_A[name]), single(*SEED_B[name])) for name in SEED_A}
 
 
@@ -54,7 +54,7 @@ benchmarks = st.dictionaries(st.sampled_from("abcdef"), differences, min_size=1)
 tallies = st.integers(1, 1500).flatmap(
     lambda n: st.one_of(
         st.integers(0, n).map(lambda c: single(c, n)),
-        st.floats(0, 1).map(lambda p: Tally(problems=n, samples=4 * n, accuracy=p)),
+        st.floats(0, 1).map(lambda p: Counts(problems=n, samples=4 * n, accuracy=p)),
     )
 )
 pairs = st.dictionaries(st.sampled_from("abcdef"), st.tuples(tallies, tallies), min_size=1)
@@ -179,8 +179,8 @@ def test_newcombes_published_intervals(
 
 
 def test_the_clustered_z_test_is_the_chi_squared_test_on_problems() -> None:
-    a = Tally(problems=40, samples=640, accuracy=0.25)
-    b = Tally(problems=40, samples=160, accuracy=0.5)
+    a = Counts(problems=40, samples=640, accuracy=0.25)
+    b = Counts(problems=40, samples=160, accuracy=0.5)
     found = unpaired(a, b)
     theirs = stats.chi2_contingency([[10, 30], [20, 20]], correction=False).pvalue
     assert found.p_value == pytest.approx(theirs)
@@ -241,7 +241,7 @@ def test_means_are_coherent_antisymmetric_and_of_no_order(
 
 
 @given(tallies, tallies)
-def test_counts_are_coherent_and_antisymmetric(a: Tally, b: Tally) -> None:
+def test_counts_are_coherent_and_antisymmetric(a: Counts, b: Counts) -> None:
     found = unpaired(a, b)
     assert coherent(found) or found.p_value == 0  # below the smallest float
     assert unpaired(b, a) == found.mirrored()
@@ -271,7 +271,7 @@ def test_a_symmetric_average_is_its_own_mirror() -> None:
 
 @given(pairs, st.randoms(use_true_random=False))
 def test_unpaired_averages_are_coherent_antisymmetric_and_of_no_order(
-    given_pairs: dict[str, tuple[Tally, Tally]], shuffler: st.Random
+    given_pairs: dict[str, tuple[Counts, Counts]], shuffler: st.Random
 ) -> None:
     found = average_unpaired(given_pairs)
     assert coherent(found) or found.p_value == 0
@@ -319,7 +319,7 @@ def test_no_difference_is_not_certainty() -> None:
     # Two independent halves of an average: √2 / 2 of each one's width.
     assert average.high == pytest.approx(nothing.high / np.sqrt(2))
     assert (average.low, average.p_value) == (-average.high, 1)
-    zeros = Tally(problems=30, samples=30, accuracy=0.0)
+    zeros = Counts(problems=30, samples=30, accuracy=0.0)
     counts = average_unpaired({"a": (zeros, zeros), "b": (zeros, zeros)})
     assert counts.low < 0 < counts.high
     assert (counts.p_value, counts.difference) == (1, 0)
@@ -360,7 +360,7 @@ def test_counts_that_cannot_be() -> None:
         paired_single(3, 2, 4)
     for problems, samples, accuracy in [(0, 0, 0.0), (2, 1, 0.5), (2, 2, 1.5)]:
         with pytest.raises(ValueError, match="counts"):
-            Tally(problems=problems, samples=samples, accuracy=accuracy)
+            Counts(problems=problems, samples=samples, accuracy=accuracy)
     for probability, freedom in [(0.0, 3), (1.0, 3), (0.5, 0)]:
         with pytest.raises(ValueError, match="quantile"):
             t_quantile(probability, freedom)

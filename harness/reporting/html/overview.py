@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison, Side
-from harness.analysis.summary import count_outcomes
+from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
 from harness.reporting.html.comparing import Pair
 from harness.reporting.html.facts import Labelled
 from harness.reporting.text.notes import score_notes
@@ -21,7 +20,7 @@ from harness.reporting.text.numbers import (
     percent,
     points,
 )
-from harness.runs.results import ResultScore
+from harness.runs.scores import BenchmarkScore, count_outcomes
 from harness.stats.intervals import mean_interval
 from harness.stats.paired import Difference
 
@@ -208,13 +207,13 @@ def _average_cell(version: Labelled, benchmarks: Sequence[str]) -> Cell:
     return _mean([scores[name] for name in benchmarks])
 
 
-def _mean(sides: Sequence[ResultScore | Side]) -> Cell:
+def _mean(sides: Sequence[BenchmarkScore]) -> Cell:
     values = [side.accuracy for side in sides]
     found = mean_interval(values, [side.interval for side in sides])
     return Cell(text=percent(fmean(values)), detail=interval(found))
 
 
-def _accuracy(side: ResultScore | Side | None) -> Cell:
+def _accuracy(side: BenchmarkScore | None) -> Cell:
     if side is None:
         return Cell(text="–")
     count = _count(side.correct, side.samples)
@@ -292,8 +291,8 @@ def _word(verdict: str, detectable: float) -> Cell:
 
 
 def _paragraphs(found: Comparison) -> Iterator[str]:
-    if found.obstacles:
-        what = "; ".join(map(str, found.obstacles))
+    if found.mismatches:
+        what = "; ".join(map(str, found.mismatches))
         yield f"NOT MEASURED ALIKE, so that a difference need not be the model's: {what}"
     how = "paired, problem by problem" if found.paired else "unpaired, from counts"
     tests = "; ".join(dict.fromkeys(row.difference.test for row in found.rows))

@@ -10,15 +10,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from string import Template
+from typing import IO
 
+from benchmarks import UserError
 from harness.common.environment import harness_version
-from harness.reporting.html.atomic import replacing
+from harness.common.files import replacing
 from harness.reporting.html.comparing import compare_with_first
 from harness.reporting.html.embedding import all_visible, data_element
 from harness.reporting.html.facts import labelled
@@ -71,7 +74,7 @@ def write_report(
     Raises:
         UserError: a run's files cannot be read, or the report cannot be written.
     """
-    with replacing(path) as file:
+    with open_report(path) as file:
         versions = labelled(results)
         say("comparing")
         pairs = compare_with_first(versions, anyway=anyway)
@@ -90,6 +93,20 @@ def write_report(
         file.write(data_element("index", index))
         file.write(tail)
     return Written(path=path, size=path.stat().st_size, plots=len(drawn))
+
+
+@contextmanager
+def open_report(path: Path) -> Iterator[IO[str]]:
+    """Open a text file that takes the place of ``path`` if nothing goes wrong.
+
+    Raises:
+        UserError: the file cannot be written; what was there before is still there.
+    """
+    try:
+        with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def policy() -> str:

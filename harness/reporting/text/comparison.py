@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from harness.analysis.compare import BenchmarkDifference, Comparison, Flip, Side
+from harness.analysis.compare import BenchmarkDifference, ChangedProblem, Comparison
 from harness.common.schema import Change
 from harness.common.text import one_line
 from harness.reporting.text.layout import text_table
@@ -20,6 +20,7 @@ from harness.reporting.text.numbers import (
 )
 from harness.reporting.text.runs import result_notes
 from harness.runs.results import Result
+from harness.runs.scores import BenchmarkScore
 from harness.stats.paired import Difference
 from harness.stats.power import LEVEL, POWER
 
@@ -80,8 +81,8 @@ def _table(found: Comparison) -> str:
     return text_table(rows, headers, "lrrrrrrrrl")
 
 
-def _count(side: Side) -> str:
-    return f"-/{side.samples}" if side.correct is None else f"{side.correct}/{side.samples}"
+def _count(score: BenchmarkScore) -> str:
+    return f"-/{score.samples}" if score.correct is None else f"{score.correct}/{score.samples}"
 
 
 def _points(found: Difference) -> list[str]:
@@ -136,17 +137,17 @@ def _size(row: BenchmarkDifference) -> str:
 
 def _behaviour(found: Comparison) -> list[str]:
     """Say how the responses changed, where both sides know of theirs."""
-    known = [row for row in found.rows if row.a.at_limit is not None]
+    known = [row for row in found.rows if row.a.share_at_limit is not None]
     rows = [
         [
             row.benchmark,
             f"{len(row.fixed)} / {len(row.broken)}",
-            _move(row.a.at_limit, row.b.at_limit, percent, " %"),
-            _move(row.a.no_answer, row.b.no_answer, percent, " %"),
+            _move(row.a.share_at_limit, row.b.share_at_limit, percent, " %"),
+            _move(row.a.share_without_answer, row.b.share_without_answer, percent, " %"),
             _move(row.a.mean_tokens, row.b.mean_tokens, count, ""),
         ]
         for row in known
-        if row.b.at_limit is not None
+        if row.b.share_at_limit is not None
     ]
     if not rows:
         return []
@@ -160,10 +161,10 @@ def _move(a: float | None, b: float | None, written: Callable[[float], str], uni
 
 def _setup(found: Comparison) -> Iterator[str]:
     """Say what differs beside the scores, and first what a difference could be blamed on."""
-    if found.obstacles:
+    if found.mismatches:
         yield "NOT MEASURED ALIKE, so that a difference need not be the model's:"
-        yield from (f"  {line}" for line in _changes(found.obstacles))
-    rest = [change for change in found.changes if change not in found.obstacles]
+        yield from (f"  {line}" for line in _changes(found.mismatches))
+    rest = [change for change in found.changes if change not in found.mismatches]
     if found.a.run is None or found.b.run is None:
         yield "what is not published (prompt, sampling, grader) may differ too"
     if rest:
@@ -171,7 +172,7 @@ def _setup(found: Comparison) -> Iterator[str]:
         yield from (f"  {line}" for line in _changes(rest[:LISTED]))
         if len(rest) > LISTED:
             yield f"  … and {len(rest) - LISTED} more (--json)"
-    elif not found.obstacles and found.a.run is not None and found.b.run is not None:
+    elif not found.mismatches and found.a.run is not None and found.b.run is not None:
         yield "nothing is known to differ between the two"
 
 
@@ -198,7 +199,7 @@ def flips_text(found: Comparison, which: Literal["fixed", "broken"], limit: int)
     return f"{len(flips)} problems {which}:\n{table}{more}"
 
 
-def _flip_row(flip: Flip) -> list[str]:
+def _flip_row(flip: ChangedProblem) -> list[str]:
     return [
         one_line(flip.problem_id),
         f"{flip.before:.2g}",
@@ -219,7 +220,7 @@ def comparison_fields(found: Comparison) -> dict[str, Any]:
         "power": POWER,
         "benchmarks": [_row_fields(row) for row in found.rows],
         "average": None if found.average is None else asdict(found.average),
-        "obstacles": [change._asdict() for change in found.obstacles],
+        "obstacles": [change._asdict() for change in found.mismatches],
         "changes": [change._asdict() for change in found.changes],
         "notes": [*_doubts(found), *found.notes],
     }
@@ -229,16 +230,25 @@ def _row_fields(row: BenchmarkDifference) -> dict[str, Any]:
     fields = {key: getattr(row, key) for key in row.__dataclass_fields__}
     return {
         **fields,
-        "a": _side_fields(row.a),
-        "b": _side_fields(row.b),
+        "a": _score_fields(row.a),
+        "b": _score_fields(row.b),
         "difference": asdict(row.difference),
         "fixed": [asdict(flip) for flip in row.fixed],
         "broken": [asdict(flip) for flip in row.broken],
     }
 
 
-def _side_fields(side: Side) -> dict[str, Any]:
-    return asdict(side)
+def _score_fields(score: BenchmarkScore) -> dict[str, Any]:
+    return {
+        "problems": score.problems,
+        "samples": score.samples,
+        "correct": score.correct,
+        "accuracy": score.accuracy,
+        "interval": asdict(score.interval),
+        "at_limit": score.share_at_limit,
+        "no_answer": score.share_without_answer,
+        "mean_tokens": score.mean_tokens,
+    }
 
 
 def _result_fields(result: Result) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks import BENCHMARKS
 from harness.reporting.text.numbers import percent
 from harness.runs.record import Run, Score
-from harness.runs.scores import distrust
+from harness.runs.scores import reliability_problems
 
 
 def score_notes(run: Run) -> list[str]:
@@ -35,7 +35,7 @@ def _doubts(run: Run) -> list[str]:
     return [
         f"NOT TO BE TRUSTED: {reason}; {remedy}"
         for part, remedy in remedies.items()
-        for reason in distrust(run.scores, part)
+        for reason in reliability_problems(run.scores, part)
     ]
 
 

@@ -19,7 +19,7 @@ from harness.reporting.text.numbers import count, interval, percent
 from harness.runs.cost import cost_of
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
-from harness.runs.scores import distrust
+from harness.runs.scores import reliability_problems
 
 
 def score_table(run: Run) -> str:
@@ -69,7 +69,7 @@ def _score_row(score: Score) -> list[str]:
 
 def run_fields(run: Run) -> dict[str, Any]:
     """Return a run's record for JSON, with whether its scores can be trusted and what it took."""
-    reasons = distrust(run.scores)
+    reasons = reliability_problems(run.scores)
     return {
         **run.model_dump(mode="json"),
         "trusted": not reasons,
@@ -213,7 +213,7 @@ def _with_more(rows: Sequence[dict[str, Any]], groups: Sequence[Group]) -> list[
 
 
 def _more(run: Run) -> dict[str, Any]:
-    reasons = distrust(run.scores)
+    reasons = reliability_problems(run.scores)
     return {
         "trusted": not reasons,
         "untrusted": reasons,

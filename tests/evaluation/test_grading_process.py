@@ -14,7 +14,7 @@ from replayed import Quiet, replay_spec, write_responses
 from harness.engines import Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
 from harness.evaluation import grading_process, live_grading
-from harness.evaluation.grading_process import BATCH, Answer, SecondJudge
+from harness.evaluation.grading_process import BATCH, Answer, GradingProcess
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan, prepare
 from harness.grading import Grader, Undecided, Verdict
@@ -65,61 +65,61 @@ def asked_beside(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
-    before: Callable[[SecondJudge], object] = lambda judge: None,
+    before: Callable[[GradingProcess], object] = lambda process: None,
 ) -> list[Verdict | Undecided | None]:
-    """Check a run with a second judge against one without; return what the judge answered."""
+    """Check a run with a second process against one without; return what it answered."""
     alone = run(plan, root / "alone")
     answered: list[Verdict | Undecided | None] = []
-    judges: list[SecondJudge] = []
+    processes: list[GradingProcess] = []
 
-    class Watched(SecondJudge):
+    class Watched(GradingProcess):
         def ask(self, samples: Sequence[Sample], begin: int, end: int) -> None:
-            judges.append(self)
+            processes.append(self)
             before(self)
             super().ask(samples, begin, end)
 
         def answers(
             self, *, wait: bool = False
         ) -> Iterator[tuple[Sample, Verdict | Undecided | None]]:
-            for sample, judged in super().answers(wait=wait):
-                answered.append(judged)
-                yield sample, judged
+            for sample, graded in super().answers(wait=wait):
+                answered.append(graded)
+                yield sample, graded
 
-    monkeypatch.setattr(live_grading, "SecondJudge", Watched)
+    monkeypatch.setattr(live_grading, "GradingProcess", Watched)
     monkeypatch.setattr(live_grading, "MANY_SAMPLES", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     beside = run(plan, root / "beside")
     assert beside[:2] == alone[:2]
     assert beside[2].verdicts == alone[2].verdicts == PROBLEMS * EACH
-    assert not any(psutil.pid_exists(judge.pid) for judge in judges)
+    assert not any(psutil.pid_exists(process.pid) for process in processes)
     return answered
 
 
-def test_two_judges_say_what_one_says(
+def test_two_processes_say_what_one_says(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = asked_beside(plan, tmp_path, monkeypatch)
     assert len(answered) == PROBLEMS * EACH > 2 * BATCH
-    kinds = {type(judged) for judged in answered}
+    kinds = {type(graded) for graded in answered}
     assert kinds == {Verdict, Undecided}
 
 
 def test_one_that_is_killed_costs_no_verdict(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kill(judge: SecondJudge) -> None:
-        os.kill(judge.pid, signal.SIGKILL)
+    def kill(process: GradingProcess) -> None:
+        os.kill(process.pid, signal.SIGKILL)
 
     answered = asked_beside(plan, tmp_path, monkeypatch, before=kill)
     assert answered
-    assert not any(answered), "what it was asked is judged by the driver"
+    assert not any(answered), "what it was asked is graded by the driver"
 
 
 def test_one_that_hangs_is_given_up(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(judge: SecondJudge) -> None:
-        os.kill(judge.pid, signal.SIGSTOP)
+    def stop(process: GradingProcess) -> None:
+        os.kill(process.pid, signal.SIGSTOP)
 
     monkeypatch.setattr(grading_process, "PATIENCE", 0.5)
     answered = asked_beside(plan, tmp_path, monkeypatch, before=stop)
@@ -127,7 +127,7 @@ def test_one_that_hangs_is_given_up(
     assert not any(answered)
 
 
-def test_where_it_is_slower_than_the_samples_come_the_driver_judges(
+def test_where_it_is_slower_than_the_samples_come_the_driver_grades(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grading_process, "MOST_UNDER_WAY", 0)
@@ -139,13 +139,13 @@ def test_a_verdict_that_is_forgotten_is_sent_again(
 ) -> None:
     monkeypatch.setattr(grading_process, "REMEMBERED", 1)
     journal = Journal(tmp_path / "journal")  # no file before the first sample
-    judge = grading_process._Judge(journal.path, plan.asked(), plan.style.name)
+    grader = grading_process._BatchGrader(journal.path, plan.asked(), plan.style.name)
     known: list[Verdict | Undecided] = []
     for answers in (["1", "2", "1"], ["2", "3"], ["1", r"\int_0^3 x dx"]):
         begin = journal.end
         for answer in answers:
             journal.append(sample(next(iter(plan.asked())), f"\\boxed{{{answer}}}"))
-        said: Answer = judge.judge(begin, journal.end)
+        said: Answer = grader.grade(begin, journal.end)
         known += [*said.verdicts, *said.undecided]
         found = [known[number] for number in said.numbers]
         given = [one.extracted if isinstance(one, Verdict) else one.answer for one in found]
