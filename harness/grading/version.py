@@ -32,11 +32,26 @@ LIBRARIES: Mapping[str, str] = {
 
 EQUIVALENT: Mapping[str, str] = {
     "2+3d636124": "3",
+    "2+fdd87ae4": "3",
+    "2+14115b19": "3",
+    "2+bd8917f0": "3",
+    "2+373f7cdd": "3",
+    "2+aa30d5a6": "3",
+    "2+e5a2c6f6": "3",
+    "2+662e328b": "3",
+    "2+ab42efb0": "3",
+    "2+9f50e72c": "3",
     "2+9a20caa9": "3",
     "reward:gsm8k-strict+59cced08": "reward:gsm8k-strict+1",
     "reward:hendrycks-boxed+59cced08": "reward:hendrycks-boxed+1",
 }
-"""Maps a past version to a later one that gives every response the same outcome."""
+"""From a past version to a later one that gave the same outcome to everything both were asked.
+
+That was the corpus, every benchmark's golds (against themselves and their neighbours), collected
+responses of models, and every answer in the runs stored in `results`. One difference is known that
+none of these has: up to `2+e5a2c6f6` the words ``true``, ``gcd`` and ``lcm`` were unparsable
+against a number that is no plain integer, such as 1/2, and are wrong now; they were right in
+neither. The version `1+aa655831` gave other verdicts and is not here."""
 
 
 @cache
@@ -56,7 +71,7 @@ def grader_version() -> str:
 
 
 def comparable_version(recorded: str) -> str:
-    """Return the latest version that gives the same outcomes as the recorded one.
+    """Return the latest version that is equivalent to the recorded one.
 
     >>> comparable_version("2+9a20caa9"), comparable_version("a version of our own")
     ('3', 'a version of our own')
@@ -67,7 +82,7 @@ def comparable_version(recorded: str) -> str:
 
 
 def equivalent_versions(version: str) -> list[str]:
-    """Return every version that gives the same outcomes as ``version``, itself included."""
+    """Return every version that is equivalent to ``version``, itself included."""
     wanted = comparable_version(version)
     return [wanted, *(past for past in EQUIVALENT if comparable_version(past) == wanted)]
 
