@@ -50,8 +50,8 @@ EQUIVALENT: Mapping[str, str] = {
 That was the corpus, every benchmark's golds (against themselves and their neighbours), collected
 responses of models, and every answer in the runs stored in `results`. One difference is known that
 none of these has: up to `2+e5a2c6f6` the words ``true``, ``gcd`` and ``lcm`` were unparsable
-against a number that is no plain integer, such as 1/2, and are wrong now; they were right in
-neither. The version `1+aa655831` gave other verdicts and is not here."""
+against a number that is more than its digits, such as -1 or 1/2, and are wrong now; they were
+right in neither. The version `1+aa655831` gave other verdicts and is not here."""
 
 
 @cache
