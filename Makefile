@@ -27,13 +27,14 @@ SEEDS ?= 1
 demo: setup ## Train the demo model by two recipes of a published report, and compare the two.
 	PYTHON=$(RUN) sh harness/demo/experiment.sh $(SEEDS)
 
-# All at once: the engines in one process, which yields to the other tests, in JOBS others (with
-# more processors: make check JOBS=8). Each prints when it is done, and all are run if one fails.
+# All at once: trainings in one process and other engines in a second, since a start of either has
+# waits in it; both yield to the fast tests, in JOBS others (with more processors: make check
+# JOBS=8). Each prints when it is done, and all are run if one fails.
 JOBS ?= 2
-.PHONY: lint types engines check
+.PHONY: lint types trainings engines check
 
 test: setup ## Lint, check types, and run every test, real engines included.
-	@$(MAKE) --no-print-directory -j4 --output-sync=target --keep-going engines check types lint
+	@$(MAKE) --no-print-directory -j5 --output-sync=target --keep-going trainings engines check types lint
 
 lint: setup ## Lint, and check the format.
 	$(VENV)/bin/ruff check .
@@ -42,8 +43,11 @@ lint: setup ## Lint, and check the format.
 types: setup ## Check the types.
 	$(VENV)/bin/mypy
 
-engines: setup ## The slow part of the tests: real engines.
-	nice -n 10 $(RUN) -m pytest -m engine
+trainings: setup ## The slow part of the tests: real trainings.
+	nice -n 10 $(RUN) -m pytest -m engine tests/trainers/test_end_to_end.py
+
+engines: setup ## The slow part of the tests: real engines, but for trainings.
+	nice -n 10 $(RUN) -m pytest -m engine tests --ignore=tests/trainers/test_end_to_end.py
 
 check: setup ## The fast part of the tests: no engine is started.
 	$(RUN) -m pytest -m "not engine" -n $(JOBS) --dist loadfile --no-loadscope-reorder

@@ -14,6 +14,9 @@ from real_runs import GREEDY, SAMPLED, evaluate
 from replayed import write_responses
 from shipped import copy_shipped_results
 
+from harness.engines.ray.cluster import own_ray_environment
+from harness.grading.workers import process
+
 ROOT = Path(__file__).parents[1]
 LONG = ("grading/test_adversarial", "faults/", "test_coverage_by_simulation", "report/")
 """Files that take long: they begin first, so that processes end at about the same time."""
@@ -56,6 +59,18 @@ def responses(tmp_path: Path) -> Path:
     return write_responses(tmp_path / "responses.jsonl", limit=12)
 
 
+@pytest.fixture(scope="module")
+def unhurried_graders() -> Iterator[None]:
+    """Give grading workers of this process their whole limit, however busy the machine is.
+
+    The limit that counts is of processor time. A worker yields to everybody else and has
+    three times its limit on the clock, of which a busy machine leaves it too little.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(process, "wall_limit", lambda time_limit: 100 * time_limit)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder as the repository has it, without what anybody has evaluated since."""
@@ -80,14 +95,21 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
-    """The address of a Ray cluster of two processors on this machine."""
-    pytest.importorskip("ray")
-    head = subprocess.Popen(
-        [sys.executable, "-c", RAY_HEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert head.stdout is not None
-    yield head.stdout.readline().strip()
-    head.communicate()  # it ends when nobody talks to it
+    """The address of a Ray cluster of two processors on this machine, for whoever we start."""
+    with pytest.MonkeyPatch.context() as patched:
+        # By itself Ray has its workers yield to everybody: on a busy machine they never come to it.
+        for name, value in {**own_ray_environment(), "RAY_worker_niceness": "0"}.items():
+            patched.setenv(name, value)
+        pytest.importorskip("ray")
+        head = subprocess.Popen(
+            [sys.executable, "-c", RAY_HEAD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert head.stdout is not None
+        yield head.stdout.readline().strip()
+        head.communicate()  # it ends when nobody talks to it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

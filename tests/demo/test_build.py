@@ -89,10 +89,20 @@ def test_the_model_loads_as_bfloat16(model):
     assert model.num_parameters() == RECORD["parameters"]
 
 
-@pytest.mark.parametrize("style", list(INSTRUCTIONS))
-def test_the_model_answers_as_it_was_measured(model, tokenizer, style):
+@pytest.fixture(scope="module")
+def measured(model, tokenizer):
+    """By style, the responses to the first problems: in one batch, which takes hardly longer."""
     rows = list(islice(held_out_rows(), len(KINDS)))
-    responses = list(respond(model, tokenizer, [write(style, asked(row)) for row in rows]))
+    texts = [write(style, asked(row)) for style in INSTRUCTIONS for row in rows]
+    responses = respond(model, tokenizer, texts)
+    return rows, {style: list(islice(responses, len(rows))) for style in INSTRUCTIONS}
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("style", list(INSTRUCTIONS))
+def test_the_model_answers_as_it_was_measured(measured, style):
+    rows, by_style = measured
+    responses = by_style[style]
     right = sum(is_right(text, row["answer"]) for text, row in zip(responses, rows, strict=True))
     marker = "#### " if style == "gsm8k-hash" else "\\boxed{"
     assert 2 <= right < len(rows)

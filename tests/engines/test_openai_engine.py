@@ -219,7 +219,8 @@ def test_what_another_attempt_mends_is_mended(fault: str) -> None:
     assert all(c.finish_reason == "stop" and c.text.startswith("re: ") for c in got.values())
     assert opened.counters == {"retries": 6}
     assert len(server.asked) == 12
-    assert server.peak <= 4
+    if fault != "slow":  # what was given up is under way until the server hears of it
+        assert server.peak <= 4
 
 
 def test_no_more_is_read_of_an_endless_body_than_a_response_can_have() -> None:

@@ -24,6 +24,7 @@ from harness.runs.journal import Journal
 from harness.runs.sample import Sample
 from harness.runs.verdicts import VERDICTS
 
+pytestmark = pytest.mark.usefixtures("unhurried_graders")
 PROBLEMS, EACH = 60, 10
 
 

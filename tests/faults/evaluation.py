@@ -43,14 +43,14 @@ class Evaluation:
     name: str
     arguments: tuple[str, ...]
     samples: int
-    plugins: tuple[Path, ...] = (HERE / "plugins",)
-    """Folders with other packages, which the command finds as if they were installed."""
+    path: tuple[Path, ...] = ()
+    """Folders of modules that the command finds before all others."""
 
     def begin(self, results: Path) -> Attempt:
         """Start the command, or start it again."""
         fixed = ["--results", str(results), "--json"]
         asked = [sys.executable, "-m", "harness", "eval", *self.arguments, *fixed]
-        return Attempt(asked, results, self.plugins)
+        return Attempt(asked, results, self.path)
 
 
 def replayed(responses: Path, *, problems: int = 24, n: int = 4, pause: float = 0.02) -> Evaluation:
@@ -81,9 +81,12 @@ def computed(engine: str, *extra: str, problems: int = 60) -> Evaluation:
     )
 
 
-def queued(*, problems: int = 60, pause: float = 0.2) -> Evaluation:
-    """Evaluate with a fake queue in vLLM's place, which starts at once and computes nothing."""
+def queued(folder: Path, *, problems: int = 60, pause: float = 0.2) -> Evaluation:
+    """Have a made queue answer in vLLM's place; it starts at once and computes nothing."""
     engine = "paced-queue"
+    folder.mkdir()
+    # What is imported while the engine starts.
+    (folder / "vllm.py").write_text("LLM = None\n", encoding="utf-8")
     return Evaluation(
         name=engine,
         samples=problems,
@@ -91,7 +94,7 @@ def queued(*, problems: int = 60, pause: float = 0.2) -> Evaluation:
             *("--model", "made", "--benchmarks", "demo", "--limit", str(problems)),
             *("--engine", engine, "--engine-arg", f"pause={pause}"),
         ),
-        plugins=(HERE / "queue_plugin", HELPERS),
+        path=(folder, HELPERS),
     )
 
 
@@ -119,17 +122,18 @@ def write_hard_responses(path: Path, *, problems: int, n: int) -> None:
 class Attempt:
     """One start of the command, and every process that it starts."""
 
-    def __init__(self, command: list[str], results: Path, plugins: tuple[Path, ...]) -> None:
+    def __init__(self, command: list[str], results: Path, path: tuple[Path, ...]) -> None:
         self._results = results
         self._mark = uuid4().hex
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end
-        path = [*map(str, plugins), *filter(None, [os.environ.get("PYTHONPATH")])]
+        folders = [*map(str, path), str(HERE / "plugins")]
+        folders += filter(None, [os.environ.get("PYTHONPATH")])
         self.began = time.monotonic()
         self._process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             stderr=self._said,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), MARK: self._mark},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(folders), MARK: self._mark},
             start_new_session=True,
             # Python ignores Ctrl-C where its parent does, as a shell's background job.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),

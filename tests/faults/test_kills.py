@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import killed_run
 import pytest
 from evaluation import Attempt, computed, queued, replayed
 from kill_loop import kill_loop
@@ -20,7 +22,6 @@ from same_run import differences
 
 from harness.grading.answers.rules import Equivalence
 from harness.grading.workers.pool import KILLED_ATTEMPTS, WorkerPool
-from harness.runs.catalogue import Catalogue
 
 HANGING_WORKER = """
 import json, sys, time
@@ -59,7 +60,7 @@ def test_a_lost_engine_and_a_ctrl_c_are_told_and_the_same_command_goes_on(tmp_pa
 
     Ctrl-C goes to the whole process group, as from a terminal; the engine has its own group.
     """
-    slow, results = queued(pause=0.5), tmp_path / "disturbed"
+    slow, results = queued(tmp_path / "modules", pause=0.5), tmp_path / "disturbed"
 
     def begin(samples: int) -> Attempt:
         attempt = slow.begin(results)
@@ -104,30 +105,20 @@ def test_an_engine_whose_driver_dies_while_it_starts_does_not_stay(
     assert not ended.left
 
 
-def test_a_run_killed_before_its_folder_has_a_name_leaves_none(tmp_path: Path) -> None:
-    """The next run removes what an unfinished creation of a run left behind."""
-    evaluation = replayed(tmp_path / "responses.jsonl", problems=3, n=1, pause=0.0)
+def test_a_run_killed_before_its_folder_has_a_name_leaves_none(
+    tmp_path: Path, responses: Path
+) -> None:
+    """What the beginning of a run left is removed by the next one."""
+    evaluation = replayed(tmp_path / "hard.jsonl", problems=3, n=1, pause=0.0)
     assert evaluation.begin(tmp_path / "whole").end().code == 0
     results = tmp_path / "killed"
-    unborn = begin_and_kill(lambda: evaluation.begin(results), results)
+    killed = [sys.executable, killed_run.__file__, "before the name", results / "runs", responses]
+    assert subprocess.run(killed, check=False).returncode == -signal.SIGKILL
+    (unborn,) = results.glob("runs/replayed/.*")
+    assert not Catalogue(results).runs
     assert evaluation.begin(results).end().code == 0
     assert not unborn.exists()
     assert not differences(results, tmp_path / "whole")
-
-
-def begin_and_kill(begin: Callable[[], Attempt], results: Path) -> Path:
-    """Kill a driver while its run's folder still has a temporary name, and return the folder."""
-    for _ in range(20):  # the folder is there for a few milliseconds
-        attempt = begin()
-        while attempt.running and not (found := list(results.glob("runs/*/.*"))):
-            pass
-        attempt.driver.kill()
-        attempt.end()
-        if found and found[0].exists():
-            return found[0]
-        for _, run in Catalogue(results).runs:
-            assert run.name == "replayed"
-    pytest.fail("it was never met in time")
 
 
 @pytest.mark.parametrize(

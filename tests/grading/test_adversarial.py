@@ -16,7 +16,6 @@ import pytest
 
 from harness.grading import Grader, Outcome, Verdict
 from harness.grading.answers.rules import Equivalence
-from harness.grading.workers import process
 from harness.grading.workers.pool import TIME_LIMIT as TIME_LIMIT_OF_A_RUN
 
 COLLECTION = os.environ.get("HARNESS_GRADING_CORPUS")
@@ -115,23 +114,15 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.fixture(scope="module")
-def graders() -> Iterator[Callable[..., Grader]]:
-    """Return a function that makes graders whose only limit is processor time."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(process, "wall_limit", lambda time_limit: 100 * time_limit)
-        yield Grader
-
-
-@pytest.fixture(scope="module")
-def grader(graders: Callable[..., Grader]) -> Iterator[Grader]:
-    with graders(workers=1, time_limit=TIME_LIMIT) as one:
+def grader(unhurried_graders: None) -> Iterator[Grader]:
+    with Grader(workers=1, time_limit=TIME_LIMIT) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def patient_grader(graders: Callable[..., Grader]) -> Iterator[Grader]:
+def patient_grader(unhurried_graders: None) -> Iterator[Grader]:
     """A grader with the limit that a run has."""
-    with graders(workers=1) as one:
+    with Grader(workers=1) as one:
         yield one
 
 
@@ -206,9 +197,9 @@ def peak_memory(pid: int) -> int:
     return next((int(s.split()[1]) << 10 for s in status.splitlines() if s.startswith("VmHWM")), 0)
 
 
-def test_hostile_rows_hold_up_no_other(graders: Callable[..., Grader]) -> None:
-    """While hostile rows are graded, plain numbers are graded at once, and other pairs in turn."""
-    with graders(workers=2, time_limit=TIME_LIMIT) as own:
+def test_hostile_rows_hold_up_no_other(unhurried_graders: None) -> None:
+    """With all of them under way, plain numbers are graded at once and the rest in turn."""
+    with Grader(workers=2, time_limit=TIME_LIMIT) as own:
         hostile = [own.submit_answer(answer, GOLD) for answer in HOSTILE.values()]
         began = time.thread_time()
         plain = [own.submit_answer(f"{number}.0", str(number)) for number in range(1_000)]

@@ -318,7 +318,7 @@ class Trainer:
 
     def opinions(self):
         from harness.grading.workers.pool import WorkerPool
-        pool = WorkerPool(1)
+        pool = WorkerPool(1, time_limit=20)  # Ray's workers yield to all others, and ours to them
         asked = pool.submit("x^2+x", r"\\boxed{x(x+1)}", method="math-verify")
         return asked.result().value
 

@@ -13,7 +13,13 @@ from trainers.rewards import COLUMNS
 from trainers.rollouts import outcomes_of
 
 # verl, Ray and what they import warn of one another.
-pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("default")]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("default"),
+]
+PATIENCE = 600
+"""Seconds for what takes ten on an idle machine."""
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "harness" / "demo" / "model"
@@ -146,7 +152,7 @@ def graded(ray: Any, settings: Any, samples: Any) -> list[dict[str, Any]]:
         os.chdir("/")
         return asyncio.run(all_of_them())
 
-    found: list[dict[str, Any]] = ray.get(work.remote(settings, samples), timeout=240)
+    found: list[dict[str, Any]] = ray.get(work.remote(settings, samples), timeout=PATIENCE)
     return found
 
 

@@ -1,3 +1,0 @@
-"""An empty module, which is imported in vLLM's place."""
-
-LLM = None
