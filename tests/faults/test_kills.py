@@ -22,6 +22,7 @@ from same_run import differences
 
 from harness.grading.answers.rules import Equivalence
 from harness.grading.workers.pool import KILLED_ATTEMPTS, WorkerPool
+from harness.runs.catalogue import Catalogue
 
 HANGING_WORKER = """
 import json, sys, time
