@@ -113,7 +113,8 @@ def test_a_run_killed_before_its_folder_has_a_name_leaves_none(
     evaluation = replayed(tmp_path / "hard.jsonl", problems=3, n=1, pause=0.0)
     assert evaluation.begin(tmp_path / "whole").end().code == 0
     results = tmp_path / "killed"
-    killed = [sys.executable, killed_run.__file__, "before the name", results / "runs", responses]
+    asked = ["before the name", str(results), str(responses)]
+    killed = [sys.executable, str(killed_run.__file__), *asked]
     assert subprocess.run(killed, check=False).returncode == -signal.SIGKILL
     (unborn,) = results.glob("runs/replayed/.*")
     assert not Catalogue(results).runs
