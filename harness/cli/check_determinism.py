@@ -13,7 +13,7 @@ from harness.cli.eval import build_spec, given_options, spec_options
 from harness.cli.options import data_option, json_option
 
 if TYPE_CHECKING:
-    from harness.cli.progress import Progress
+    from harness.common.progress import Progress
     from harness.evaluation.determinism import Row
     from harness.evaluation.drawing import Opener
     from harness.evaluation.plan import Plan
@@ -45,9 +45,9 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     with the options of eval, and the same seeds each time. Nothing is stored.
     """
     spec = build_spec(given_options(ctx, flags))
-    from harness.cli.progress import open_progress
     from harness.engines import ENGINES
     from harness.evaluation.plan import prepare
+    from harness.reporting.progress import open_progress
 
     launched = ENGINES[spec.engine.name].launch(spec.engine)
     with open_progress() as progress, launched as opener:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,12 +62,13 @@ def verify(benchmarks: tuple[str, ...], data_dir: Path | None, as_json: bool) ->
     next gold of another value.
     """
     from harness.grading import Grader
+    from harness.reporting.progress import PATIENCE, open_progress
 
     chosen = _named(benchmarks)
     reports = []
-    with Grader(workers=2) as grader, _progress() as advance:
+    with Grader(workers=2) as grader, open_progress(patience=PATIENCE) as progress:
         for benchmark in chosen:
-            reports.append(examine(benchmark, data_dir, grader, advance))
+            reports.append(examine(benchmark, data_dir, grader, progress))
     click.echo(_as_json(reports) if as_json else "\n".join(_lines(reports)))
     sys.exit(0 if all(report.good for report in reports) else 1)
 
@@ -116,19 +116,3 @@ def _lines(reports: list[Report]) -> Iterator[str]:
 def _as_json(reports: list[Report]) -> str:
     rows = [{**asdict(report), "good": report.good} for report in reports]
     return json.dumps(rows, ensure_ascii=False, indent=2)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what shows how far a benchmark is: a bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda name, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("verify")
-        yield lambda name, done, total: bar.update(
-            task, description=name, completed=done, total=total
-        )

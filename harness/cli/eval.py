@@ -366,10 +366,10 @@ def _default_name(spec: EvalSpec) -> str:
 
 
 def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
-    from harness.cli.progress import open_progress
     from harness.common.environment import hardware
     from harness.evaluation.forecast import forecast
     from harness.evaluation.plan import prepare
+    from harness.reporting.progress import open_progress
     from harness.reporting.text.forecast import forecast_fields, forecast_text
     from harness.runs.catalogue import Catalogue
 
@@ -388,12 +388,12 @@ def _print_plan(spec: EvalSpec, flags: dict[str, Any]) -> int:
 def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
     from benchmarks import BENCHMARKS
     from benchmarks.source import require_file
-    from harness.cli.progress import open_progress
     from harness.engines import ENGINES
     from harness.evaluation.expected_lengths import expected_lengths
     from harness.evaluation.pipeline import evaluate
     from harness.evaluation.plan import prepare
     from harness.grading import Grader
+    from harness.reporting.progress import open_progress
     from harness.runs.catalogue import Catalogue
 
     for benchmark in spec.benchmarks:  # before an engine and a model take their seconds
@@ -403,15 +403,13 @@ def _evaluate(spec: EvalSpec, name: str, flags: dict[str, Any]) -> int:
         progress.stage("reading problems and model")
         plan = prepare(spec, data_dir=flags["data_dir"])
         with open_folder(plan, name, flags) as folder, Grader() as grader:
-            progress.begin(plan, folder)
             try:
                 lengths = expected_lengths(plan, Catalogue(flags["results"]))
                 run = evaluate(
-                    plan, folder, grader=grader, watcher=progress, opener=opener, lengths=lengths
+                    plan, folder, grader=grader, progress=progress, opener=opener, lengths=lengths
                 )
             except KeyboardInterrupt:
-                progress.stop()
-                click.echo(_interrupted(plan, folder), err=True)
+                progress.say(_interrupted(plan, folder))
                 return 130
     _print_run(run, folder.path, as_json=flags["as_json"])
     return 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -67,15 +66,18 @@ def grade(
 
     With --audit each row also has the other graders' "opinions" and "disputed".
     """
+    from harness.reporting.progress import PATIENCE, open_progress
+
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         lines = stack.enter_context(pairs.open("rb"))
         write = stack.enter_context(_writer(output))
-        advance = stack.enter_context(_progress(pairs.stat().st_size))
+        progress = stack.enter_context(open_progress(patience=PATIENCE))
         grader = stack.enter_context(Grader(workers=workers))
         auditor = stack.enter_context(Auditor(opinions, workers=workers))
         judges = _Judges(grader, auditor)
-        for row in verdict_rows(lines, judges, advance):
+        size = pairs.stat().st_size
+        for row in verdict_rows(lines, judges, size=size, progress=progress):
             counts["error" if "error" in row else row["outcome"]] += 1
             write(row)
     # Standard output may be carrying the rows.
@@ -117,20 +119,6 @@ def _give_usual_rights(path: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
-
-
-@contextmanager
-def _progress(size: int) -> Iterator[Callable[[int], None]]:
-    """Yield what is told how many bytes were read: a bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("grading", total=size)
-        yield lambda count: bar.advance(task, count)
 
 
 def _summary(counts: Counter[str], tallies: Mapping[str, Tally], *, as_json: bool) -> str:

@@ -142,7 +142,7 @@ def command(
     if dry_run:
         click.echo(job.model_dump_json(indent=2) if as_json else "\n".join(_told(job)))
         return
-    from harness.cli.training_progress import TrainingProgress
+    from harness.reporting.training_progress import TrainingProgress
 
     for note in job.notes:
         click.echo(note, err=True)

@@ -23,12 +23,13 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from benchmarks.demo import BENCHMARK, test_rows
+from harness.common.progress import Progress, silent
 from harness.demo import MODEL_PATH
 from harness.demo.card import model_card
 from harness.demo.dialogues import draw
 from harness.demo.measure import measure
 from harness.demo.tokens import END, START, train_tokenizer
-from harness.demo.training import Plan, Report, new_model, train
+from harness.demo.training import PACE, Plan, new_model, train
 
 SCHEMA = 1
 COMMAND = "python -m harness.demo.build"
@@ -36,14 +37,14 @@ TOKENIZER_TEXTS = 6_000
 
 
 def build(
-    output: Path, plan: Plan, *, report: Report, measured: int | None = None
+    output: Path, plan: Plan, *, progress: Progress = silent, measured: int | None = None
 ) -> dict[str, Any]:
     """Make the checkpoint folder and return what its build.json says.
 
     Args:
         output: the folder, made if need be; files of the same names are replaced.
         plan: the settings.
-        report: told every step and its loss.
+        progress: told how far the training is.
         measured: how many test problems to measure on; all if None.
     """
     torch.set_num_threads(plan.threads)
@@ -52,7 +53,7 @@ def build(
     tokenizer = train_tokenizer(_tokenizer_texts(plan.seed, avoid), length=plan.length)
     model = new_model(plan, tokenizer)
     started = time.monotonic()
-    loss = train(model, tokenizer, plan, avoid=avoid, report=report)
+    loss = train(model, tokenizer, plan, avoid=avoid, progress=progress)
     seconds = time.monotonic() - started
     save(model, tokenizer, output)
     record = {
@@ -96,27 +97,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=Plan().steps, help="batches to train on")
     given = parser.parse_args(arguments)
     plan = replace(Plan(), seed=given.seed, steps=given.steps)
-    record = build(given.output, plan, report=_Progress(plan.steps))
+    record = build(given.output, plan, progress=_Lines())
     told = {key: record[key] for key in ("loss", "greedy", "sampled_boxed")}
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
 
 
-class _Progress:
-    """Tells the mean loss and the pace every fifty steps."""
+class _Lines:
+    """A progress that prints each stage, and a line every `PACE` units of it."""
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._losses: list[float] = []
+    def __init__(self) -> None:
         self._started = time.monotonic()
 
-    def __call__(self, step: int, loss: float) -> None:
-        self._losses.append(loss)
-        if step % 50 == 0 or step == self._steps:
-            mean = sum(self._losses) / len(self._losses)
-            seconds = time.monotonic() - self._started
-            told = f"step {step}/{self._steps}  loss {mean:.4f}  {seconds:.0f} s\n"
-            sys.stderr.write(told)
-            self._losses.clear()
+    def stage(self, text: str) -> None:
+        """Print it."""
+        self.say(f"{text} …")
+
+    def advance(self, done: int, total: int | None, *, part: str = "", note: str = "") -> None:
+        """Print now and then how far it is, and how many seconds it has taken so far."""
+        if done % PACE == 0 or done == total:
+            self.say(f"{done}/{total} {note}, {time.monotonic() - self._started:.0f} s")
+
+    def say(self, line: str) -> None:
+        """Print it."""
+        sys.stderr.write(f"{line}\n")
 
 
 def _tokenizer_texts(seed: int, avoid: frozenset[str]) -> Iterator[str]:

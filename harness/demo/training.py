@@ -7,13 +7,14 @@ and a model this small has nothing to spare for trying.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
+from harness.common.progress import Progress, silent
 from harness.demo.dialogues import Dialogue, draw
 from harness.demo.drills import drill
 
@@ -21,6 +22,8 @@ UNSCORED = -100
 """The label that torch's cross entropy leaves out."""
 ROUND = 16
 """A batch is padded to a multiple of this many tokens."""
+PACE = 50
+"""The steps over which the loss is averaged that the progress shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +59,6 @@ class Encoded:
     labels: list[int]
 
 
-Report = Callable[[int, float], None]
-"""Told the step and its loss."""
-
-
 def new_model(plan: Plan, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
     """Make an untrained model, the same for the same seed; heads are 64 wide, as vLLM asks."""
     torch.manual_seed(plan.seed)
@@ -88,7 +87,7 @@ def train(
     plan: Plan,
     *,
     avoid: frozenset[str],
-    report: Report,
+    progress: Progress = silent,
 ) -> float:
     """Train in place on fresh exercises; return the mean loss of the last hundred steps."""
     optimiser = torch.optim.AdamW(
@@ -100,6 +99,7 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan))
     losses: list[float] = []
+    progress.stage("training")
     model.train()
     for step, (ids, labels) in zip(
         range(1, plan.steps + 1), batches(tokenizer, plan, avoid=avoid), strict=False
@@ -112,7 +112,9 @@ def train(
         schedule.step()
         optimiser.zero_grad()
         losses.append(loss.item())
-        report(step, losses[-1])
+        recent = losses[-PACE:]
+        note = f"steps, loss {sum(recent) / len(recent):.4f}"
+        progress.advance(step, plan.steps, note=note)
     return sum(losses[-100:]) / len(losses[-100:])
 
 

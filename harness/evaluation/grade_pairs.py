@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from benchmarks import BENCHMARKS, Conventions
 from benchmarks.errors import UserError
+from harness.common.progress import Progress, silent
 from harness.common.text import one_line
 from harness.grading import Grader, Verdict
 from harness.grading.answers.rules import MATHEMATICS, Equivalence
@@ -90,20 +91,26 @@ def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
 
 
 def verdict_rows(
-    lines: IO[bytes], judges: _Judges, advance: Callable[[int], None]
+    lines: IO[bytes], judges: _Judges, *, size: int, progress: Progress = silent
 ) -> Iterator[dict[str, Any]]:
-    """Yield one output row for each non-empty line, in order, with few rows under way."""
+    """Yield one output row for each non-empty line, in order, with few rows under way.
+
+    ``size`` is that of the file in bytes, for the progress.
+    """
+    progress.stage("grading")
+    read = 0
     waiting: deque[tuple[int, Callable[[], dict[str, Any]]]] = deque()
     under_way = 0
-    for number, line, size in numbered_lines(lines):
+    for number, line, length in numbered_lines(lines):
         if line is None or line.strip():
-            waiting.append((size, _begin(number, line, judges)))
-            under_way += size
+            waiting.append((length, _begin(number, line, judges)))
+            under_way += length
         while len(waiting) >= WINDOW or under_way > WINDOW_BYTES:
             size_of_oldest, finish = waiting.popleft()
             under_way -= size_of_oldest
             yield finish()
-        advance(size)
+        read += length
+        progress.advance(read // 1000, size // 1000, note="kB")
     for _, finish in waiting:
         yield finish()
 

@@ -27,22 +27,8 @@ from workload import Workload, open_vllm, workload_options
 from harness.engines.vllm.engine import VllmEngine
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan
-from harness.grading import Grader, Verdict
+from harness.grading import Grader
 from harness.runs.folder import RunFolder
-from harness.runs.sample import Sample, SampleKey
-
-
-class Nobody:
-    """A watcher that looks away."""
-
-    def stage(self, text: str) -> None:
-        """Ignore it."""
-
-    def stored(self, sample: Sample) -> None:
-        """Ignore it."""
-
-    def graded(self, key: SampleKey, verdict: Verdict) -> None:
-        """Ignore it."""
 
 
 def generate(engine: VllmEngine, plan: Plan) -> int:
@@ -64,7 +50,7 @@ def whole_run(engine: VllmEngine, grader: Grader, workload: Workload, results: P
     engine.forget()
     plan = workload.plan()
     with RunFolder.create(results, plan.new_run("overhead")) as folder, grader:
-        run = evaluate(plan, folder, grader=grader, watcher=Nobody(), engine=engine)
+        run = evaluate(plan, folder, grader=grader, engine=engine)
     return run.usage.completion_tokens
 
 

@@ -4,20 +4,12 @@ import io
 from collections.abc import Callable
 
 import pytest
+from displays import Clock, seen
 from rich.console import Console
 
-from harness.cli.training_progress import LINES, TrainingProgress, describe
+from harness.reporting.progress import ShownProgress
+from harness.reporting.training_progress import LINES, TrainingProgress, describe
 from trainers.curves import Step
-
-
-class Clock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -34,7 +26,7 @@ def shown() -> io.StringIO:
 def progress(shown: io.StringIO, clock: Clock) -> Callable[[bool], TrainingProgress]:
     def make(terminal: bool = False) -> TrainingProgress:
         console = Console(file=shown, force_terminal=terminal, width=60, color_system=None)
-        return TrainingProgress(console, clock=clock)
+        return TrainingProgress(ShownProgress(console, clock=clock), clock=clock)
 
     return make
 
@@ -54,7 +46,7 @@ def test_a_step_is_a_line() -> None:
     )
     assert describe(step, 200, 3723) == (
         "step  12/200  reward 0.250  accuracy  50.0 %  length   81.2  clipped   3.1 %  KL 0.0012  "
-        "entropy 1.500  1,234 tokens/s  9.2 s  validation demo/acc/mean@1 0.375  1:02:03 left"
+        "entropy 1.500  1,234 tokens/s  9.2 s  validation demo/acc/mean@1 0.375  1 h 2 min left"
     )
 
 
@@ -70,7 +62,7 @@ def test_plain_lines_say_each_phase_once(
         clock.now = 65
         plain.phase("starting Ray")
         plain.phase("loading vLLM")
-    assert shown.getvalue() == "starting Ray … (after 0:00)\nloading vLLM … (after 1:05)\n"
+    assert shown.getvalue() == "starting Ray …\nloading vLLM … (after 1 min 5 s)\n"
 
 
 def test_plain_lines_are_not_wrapped(
@@ -114,17 +106,19 @@ def test_a_validation_is_always_shown(
 
 
 def test_a_terminal_keeps_the_newest_step_and_the_phase_in_view(
-    progress: Callable[..., TrainingProgress], clock: Clock
+    shown: io.StringIO, clock: Clock
 ) -> None:
-    live = progress(True)
+    console = Console(file=shown, force_terminal=True, width=60, color_system=None)
+    display = ShownProgress(console, clock=clock)
+    live = TrainingProgress(display, clock=clock)
     live.phase("loading vLLM")
     clock.now = 35
-    assert live.__rich__().plain == "loading vLLM 0:35"
+    assert seen(display) == "loading vLLM 35 s"
     live.phase("training")
     live.step(Step(step=1, reward=0.5), 10, None)
     live.step(Step(step=2, reward=0.75), 10, None)
     clock.now = 40
-    assert live.__rich__().plain == "step  2/10  reward 0.750 … training 0:05"
+    assert seen(display) == "step  2/10  reward 0.750 … training 5 s"
 
 
 def test_a_terminal_is_left_as_it_was(
