@@ -35,7 +35,7 @@ SHARES = {"driver": 25, "grader": 13, "engine": 8, "replica": 4}
 HOSTS = {"grader": "slow-replay", "engine": "vllm", "replica": "ray"}
 """Under which engine a kind of process is killed; drivers are killed under each."""
 DRIVERS_ELSEWHERE = 6
-"""One driver in so many is killed under each of the costly engines."""
+"""One driver in so many is killed under each about the costly engines."""
 MOMENTS = {
     "driver": ("time", "time", "journal", "journal", "finish", "file"),
     "grader": ("journal", "finish"),
