@@ -138,7 +138,7 @@ def test_a_gold_that_its_box_does_not_give_back_is_listed(run, monkeypatch):
 
 def test_a_known_erratum_is_shown_and_forgiven(run, monkeypatch):
     erratum = Erratum(problem_id="sound/1", reason="torn", source="here")
-    monkeypatch.setattr("harness.cli.data.errata_for", lambda name: (erratum,))
+    monkeypatch.setattr("harness.evaluation.verify_golds.errata_for", lambda name: (erratum,))
     result = run("verify", "sound", refuses=r"\displaystyle 1")
     assert result.exit_code == 0
     assert "    sound/1: gold '1' graded wrong by number (a known erratum)" in result.output

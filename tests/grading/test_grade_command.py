@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import Conventions
-from harness.cli import grade as grade_module
 from harness.cli.grade import command
+from harness.evaluation import grade_pairs
 from harness.evaluation.grade_pairs import WINDOW
 from harness.grading.compat.audit import SHOWN
 
@@ -159,7 +159,7 @@ def test_an_unknown_opinion_is_refused(tmp_path: Path) -> None:
 
 def test_a_row_may_name_its_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tolerant = SimpleNamespace(conventions=Conventions(relative_tolerance=0.1))
-    monkeypatch.setattr(grade_module, "BENCHMARKS", {"tolerant": tolerant})
+    monkeypatch.setattr(grade_pairs, "BENCHMARKS", {"tolerant": tolerant})
     close = {"gold": "10.0", "response": r"\boxed{10.5}"}
     pairs = write(tmp_path / "in.jsonl", [{**close, "benchmark": "tolerant"}, close])
     assert run(pairs, tmp_path / "out.jsonl").exit_code == 0
@@ -179,7 +179,7 @@ def test_an_unknown_benchmark_is_an_error_of_its_row(tmp_path: Path) -> None:
 def test_a_line_too_long_is_an_error_and_is_never_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grade_module, "MAXIMUM_LINE", 1 << 20)
+    monkeypatch.setattr(grade_pairs, "MAXIMUM_LINE", 1 << 20)
     longest = json.dumps({**pair(2, 7), "filler": "x" * (5 << 20)})
     pairs = write(tmp_path / "in.jsonl", [pair(1, 7), longest, "", pair(3, 7), longest])
     assert run(pairs, tmp_path / "out.jsonl").exit_code == 1
@@ -207,8 +207,8 @@ def test_lines_are_numbered_and_measured_whatever_their_length(
     lines = [b"x" * length for length in lengths]
     file = Measured(b"\n".join(lines) + b"\n" * ends)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grade_module, "MAXIMUM_LINE", 5)
-        read = list(grade_module.numbered_lines(file))
+        patch.setattr(grade_pairs, "MAXIMUM_LINE", 5)
+        read = list(grade_pairs.numbered_lines(file))
     assert file.largest <= 5
     assert sum(size for _, _, size in read) == len(file.getvalue())
     whole = [line for line in file.getvalue().splitlines(keepends=True)]
@@ -222,15 +222,15 @@ def test_lines_are_numbered_and_measured_whatever_their_length(
 
 def test_few_bytes_of_rows_are_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a window of one row the first is written before the third is read."""
-    monkeypatch.setattr(grade_module, "WINDOW_BYTES", 1)
+    monkeypatch.setattr(grade_pairs, "WINDOW_BYTES", 1)
     begun: list[int] = []
 
     class Judges:
-        def begin(self, pair: grade_module.Pair) -> Callable[[], dict[str, object]]:
+        def begin(self, pair: grade_pairs.Pair) -> Callable[[], dict[str, object]]:
             begun.append(int(pair.id or 0))
             return lambda: {"id": pair.id, "begun": len(begun)}
 
     pairs = write(tmp_path / "in.jsonl", [{**pair(0, 7), "id": n} for n in range(1, 5)])
     with pairs.open("rb") as lines:
-        written = list(grade_module.verdict_rows(lines, Judges(), lambda count: None))
+        written = list(grade_pairs.verdict_rows(lines, Judges(), size=0))
     assert [row["begun"] for row in written] == [1, 2, 3, 4]
