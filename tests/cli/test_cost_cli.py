@@ -80,7 +80,7 @@ def test_a_run_that_adopts_samples_bears_the_cost_of_its_own(tmp_path: Path) -> 
 
 def test_what_a_killed_attempt_drew_is_told_to_be_missing(tmp_path: Path, responses: Path) -> None:
     def attempt(point: str) -> int:
-        asked = [sys.executable, HERE / "helpers/killed_run.py", point, tmp_path / "results/runs"]
+        asked = [sys.executable, HERE / "helpers/killed_run.py", point, tmp_path / "results"]
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
         return subprocess.run([*asked, responses], check=False, env=environment).returncode
 
