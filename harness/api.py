@@ -168,7 +168,7 @@ def compare(
     Example:
         found = compare("v1", "v4")
         print(found)
-        found.rows[0].verdict       # "better", "worse" or "no evidence"
+        found.rows[0].verdict  # "better", "worse" or "no evidence"
     """
     from harness.analysis.compare import compare as compared
     from harness.reporting.comparison import Comparison
@@ -240,7 +240,7 @@ def grade(
         UserError: there is no such benchmark.
 
     Example:
-        grade("so it is 1/2", gold="0.5").outcome      # Outcome.CORRECT
+        grade("so it is 1/2", gold="0.5").outcome  # Outcome.CORRECT
     """
     from harness.grading import shared_grader
 
