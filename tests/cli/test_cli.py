@@ -137,7 +137,7 @@ def test_a_table_of_nothing_says_how_to_make_a_run(tmp_path: Path) -> None:
         (["eval", "--model", "demo", "--engine-arg", "nonsense"], 2, "is not key=value"),
         (["eval", "--engine", "replay", "--benchmarks", "demo"], 1, "--responses FILE"),
         (["eval", "--model", "demo", "--benchmarks", "gsm8k", "--data", "empty"], 1, "gsm8k"),
-        (["show", "nothing"], 1, "no run or published result under"),
+        (["show", "nothing"], 1, "no run under"),
         (["nonsense"], 2, "No such command"),
     ],
 )  # fmt: skip
