@@ -76,7 +76,7 @@ def test_a_node_that_never_comes_is_told_in_time(ray_cluster: str, tmp_path: Pat
     asked = ("--ray-address", ray_cluster, "--replicas", "3", "--node-wait", "3")
     line = told(on_ray(tmp_path, *asked))
     assert time.monotonic() - began < 120
-    assert "of 3 has no node after 3 s: each needs 1 " in line
+    assert "of 3 has no node after 3 s: each replica needs 1 " in line
     assert "--node-wait" in line
 
 
