@@ -35,6 +35,11 @@ class Registry(Generic[T]):
         self._builtin = dict(builtin)
         self._found: dict[str, EntryPoint] | None = None
 
+    @property
+    def builtin(self) -> tuple[str, ...]:
+        """The names that this project brings itself, without other packages' plug-ins."""
+        return tuple(self._builtin)
+
     def __iter__(self) -> Iterator[str]:
         yield from self._builtin
         yield from sorted(self._plugins())

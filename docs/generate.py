@@ -424,7 +424,7 @@ def benchmarks_page() -> str:
 
     rows = [
         [f"[`{name}`](#{name})", f"{BENCHMARKS[name].test.rows:,}", plain(BENCHMARKS[name].about)]
-        for name in BENCHMARKS
+        for name in BENCHMARKS.builtin
     ]
     intro = (
         "# Benchmarks\n\n"
@@ -437,7 +437,7 @@ def benchmarks_page() -> str:
         "[troubleshooting](troubleshooting.md#working-without-a-network).\n\n"
     )
     heads = ("benchmark", "problems", "what it is")
-    return intro + table(heads, rows) + "\n" + "\n".join(map(_benchmark, BENCHMARKS))
+    return intro + table(heads, rows) + "\n" + "\n".join(map(_benchmark, BENCHMARKS.builtin))
 
 
 def _benchmark(name: str) -> str:
@@ -488,10 +488,15 @@ def _conventions(accepted: Any) -> str:
 
 
 def names_table(kind: str) -> str:
-    """Return what `list` says of engines, prompt styles or trainers."""
+    """Return what `list` says of the project's own engines, prompt styles or trainers."""
     from harness.cli.list import KINDS
+    from harness.engines import ENGINES
+    from harness.prompts.styles import PROMPT_STYLES
+    from trainers import TRAINERS
 
-    rows = [[f"`{row['name']}`", plain(row["about"])] for row in KINDS[kind](Path("results"))]
+    own = {*ENGINES.builtin, *TRAINERS.builtin, *PROMPT_STYLES}  # not what is installed beside it
+    listed = [row for row in KINDS[kind](Path("results")) if row["name"] in own]
+    rows = [[f"`{row['name']}`", plain(row["about"])] for row in listed]
     return table(("name", "what it is"), rows)
 
 
