@@ -488,16 +488,20 @@ def _conventions(accepted: Any) -> str:
 
 
 def names_table(kind: str) -> str:
-    """Return what `list` says of the project's own engines, prompt styles or trainers."""
-    from harness.cli.list import KINDS
+    """Return the project's own engines, prompt styles or trainers, with what each is."""
     from harness.engines import ENGINES
     from harness.prompts.styles import PROMPT_STYLES
     from trainers import TRAINERS
 
-    own = {*ENGINES.builtin, *TRAINERS.builtin, *PROMPT_STYLES}  # not what is installed beside it
-    listed = [row for row in KINDS[kind](Path("results")) if row["name"] in own]
-    rows = [[f"`{row['name']}`", plain(row["about"])] for row in listed]
-    return table(("name", "what it is"), rows)
+    # The plug-ins of other packages are left out: the page is of this project alone.
+    about = {
+        "engines": lambda: {name: ENGINES[name].about for name in ENGINES.builtin},
+        "prompts": lambda: {name: style.about for name, style in PROMPT_STYLES.items()},
+        "trainers": lambda: {name: TRAINERS[name].about for name in TRAINERS.builtin},
+    }[kind]()
+    return table(
+        ("name", "what it is"), [[f"`{name}`", plain(text)] for name, text in about.items()]
+    )
 
 
 WHOLE: dict[str, Callable[[], str]] = {

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from harness.runs.catalogue import Catalogue
 from trainers.curves import Step, read
 from trainers.supervise import LOCK, MARK
 from trainers.verl.paths import TrainingPaths
+from trainers.verl.saves import is_whole, save_folder
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 LIMIT = 1500
@@ -136,11 +137,11 @@ def weights(folder: Path) -> dict[str, Any]:
     return dict(load_file(folder / "model.safetensors"))
 
 
-def wait_for(path: Path, process: subprocess.Popen[str], bench: Bench) -> None:
+def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str], bench: Bench) -> None:
     give_up = time.monotonic() + LIMIT
-    while not path.exists():
+    while not reached():
         assert process.poll() is None, bench.said()
-        assert time.monotonic() < give_up, f"{path} never came"
+        assert time.monotonic() < give_up, bench.said()
         time.sleep(0.05)
 
 
@@ -193,9 +194,16 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
     base = make_deepseek(bench.folder / "base")
     first = bench.places.checkpoint(1)
     process = bench.train("verl-grpo-v4", base, steps=3, settings=DECAYING)
-    wait_for(first, process, bench)
+    wait_until(lambda: is_whole(save_folder(bench.places.state, 1)), process, bench)
+    # On a busy machine the training would be over before its first save is a checkpoint.
+    training = bench.marked()
+    assert len(training) > 5, "verl, Ray's daemons, workers and vLLM"
+    for each in training:
+        each.suspend()
+    wait_until(first.exists, process, bench)
     running = psutil.Process(process.pid).children(recursive=True)
-    assert len(bench.marked()) > 5, "verl, Ray's daemons, workers and vLLM"
+    for each in training:
+        each.resume()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=300)
     assert process.returncode == 130, bench.said()
@@ -211,7 +219,7 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
     assert "going on after step" in bench.said()
     # verl saves a step before it logs it: one that was stopped in between has no row.
     numbers = [step.step for step in bench.trained() if step.reward is not None]
-    assert numbers in ([1, 2, 3], [1, 3])
+    assert numbers in ([1, 2, 3], [1, 3], [2, 3])
     assert_trained(bench, "verl-grpo-v4", base, numbers)
     assert_as_its_base(bench.places.output, base)
 
