@@ -22,8 +22,8 @@ from harness.models.lineage import LINEAGE, Lineage, read_lineage
 from harness.runs.catalogue import Catalogue
 from trainers.curves import Step, read
 from trainers.supervise import LOCK, MARK
+from trainers.verl.metrics import Follower
 from trainers.verl.paths import TrainingPaths
-from trainers.verl.saves import is_whole, save_folder
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 LIMIT = 1500
@@ -194,7 +194,8 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
     base = make_deepseek(bench.folder / "base")
     first = bench.places.checkpoint(1)
     process = bench.train("verl-grpo-v4", base, steps=3, settings=DECAYING)
-    wait_until(lambda: is_whole(save_folder(bench.places.state, 1)), process, bench)
+    log = bench.places.logs / "launch-1.jsonl"
+    wait_until(lambda: any(step.step == 1 for step in Follower(log).new()), process, bench)
     # On a busy machine the training would be over before its first save is a checkpoint.
     training = bench.marked()
     assert len(training) > 5, "verl, Ray's daemons, workers and vLLM"
