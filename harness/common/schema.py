@@ -18,7 +18,11 @@ class Frozen(BaseModel):
 
     # Built at first use: most commands read few of the models, and each takes its milliseconds.
     model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+        defer_build=True,
+        allow_inf_nan=False,  # JSON has neither: what is stored could not be read again
     )
 
 

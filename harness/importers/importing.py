@@ -49,8 +49,10 @@ def import_files(
         data_dir: where the benchmarks' files are read from.
 
     Raises:
-        UserError: a file cannot be read, or nothing in the files could be scored.
+        UserError: no file is named, a file cannot be read, or nothing in the files could be scored.
     """
+    if not files:
+        raise UserError("no file of generations is named; name at least one")
     opened = [open_saved(file, format_) for file in files]
     names = [BENCHMARKS[one].name for one in dict.fromkeys(benchmarks)] or list(BENCHMARKS)
     index = ProblemIndex(names, data_dir)

@@ -141,7 +141,11 @@ def _read_listed(path: Path) -> Run:
 def _in_folder(asked: str) -> StoredRun | None:
     """Return the run in the folder of this name; None if there is none."""
     folder = Path(asked)
-    return (folder, read_run(folder / RECORD)) if (folder / RECORD).is_file() else None
+    try:
+        found = (folder / RECORD).is_file()
+    except (OSError, ValueError):  # longer than a path may be, or with a null character
+        return None
+    return (folder, read_run(folder / RECORD)) if found else None
 
 
 def _search(runs: Sequence[StoredRun], asked: str) -> StoredRun | None:

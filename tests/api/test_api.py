@@ -441,3 +441,25 @@ def test_every_public_name_is_there_is_documented_and_no_other_is() -> None:
         assert getattr(harness, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'evaluat'"):
         _ = harness.evaluat  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("temperature", [float("inf"), float("nan")])
+def test_a_setting_that_no_file_can_hold_is_refused_before_anything_is_stored(
+    responses: Path, temperature: float
+) -> None:
+    with pytest.raises(UserError, match="temperature"):
+        replay(responses, temperature=temperature)
+    assert list_runs(complete=False) == []
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "nul\0"])
+def test_a_name_that_is_no_path_is_only_not_found(name: str) -> None:
+    with pytest.raises(UserError, match="is called"):
+        load_run(name)
+
+
+def test_generations_of_no_file_or_format_are_a_user_error(responses: Path) -> None:
+    with pytest.raises(UserError, match="no file"):
+        import_generations([], name="none")
+    with pytest.raises(UserError, match="format of generations"):
+        import_generations(responses, name="none", format="ownn")
