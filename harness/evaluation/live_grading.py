@@ -61,7 +61,7 @@ class Silent:
         """Show nothing."""
 
 
-class _Grading:
+class LiveGrading:
     """Grades samples as they come, so that the engine never waits, and keeps the verdicts."""
 
     def __init__(self, plan: Plan, folder: RunFolder, grader: Grader, watcher: Watcher) -> None:

@@ -14,7 +14,7 @@ from itertools import product
 from benchmarks import Problem, UserError
 from harness.engines import ENGINES, Completion, Engine, Request
 from harness.evaluation.drawing import Opener, draw, open_engine, overflow_sample, sample_of
-from harness.evaluation.live_grading import Watcher, _Grading
+from harness.evaluation.live_grading import LiveGrading, Watcher
 from harness.evaluation.plan import Plan
 from harness.grading import Grader
 from harness.runs.completion import finish_run
@@ -55,7 +55,7 @@ def evaluate(
     """
     if folder.run.status == "complete":
         return folder.run
-    with closing(_Grading(plan, folder, grader, watcher)) as grading:
+    with closing(LiveGrading(plan, folder, grader, watcher)) as grading:
         for sample in folder.samples.values():
             grading.grade(sample)
         queue = _Queue(plan, folder, lengths or {})
@@ -94,7 +94,7 @@ def _draw_missing(
     queue: _Queue,
     plan: Plan,
     folder: RunFolder,
-    grading: _Grading,
+    grading: LiveGrading,
     watcher: Watcher,
     engine: Engine | None,
     opener: Opener | None,
@@ -173,7 +173,7 @@ class _Spent:
         )
 
 
-def _complete(plan: Plan, folder: RunFolder, grading: _Grading) -> Run:
+def _complete(plan: Plan, folder: RunFolder, grading: LiveGrading) -> Run:
     began = time.monotonic()
     grading.finish()
     graded = {
@@ -185,7 +185,7 @@ def _complete(plan: Plan, folder: RunFolder, grading: _Grading) -> Run:
 
 
 def _graded(
-    problems: Iterable[Problem], count: int, folder: RunFolder, grading: _Grading
+    problems: Iterable[Problem], count: int, folder: RunFolder, grading: LiveGrading
 ) -> Iterator[Graded]:
     """Yield every sample with its verdict; each response is read from the disk as it is needed."""
     for problem, index in product(problems, range(count)):

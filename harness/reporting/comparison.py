@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 from harness.analysis import compare as analysis
 from harness.common.text import one_line
 from harness.reporting.text.comparison import comparison_text
-from harness.reporting.text.numbers import p_value, points
+from harness.reporting.text.numbers import difference_and_interval, p_value, percent
 from harness.reporting.text.runs import result_notes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from harness.stats.paired import Difference
 
 HEADERS = ("benchmark", "A %", "B %", "B - A", "95 % interval", "p Holm", "B is")
 
@@ -85,13 +83,14 @@ class Comparison(analysis.Comparison):
 
     def _shown(self) -> Iterator[list[str]]:
         for row in self.rows:
-            accuracies = [f"{100 * row.a.accuracy:.2f}", f"{100 * row.b.accuracy:.2f}"]
-            numbers = [*_points(row.difference), p_value(row.adjusted_p)]
+            accuracies = [percent(side.accuracy, decimals=2) for side in (row.a, row.b)]
+            numbers = [*difference_and_interval(row.difference), p_value(row.adjusted_p)]
             yield [row.benchmark, *accuracies, *numbers, row.verdict]
         if self.average is not None:
             mean = self.average
-            accuracies = [f"{100 * mean.a:.3f}", f"{100 * mean.b:.3f}"]
-            yield ["average", *accuracies, *_points(mean.difference), "", mean.verdict]
+            accuracies = [percent(share, decimals=3) for share in (mean.a, mean.b)]
+            numbers = [*difference_and_interval(mean.difference), ""]
+            yield ["average", *accuracies, *numbers, mean.verdict]
 
     def _warnings(self) -> Iterator[str]:
         """Yield what must be read with the verdicts."""
@@ -101,7 +100,3 @@ class Comparison(analysis.Comparison):
         for letter, result in (("A", self.a), ("B", self.b)):
             yield from (f"{letter}: {note}" for note in result_notes(result))
         yield from self.notes
-
-
-def _points(found: Difference) -> list[str]:
-    return [points(found.difference), f"[{points(found.low)}, {points(found.high)}]"]

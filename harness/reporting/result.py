@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import UserError
 from harness.common.text import one_line, printable
 from harness.grading.verdict import Outcome, Verdict
-from harness.reporting.text.numbers import interval, percent
+from harness.reporting.text.numbers import correct_of, count, interval, percent
 from harness.runs import results as stored
 from harness.runs.sample import Sample
 from harness.runs.sample_rows import (
@@ -161,13 +161,12 @@ class Result(stored.Result):
 
 
 def _shown(score: BenchmarkScore) -> list[str]:
-    tokens = score.mean_tokens
     return [
         score.benchmark,
-        f"{'-' if score.correct is None else score.correct}/{score.samples}",
+        correct_of(score.correct, score.samples),
         percent(score.accuracy),
         interval(score.interval),
-        "" if tokens is None else f"{tokens:,.0f}",
+        count(score.mean_tokens),
     ]
 
 

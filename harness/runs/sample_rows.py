@@ -120,12 +120,12 @@ def _rows_of(problem: ProblemVerdicts) -> Iterator[Row]:
         }
 
 
-def sample_and_verdict(row: Row) -> tuple[Sample, Verdict]:
-    """Return a row of a run's table as the sample and the verdict that it was made of.
+def sample_in(row: Row) -> Sample:
+    """Return the sample that a row of a run's table was made of.
 
     The table does not say which prompt was answered, so the sample's ``prompt_sum`` is empty.
     """
-    sample = Sample(
+    return Sample(
         problem_id=row["problem_id"],
         index=row["index"],
         response=row["response"],
@@ -136,10 +136,14 @@ def sample_and_verdict(row: Row) -> tuple[Sample, Verdict]:
         completion_tokens=row["completion_tokens"],
         error=row["error"],
     )
+
+
+def sample_and_verdict(row: Row) -> tuple[Sample, Verdict]:
+    """Return a row of a run's table as the sample and the verdict that it was made of."""
     verdict = Verdict(
         outcome=Outcome(row["outcome"]),
         extracted=row["extracted"],
         extraction=row["extraction"],
         rule=row["rule"],
     )
-    return sample, verdict
+    return sample_in(row), verdict

@@ -12,12 +12,7 @@ from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.graded import Graded
 from harness.runs.journal import read_journal
 from harness.runs.sample import Sample, SampleKey
-
-_TABLED = (
-    "problem_id", "index", "response", "finish_reason", "seed",
-    "prompt_tokens", "completion_tokens", "error",
-)  # fmt: skip
-
+from harness.runs.sample_rows import sample_in
 
 COLUMNS = {
     "benchmark": "string", "problem_id": "string", "index": "int64", "gold": "string",
@@ -42,7 +37,7 @@ def finished_samples(path: Path) -> dict[SampleKey, Sample]:
             "so there is nothing to grade; draw them again: python -m harness eval --spec "
             f"{path / RECORD} --again"
         )
-    tabled = {row.key: row for row in map(_tabled, read_parquet(path))}
+    tabled = {row.key: row for row in map(sample_in, read_parquet(path))}
     journaled = {sample.key: sample for sample in read_journal(path / JOURNAL, failed=True)}
     return {**tabled, **journaled}
 
@@ -62,11 +57,6 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
                 "draw the samples again: python -m harness eval --spec "
                 f"{path / RECORD} --again"
             ) from error
-
-
-def _tabled(row: dict[str, Any]) -> Sample:
-    # The table does not say which prompt was answered.
-    return Sample(prompt_sum="", **{name: row[name] for name in _TABLED})
 
 
 def _parquet_schema() -> Any:

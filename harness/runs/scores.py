@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Self
@@ -100,21 +100,21 @@ def score(benchmark: str, rows: Sequence[ProblemVerdicts]) -> Score:
         outcomes=dict(found.outcomes or {}),
         at_limit=found.hit_token_limit or 0,
         mean_response_tokens=found.mean_tokens,
-        without_errata=_without_errata(rows, {e.problem_id for e in errata_for(benchmark)}),
+        without_errata=_without_errata(benchmark, rows),
     )
 
 
-def _without_errata(
-    rows: Sequence[ProblemVerdicts], doubted: Collection[str]
-) -> WithoutErrata | None:
+def _without_errata(benchmark: str, rows: Sequence[ProblemVerdicts]) -> WithoutErrata | None:
+    doubted = {erratum.problem_id for erratum in errata_for(benchmark)}
     kept = [row for row in rows if row.problem_id not in doubted]
     if len(kept) == len(rows):
         return None
+    found = BenchmarkScore.of(benchmark, kept)
     return WithoutErrata(
-        problems=len(kept),
-        samples=sum(row.samples for row in kept),
-        correct=sum(row.correct for row in kept),
-        accuracy=fmean(row.accuracy for row in kept) if kept else 0.0,
+        problems=found.problems,
+        samples=found.samples,
+        correct=found.correct or 0,
+        accuracy=found.accuracy,
     )
 
 

@@ -11,12 +11,12 @@ from harness.common.schema import Change
 from harness.common.text import one_line
 from harness.reporting.text.layout import text_table
 from harness.reporting.text.numbers import (
+    correct_of,
     count,
-    difference_interval,
+    difference_and_interval,
     distance,
     p_value,
     percent,
-    points,
 )
 from harness.reporting.text.runs import result_notes
 from harness.runs.results import Result
@@ -62,11 +62,11 @@ def _table(found: Comparison) -> str:
     rows = [
         [
             row.benchmark,
-            _count(row.a),
+            correct_of(row.a.correct, row.a.samples),
             percent(row.a.accuracy, decimals=2),
-            _count(row.b),
+            correct_of(row.b.correct, row.b.samples),
             percent(row.b.accuracy, decimals=2),
-            *_points(row.difference),
+            *difference_and_interval(row.difference),
             p_value(row.difference.p_value),
             p_value(row.adjusted_p),
             row.verdict,
@@ -77,16 +77,18 @@ def _table(found: Comparison) -> str:
         average = found.average
         shares = [percent(average.a, decimals=3), "", percent(average.b, decimals=3)]
         p = p_value(average.difference.p_value)
-        rows.append(["average", "", *shares, *_points(average.difference), p, "", average.verdict])
+        rows.append(
+            [
+                "average",
+                "",
+                *shares,
+                *difference_and_interval(average.difference),
+                p,
+                "",
+                average.verdict,
+            ]
+        )
     return text_table(rows, headers, "lrrrrrrrrl")
-
-
-def _count(score: BenchmarkScore) -> str:
-    return f"-/{score.samples}" if score.correct is None else f"{score.correct}/{score.samples}"
-
-
-def _points(found: Difference) -> list[str]:
-    return [points(found.difference), difference_interval(found)]
 
 
 def _tests(found: Comparison) -> Iterator[str]:

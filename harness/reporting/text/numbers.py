@@ -15,6 +15,15 @@ def count(value: float | None, *, unknown: str = "") -> str:
     return unknown if value is None else f"{value:,.0f}"
 
 
+def correct_of(correct: int | None, samples: int) -> str:
+    """Return how many of the samples are correct; ``-`` where that is not known.
+
+    >>> correct_of(3, 40), correct_of(None, 40)
+    ('3/40', '-/40')
+    """
+    return f"{'-' if correct is None else correct}/{samples}"
+
+
 def percent(share: float, *, decimals: int = 1) -> str:
     """Return a share as a percentage, without the sign.
 
@@ -51,6 +60,11 @@ def distance(share: float) -> str:
 def difference_interval(found: Difference) -> str:
     """Return the interval of a difference in percentage points, as ``[low, high]``."""
     return f"[{points(found.low)}, {points(found.high)}]"
+
+
+def difference_and_interval(found: Difference) -> tuple[str, str]:
+    """Return a difference and its interval, each in percentage points."""
+    return points(found.difference), difference_interval(found)
 
 
 def p_value(p: float) -> str:
