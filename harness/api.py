@@ -10,7 +10,7 @@ variable HARNESS_RESULTS or the argument ``results`` names another one; HARNESS_
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +19,15 @@ from benchmarks import BENCHMARKS, UserError
 from harness.common.folders import data_folder, results_folder
 
 if TYPE_CHECKING:
+    from harness.common.progress import Progress
     from harness.engines import Engine
-    from harness.evaluation.live_grading import Watcher
     from harness.grading import Verdict
     from harness.reporting.comparison import Comparison
     from harness.reporting.result import Result
     from harness.runs.record import Run
     from harness.runs.results import Result as StoredResult
     from harness.runs.spec import EvalSpec
-    from trainers import Job, Reporter, Step
+    from trainers import Job
 
 
 def evaluate(
@@ -43,7 +43,7 @@ def evaluate(
     resume: bool | str | Path = True,
     reuse: str | Path | Result | None = None,
     data_dir: str | Path | None = None,
-    progress: bool | Watcher | None = None,
+    progress: bool | Progress | None = None,
     **fields: Any,
 ) -> Result:
     """Evaluate a checkpoint, store the run, and return its result.
@@ -69,7 +69,7 @@ def evaluate(
         data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
             the folder that HARNESS_DATA names, or else they are downloaded.
         progress: True shows the progress on stderr as the command line does; an object with
-            the methods of `harness.evaluation.live_grading.Watcher` is told of it.
+            the methods of `harness.common.progress.Progress` is told of it.
         fields: any other setting of the evaluation, over those of ``spec`` or ``like``, by the
             name that its option of ``eval`` has: ``n`` (samples a problem, or a mapping from
             benchmark to samples), ``temperature``, ``top_p``, ``top_k``, ``max_tokens``, ``seed``,
@@ -104,11 +104,11 @@ def evaluate(
     catalogue, data = Catalogue(results_folder(results)), data_folder(data_dir)
     _require_files(wanted.benchmarks, data)
     with ExitStack() as stack:
-        watcher = stack.enter_context(_watching(progress))
+        shown = stack.enter_context(_shown(progress))
         opener = None
         if opened is None:  # it starts while problems are read and prompts rendered
             opener = stack.enter_context(ENGINES[wanted.engine.name].launch(wanted.engine))
-        watcher.stage("reading problems and model")
+        shown.stage("reading problems and model")
         plan = prepare(wanted, data_dir=data, engine=None if opened is None else type(opened))
         if opened is not None:
             require_suited(opened, plan)
@@ -123,13 +123,12 @@ def evaluate(
         )
         stack.enter_context(folder)
         grader = stack.enter_context(Grader())
-        watcher.begin(plan, folder)
         try:
             run = pipeline.evaluate(
                 plan,
                 folder,
                 grader=grader,
-                watcher=watcher,
+                progress=shown,
                 engine=opened,
                 opener=opener,
                 lengths=expected_lengths(plan, catalogue),
@@ -139,7 +138,7 @@ def evaluate(
                 f"interrupted: {len(folder.samples)} of {plan.samples} samples are stored in "
                 f"{folder.path}; the same command goes on from there"
             )
-            watcher.say(stopped)
+            shown.say(stopped)
             raise KeyboardInterrupt(stopped) from None
     return Result.of(of_run(folder.path, run))
 
@@ -357,7 +356,7 @@ def train(
     save_every: int | None = None,
     keep: int = 2,
     data_dir: str | Path | None = None,
-    progress: bool | Reporter | None = None,
+    progress: bool | Progress | None = None,
 ) -> Path:
     """Train a checkpoint by a recipe and return its folder, which `evaluate` takes.
 
@@ -383,7 +382,7 @@ def train(
         data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
             the folder that HARNESS_DATA names, or else they are downloaded.
         progress: True shows the progress on stderr as the command line does; an object with the
-            methods of `trainers.Reporter` is told of it.
+            methods of `harness.common.progress.Progress` is told of it.
 
     Raises:
         UserError: it cannot be begun or not finished; what was saved is still there.
@@ -393,6 +392,7 @@ def train(
         checkpoint = train("verl-grpo-v4", "out/base", "gsm8k", "out/v4", steps=200)
         run = evaluate(checkpoint, name="v4")
     """
+    from harness.reporting.training_progress import TrainingProgress
     from trainers import TRAINERS
 
     job = train_job(
@@ -413,8 +413,10 @@ def train(
         keep=keep,
         data_dir=data_dir,
     )
-    with _reporting(progress, job.notes) as reporter:
-        return TRAINERS[trainer]().train(job, reporter)
+    with _shown(progress) as shown:
+        for note in job.notes:
+            shown.say(note)
+        return TRAINERS[trainer]().train(job, TrainingProgress(shown))
 
 
 def write_report(
@@ -425,7 +427,7 @@ def write_report(
     allow_mismatch: bool = False,
     png: str | Path | None = None,
     data_dir: str | Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: bool | Progress | None = None,
 ) -> Path:
     """Write one HTML file about results: scores, differences, plots, and every sample.
 
@@ -437,7 +439,8 @@ def write_report(
             says so.
         png: a folder that also gets every plot as a PNG file.
         data_dir: read questions from ``data_dir/<benchmark>/test.jsonl``.
-        progress: is called with what is being done.
+        progress: True shows the progress on stderr as the command line does; an object with the
+            methods of `harness.common.progress.Progress` is told of it.
 
     Raises:
         UserError: a result is not there or not complete, or the file cannot be written.
@@ -450,14 +453,15 @@ def write_report(
     given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Sequence) else runs
     if not given:
         raise UserError("a report is about one result or more, and none was given")
-    written = write(
-        _found(given, results),
-        Path(path),
-        anyway=allow_mismatch,
-        data_dir=data_folder(data_dir),
-        png=None if png is None else Path(png),
-        say=progress or _say_nothing,
-    )
+    with _shown(progress) as shown:
+        written = write(
+            _found(given, results),
+            Path(path),
+            anyway=allow_mismatch,
+            data_dir=data_folder(data_dir),
+            png=None if png is None else Path(png),
+            progress=shown,
+        )
     return written.path
 
 
@@ -592,40 +596,14 @@ def _written(value: Any) -> str:
 
 
 @contextmanager
-def _watching(progress: bool | Watcher | None) -> Iterator[Watcher]:
-    from harness.evaluation.live_grading import Silent
+def _shown(progress: bool | Progress | None) -> Iterator[Progress]:
+    """Open what is told how far the work is: a display for True, nothing for False and None."""
+    from harness.common.progress import silent
 
     if progress is not True:
-        yield progress or Silent()
+        yield progress or silent
         return
     from harness.reporting.progress import open_progress
 
     with open_progress() as shown:
         yield shown
-
-
-@contextmanager
-def _reporting(progress: bool | Reporter | None, notes: Sequence[str]) -> Iterator[Reporter]:
-    if progress is not True:
-        yield progress or _NoReporter()
-        return
-    from harness.reporting.training_progress import TrainingProgress
-
-    with TrainingProgress() as shown:
-        for note in notes:
-            shown.say(note)
-        yield shown
-
-
-class _NoReporter:
-    """Is told of a training and shows nothing."""
-
-    def phase(self, text: str) -> None:
-        """Show nothing."""
-
-    def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
-        """Show nothing."""
-
-
-def _say_nothing(text: str) -> None:
-    """Show nothing."""

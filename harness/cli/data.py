@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -59,9 +58,11 @@ def verify(benchmarks: tuple[str, ...], data_dir: Path | None, as_json: bool) ->
     typeset in another way, is read from its box unchanged, and is told from the
     next gold of another value.
     """
+    from harness.reporting.progress import PATIENCE, open_progress
+
     chosen = _named(benchmarks)
-    with _progress() as advance:
-        reports = verify_golds.verify(chosen, data_dir=data_dir, advance=advance)
+    with open_progress(patience=PATIENCE) as progress:
+        reports = verify_golds.verify(chosen, data_dir=data_dir, progress=progress)
     click.echo(_as_json(reports) if as_json else "\n".join(_lines(reports)))
     sys.exit(0 if all(report.good for report in reports) else 1)
 
@@ -103,19 +104,3 @@ def _lines(reports: list[Report]) -> Iterator[str]:
 def _as_json(reports: list[Report]) -> str:
     rows = [{**asdict(report), "good": report.good} for report in reports]
     return json.dumps(rows, ensure_ascii=False, indent=2)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what shows how far a benchmark is: a bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda name, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("verify")
-        yield lambda name, done, total: bar.update(
-            task, description=name, completed=done, total=total
-        )

@@ -8,7 +8,6 @@ kept grows with the file: not its longest line, not the disputes of an audit.
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -62,13 +61,15 @@ def grade(
 
     With --audit each row also has the other graders' "opinions" and "disputed".
     """
+    from harness.reporting.progress import PATIENCE, open_progress
+
     with (
         pairs.open("rb") as lines,
         _writer(output) as write,
-        _progress(pairs.stat().st_size) as advance,
+        open_progress(patience=PATIENCE) as progress,
         PairGrader(opinions=opinions, workers=workers) as grader,
     ):
-        for row in grader.rows(lines, advance):
+        for row in grader.rows(lines, size=pairs.stat().st_size, progress=progress):
             write(row)
     counts = grader.counts
     # Standard output may be carrying the rows.
@@ -96,20 +97,6 @@ def _writer(output: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
             yield lambda row: print(json.dumps(row), file=file)
     except OSError as error:
         raise UserError(f"cannot write {output}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _progress(size: int) -> Iterator[Callable[[int], None]]:
-    """Yield what is told how many bytes were read: a bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("grading", total=size)
-        yield lambda count: bar.advance(task, count)
 
 
 def _summary(counts: Counter[str], tallies: Mapping[str, OpinionCounts], *, as_json: bool) -> str:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
 
 import click
 
 from harness.cli.options import data_option, mismatch_option, results_option
-
-SAY_AFTER = 2.0
-"""Seconds between the lines that say how far it is; a short report says nothing."""
 
 EXAMPLES = """\b
 Examples:
@@ -60,32 +55,22 @@ def command(
             "(python -m harness list names those that are stored)"
         )
     from harness.reporting.html import write_report
+    from harness.reporting.progress import PATIENCE, open_progress
     from harness.runs.catalogue import Catalogue
 
     catalogue = Catalogue(results)
-    written = write_report(
-        [catalogue.find(asked) for asked in runs],
-        output,
-        anyway=allow_mismatch,
-        data_dir=data_dir,
-        png=png,
-        say=_Progress(),
-    )
+    with open_progress(patience=PATIENCE) as progress:
+        written = write_report(
+            [catalogue.find(asked) for asked in runs],
+            output,
+            anyway=allow_mismatch,
+            data_dir=data_dir,
+            png=png,
+            progress=progress,
+        )
     click.echo(f"wrote {written.path} ({_size(written.size)})")
     if png is not None:
         click.echo(f"wrote {written.plots} plots in {png}")
-
-
-class _Progress:
-    """Says on stderr how far it is, if it takes long."""
-
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-
-    def __call__(self, text: str) -> None:
-        if time.monotonic() - self._said >= SAY_AFTER:
-            self._said = time.monotonic()
-            print(f"{text} …", file=sys.stderr)
 
 
 def _size(count: int) -> str:

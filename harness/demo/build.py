@@ -23,12 +23,13 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from benchmarks.demo import BENCHMARK, test_rows
+from harness.common.progress import Progress, silent
 from harness.demo import MODEL_PATH
 from harness.demo.card import model_card
 from harness.demo.dialogues import draw
 from harness.demo.measure import measure
 from harness.demo.tokens import END, START, train_tokenizer
-from harness.demo.training import Report, TrainingPlan, new_model, train
+from harness.demo.training import PACE, TrainingPlan, new_model, train
 
 SCHEMA = 1
 COMMAND = "python -m harness.demo.build"
@@ -36,14 +37,14 @@ TOKENIZER_TEXTS = 6_000
 
 
 def build(
-    output: Path, plan: TrainingPlan, *, report: Report, measured: int | None = None
+    output: Path, plan: TrainingPlan, *, progress: Progress = silent, measured: int | None = None
 ) -> dict[str, Any]:
     """Build the checkpoint folder and return the content of its build.json.
 
     Args:
         output: the folder, which is created if needed; files of the same names are replaced.
         plan: the settings.
-        report: called with each step and its loss.
+        progress: is told how far the training is.
         measured: how many test problems to measure on; all if None.
     """
     torch.set_num_threads(plan.threads)
@@ -52,7 +53,7 @@ def build(
     tokenizer = train_tokenizer(_tokenizer_texts(plan.seed, avoid), length=plan.length)
     model = new_model(plan, tokenizer)
     started = time.monotonic()
-    loss = train(model, tokenizer, plan, avoid=avoid, report=report)
+    loss = train(model, tokenizer, plan, avoid=avoid, progress=progress)
     seconds = time.monotonic() - started
     save(model, tokenizer, output)
     record = {
@@ -97,26 +98,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=usual.steps, help="batches to train on")
     given = parser.parse_args(arguments)
     plan = replace(usual, seed=given.seed, steps=given.steps)
-    record = build(given.output, plan, report=_Progress(plan.steps))
+    record = build(given.output, plan, progress=_Lines())
     summary = {key: record[key] for key in ("loss", "greedy", "sampled_boxed")}
     sys.stdout.write(json.dumps(summary, indent=2) + "\n")
 
 
-class _Progress:
-    """Prints the mean loss and the elapsed time every fifty steps."""
+class _Lines:
+    """A progress that prints each stage, and a line every `PACE` units of it."""
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._losses: list[float] = []
+    def __init__(self) -> None:
         self._started = time.monotonic()
 
-    def __call__(self, step: int, loss: float) -> None:
-        self._losses.append(loss)
-        if step % 50 == 0 or step == self._steps:
-            mean = sum(self._losses) / len(self._losses)
-            seconds = time.monotonic() - self._started
-            sys.stderr.write(f"step {step}/{self._steps}  loss {mean:.4f}  {seconds:.0f} s\n")
-            self._losses.clear()
+    def stage(self, text: str) -> None:
+        """Print it."""
+        self.say(f"{text} …")
+
+    def advance(self, done: int, total: int | None, *, part: str = "", note: str = "") -> None:
+        """Print now and then how far it is, and how many seconds it has taken so far."""
+        if done % PACE == 0 or done == total:
+            self.say(f"{done}/{total} {note}, {time.monotonic() - self._started:.0f} s")
+
+    def say(self, line: str) -> None:
+        """Print it."""
+        sys.stderr.write(f"{line}\n")
 
 
 def _tokenizer_texts(seed: int, avoid: frozenset[str]) -> Iterator[str]:

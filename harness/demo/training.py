@@ -7,13 +7,14 @@ and a model this small should not spend its capacity on them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
+from harness.common.progress import Progress, silent
 from harness.demo.dialogues import Dialogue, draw
 from harness.demo.drills import drill
 
@@ -21,6 +22,8 @@ UNSCORED = -100
 """The label that torch's cross entropy ignores."""
 ROUND = 16
 """A batch is padded to a multiple of this many tokens."""
+PACE = 50
+"""The number of last steps over which the progress averages the loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +61,6 @@ class Encoded:
     """One label for each id: the id itself, or `UNSCORED` for a token of the prompt."""
 
 
-Report = Callable[[int, float], None]
-"""Called with the number of a step and its loss."""
-
-
 def new_model(plan: TrainingPlan, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
     """Return an untrained model, which is the same for the same seed.
 
@@ -93,7 +92,7 @@ def train(
     plan: TrainingPlan,
     *,
     avoid: frozenset[str],
-    report: Report,
+    progress: Progress = silent,
 ) -> float:
     """Train the model on generated exercises; return the mean loss of the last hundred steps.
 
@@ -108,6 +107,7 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan))
     losses: list[float] = []
+    progress.stage("training")
     model.train()
     for step, (ids, labels) in zip(
         range(1, plan.steps + 1), batches(tokenizer, plan, avoid=avoid), strict=False
@@ -120,7 +120,9 @@ def train(
         schedule.step()
         optimiser.zero_grad()
         losses.append(loss.item())
-        report(step, losses[-1])
+        recent = losses[-PACE:]
+        note = f"steps, loss {sum(recent) / len(recent):.4f}"
+        progress.advance(step, plan.steps, note=note)
     return sum(losses[-100:]) / len(losses[-100:])
 
 

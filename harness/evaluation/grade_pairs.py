@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from benchmarks import BENCHMARKS, Conventions
 from benchmarks.errors import UserError
+from harness.common.progress import Progress, silent
 from harness.common.text import one_line
 from harness.grading import Grader, Verdict
 from harness.grading.answers.rules import MATHEMATICS, Equivalence
@@ -78,13 +79,13 @@ class PairGrader:
         self._open.__exit__(kind, error, trace)
 
     def rows(
-        self, lines: IO[bytes], advance: Callable[[int], None] = lambda count: None
+        self, lines: IO[bytes], *, size: int = 0, progress: Progress = silent
     ) -> Iterator[dict[str, Any]]:
         """Yield the verdict of each line of a file of pairs, and count it.
 
-        ``advance`` is told how many bytes were read.
+        ``size`` is that of the file in bytes; ``progress`` is told how much of it was read.
         """
-        for row in verdict_rows(lines, self, advance):
+        for row in verdict_rows(lines, self, size=size, progress=progress):
             self.counts["error" if "error" in row else row["outcome"]] += 1
             yield row
 
@@ -125,20 +126,26 @@ def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
 
 
 def verdict_rows(
-    lines: IO[bytes], grader: PairGrader, advance: Callable[[int], None]
+    lines: IO[bytes], grader: PairGrader, *, size: int = 0, progress: Progress = silent
 ) -> Iterator[dict[str, Any]]:
-    """Yield one output row for each non-empty line, in order, with few rows under way."""
+    """Yield one output row for each non-empty line, in order, with few rows under way.
+
+    ``size`` is that of the file in bytes, for the progress.
+    """
+    progress.stage("grading")
+    read = 0
     waiting: deque[tuple[int, Callable[[], dict[str, Any]]]] = deque()
     under_way = 0
-    for number, line, size in numbered_lines(lines):
+    for number, line, length in numbered_lines(lines):
         if line is None or line.strip():
-            waiting.append((size, _begin(number, line, grader)))
-            under_way += size
+            waiting.append((length, _begin(number, line, grader)))
+            under_way += length
         while len(waiting) >= WINDOW or under_way > WINDOW_BYTES:
             size_of_oldest, finish = waiting.popleft()
             under_way -= size_of_oldest
             yield finish()
-        advance(size)
+        read += length
+        progress.advance(read // 1000, size // 1000 or None, note="kB")
     for _, finish in waiting:
         yield finish()
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections import Counter
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Protocol
 
+from harness.common.progress import Progress
 from harness.evaluation.grade_sample import grade_sample_by_rules
 from harness.evaluation.grading_process import BATCH, GradingProcess
 from harness.evaluation.plan import Plan
-from harness.grading import Grader, Undecided, Verdict
+from harness.grading import Grader, Outcome, Undecided, Verdict
 from harness.runs.folder import RunFolder
 from harness.runs.sample import Sample, SampleKey
 
@@ -23,50 +25,43 @@ LONGEST_KEPT = 1.0
 """Seconds that a sample may wait until its batch is handed over."""
 
 
-class Watcher(Protocol):
-    """Is told how a run goes on; the command line shows it."""
+class _Counts:
+    """Counts the graded samples of each benchmark, and how many of them are correct."""
 
-    def begin(self, plan: Plan, folder: RunFolder) -> None:
-        """The run's folder is open: there is so much to do, and an earlier attempt left this."""
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._benchmark = {
+            problem.id: name for name, problems in plan.problems.items() for problem in problems
+        }
+        self._wanted = {
+            name: len(problems) * plan.spec.sampling.samples_for(name)
+            for name, problems in plan.problems.items()
+        }
+        self._graded: Counter[str] = Counter()
+        self._correct: Counter[str] = Counter()
+        self._truncated: Counter[str] = Counter()
 
-    def say(self, text: str) -> None:
-        """Show one line that stays."""
-
-    def stage(self, text: str) -> None:
-        """Say what is being waited for."""
-
-    def stored(self, sample: Sample) -> None:
-        """A new sample is in the journal."""
-
-    def graded(self, key: SampleKey, verdict: Verdict) -> None:
-        """A sample, old or new, has its verdict. Called from any thread."""
-
-
-class Silent:
-    """A watcher that shows nothing; a base for one that shows little."""
-
-    def begin(self, plan: Plan, folder: RunFolder) -> None:
-        """Show nothing."""
-
-    def say(self, text: str) -> None:
-        """Show nothing."""
-
-    def stage(self, text: str) -> None:
-        """Show nothing."""
-
-    def stored(self, sample: Sample) -> None:
-        """Show nothing."""
-
-    def graded(self, key: SampleKey, verdict: Verdict) -> None:
-        """Show nothing."""
+    def add(self, key: SampleKey, verdict: Verdict) -> None:
+        """Count a verdict and tell the progress of it. Any thread may call it."""
+        name = self._benchmark[key.problem_id]
+        with self._lock:
+            self._graded[name] += 1
+            self._correct[name] += verdict.correct
+            self._truncated[name] += verdict.outcome is Outcome.TRUNCATED
+            graded, correct = self._graded[name], self._correct[name]
+            note = f"graded, {100 * correct / graded:.1f} % correct"
+            if self._truncated[name]:
+                note += f", {self._truncated[name]} truncated"
+            self._progress.advance(graded, self._wanted[name], part=name, note=note)
 
 
 class LiveGrading:
     """Grades samples as they come, so that the engine never waits, and keeps the verdicts."""
 
-    def __init__(self, plan: Plan, folder: RunFolder, grader: Grader, watcher: Watcher) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, grader: Grader, progress: Progress) -> None:
         self._read, self._asked = plan.style.read, plan.asked()
-        self._grader, self._watcher = grader, watcher
+        self._grader, self._counts = grader, _Counts(plan, progress)
         self._journal = folder.samples
         self._second = None
         if plan.samples - len(folder.samples) >= MANY_SAMPLES and len(os.sched_getaffinity(0)) > 1:
@@ -133,14 +128,14 @@ class LiveGrading:
         key, verdict = sample.key, self._grader.grade_undecided(judged)
         self._verdicts[key.problem_id][key.index] = verdict
         if isinstance(verdict, Verdict):
-            self._watcher.graded(key, verdict)
+            self._counts.add(key, verdict)
         else:
             verdict.add_done_callback(lambda done: self._settle(key, done))
 
     def _settle(self, key: SampleKey, done: Future[Verdict]) -> None:
         if done.exception() is None:  # an exception is raised where the verdict is asked for
             self._verdicts[key.problem_id][key.index] = done.result()
-            self._watcher.graded(key, done.result())
+            self._counts.add(key, done.result())
 
     def verdict(self, key: SampleKey) -> Verdict:
         """Return a sample's verdict, waiting for it if need be."""

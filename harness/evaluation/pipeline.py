@@ -12,9 +12,10 @@ from contextlib import closing, suppress
 from itertools import product
 
 from benchmarks import Problem, UserError
+from harness.common.progress import Progress, silent
 from harness.engines import ENGINES, Completion, Engine, Request
 from harness.evaluation.drawing import Opener, draw, open_engine, overflow_sample, sample_of
-from harness.evaluation.live_grading import LiveGrading, Watcher
+from harness.evaluation.live_grading import LiveGrading
 from harness.evaluation.plan import Plan
 from harness.grading import Grader
 from harness.runs.completion import finish_run
@@ -31,7 +32,7 @@ def evaluate(
     folder: RunFolder,
     *,
     grader: Grader,
-    watcher: Watcher,
+    progress: Progress = silent,
     engine: Engine | None = None,
     opener: Opener | None = None,
     lengths: Mapping[str, float] | None = None,
@@ -42,7 +43,7 @@ def evaluate(
         plan: what is evaluated.
         folder: the run's folder, open; it may hold samples already.
         grader: gives the verdicts.
-        watcher: is told how far the run is.
+        progress: is told how far the run is.
         engine: an open engine, which the caller closes. Without it one is opened if there are
             samples to draw, and closed at the end.
         opener: opens that engine; see `Engine.launch`.
@@ -54,14 +55,24 @@ def evaluate(
             folder, and the next call goes on from there.
     """
     if folder.run.status == "complete":
+        progress.say(f"already complete: {folder.path} (--again draws it anew)")
         return folder.run
-    with closing(LiveGrading(plan, folder, grader, watcher)) as grading:
+    if folder.samples:
+        progress.say(_kept(folder))
+    with closing(LiveGrading(plan, folder, grader, progress)) as grading:
         for sample in folder.samples.values():
             grading.grade(sample)
         queue = _Queue(plan, folder, lengths or {})
-        _draw_missing(queue, plan, folder, grading, watcher, engine, opener)
-        watcher.stage("grading the last responses")
+        _draw_missing(queue, plan, folder, grading, progress, engine, opener)
+        progress.stage("grading the last responses")
         return _complete(plan, folder, grading)
+
+
+def _kept(folder: RunFolder) -> str:
+    """Say what an earlier attempt left."""
+    lines = folder.samples.torn
+    torn = f", {lines} torn line(s) passed over" if lines else ""
+    return f"going on with {folder.path}: {len(folder.samples)} samples kept{torn}"
 
 
 class _Queue:
@@ -95,7 +106,7 @@ def _draw_missing(
     plan: Plan,
     folder: RunFolder,
     grading: LiveGrading,
-    watcher: Watcher,
+    progress: Progress,
     engine: Engine | None,
     opener: Opener | None,
 ) -> None:
@@ -103,7 +114,6 @@ def _draw_missing(
 
     def keep(sample: Sample) -> None:
         folder.append(sample)
-        watcher.stored(sample)
         grading.submit(sample)
 
     for request in queue.without_room():
@@ -113,18 +123,20 @@ def _draw_missing(
     started = time.monotonic()
     opened = None
     if engine is None:
-        watcher.stage(f"starting the {plan.spec.engine.name} engine")
+        progress.stage(f"starting the {plan.spec.engine.name} engine")
         if ENGINES[plan.spec.engine.name].slow_to_open:
             grading.warm_up()
         opened = engine = open_engine(plan, opener)
     spent = _Spent(engine, start=time.monotonic() - started)
-    watcher.stage("generating")
+    progress.stage("generating")
+    progress.advance(len(folder.samples), plan.samples, note="samples")
     try:
         with closing(draw(engine, queue.to_ask(), advice=GO_ON)) as answers:
             for answered in answers:
                 began = time.perf_counter()
                 spent.count(answered.completion)
                 keep(sample_of(*answered))
+                progress.advance(len(folder.samples), plan.samples, note=spent.pace())
                 spent.handle += time.perf_counter() - began
     except BaseException:
         with suppress(UserError):  # where the disk is full, that is what must be said
@@ -134,7 +146,7 @@ def _draw_missing(
         folder.update(spent.added_to(folder.run))
     finally:
         if opened is not None:
-            watcher.stage("stopping the engine")
+            progress.stage("stopping the engine")
             opened.close()
 
 
@@ -154,6 +166,12 @@ class _Spent:
         self._samples += 1
         self._prompt_tokens += completion.prompt_tokens or 0
         self._completion_tokens += completion.completion_tokens or 0
+
+    def pace(self) -> str:
+        """Return the units of the progress, and how many tokens a second the engine makes."""
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        tokens = self._completion_tokens
+        return f"samples, {tokens / seconds:,.0f} tokens/s" if tokens else "samples"
 
     def added_to(self, run: Run) -> Run:
         """Return the record with all of it added."""

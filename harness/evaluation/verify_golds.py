@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import Benchmark, Conventions, Problem, UserError
 from benchmarks.errata import errata_for
+from harness.common.progress import Progress, silent
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -79,25 +80,26 @@ def verify(
     benchmarks: Sequence[Benchmark],
     *,
     data_dir: Path | None = None,
-    advance: Callable[[str, int, int], None] = lambda name, done, total: None,
+    progress: Progress = silent,
 ) -> list[Report]:
-    """Check that benchmarks are what they declare; ``advance`` is told name, done and total."""
+    """Check that benchmarks are what they declare."""
     from harness.grading import Grader
 
     with Grader(workers=2) as grader:
-        return [examine(benchmark, data_dir, grader, advance) for benchmark in benchmarks]
+        return [examine(benchmark, data_dir, grader, progress) for benchmark in benchmarks]
 
 
 def examine(
     benchmark: Benchmark,
     data_dir: Path | None,
     grader: Grader,
-    advance: Callable[[str, int, int], None],
+    progress: Progress = silent,
 ) -> Report:
-    """Load one benchmark and grade its golds; ``advance`` is told name, done and total."""
+    """Load one benchmark and grade its golds."""
     from benchmarks.source import load_problems
 
     name, test = benchmark.name, benchmark.test
+    progress.stage(name)
     try:
         problems = load_problems(benchmark, data_dir=data_dir)
     except UserError as fault:
@@ -106,7 +108,7 @@ def examine(
     failed: list[FailedGold] = []
     for done, trial in enumerate(trials, 1):
         failed.extend(trial.faults())
-        advance(name, done, len(problems))
+        progress.advance(done, len(problems), note="golds")
     lost = Counter(gold.check for gold in failed)
     return Report(
         benchmark=name,

@@ -1,131 +1,147 @@
-"""Progress of an evaluation: a live table on a terminal, plain lines elsewhere.
+"""Shows progress on stderr: a display that is kept current on a terminal, plain lines elsewhere.
 
-Everything goes to stderr, so that stdout is the result and nothing else.
+Nothing goes to stdout, which is for the result alone.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.evaluation.plan import Plan
-from harness.grading import Outcome, Verdict
-from harness.runs.folder import RunFolder
-from harness.runs.sample import Sample, SampleKey
+from harness.common.text import duration, printable
 
 LINE_EVERY = 10.0
-"""Seconds between plain lines."""
+"""Seconds between plain lines of one stage."""
+PATIENCE = 2.0
+"""Seconds for which work that is usually short says nothing, where plain lines are shown."""
+WAITING = 2.0
+"""Seconds without news after which the display says how long it has been waiting."""
 
 
-class Tally:
-    """Counts of one evaluation, by benchmark."""
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """How far something is."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.wanted: dict[str, int] = {}
-        self.graded: Counter[str] = Counter()
-        self.correct: Counter[str] = Counter()
-        self.truncated: Counter[str] = Counter()
-        self.new = 0
-        self.kept = 0
-        self.tokens = 0
-        self.began: float | None = None
+    done: int
+    total: int | None
+    note: str
 
-    def store(self, sample: Sample) -> None:
-        """Count a new sample; the one thread that draws does it."""
-        self.new += 1
-        self.tokens += sample.completion_tokens or 0
-
-    def grade(self, benchmark: str, verdict: Verdict) -> None:
-        """Count a verdict, from any thread."""
-        with self._lock:
-            self.graded[benchmark] += 1
-            if verdict.correct:
-                self.correct[benchmark] += 1
-            elif verdict.outcome is Outcome.TRUNCATED:
-                self.truncated[benchmark] += 1
-
-    def speed(self) -> str:
-        """Return stored samples, tokens a second and time left, as far as they are known."""
-        total, done = sum(self.wanted.values()), self.kept + self.new
-        text = f"{done}/{total} samples"
-        if self.began is None or not self.new:
-            return text
-        seconds = max(time.monotonic() - self.began, 1e-9)
-        if self.tokens:
-            text += f", {self.tokens / seconds:,.0f} tokens/s"
-        return f"{text}, {duration((total - done) * seconds / self.new)} left"
-
-    def accuracy(self, benchmark: str) -> str:
-        """Return the accuracy so far, as ``61.1 % of 18``."""
-        graded = self.graded[benchmark]
-        return f"{100 * self.correct[benchmark] / graded:.1f} % of {graded}" if graded else "-"
+    def __str__(self) -> str:
+        """Return the count as ``12/200 samples``."""
+        amount = f"{self.done:,}" if self.total is None else f"{self.done:,}/{self.total:,}"
+        return f"{amount} {self.note}".rstrip()
 
 
-def duration(seconds: float) -> str:
-    """Return a time as ``1:02:03`` or ``2:03``.
+class ShownProgress:
+    """The `harness.common.progress.Progress` that a person sees; used in a ``with`` statement."""
 
-    >>> duration(3723)
-    '1:02:03'
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        patience: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Show on a console.
 
-
-class Progress:
-    """A watcher that shows; the two subclasses differ in how."""
-
-    def __init__(self) -> None:
-        self.tally = Tally()
-        self.benchmark: dict[str, str] = {}
-        self.text = ""
-
-    def begin(self, plan: Plan, folder: RunFolder) -> None:
-        """Learn what there is to do and what an earlier attempt left."""
-        sampling = plan.spec.sampling
-        for name, problems in plan.problems.items():
-            self.tally.wanted[name] = len(problems) * sampling.samples_for(name)
-            self.benchmark.update((problem.id, name) for problem in problems)
-        self.tally.kept = len(folder.samples)
-        if folder.run.status == "complete":
-            self.say(f"already complete: {folder.path} (--again draws it anew)")
-        elif folder.samples:
-            lines = folder.samples.torn
-            torn = f", {lines} torn line(s) passed over" if lines else ""
-            self.say(f"going on with {folder.path}: {len(folder.samples)} samples kept{torn}")
+        Args:
+            console: where it is shown; stderr without one.
+            patience: the seconds for which plain lines say nothing of stages and counts, so that
+                short work is silent.
+            clock: returns the time in seconds.
+        """
+        self._console = console or Console(stderr=True)
+        self._patience = patience
+        self._clock = clock
+        self._live = (
+            Live(self, console=self._console, refresh_per_second=4, transient=True)
+            if self._console.is_terminal
+            else None
+        )
+        self._began = self._news = self._printed = clock()
+        self._stage = ""
+        self._parts: dict[str, _Count] = {}
+        self._now: _Count | None = None
+        self._first: tuple[float, int] | None = None
+        """When this stage began to advance, and at which count."""
 
     def stage(self, text: str) -> None:
-        """Say what is being waited for."""
-        self.text = text
-        if text == "generating":
-            self.tally.began = time.monotonic()
+        """Say what is done from now on."""
+        self._stage, self._now, self._first = text, None, None
+        self._news = self._clock()
+        if self._live is None and self._is_patient_no_longer():
+            since = self._news - self._began
+            self._line(f"{text} …" + (f" (after {duration(round(since))})" if since >= 1 else ""))
 
-    def stored(self, sample: Sample) -> None:
-        """Count a new sample."""
-        self.tally.store(sample)
+    def advance(self, done: int, total: int | None, *, part: str = "", note: str = "") -> None:
+        """Say how far the stage is, or one part of the whole work."""
+        count, self._news = _Count(done, total, note), self._clock()
+        if part:
+            self._parts[part] = count
+            return
+        self._now = count
+        if self._first is None:
+            self._first = (self._news, done)
+        elif (
+            self._live is None
+            and self._news - self._printed >= LINE_EVERY
+            and self._is_patient_no_longer()
+        ):
+            parts = [f"{name} {part}" for name, part in list(self._parts.items()) if part.done]
+            self._line(f"{self._count_text()}{': ' if parts else ''}{'; '.join(parts)}")
 
-    def graded(self, key: SampleKey, verdict: Verdict) -> None:
-        """Count a verdict."""
-        self.tally.grade(self.benchmark[key.problem_id], verdict)
+    def say(self, line: str) -> None:
+        """Show a line that stays, above the display if there is one."""
+        # A text, not markup; and not wrapped, where it goes into a file.
+        self._console.print(Text(printable(line)), soft_wrap=True)
 
-    def say(self, text: str) -> None:
-        """Print one line that stays."""
-        print(text, file=sys.stderr)
+    def _line(self, text: str) -> None:
+        self._printed = self._clock()
+        self.say(text)
 
-    def stop(self) -> None:
-        """Leave the terminal as it was."""
+    def _is_patient_no_longer(self) -> bool:
+        return self._clock() - self._began >= self._patience
+
+    def _count_text(self) -> str:
+        """Return the stage's count, and how much time is left if the pace so far stays."""
+        if self._now is None:
+            return ""
+        began, first = self._first or (self._clock(), self._now.done)
+        new = self._now.done - first
+        if not new or self._now.total is None:
+            return str(self._now)
+        left = (self._now.total - self._now.done) * (self._clock() - began) / new
+        return f"{self._now}, {duration(max(0, round(left)))} left"
+
+    def __rich__(self) -> Group:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for name, count in list(self._parts.items()):
+            table.add_row(Text(printable(name)), Text(printable(str(count))))
+        line = Table.grid(padding=(0, 1))
+        cells: list[Text | ProgressBar] = [Text(printable(self._text()), overflow="ellipsis")]
+        if self._now is not None and self._now.total:
+            done = min(self._now.done, self._now.total)
+            cells.insert(0, ProgressBar(total=self._now.total, completed=done, width=20))
+        line.add_row(*cells)
+        return Group(*([table] if self._parts else []), line)
+
+    def _text(self) -> str:
+        waited = self._clock() - self._news
+        stage = f"{self._stage} {duration(round(waited))}" if waited >= WAITING else self._stage
+        return " … ".join(part for part in (stage, self._count_text()) if part)
 
     def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
@@ -134,71 +150,11 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
+        """Leave the terminal as it was."""
+        if self._live is not None:
+            self._live.stop()
 
 
-class LineProgress(Progress):
-    """A line at each stage and every few seconds: for logs and pipes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._printed = time.monotonic()
-
-    def stage(self, text: str) -> None:
-        """Say it once."""
-        super().stage(text)
-        self.say(f"{text} …")
-
-    def stored(self, sample: Sample) -> None:
-        """Count a new sample; say now and then how far it is."""
-        super().stored(sample)
-        if time.monotonic() - self._printed >= LINE_EVERY:
-            self._printed = time.monotonic()
-            accuracies = ", ".join(
-                f"{name} {self.tally.accuracy(name)}"
-                for name in self.tally.wanted
-                if self.tally.graded[name]
-            )
-            self.say(f"{self.tally.speed()}{': ' if accuracies else ''}{accuracies}")
-
-
-class LiveProgress(Progress):
-    """A table that keeps itself current."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-        self._live = Live(self, console=console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __rich__(self) -> Group:
-        table = Table(box=None, pad_edge=False)
-        for heading in ("benchmark", "graded", "accuracy so far", "truncated"):
-            table.add_column(heading, justify="left" if heading == "benchmark" else "right")
-        for name, wanted in self.tally.wanted.items():
-            table.add_row(
-                name,
-                f"{self.tally.graded[name]}/{wanted}",
-                self.tally.accuracy(name),
-                str(self.tally.truncated[name]),
-            )
-        return Group(
-            table, Text(f"{self.text} … {self.tally.speed() if self.tally.wanted else ''}")
-        )
-
-    def say(self, text: str) -> None:
-        """Print one line above the table."""
-        self._console.print(Text(text))
-
-    def stop(self) -> None:
-        """Take the table off the screen."""
-        self._live.stop()
-
-
-def open_progress() -> Progress:
-    """Return the progress that suits where stderr goes."""
-    console = Console(stderr=True)
-    return LiveProgress(console) if console.is_terminal else LineProgress()
+def open_progress(*, patience: float = 0.0) -> ShownProgress:
+    """Return a progress on stderr; see `ShownProgress`."""
+    return ShownProgress(patience=patience)

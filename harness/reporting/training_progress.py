@@ -1,63 +1,47 @@
-"""Progress of a training: a line a step, and on a terminal a line that keeps itself current.
+"""Tells of a training: its phases, and lines for its steps.
 
-Everything goes to stderr, so that stdout is the result and nothing else. A long training
-prints only some of its steps; all of them are in its `metrics.jsonl`.
+A long training shows only some of its steps; all of them are in its `metrics.jsonl`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
-from harness.common.text import printable
-from harness.reporting.progress import duration
+from harness.common.progress import Progress
+from harness.common.text import duration
 from trainers.curves import Step
 
 LINE_EVERY = 5.0
-"""Seconds between the lines of two steps, at least."""
+"""The least number of seconds between the lines of two steps."""
 LINES = 100
 """About how many lines a long training prints."""
 
 
 class TrainingProgress:
-    """Shows phases and steps; on a terminal the newest one stays in view with its time."""
+    """A `trainers.base.Reporter` that tells a `harness.common.progress.Progress`."""
 
-    def __init__(
-        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._console = console or Console(stderr=True)
+    def __init__(self, progress: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Tell ``progress``; ``clock`` returns the time in seconds."""
+        self._progress = progress
         self._clock = clock
-        self._live = (
-            Live(self, console=self._console, refresh_per_second=4, transient=True)
-            if self._console.is_terminal
-            else None
-        )
         self._phase = ""
-        self._since = self._began = clock()
-        self._newest = ""
         self._printed: float | None = None
 
     def phase(self, text: str) -> None:
-        """Say what is being waited for; the same phase again says nothing."""
-        if text == self._phase:
-            return
-        self._phase, self._since = text, self._clock()
-        if self._live is None:
-            self.say(f"{text} … (after {duration(self._since - self._began)})")
+        """Say what is done from now on; the same phase again says nothing."""
+        if text != self._phase:
+            self._phase = text
+            self._progress.stage(text)
 
     def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
         """Show a step of a training of ``total`` steps, if that is known."""
-        line = describe(step, total, seconds_left)
-        self._newest, self._since = line, self._clock()
+        # As a part of the work, the newest step stays in view on a terminal.
+        values = _values(step, seconds_left)
+        self._progress.advance(step.step, total, part="step", note=values)
         if self._is_printed(step, total):
             self._printed = self._clock()
-            self.say(line)
+            self._progress.say(describe(step, total, seconds_left))
 
     def _is_printed(self, step: Step, total: int | None) -> bool:
         if self._printed is None or step.validation or step.step == total:
@@ -66,37 +50,19 @@ class TrainingProgress:
             return False
         return self._clock() - self._printed >= LINE_EVERY
 
-    def say(self, text: str) -> None:
-        """Print one line that stays."""
-        # A text, not markup; and not wrapped, where it goes into a file.
-        self._console.print(Text(printable(text)), soft_wrap=True)
-
-    def __rich__(self) -> Text:
-        waited = duration(self._clock() - self._since)
-        text = " … ".join(part for part in (self._newest, f"{self._phase} {waited}") if part)
-        return Text(printable(text), no_wrap=True, overflow="ellipsis")
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-
 
 def describe(step: Step, total: int | None, seconds_left: float | None) -> str:
-    """Return a step as a line; what it does not have is left out.
+    """Return a step as one line, with the values that it has.
 
     >>> describe(Step(step=3, reward=0.25, clip_ratio=0.5, seconds=2), 40, 74)
-    'step  3/40  reward 0.250  clipped  50.0 %  2.0 s  1:14 left'
+    'step  3/40  reward 0.250  clipped  50.0 %  2.0 s  1 min 14 s left'
     """
+    whole = "" if total is None else f"/{total}"
+    count = f"step {step.step:{max(len(whole) - 1, 1)}}{whole}"
+    return f"{count}  {_values(step, seconds_left)}".rstrip()
+
+
+def _values(step: Step, seconds_left: float | None) -> str:
     shown = [
         ("reward {:.3f}", step.reward),
         ("accuracy {:5.1f} %", _percent(step.accuracy)),
@@ -108,16 +74,14 @@ def describe(step: Step, total: int | None, seconds_left: float | None) -> str:
         ("{:,.0f} tokens/s", step.tokens_per_second),
         ("{:.1f} s", step.seconds),
     ]
-    whole = "" if total is None else f"/{total}"
-    parts = [f"step {step.step:{max(len(whole) - 1, 1)}}{whole}"]
-    parts += [template.format(value) for template, value in shown if value is not None]
+    parts = [template.format(value) for template, value in shown if value is not None]
     parts += [
         f"validation {name} {value:.4g}"
         for name, value in sorted(step.validation.items())
         if "/acc/" in name or name.endswith("loss")  # the others are in metrics.jsonl
     ]
     if seconds_left is not None:
-        parts.append(f"{duration(seconds_left)} left")
+        parts.append(f"{duration(round(seconds_left))} left")
     return "  ".join(parts)
 
 

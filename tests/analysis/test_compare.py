@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from replayed import Quiet, replay_spec, write_responses
+from replayed import replay_spec, write_responses
 from stored import Marks, store_run, verdict_rows
 
 from benchmarks import UserError
@@ -239,9 +239,7 @@ def test_a_run_of_now_compares_with_one_that_was_stored_long_ago(tmp_path: Path)
     assert stored.run.identity.grader == "2+3d636124"
     plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=20, n=4), limit=20, n=4))
     with RunFolder.create(tmp_path, plan.new_run("now")) as now, Grader(workers=1) as grader:
-        found = compare(
-            stored, of_run(now.path, evaluate(plan, now, grader=grader, watcher=Quiet()))
-        )
+        found = compare(stored, of_run(now.path, evaluate(plan, now, grader=grader)))
     assert found.paired
     assert not found.mismatches
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replayed import Quiet, write_responses
+from replayed import Recorded, write_responses
 from stored import store_run, verdict_rows
 
 import harness
@@ -36,7 +36,6 @@ from harness import (
 )
 from harness.engines.base import EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
-from harness.runs.sample import Sample
 from harness.runs.spec import EngineSpec
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e"
@@ -88,11 +87,11 @@ def test_nothing_is_printed_unless_it_is_asked_for(responses: Path) -> None:
     assert "generating" in err.getvalue()
 
 
-def test_a_watcher_is_told(responses: Path) -> None:
-    watcher = Quiet()
-    replay(responses, progress=watcher)
-    assert watcher.drawn == watcher.verdicts == 12
-    assert "generating" in watcher.stages
+def test_a_progress_is_told(responses: Path) -> None:
+    progress = Recorded()
+    replay(responses, progress=progress)
+    assert progress.counts[""][:2] == progress.counts["demo"][:2] == (12, 12)
+    assert "generating" in progress.stages
 
 
 def test_a_complete_run_is_returned_and_resume_false_begins_another(responses: Path) -> None:
@@ -103,10 +102,9 @@ def test_a_complete_run_is_returned_and_resume_false_begins_another(responses: P
 
 
 def test_an_interrupted_run_goes_on_where_it_ended(responses: Path) -> None:
-    class Interrupting(Quiet):
-        def stored(self, sample: Sample) -> None:
-            super().stored(sample)
-            if self.drawn == 5:
+    class Interrupting(Recorded):
+        def advance(self, done: int, total: int | None, *, part: str = "", note: str = "") -> None:
+            if not part and done == 5:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match="interrupted: 5 of 12 samples are stored in"):
@@ -120,10 +118,13 @@ def test_an_interrupted_run_goes_on_where_it_ended(responses: Path) -> None:
     with pytest.raises(UserError, match="is not complete"):
         compare(begun, begun)
 
-    watcher = Quiet()
-    run = replay(responses, name="v1", progress=watcher)
+    progress = Recorded()
+    run = replay(responses, name="v1", progress=progress)
     assert run.id == begun.id
-    assert watcher.drawn == 7
+    assert run.run is not None
+    assert run.run.usage.samples == 12
+    (kept,) = progress.lines
+    assert kept.endswith(": 5 samples kept")
     with pytest.raises(UserError, match=r"sampling\.max_tokens: 2048 -> 7"):
         replay(responses, resume=run.path, max_tokens=7)
 
@@ -353,11 +354,11 @@ def test_saved_generations_become_a_run(tmp_path: Path) -> None:
 
 
 def test_a_report_is_written(responses: Path) -> None:
-    told: list[str] = []
+    progress = Recorded()
     run = replay(responses, name="v1")
-    assert write_report("v1", "one.html", progress=told.append) == Path("one.html")
+    assert write_report("v1", "one.html", progress=progress) == Path("one.html")
     assert write_report([run, "v1"], "two.html").stat().st_size > 10_000
-    assert told
+    assert "comparing" in progress.stages
     with pytest.raises(UserError, match="one result or more"):
         write_report([], "none.html")
 

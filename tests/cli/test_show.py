@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from replayed import Quiet, replay_spec, write_responses
+from replayed import replay_spec, write_responses
 from stored import store_run, verdict_rows
 
 from benchmarks import UserError
@@ -55,7 +55,7 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = prepare(replay_spec(responses, limit=12, n=3))
     runs = root / "results" / "runs"
     with RunFolder.create(runs, plan.new_run("v1")) as folder, Grader() as grader:
-        evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=open_engine(plan))
+        evaluate(plan, folder, grader=grader, engine=open_engine(plan))
     return root / "results"
 
 

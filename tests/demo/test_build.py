@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from replayed import Recorded
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.demo import BENCHMARK, to_shot
@@ -43,9 +44,9 @@ def model():
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    losses = []
-    record = build(folder, TINY, report=lambda _, loss: losses.append(loss), measured=2)
-    return folder, record, losses
+    progress = Recorded()
+    record = build(folder, TINY, progress=progress, measured=2)
+    return folder, record, progress
 
 
 def asked(row) -> Exercise:
@@ -217,8 +218,9 @@ def test_a_text_without_turns_begins_with_one_bos(tokenizer):
 
 
 def test_a_tiny_build_leaves_a_whole_checkpoint(tiny):
-    folder, record, losses = tiny
-    assert len(losses) == TINY.steps
+    folder, record, progress = tiny
+    assert progress.stages == ["training"]
+    assert progress.counts[""][:2] == (TINY.steps, TINY.steps)
     assert json.loads((folder / "build.json").read_text()) == record
     assert record["files"] == checksums(folder)
     assert AutoModelForCausalLM.from_pretrained(folder).num_parameters() == record["parameters"]
@@ -227,6 +229,6 @@ def test_a_tiny_build_leaves_a_whole_checkpoint(tiny):
 
 def test_the_same_seed_makes_the_same_weights(tiny, tmp_path):
     _, record, _ = tiny
-    again = build(tmp_path, TINY, report=lambda *_: None, measured=0)
+    again = build(tmp_path, TINY, measured=0)
     for name in ("model.safetensors", "tokenizer.json"):
         assert again["files"][name] == record["files"][name]

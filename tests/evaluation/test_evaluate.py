@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from replayed import Quiet, replay_spec, write_responses
+from replayed import Recorded, replay_spec, write_responses
 
 from benchmarks import BENCHMARKS, UserError
+from harness.common.progress import Progress, silent
 from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
 from harness.evaluation.pipeline import evaluate
@@ -28,12 +29,10 @@ def setup_of(plan: Plan) -> EngineSetup:
     )
 
 
-def run_scripted(
-    tmp_path: Path, plan: Plan, script: object, *, watcher: Quiet | None = None
-) -> Run:
+def run_scripted(tmp_path: Path, plan: Plan, script: object, *, progress: Progress = silent) -> Run:
     engine = ScriptedEngine(setup_of(plan), script)  # type: ignore[arg-type]
     with RunFolder.create(tmp_path, plan.new_run("scripted")) as folder, Grader() as grader:
-        return evaluate(plan, folder, grader=grader, watcher=watcher or Quiet(), engine=engine)
+        return evaluate(plan, folder, grader=grader, progress=progress, engine=engine)
 
 
 def completion(request: Request, text: str, reason: str, **fields: object) -> Completion:
@@ -56,8 +55,8 @@ def test_every_sample_has_one_outcome_and_they_sum(tmp_path: Path) -> None:
         ]
         return kinds[int(request.key.problem_id[-1]) - 1]
 
-    watcher = Quiet()
-    run = run_scripted(tmp_path, plan, script, watcher=watcher)
+    progress = Recorded()
+    run = run_scripted(tmp_path, plan, script, progress=progress)
     (score,) = run.scores
     assert score.outcomes == {
         "correct": 4, "wrong": 2, "no answer": 2, "truncated": 2, "engine error": 2,
@@ -67,7 +66,8 @@ def test_every_sample_has_one_outcome_and_they_sum(tmp_path: Path) -> None:
     assert score.at_limit == 4
     assert score.accuracy == pytest.approx(2 / 6)
     assert score.mean_response_tokens == pytest.approx(25)
-    assert watcher.drawn == watcher.verdicts == 12
+    assert progress.counts[""][:2] == (12, 12)
+    assert progress.counts["demo"] == (12, 12, "graded, 33.3 % correct, 2 truncated")
     assert run.status == "complete"
 
 
@@ -109,7 +109,7 @@ def test_an_engine_that_forgets_a_sample_is_told_on(tmp_path: Path) -> None:
     with RunFolder.create(tmp_path, plan.new_run("forgets")) as folder, Grader() as grader:
         engine = Forgetful(setup, lambda request: "\\boxed{1}")
         with pytest.raises(UserError, match="no sample 0 of demo/test-0003"):
-            evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+            evaluate(plan, folder, grader=grader, engine=engine)
         assert folder.run.status == "incomplete"
         assert SampleKey("demo/test-0001", 0) in folder.samples
 
@@ -167,7 +167,7 @@ def test_requests_are_pulled_as_the_engine_asks_for_them(tmp_path: Path) -> None
 
     engine = OneByOne(setup_of(plan), lambda request: "")
     with RunFolder.create(tmp_path, plan.new_run("lazy")) as folder, Grader() as grader:
-        run = evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+        run = evaluate(plan, folder, grader=grader, engine=engine)
         assert len(folder.samples) == 6
     assert pulled_when_answered == [1, 2, 3, 4, 5, 6]
     assert (run.usage.samples, run.usage.prompt_tokens) == (6, 18)
@@ -191,7 +191,7 @@ def test_a_response_that_nobody_waits_for_is_told_and_not_stored(
     engine = Confused(setup_of(plan), lambda request: "")
     with RunFolder.create(tmp_path, plan.new_run("confused")) as folder, Grader() as grader:
         with pytest.raises(UserError, match="not under way: a defect of the engine"):
-            evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+            evaluate(plan, folder, grader=grader, engine=engine)
         assert [s.response for s in folder.samples.values()] == ["\\boxed{1}"]
         assert folder.run.usage.samples == 1
 
@@ -214,7 +214,7 @@ def test_a_full_disk_is_told_as_it_was_met_and_the_engine_is_closed(
         monkeypatch.setattr(folder, "append", fail("the sample"))
         monkeypatch.setattr(folder, "update", fail("the record"))
         with pytest.raises(UserError, match="the sample"):
-            evaluate(plan, folder, grader=grader, watcher=Quiet())
+            evaluate(plan, folder, grader=grader)
     assert len(closed) == 1
 
 
@@ -235,5 +235,5 @@ def test_a_worker_starts_beside_an_engine_that_takes_its_time(
 
     monkeypatch.setattr(ENGINES["replay"], "slow_to_open", slow)
     with RunFolder.create(tmp_path, plan.new_run("slow")) as folder, Warmed() as grader:
-        evaluate(plan, folder, grader=grader, watcher=Quiet(), opener=opener)
+        evaluate(plan, folder, grader=grader, opener=opener)
     assert happened == (["warmed up", "opened"] if slow else ["opened"])

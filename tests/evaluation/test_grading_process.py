@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from replayed import Quiet, replay_spec, write_responses
+from replayed import Recorded, replay_spec, write_responses
 
 from harness.engines import Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
@@ -26,15 +26,18 @@ from harness.runs.verdicts import VERDICTS
 
 pytestmark = pytest.mark.usefixtures("unhurried_graders")
 PROBLEMS, EACH = 60, 10
+Ran = tuple[bytes, bytes, Recorded]
+"""The verdicts, the table and the counts of a run."""
 
 
-@pytest.fixture
-def plan(tmp_path: Path) -> Plan:
-    responses = write_responses(tmp_path / "r.jsonl", limit=PROBLEMS, n=EACH)
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    folder = tmp_path_factory.mktemp("responses")
+    responses = write_responses(folder / "r.jsonl", limit=PROBLEMS, n=EACH)
     return prepare(replay_spec(responses, limit=PROBLEMS, n=EACH))
 
 
-def run(plan: Plan, root: Path) -> tuple[bytes, bytes, Quiet]:
+def run(plan: Plan, root: Path) -> Ran:
     """Return the verdicts, the table and the counts of a run of all kinds of responses."""
     golds = {key: asked.gold for key, asked in plan.asked().items()}
 
@@ -53,23 +56,29 @@ def run(plan: Plan, root: Path) -> tuple[bytes, bytes, Quiet]:
     setup = EngineSetup(
         spec=plan.spec.engine, sampling=plan.spec.sampling, checkpoint=None, longest=1
     )
-    watcher = Quiet()
+    progress = Recorded()
     with RunFolder.create(root, plan.new_run("scripted")) as folder, Grader() as grader:
         engine = ScriptedEngine(setup, script)
-        evaluate(plan, folder, grader=grader, watcher=watcher, engine=engine)
+        evaluate(plan, folder, grader=grader, progress=progress, engine=engine)
         verdicts, table = (folder.path / VERDICTS), (folder.path / PARQUET)
-        return verdicts.read_bytes(), table.read_bytes(), watcher
+        return verdicts.read_bytes(), table.read_bytes(), progress
+
+
+@pytest.fixture(scope="module")
+def alone(plan: Plan, unhurried_graders: None, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The run without a second process."""
+    return run(plan, tmp_path_factory.mktemp("alone"))
 
 
 def asked_beside(
     plan: Plan,
+    alone: Ran,
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
     before: Callable[[GradingProcess], object] = lambda process: None,
 ) -> list[Verdict | Undecided | None]:
     """Check a run with a second process against one without; return what it answered."""
-    alone = run(plan, root / "alone")
     answered: list[Verdict | Undecided | None] = []
     processes: list[GradingProcess] = []
 
@@ -91,48 +100,49 @@ def asked_beside(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     beside = run(plan, root / "beside")
     assert beside[:2] == alone[:2]
-    assert beside[2].verdicts == alone[2].verdicts == PROBLEMS * EACH
+    assert beside[2].counts["demo"] == alone[2].counts["demo"]
+    assert beside[2].counts["demo"][:2] == (PROBLEMS * EACH, PROBLEMS * EACH)
     assert not any(psutil.pid_exists(process.pid) for process in processes)
     return answered
 
 
 def test_two_processes_say_what_one_says(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, alone: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered = asked_beside(plan, tmp_path, monkeypatch)
+    answered = asked_beside(plan, alone, tmp_path, monkeypatch)
     assert len(answered) == PROBLEMS * EACH > 2 * BATCH
     kinds = {type(graded) for graded in answered}
     assert kinds == {Verdict, Undecided}
 
 
 def test_one_that_is_killed_costs_no_verdict(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, alone: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kill(process: GradingProcess) -> None:
         os.kill(process.pid, signal.SIGKILL)
 
-    answered = asked_beside(plan, tmp_path, monkeypatch, before=kill)
+    answered = asked_beside(plan, alone, tmp_path, monkeypatch, before=kill)
     assert answered
     assert not any(answered), "what it was asked is graded by the driver"
 
 
 def test_one_that_hangs_is_given_up(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, alone: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(process: GradingProcess) -> None:
         os.kill(process.pid, signal.SIGSTOP)
 
     monkeypatch.setattr(grading_process, "PATIENCE", 0.5)
-    answered = asked_beside(plan, tmp_path, monkeypatch, before=stop)
+    answered = asked_beside(plan, alone, tmp_path, monkeypatch, before=stop)
     assert answered
     assert not any(answered)
 
 
 def test_where_it_is_slower_than_the_samples_come_the_driver_grades(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, alone: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grading_process, "MOST_UNDER_WAY", 0)
-    assert asked_beside(plan, tmp_path, monkeypatch) == []
+    assert asked_beside(plan, alone, tmp_path, monkeypatch) == []
 
 
 def test_a_verdict_that_is_forgotten_is_sent_again(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from replayed import Quiet, replay_spec
+from replayed import replay_spec
 
 from benchmarks import UserError
 from harness.cli.regrade import command
@@ -31,7 +31,7 @@ def old(tmp_path: Path, responses: Path) -> Path:
     plan = prepare(replay_spec(responses, limit=12))
     root = tmp_path / "runs"
     with RunFolder.create(root, plan.new_run("v1")) as folder, Grader(workers=1) as grader:
-        evaluate(plan, folder, grader=grader, watcher=Quiet())
+        evaluate(plan, folder, grader=grader)
         return folder.path
 
 

@@ -232,5 +232,5 @@ def test_few_bytes_of_rows_are_under_way(tmp_path: Path, monkeypatch: pytest.Mon
 
     pairs = write(tmp_path / "in.jsonl", [{**pair(0, 7), "id": n} for n in range(1, 5)])
     with pairs.open("rb") as lines:
-        written = list(grade_pairs.verdict_rows(lines, Pairs(), lambda count: None))
+        written = list(grade_pairs.verdict_rows(lines, Pairs()))
     assert [row["begun"] for row in written] == [1, 2, 3, 4]

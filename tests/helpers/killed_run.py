@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from replayed import Quiet, replay_spec
+from replayed import replay_spec
 
 from harness.engines import Completion, Request
 from harness.engines.replay import ReplayEngine
@@ -58,7 +58,7 @@ def main(point: str, results: Path, responses: Path) -> None:
     opened = kind(stored) if stored else kind.create(catalogue.root, run)
     with opened as folder, Grader() as grader:
         engine = dying_engine(plan, point, folder)
-        evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+        evaluate(plan, folder, grader=grader, engine=engine)
 
 
 def dying_engine(plan: Plan, point: str, folder: RunFolder) -> DyingEngine:

@@ -1,4 +1,4 @@
-"""Saved responses, specs that replay them, and a watcher that counts, for several tests."""
+"""Saved responses, specs that replay them, and a recorder of progress, for several tests."""
 
 from __future__ import annotations
 
@@ -7,28 +7,26 @@ from pathlib import Path
 
 from benchmarks import BENCHMARKS
 from benchmarks.source import load_problems
-from harness.evaluation.live_grading import Silent
-from harness.grading import Verdict
-from harness.runs.sample import Sample, SampleKey
 from harness.runs.spec import EngineSpec, EvalSpec, Sampling
 
 
-class Quiet(Silent):
-    """A watcher that only counts."""
+class Recorded:
+    """A progress that keeps what it is told."""
 
     def __init__(self) -> None:
         self.stages: list[str] = []
-        self.drawn = 0
-        self.verdicts = 0
+        self.lines: list[str] = []
+        self.counts: dict[str, tuple[int, int | None, str]] = {}
+        """The newest count of each part; the stage's own under the empty name."""
 
     def stage(self, text: str) -> None:
         self.stages.append(text)
 
-    def stored(self, sample: Sample) -> None:
-        self.drawn += 1
+    def advance(self, done: int, total: int | None, *, part: str = "", note: str = "") -> None:
+        self.counts[part] = (done, total, note)
 
-    def graded(self, key: SampleKey, verdict: Verdict) -> None:
-        self.verdicts += 1
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
 
 def demo_response(number: int, answer: str) -> str:

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from replayed import Quiet
 
 from benchmarks import UserError
 from harness.demo import MODEL_PATH
@@ -55,7 +54,7 @@ def test_a_lineage_is_copied_into_the_run_and_into_what_is_graded_again(
         RunFolder.create(tmp_path / "runs", plan.new_run("v4"), lineage=plan.lineage) as folder,
         Grader() as grader,
     ):
-        run = evaluate(plan, folder, grader=grader, watcher=Quiet(), engine=engine)
+        run = evaluate(plan, folder, grader=grader, engine=engine)
         again = regrade(folder.path, run, grading=HarnessGrading(grader), root=tmp_path / "runs")
     for path in (folder.path, again.path):
         assert (path / LINEAGE).read_bytes() == (checkpoint / LINEAGE).read_bytes()

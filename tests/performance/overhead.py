@@ -25,7 +25,6 @@ from pairs import Pairs
 from workload import Workload, open_vllm, workload_options
 
 from harness.engines.vllm.engine import VllmEngine
-from harness.evaluation.live_grading import Silent
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan
 from harness.grading import Grader
@@ -51,7 +50,7 @@ def whole_run(engine: VllmEngine, grader: Grader, workload: Workload, results: P
     engine.forget()
     plan = workload.plan()
     with RunFolder.create(results, plan.new_run("overhead")) as folder, grader:
-        run = evaluate(plan, folder, grader=grader, watcher=Silent(), engine=engine)
+        run = evaluate(plan, folder, grader=grader, engine=engine)
     return run.usage.completion_tokens
 
 

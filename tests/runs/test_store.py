@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from replayed import Quiet, replay_spec, write_responses
+from replayed import replay_spec, write_responses
 
 from benchmarks import UserError
 from harness.evaluation.pipeline import evaluate
@@ -39,7 +39,7 @@ def run_to_the_end(
     stored = catalogue.same_as(run)
     opened = RunFolder(stored) if stored else RunFolder.create(catalogue.root, run)
     with opened as folder, Grader() as grader:
-        return folder.path, evaluate(plan, folder, grader=grader, watcher=Quiet())
+        return folder.path, evaluate(plan, folder, grader=grader)
 
 
 def samples_of(path: Path) -> dict[SampleKey, Sample]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from replayed import Quiet, replay_spec, write_responses
+from replayed import replay_spec, write_responses
 from stored import verdict_rows
 
 from benchmarks import UserError
@@ -28,7 +28,7 @@ from harness.runs.verdicts import (
 def run_of(root: Path, responses: Path, *, n: int = 1) -> tuple[Path, Run]:
     plan = prepare(replay_spec(responses, limit=12, n=n))
     with RunFolder.create(root, plan.new_run("replayed")) as folder, Grader() as grader:
-        return folder.path, evaluate(plan, folder, grader=grader, watcher=Quiet())
+        return folder.path, evaluate(plan, folder, grader=grader)
 
 
 def test_a_complete_run_has_its_verdicts_and_their_sum(tmp_path: Path) -> None:

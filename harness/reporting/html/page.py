@@ -22,12 +22,13 @@ from typing import IO
 from benchmarks import UserError
 from harness.common.environment import harness_version
 from harness.common.files import replacing
+from harness.common.progress import Progress, silent
 from harness.reporting.html.comparing import compare_with_first
 from harness.reporting.html.embedding import all_visible, data_element
 from harness.reporting.html.facts import labelled
 from harness.reporting.html.figures import embedded, plots, save_plots
 from harness.reporting.html.overview import overview
-from harness.reporting.html.samples import Say, write_samples
+from harness.reporting.html.samples import write_samples
 from harness.runs.results import Result
 
 HERE = Path(__file__).parent
@@ -59,7 +60,7 @@ def write_report(
     anyway: bool = False,
     data_dir: Path | None = None,
     png: Path | None = None,
-    say: Say = lambda text: None,
+    progress: Progress = silent,
 ) -> Written:
     """Write the report of one result or of several, each compared with the first.
 
@@ -69,18 +70,18 @@ def write_report(
         anyway: compare even what was not measured alike.
         data_dir: where questions are read from instead of the cache.
         png: a folder that gets every plot as a file.
-        say: is told how far it is.
+        progress: is told how far it is.
 
     Raises:
         UserError: a run's files cannot be read, or the report cannot be written.
     """
     with open_report(path) as file:
         versions = labelled(results)
-        say("comparing")
+        progress.stage("comparing")
         pairs = compare_with_first(versions, anyway=anyway)
         made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, harness {harness_version()}"
         summary = asdict(overview(versions, pairs, made))
-        say("drawing plots")
+        progress.stage("drawing plots")
         drawn = plots(versions, pairs)
         if png is not None:
             save_plots(drawn, png)
@@ -89,7 +90,7 @@ def write_report(
         file.write(data_element("overview", all_visible(summary)))
         file.write(data_element("plots", all_visible(embedded(drawn))))
         file.write(_scripts())
-        index = write_samples(file.write, versions, data_dir=data_dir, say=say)
+        index = write_samples(file.write, versions, data_dir=data_dir, progress=progress)
         file.write(data_element("index", index))
         file.write(tail)
     return Written(path=path, size=path.stat().st_size, plots=len(drawn))

@@ -7,13 +7,14 @@ samples open as fast as forty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks import BENCHMARKS, Problem, UserError
 from benchmarks.source import load_problems
+from harness.common.progress import Progress
 from harness.reporting.html.embedding import Records, Write, visible
 from harness.reporting.html.facts import Labelled
 from harness.runs.file_names import PARQUET
@@ -26,8 +27,6 @@ LONGEST_ANSWER = 2_000
 LONGEST_LISTED = 200
 """Characters of golds and answers in the index."""
 LONGEST_QUESTION = 20_000
-
-Say = Callable[[str], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class _Version:
 
 
 def write_samples(
-    write: Write, versions: Sequence[Labelled], *, data_dir: Path | None, say: Say
+    write: Write, versions: Sequence[Labelled], *, data_dir: Path | None, progress: Progress
 ) -> dict[str, Any]:
     """Write questions and responses in pieces; return the index of what was written."""
     problems: dict[str, _Asked] = {}
@@ -66,11 +65,11 @@ def write_samples(
         folder = version.result.path
         if folder is not None and shown[number].rows and (folder / PARQUET).is_file():
             records = Records(f"responses-{number}", write)
-            _write_responses(records, shown[number], folder, problems, say)
+            _write_responses(records, shown[number], folder, problems, progress)
             shown[number].stream = records.close()
     questions = Records("questions", write)
     for benchmark in dict.fromkeys(asked.benchmark for asked in problems.values()):
-        say(f"questions of {benchmark}")
+        progress.stage(f"adding the questions of {benchmark}")
         _write_questions(questions, benchmark, problems, data_dir)
     return _index(problems, shown, questions.close())
 
@@ -91,12 +90,17 @@ def _by_problem(version: Labelled, problems: dict[str, _Asked]) -> dict[str, Pro
 
 
 def _write_responses(
-    records: Records, version: _Version, folder: Path, problems: Mapping[str, _Asked], say: Say
+    records: Records,
+    version: _Version,
+    folder: Path,
+    problems: Mapping[str, _Asked],
+    progress: Progress,
 ) -> None:
+    progress.stage(f"adding the responses of {version.label}")
     total = sum(row.samples for row in version.rows.values())
     for count, row in enumerate(read_parquet(folder)):
         if count % 512 == 0:
-            say(f"responses of {version.label}: {count:,} of {total:,}")
+            progress.advance(count, total, note="responses")
         verdicts = version.rows.get(row["problem_id"])
         if verdicts is None or row["index"] not in verdicts.indices:
             continue
