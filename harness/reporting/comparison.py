@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from harness.analysis import compare as analysis
 from harness.common.text import one_line
 from harness.reporting.text.comparison import comparison_text
+from harness.reporting.text.notes import result_notes
 from harness.reporting.text.numbers import difference_and_interval, p_value, percent
-from harness.reporting.text.runs import result_notes
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -46,7 +46,7 @@ def test_eval_ends_with_what_it_took(tmp_path: Path, responses: Path) -> None:
         done.stdout,
         re.MULTILINE,
     )
-    assert "of the cost: no price of prompt tokens was given" in done.stdout
+    assert "about the cost: no price of prompt tokens was given" in done.stdout
     anew = replay(tmp_path, responses, "--limit", 12, "--name", "v2", "--json", *prices)
     cost = json.loads(anew.stdout)["cost"]
     assert (cost["drawn"], cost["completion_tokens"], cost["prompt_tokens"]) == (12, 126, None)

@@ -67,7 +67,7 @@ def test_filters_leave_what_they_say(report: Path, open_page: OpenPage) -> None:
     for change, count in (("fixed", 3), ("broken", 2), ("both right", 6), ("both wrong", 0)):
         page.select_option("#filter-change", change)
         assert len(problems_of(page)) == count, change
-    expect(page.locator("#count")).to_have_text("No problem is left by these filters.")
+    expect(page.locator("#count")).to_have_text("No problem matches these filters.")
     page.click("text=Clear")
     page.select_option("#filter-outcome", "no answer")
     assert problems_of(page) == ["demo/test-0002"]

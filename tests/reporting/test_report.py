@@ -134,7 +134,7 @@ def test_two_runs_are_compared(tmp_path: Path) -> None:
     (verdict,) = said.verdicts
     assert verdict.subject == "v2 against v1"
     assert verdict.word == "better"
-    assert "on average +50.0 points" in verdict.sentence
+    assert "On average +50.0 points" in verdict.sentence
     assert verdict.sentence.endswith("Better on gsm8k; no evidence on aime24.")
     (section,) = said.sections
     rows = section.tables[0].rows

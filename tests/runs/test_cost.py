@@ -215,9 +215,9 @@ def test_facts_leave_out_what_is_not_known(drawn: Run) -> None:
         "engine busy 97.8 %",
     }
     (note,) = cost_facts(cost_of(changed(drawn, saved=SAVED)))
-    assert note[0] == "of the cost"
+    assert note[0] == "about the cost"
     uncounted = dict(cost_facts(cost_of(changed(drawn, usage=Usage()))))
-    assert uncounted.keys() == {"time", "of the cost"}
+    assert uncounted.keys() == {"time", "about the cost"}
     assert "busy" not in uncounted["time"]
 
 

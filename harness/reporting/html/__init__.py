@@ -1,10 +1,10 @@
 """A report: one HTML file with scores, differences, plots, and every sample to look through.
 
-The file is whole: it asks no network and no server, and is as safe to open as a picture. What a
-model said is never markup in it. Data lie in it as compressed text, and reach the page only as the
-text of elements that our own script makes; no other script may run.
+The file holds everything that it shows, and needs neither a network nor a server. A model's text is
+hostile, so it is never markup: the data are stored as compressed text, and our own script, the only
+one that may run, puts them into the page as the text of elements.
 """
 
-from harness.reporting.html.page import Written, write_report
+from harness.reporting.html.page import WrittenReport, write_report
 
-__all__ = ["Written", "write_report"]
+__all__ = ["WrittenReport", "write_report"]

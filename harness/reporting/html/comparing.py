@@ -1,4 +1,4 @@
-"""Each further version against the first, or the reason why that cannot be said."""
+"""Compares each further version with the first, or says why it cannot be compared."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from dataclasses import dataclass
 
 from benchmarks import UserError
 from harness.analysis.compare import Comparison, compare
-from harness.reporting.html.facts import Labelled
+from harness.reporting.html.facts import ReportedResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """Two versions and what their comparison says."""
+class VersionPair:
+    """Two versions and their comparison."""
 
-    a: Labelled
-    b: Labelled
+    a: ReportedResult
+    b: ReportedResult
     comparison: Comparison | None
-    """None if it was refused."""
+    """None if the two cannot be compared."""
     refusal: str = ""
+    """The reason why they cannot be compared."""
 
 
-def compare_with_first(versions: Sequence[Labelled], *, anyway: bool) -> list[Pair]:
-    """Compare every version after the first with it; a refusal is something to report."""
+def compare_with_first(versions: Sequence[ReportedResult], *, anyway: bool) -> list[VersionPair]:
+    """Compare every further version with the first; the report also shows those that cannot be."""
     first, *others = versions
     return [_pair(first, other, anyway=anyway) for other in others]
 
 
-def _pair(a: Labelled, b: Labelled, *, anyway: bool) -> Pair:
+def _pair(a: ReportedResult, b: ReportedResult, *, anyway: bool) -> VersionPair:
     try:
-        return Pair(a=a, b=b, comparison=compare(a.result, b.result, anyway=anyway))
+        return VersionPair(a=a, b=b, comparison=compare(a.result, b.result, anyway=anyway))
     except UserError as refused:
-        return Pair(a=a, b=b, comparison=None, refusal=str(refused))
+        return VersionPair(a=a, b=b, comparison=None, refusal=str(refused))

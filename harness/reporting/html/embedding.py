@@ -1,7 +1,7 @@
-"""How data lie in the page: gzip in base64, in elements that are never run.
+"""Puts data into the page: as gzip in base64, in script elements that are never run.
 
-Base64 has no character that could end its element, so nothing in the data can. Responses lie in
-pieces of a few hundred kilobytes, and a browser unpacks only those that somebody opens.
+Base64 has no character that could end its element, so the data cannot end it. Responses are stored
+in pieces of a few hundred kilobytes, and a browser unpacks only those that somebody opens.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 from harness.common.text import printable
 
 CHUNK_CHARACTERS = 256 * 1024
-"""Of a piece's JSON: small enough to be unpacked in a few milliseconds."""
+"""The most characters of JSON in one piece, which a browser unpacks in a few milliseconds."""
 
-# All but line breaks, tabs and printable ASCII: what `printable` might have to change.
+# Everything except line breaks, tabs and printable ASCII: what `printable` might change.
 _UNUSUAL = re.compile(r"[^\n\t\x20-\x7e]+")
 
 Write = Callable[[str], object]
@@ -50,7 +50,7 @@ def all_visible(value: Any) -> Any:
 
 
 def data_element(name: str, value: Any) -> str:
-    """Return the element that holds a JSON value, under an id that our script asks for."""
+    """Return the element that holds a JSON value, under the id by which our script finds it."""
     return _element(name, json.dumps(value, separators=(",", ":")))
 
 
@@ -62,7 +62,7 @@ def _element(name: str, text: str) -> str:
 
 
 class Records:
-    """A list of JSON objects that goes into the page in pieces, as it is made."""
+    """A list of JSON objects that is written into the page in pieces while it grows."""
 
     def __init__(self, name: str, write: Write) -> None:
         self._name, self._write = name, write
@@ -72,7 +72,7 @@ class Records:
         self._count = 0
 
     def add(self, record: dict[str, Any]) -> int:
-        """Add a record whose texts are visible already; return its place in the list."""
+        """Add a record whose texts went through `visible`; return its place in the list."""
         text = json.dumps(record, separators=(",", ":"))
         if self._pending and self._characters + len(text) > CHUNK_CHARACTERS:
             self._flush()
@@ -82,7 +82,7 @@ class Records:
         return self._count - 1
 
     def close(self) -> dict[str, Any]:
-        """Write the last piece; return where each piece begins, for the script."""
+        """Write the last piece; return the place at which each piece begins, for the script."""
         if self._pending:
             self._flush()
         return {"name": self._name, "starts": self._starts}

@@ -1,4 +1,4 @@
-"""What a version is and how it was measured, so that every number can be traced."""
+"""Lists what each version is and how it was measured, so that every number can be traced."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from harness.runs.results import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labelled:
-    """A result under the name that the report calls it by."""
+class ReportedResult:
+    """A result, with its label in the report and the facts that are listed about it."""
 
     label: str
     result: Result
     facts: Mapping[str, str]
 
 
-def labelled(results: Sequence[Result]) -> list[Labelled]:
-    """Return the results, each once, under labels that differ."""
+def labelled(results: Sequence[Result]) -> list[ReportedResult]:
+    """Return the results without duplicates, under labels that differ."""
     distinct = list({(result.id, result.name): result for result in results}.values())
     names = [result.name for result in distinct]
     return [
-        Labelled(
+        ReportedResult(
             label=result.name if names.count(result.name) == 1 else f"{result.name} ({result.id})",
             result=result,
             facts=dict(_facts(result)),
@@ -104,7 +104,7 @@ def _sampling(run: Run) -> str:
     if sampling.top_k:
         parts.append(f"top_k {sampling.top_k}")
     counts = [f"{count} of {name}" for name, count in sampling.n_by_benchmark.items()]
-    parts.append(f"{sampling.n} sample{'s' if sampling.n > 1 else ''} a problem")
+    parts.append(f"{sampling.n} sample{'s' if sampling.n > 1 else ''} per problem")
     parts += [f"({', '.join(counts)})"] if counts else []
     parts += [f"{sampling.max_tokens:,} tokens at most", f"seed {sampling.seed}"]
     return ", ".join(parts)

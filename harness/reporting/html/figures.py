@@ -1,4 +1,4 @@
-"""Which plots a report shows, and what stands under each."""
+"""Chooses the plots of a report, and writes their titles and captions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks import UserError
 from harness.analysis.summary import group_keys
-from harness.reporting.html.comparing import Pair
-from harness.reporting.html.facts import Labelled
+from harness.reporting.html.comparing import VersionPair
+from harness.reporting.html.facts import ReportedResult
 from harness.runs.results import Result
 
 if TYPE_CHECKING:
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """A figure of the report."""
+    """A figure with its title and caption."""
 
     name: str
-    """Of its PNG file, without the ending."""
+    """The name of its PNG file, without the ending."""
     title: str
     caption: str
     figure: Figure
 
 
-def plots(versions: Sequence[Labelled], pairs: Sequence[Pair]) -> list[Plot]:
-    """Draw what the results have data for."""
+def plots(versions: Sequence[ReportedResult], pairs: Sequence[VersionPair]) -> list[Plot]:
+    """Draw every plot for which the results have data."""
     results = [version.result for version in versions]
     return [*_differences(pairs), *_scores(results), *_groups(results), *_training(results)]
 
 
 def save_plots(drawn: Sequence[Plot], folder: Path) -> None:
-    """Write every plot as PNG into a folder, which is made if it is not there."""
+    """Write every plot as PNG into a folder, which is made if need be."""
     from harness.reporting.plots import save_png
 
     try:
@@ -47,7 +47,7 @@ def save_plots(drawn: Sequence[Plot], folder: Path) -> None:
         ) from error
 
 
-def _differences(pairs: Sequence[Pair]) -> Iterator[Plot]:
+def _differences(pairs: Sequence[VersionPair]) -> Iterator[Plot]:
     from harness.reporting.plots import difference_figure
 
     for number, pair in enumerate(pairs, 1):
@@ -55,7 +55,7 @@ def _differences(pairs: Sequence[Pair]) -> Iterator[Plot]:
             yield Plot(
                 name=f"difference-{number}" if len(pairs) > 1 else "difference",
                 title=f"{pair.b.label} against {pair.a.label}",
-                caption="Difference in accuracy, percentage points, with its 95 % interval.",
+                caption="The difference in accuracy in percentage points, with 95 % intervals.",
                 figure=difference_figure(pair.comparison),
             )
 
@@ -66,20 +66,20 @@ def _scores(results: Sequence[Result]) -> Iterator[Plot]:
     yield Plot(
         name="accuracy",
         title="Accuracy by benchmark",
-        caption="With 95 % intervals.",
+        caption="The accuracy in per cent, with 95 % intervals.",
         figure=accuracy_figure(results),
     )
     yield from _if_drawn(
         "lengths",
         "Response lengths",
-        "Tokens of each response, as the engine counted them.",
+        "The share of responses that have at most so many tokens, as the engine counted them.",
         lengths_figure(results),
     )
     yield from _if_drawn(
         "budget",
         "Accuracy within a token budget",
-        "A response counts if it is correct and no longer than the budget: a lower bound of what "
-        "a run with that limit would score.",
+        "A response counts if it is correct and no longer than the budget. A run with that "
+        "limit would score at least as much.",
         budget_figure(results),
     )
 
@@ -91,13 +91,13 @@ def _groups(results: Sequence[Result]) -> Iterator[Plot]:
         yield from _if_drawn(
             f"groups-{benchmark}-{group}",
             f"{benchmark} by {group}",
-            "Accuracy of each group with its 95 % interval.",
+            "The accuracy of each group, with 95 % intervals.",
             groups_figure(results, benchmark, group),
         )
 
 
 def _group_names(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
-    """Yield each benchmark and what its problems are grouped by, where they are in two or more."""
+    """Yield each benchmark and the name of each of its groupings that has two groups or more."""
     values: dict[tuple[str, str], set[str]] = {}
     for result in results:
         for benchmark, rows in (result.verdicts or {}).items():
@@ -113,19 +113,19 @@ def _training(results: Sequence[Result]) -> Iterator[Plot]:
     yield from _if_drawn(
         "training",
         "Training",
-        "Mean reward and response length of each step's rollouts.",
+        "The mean reward and response length of the rollouts of each step.",
         curves_figure(results),
     )
 
 
 def _if_drawn(name: str, title: str, caption: str, figure: Figure | None) -> Iterator[Plot]:
-    """Yield a plot for which there were data."""
+    """Yield the plot if there were data for its figure."""
     if figure is not None:
         yield Plot(name=name, title=title, caption=caption, figure=figure)
 
 
 def embedded(drawn: Sequence[Plot]) -> list[dict[str, str]]:
-    """Return the plots for the page, each as the text of an SVG."""
+    """Return the plots for the page, each as the text of an SVG element."""
     from harness.reporting.plots import svg
 
     return [

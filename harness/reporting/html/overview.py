@@ -1,6 +1,7 @@
-"""What the top of a report says, as tables of text that our script sets as text.
+"""Writes the top of a report: headlines, tables and notes, all of them plain text.
 
-Nothing is computed here: scores come from the results, differences from `harness.analysis.compare`.
+The script of the page shows them. Scores come from the results, and differences from
+`harness.analysis.compare`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
-from harness.reporting.html.comparing import Pair
-from harness.reporting.html.facts import Labelled
+from harness.reporting.html.comparing import VersionPair
+from harness.reporting.html.facts import ReportedResult
 from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
     difference_interval,
@@ -26,20 +27,20 @@ from harness.stats.paired import Difference
 
 SHOWN_OUTCOMES = ("correct", "wrong", "truncated", "no answer")
 """Outcomes that have a column of their own."""
-ALWAYS_DIFFER = ("run", "fingerprint", "evaluated", "graded again from")
-"""Of which it is no news that two versions do not share them."""
+ALWAYS_DIFFER = ("run", "fingerprint", "evaluated", "graded again from", "cost", "time")
+"""Facts that are not marked as differing, because they differ between any two runs."""
 MOST_CHANGES = 60
-"""Rows of what changed between two runs; package lists can be long."""
+"""The most changed settings that are listed; lists of packages can be long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One cell: a value, and in smaller letters what belongs to it."""
+    """One cell: a value, and a detail in smaller letters."""
 
     text: str
     detail: str = ""
     tone: str = ""
-    """``better``, ``worse``, ``none`` (no evidence), ``differs``: how it is coloured."""
+    """The colour: ``better``, ``worse``, ``none`` (no evidence) or ``differs``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,8 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """One comparison in a sentence, its word apart to be marked by colour."""
+class Headline:
+    """One comparison in a sentence, and its verdict in a word that is coloured."""
 
     subject: str
     word: str
@@ -77,19 +78,21 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Everything above the samples but the plots."""
+    """Everything above the plots and samples."""
 
     title: str
     made: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Headline, ...]
     facts: Table
     sections: tuple[Section, ...]
     outcomes: Table | None
     notes: tuple[str, ...]
 
 
-def overview(versions: Sequence[Labelled], pairs: Sequence[Pair], made: str) -> Overview:
-    """Return what is said of the versions and of their comparisons with the first."""
+def overview(
+    versions: Sequence[ReportedResult], pairs: Sequence[VersionPair], made: str
+) -> Overview:
+    """Return the overview of the versions and of their comparisons with the first."""
     return Overview(
         title=_title(versions),
         made=made,
@@ -101,14 +104,14 @@ def overview(versions: Sequence[Labelled], pairs: Sequence[Pair], made: str) -> 
     )
 
 
-def _title(versions: Sequence[Labelled]) -> str:
+def _title(versions: Sequence[ReportedResult]) -> str:
     names = [version.label for version in versions]
     if len(names) <= 4:
         return " → ".join(names) if len(names) <= 2 else ", ".join(names)
     return f"{len(names)} versions, {names[0]} to {names[-1]}"
 
 
-def _facts(versions: Sequence[Labelled]) -> Table:
+def _facts(versions: Sequence[ReportedResult]) -> Table:
     names = list(dict.fromkeys(name for version in versions for name in version.facts))
     rows = []
     for name in names:
@@ -120,8 +123,8 @@ def _facts(versions: Sequence[Labelled]) -> Table:
     return Table(caption="What was evaluated", heads=heads, rows=tuple(rows), numeric=False)
 
 
-def _notes(versions: Sequence[Labelled]) -> Iterator[str]:
-    """Yield what has to be said of the scores, once where it is the same of several versions."""
+def _notes(versions: Sequence[ReportedResult]) -> Iterator[str]:
+    """Yield the notes on the scores; a note on several versions is said once."""
     owners: dict[str, list[str]] = {}
     for version in versions:
         run, source = version.result.run, version.result.source
@@ -136,18 +139,23 @@ def _notes(versions: Sequence[Labelled]) -> Iterator[str]:
 # --- verdicts -------------------------------------------------------------------------------
 
 
-def _verdict(pair: Pair) -> Verdict:
+def _verdict(pair: VersionPair) -> Headline:
     subject = f"{pair.b.label} against {pair.a.label}"
     found = pair.comparison
     if found is None:
-        return Verdict(subject=subject, word="not compared", sentence=pair.refusal)
+        return Headline(subject=subject, word="not compared", sentence=pair.refusal)
     if found.average is not None:
         average = found.average
-        sentence = f"on average {_in_words(average.difference)}. {_by_benchmark(found)}"
-        return Verdict(subject=subject, word=average.verdict, sentence=sentence)
+        sentence = f"On average {_in_words(average.difference)}. {_by_benchmark(found)}"
+        return Headline(subject=subject, word=average.verdict, sentence=sentence + _caveat(found))
     (row,) = found.rows
-    sentence = f"on {row.benchmark} {_in_words(row.difference)}."
-    return Verdict(subject=subject, word=row.verdict, sentence=sentence)
+    sentence = f"On {row.benchmark} {_in_words(row.difference)}."
+    return Headline(subject=subject, word=row.verdict, sentence=sentence + _caveat(found))
+
+
+def _caveat(found: Comparison) -> str:
+    """Return the warning that belongs to a headline if the two were not measured alike."""
+    return " They were not measured alike: see the note under the scores." * bool(found.mismatches)
 
 
 def _in_words(found: Difference) -> str:
@@ -170,7 +178,9 @@ def _by_benchmark(found: Comparison) -> str:
 # --- scores ---------------------------------------------------------------------------------
 
 
-def _sections(versions: Sequence[Labelled], pairs: Sequence[Pair]) -> Iterator[Section]:
+def _sections(
+    versions: Sequence[ReportedResult], pairs: Sequence[VersionPair]
+) -> Iterator[Section]:
     if len(versions) != 2 or pairs[0].comparison is None:
         yield Section(title="Scores", tables=(_scores(versions),))
     for pair in pairs:
@@ -179,7 +189,7 @@ def _sections(versions: Sequence[Labelled], pairs: Sequence[Pair]) -> Iterator[S
             yield _section(title, pair, pair.comparison)
 
 
-def _scores(versions: Sequence[Labelled]) -> Table:
+def _scores(versions: Sequence[ReportedResult]) -> Table:
     """Return the accuracies side by side, with no comparison."""
     benchmarks = list(dict.fromkeys(name for v in versions for name in v.result.scores))
     rows = [
@@ -199,8 +209,8 @@ def _scores(versions: Sequence[Labelled]) -> Table:
     )
 
 
-def _average_cell(version: Labelled, benchmarks: Sequence[str]) -> Cell:
-    """Return the average of a version that has every benchmark shown; of others it says nothing."""
+def _average_cell(version: ReportedResult, benchmarks: Sequence[str]) -> Cell:
+    """Return the average of a version that has every benchmark shown; an empty cell for others."""
     scores = version.result.scores
     if any(name not in scores for name in benchmarks):
         return Cell(text="")
@@ -224,13 +234,13 @@ def _count(correct: int | None, samples: int) -> str:
     return f"of {samples:,}" if correct is None else f"{correct:,}/{samples:,}"
 
 
-def _section(title: str, pair: Pair, found: Comparison) -> Section:
+def _section(title: str, pair: VersionPair, found: Comparison) -> Section:
     changes = found.changes
     rows = tuple(
         (Cell(text=change.field), Cell(text=change.a), Cell(text=change.b))
         for change in changes[:MOST_CHANGES]
     )
-    caption = f"What changed between {pair.a.label} and {pair.b.label}"
+    caption = f"Settings that differ between {pair.a.label} and {pair.b.label}"
     heads = ("setting", pair.a.label, pair.b.label)
     return Section(
         title=title,
@@ -240,7 +250,7 @@ def _section(title: str, pair: Pair, found: Comparison) -> Section:
     )
 
 
-def _differences(pair: Pair, found: Comparison) -> Table:
+def _differences(pair: VersionPair, found: Comparison) -> Table:
     rows = [_difference_row(row) for row in found.rows]
     if found.average is not None:
         rows.append(_average_row(found, found.average))
@@ -286,14 +296,17 @@ def _difference(found: Difference) -> Cell:
 
 def _word(verdict: str, detectable: float) -> Cell:
     if verdict == "no evidence":
-        return Cell(text=verdict, detail=f"would see {percent(detectable)}", tone="none")
+        return Cell(text=verdict, detail=f"could show {percent(detectable)}", tone="none")
     return Cell(text=verdict, tone=verdict)
 
 
 def _paragraphs(found: Comparison) -> Iterator[str]:
     if found.mismatches:
         what = "; ".join(map(str, found.mismatches))
-        yield f"NOT MEASURED ALIKE, so that a difference need not be the model's: {what}"
+        yield (
+            "NOT MEASURED ALIKE: a difference may come from these settings, not from the model: "
+            f"{what}"
+        )
     how = "paired, problem by problem" if found.paired else "unpaired, from counts"
     tests = "; ".join(dict.fromkeys(row.difference.test for row in found.rows))
     yield (
@@ -302,19 +315,20 @@ def _paragraphs(found: Comparison) -> Iterator[str]:
     )
     if any(row.verdict == "no evidence" for row in found.rows):
         yield (
-            "No evidence is not evidence of no difference: “would see” is the smallest true "
-            "difference, in points, that these data would show four times in five."
+            "No evidence is not evidence of no difference: “could show” is the smallest true "
+            "difference, in points, that such data show four times in five."
         )
     if len(found.changes) > MOST_CHANGES:
-        yield f"{len(found.changes) - MOST_CHANGES} more settings changed: python -m harness diff"
+        more = len(found.changes) - MOST_CHANGES
+        yield f"{more} more settings differ; python -m harness diff lists them"
     yield from found.notes
 
 
 # --- outcomes -------------------------------------------------------------------------------
 
 
-def _outcomes(versions: Sequence[Labelled]) -> Table | None:
-    """Return what became of every sample, where that is known."""
+def _outcomes(versions: Sequence[ReportedResult]) -> Table | None:
+    """Return how many samples had each outcome, for versions of which that is known."""
     counts = [(version, *found) for version in versions for found in _counts(version)]
     if not counts:
         return None
@@ -330,10 +344,10 @@ def _outcomes(versions: Sequence[Labelled]) -> Table | None:
         for version, benchmark, known, tokens in _grouped(counts)
     ]
     heads = ("benchmark", "samples", *names, "mean tokens")
-    return Table(caption="What became of every sample", heads=heads, rows=tuple(rows))
+    return Table(caption="Outcomes of all samples", heads=heads, rows=tuple(rows))
 
 
-_Count = tuple[Labelled, str, dict[str, int], float | None]
+_Count = tuple[ReportedResult, str, dict[str, int], float | None]
 
 
 def _grouped(counts: Sequence[_Count]) -> list[_Count]:
@@ -342,7 +356,7 @@ def _grouped(counts: Sequence[_Count]) -> list[_Count]:
     return sorted(counts, key=lambda count: order.index(count[1]))
 
 
-def _counts(version: Labelled) -> Iterable[tuple[str, dict[str, int], float | None]]:
+def _counts(version: ReportedResult) -> Iterable[tuple[str, dict[str, int], float | None]]:
     verdicts = version.result.verdicts or {}
     for name, score in version.result.scores.items():
         if score.outcomes is not None:

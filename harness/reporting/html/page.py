@@ -1,8 +1,8 @@
-"""The HTML file: our own style and script, KaTeX, and the data, in one.
+"""Writes the HTML file, which holds our own style and script, KaTeX, and the data.
 
-The order is that of reading: style, skeleton, scores and plots, the scripts, and then responses and
-their index. The policy in the head lets only these two scripts run, by their sums, and nothing be
-loaded that is not in the file.
+The parts come in the order in which a browser needs them: style, skeleton, scores and plots, the
+scripts, and then the responses and their index. The content security policy in the head lets only
+these two scripts run, which it names by their checksums, and nothing be loaded from elsewhere.
 """
 
 from __future__ import annotations
@@ -34,23 +34,25 @@ from harness.runs.results import Result
 HERE = Path(__file__).parent
 KATEX = HERE / "vendor" / "katex"
 SCRIPTS = ("data.js", "maths.js", "overview.js", "state.js", "list.js", "viewer.js", "page.js")
-"""Of our own, in the order in which they build on each other; they become one script."""
+"""Our own scripts, in the order in which they build on each other; they become one."""
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; font-src data:; "
     "img-src data:; base-uri 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""The last two make a browser refuse any text that is assigned as HTML, KaTeX's included."""
+"""The page's content security policy. The last two rules make a browser refuse any text that is
+assigned as HTML, by KaTeX too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenReport:
     """A report that was written."""
 
     path: Path
     size: int
-    """Bytes."""
+    """The size in bytes."""
     plots: int
+    """How many plots it shows."""
 
 
 def write_report(
@@ -61,15 +63,15 @@ def write_report(
     data_dir: Path | None = None,
     png: Path | None = None,
     progress: Progress = silent,
-) -> Written:
+) -> WrittenReport:
     """Write the report of one result or of several, each compared with the first.
 
     Args:
-        results: of what; the first is what the others are held against.
-        path: the HTML file, replaced only once the new one is whole.
-        anyway: compare even what was not measured alike.
-        data_dir: where questions are read from instead of the cache.
-        png: a folder that gets every plot as a file.
+        results: what is reported; the others are compared with the first.
+        path: the HTML file; a file that is there is replaced once the new one is whole.
+        anyway: compare also results that were not measured alike.
+        data_dir: the folder from which questions are read instead of the cache.
+        png: a folder into which every plot is also written as a file.
         progress: is told how far it is.
 
     Raises:
@@ -93,7 +95,7 @@ def write_report(
         index = write_samples(file.write, versions, data_dir=data_dir, progress=progress)
         file.write(data_element("index", index))
         file.write(tail)
-    return Written(path=path, size=path.stat().st_size, plots=len(drawn))
+    return WrittenReport(path=path, size=path.stat().st_size, plots=len(drawn))
 
 
 @contextmanager
@@ -131,22 +133,22 @@ def _scripts() -> str:
 
 @cache
 def katex_script() -> str:
-    """Return KaTeX as it was published."""
+    """Return KaTeX's script as it was published."""
     return (KATEX / "katex.min.js").read_text(encoding="utf-8")
 
 
 @cache
 def own_script() -> str:
-    """Return our own script: the files of `SCRIPTS`, one after another."""
+    """Return our own script, which joins the files of `SCRIPTS`."""
     parts = [(HERE / "assets" / name).read_text(encoding="utf-8") for name in SCRIPTS]
     return '"use strict";\n' + "\n".join(parts)
 
 
 @cache
 def katex_style() -> str:
-    """Return KaTeX's style sheet with its woff2 fonts inside it, and without the other formats.
+    """Return KaTeX's style sheet and licence, with its woff2 fonts inside it.
 
-    Its licence goes where its code goes.
+    Other font formats are left out.
     """
     licence = (KATEX / "LICENSE").read_text(encoding="utf-8")
     style = (KATEX / "katex.min.css").read_text(encoding="utf-8")

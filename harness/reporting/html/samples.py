@@ -1,8 +1,8 @@
-"""The samples of all versions, as the browser of the page reads them.
+"""Writes the samples of all versions for the page's list of problems.
 
 The index holds what is filtered and listed, and is read when the page opens. Responses and
-questions lie in pieces that are unpacked when somebody opens a problem, so that forty thousand
-samples open as fast as forty.
+questions are stored in pieces that are unpacked when somebody opens a problem, so that a page of
+forty thousand samples opens as fast as one of forty.
 """
 
 from __future__ import annotations
@@ -16,50 +16,54 @@ from benchmarks import BENCHMARKS, Problem, UserError
 from benchmarks.source import load_problems
 from harness.common.progress import Progress
 from harness.reporting.html.embedding import Records, Write, visible
-from harness.reporting.html.facts import Labelled
+from harness.reporting.html.facts import ReportedResult
 from harness.runs.file_names import PARQUET
 from harness.runs.samples_table import read_parquet
 from harness.runs.verdicts import ProblemVerdicts, problem_sum
 
 LONGEST_RESPONSE = 200_000
-"""Characters of a response that are kept; a note says how many more there were."""
+"""The most characters of a response that are kept; a note says how many more there were."""
 LONGEST_ANSWER = 2_000
+"""The most characters of an answer or an error beside a response."""
 LONGEST_LISTED = 200
-"""Characters of golds and answers in the index."""
+"""The most characters of a gold or an answer in the index."""
 LONGEST_QUESTION = 20_000
+"""The most characters of a question."""
 
 
 @dataclass(slots=True, kw_only=True)
-class _Asked:
-    """A problem of the report."""
+class _ReportedProblem:
+    """A problem that at least one version was asked."""
 
     number: int
     benchmark: str
     sum: str
     gold: str | None = None
     question: int | None = None
-    """Its place among the questions; None where it is not at hand."""
+    """The place of its text among the questions; None where the text is not available."""
 
 
 @dataclass(slots=True, kw_only=True)
-class _Version:
-    """One version's verdicts, and where its responses lie."""
+class _ReportedVersion:
+    """One version's verdicts, and where its responses are in the page."""
 
     label: str
     rows: dict[str, ProblemVerdicts]
-    """By problem id."""
+    """The verdicts by problem id."""
     places: dict[str, list[int | None]] = field(default_factory=dict)
-    """Parallel to the verdicts' lists; empty where the run came without its responses."""
+    """By problem id, the place of each sample's response among the records; empty for a run that
+    came without its responses."""
     stream: dict[str, Any] | None = None
 
 
 def write_samples(
-    write: Write, versions: Sequence[Labelled], *, data_dir: Path | None, progress: Progress
+    write: Write, versions: Sequence[ReportedResult], *, data_dir: Path | None, progress: Progress
 ) -> dict[str, Any]:
     """Write questions and responses in pieces; return the index of what was written."""
-    problems: dict[str, _Asked] = {}
+    problems: dict[str, _ReportedProblem] = {}
     shown = [
-        _Version(label=version.label, rows=_by_problem(version, problems)) for version in versions
+        _ReportedVersion(label=version.label, rows=_by_problem(version, problems))
+        for version in versions
     ]
     for number, version in enumerate(versions):
         folder = version.result.path
@@ -74,13 +78,15 @@ def write_samples(
     return _index(problems, shown, questions.close())
 
 
-def _by_problem(version: Labelled, problems: dict[str, _Asked]) -> dict[str, ProblemVerdicts]:
+def _by_problem(
+    version: ReportedResult, problems: dict[str, _ReportedProblem]
+) -> dict[str, ProblemVerdicts]:
     rows: dict[str, ProblemVerdicts] = {}
     for benchmark, verdicts in (version.result.verdicts or {}).items():
         for row in verdicts:
             rows[row.problem_id] = row
             if row.problem_id not in problems:
-                problems[row.problem_id] = _Asked(
+                problems[row.problem_id] = _ReportedProblem(
                     number=len(problems), benchmark=benchmark, sum=row.sum
                 )
     return rows
@@ -91,9 +97,9 @@ def _by_problem(version: Labelled, problems: dict[str, _Asked]) -> dict[str, Pro
 
 def _write_responses(
     records: Records,
-    version: _Version,
+    version: _ReportedVersion,
     folder: Path,
-    problems: Mapping[str, _Asked],
+    problems: Mapping[str, _ReportedProblem],
     progress: Progress,
 ) -> None:
     progress.stage(f"adding the responses of {version.label}")
@@ -132,7 +138,10 @@ def _cut(text: str | None, limit: int) -> str | None:
 
 
 def _write_questions(
-    questions: Records, benchmark: str, problems: Mapping[str, _Asked], data_dir: Path | None
+    questions: Records,
+    benchmark: str,
+    problems: Mapping[str, _ReportedProblem],
+    data_dir: Path | None,
 ) -> None:
     """Write the questions that are at hand, and only such as are those that were asked."""
     for problem in _load(benchmark, data_dir):
@@ -157,9 +166,11 @@ def _load(benchmark: str, data_dir: Path | None) -> list[Problem]:
 
 
 def _index(
-    problems: Mapping[str, _Asked], versions: Sequence[_Version], questions: dict[str, Any]
+    problems: Mapping[str, _ReportedProblem],
+    versions: Sequence[_ReportedVersion],
+    questions: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return columns, a value a problem: they are read faster than rows, and are smaller."""
+    """Return columns of one value a problem: they are smaller and read faster than rows."""
     benchmarks = list(dict.fromkeys(asked.benchmark for asked in problems.values()))
     outcomes = list(
         dict.fromkeys(
@@ -184,9 +195,9 @@ def _index(
 
 
 def _columns(
-    version: _Version, problems: Mapping[str, _Asked], outcomes: list[str]
+    version: _ReportedVersion, problems: Mapping[str, _ReportedProblem], outcomes: list[str]
 ) -> dict[str, Any]:
-    """Return one version's columns; null for a problem that it was not asked."""
+    """Return one version's columns; a problem that it was not asked has null."""
     codes = {outcome: code for code, outcome in enumerate(outcomes)}
     rows = [version.rows.get(name) for name in problems]
     return {

@@ -1,4 +1,4 @@
-"""Dots with their intervals: a row a benchmark, or a group of one, a dot a version."""
+"""Figures of accuracies: a row for each benchmark or group, and in it a dot for each version."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row of dots: a benchmark, or a group, and what each version reaches."""
+    """One row of dots: a benchmark or a group, and each version's accuracy."""
 
     label: str
     estimates: Sequence[Estimate | None]
@@ -51,7 +51,7 @@ class Row:
 def accuracy_figure(results: Sequence[Result]) -> Figure:
     """Draw each benchmark's accuracy, and the average, for each version.
 
-    The average is drawn of the versions that have every benchmark shown.
+    Only versions that have every benchmark shown have an average.
 
     Raises:
         ValueError: no result has a score.
@@ -112,7 +112,7 @@ def groups_figure(results: Sequence[Result], benchmark: str, group: str) -> Figu
 def _dots(
     rows: Sequence[Row], shown: Sequence[Version], *, apart: bool, label: str, title: str = ""
 ) -> Figure:
-    """Draw a dot with its interval for every row and version; ``apart`` sets off the last row."""
+    """Draw a dot with its interval for every row and version; ``apart`` separates the last row."""
     inches = max(0.27, 0.12 * len(shown) + 0.09)
     figure = blank(1.05 + inches * (len(rows) + 0.5 * apart), label)
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""The forest plot of one comparison: B − A, benchmark by benchmark and on average."""
+"""The forest plot of one comparison: B − A on each benchmark and on average."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "no evidence"
 VERDICTS = {BETTER: ("#0072B2", "^"), WORSE: ("#D55E00", "v"), UNDECIDED: (GREY, "o")}
-"""Colour and marker of each."""
+"""The colour and marker of each verdict."""
 
 
 @drawn
@@ -56,9 +56,13 @@ def difference_figure(comparison: Comparison) -> Figure:
 
 
 def _corrected(rows: Iterable[tuple[str, Difference, str]]) -> str:
-    """Explain why an interval without 0 can be no evidence, where one is."""
+    """Explain, where it happens, how an interval without 0 can be no evidence."""
     puzzling = any(v == UNDECIDED and (d.low > 0 or d.high < 0) for _, d, v in rows)
-    return "\n(no evidence: after correction for the number of benchmarks)" if puzzling else ""
+    return (
+        "\n(the verdicts are corrected for the number of benchmarks, the intervals are not)"
+        if puzzling
+        else ""
+    )
 
 
 def _mark(verdict: str) -> Line2D:

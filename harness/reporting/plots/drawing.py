@@ -1,8 +1,8 @@
-"""What all figures share: how a version looks, how rows and panels are laid out, SVG and PNG.
+"""Shared by all figures: the look of each version, the layout of rows and panels, SVG and PNG.
 
 Names come from people and models: they are made printable, and are never read as
-mathematics or markup. Nothing here touches pyplot or leaves a trace in matplotlib's
-settings, and a figure's layout is settled once, so that the same input is the same bytes.
+mathematics or markup. Nothing here uses pyplot or changes matplotlib's settings for others, and a
+figure's layout is computed once, so that the same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -36,24 +36,25 @@ F = TypeVar("F", bound="Figure | None")
 Line = Literal["-", "--", "-.", ":", "none"] | tuple[float, Sequence[float]]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, who chose them to be told apart by everybody; without the yellow,
-which is lost on white."""
+"""The palette of Okabe and Ito, which people with any kind of colour vision can tell apart; the
+yellow is left out, because it is hard to see on white."""
 MARKERS = "osD^vPX*"
 LINES: tuple[Line, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
 GREY, PALE = "#6b6b6b", "#d9d9d9"
 WIDTH = 7.0
-"""Inches: of a page's text."""
+"""The width of a figure in inches: that of the text on a page."""
 LEGEND_CHARACTERS = 96
-"""In a line of the legend, with `HANDLE` for each line's sample."""
+"""The characters that fit in a row of the legend; each entry's line takes `HANDLE` of them."""
 HANDLE = 8
 LONGEST_NAME = 40
 APART = 0.3
-"""Rows by which the last one is set off."""
+"""The gap before the last row; a row is 1 high."""
 
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"
-"""As wide as the one that the layout was made for."""
+"""Fonts that are as wide as the one for which the layout was computed."""
 ROOT_STYLE = "stroke-linejoin: round; stroke-linecap: butt"
-"""Of an SVG: what matplotlib says in a style sheet that would hold for the whole page."""
+"""The style of an SVG's root element. matplotlib would put it into a style sheet, which would hold
+for the whole page."""
 STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
@@ -84,10 +85,10 @@ STYLE: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One result and how it is drawn, in every figure alike."""
+    """One result, and the look that it has in every figure."""
 
     place: int
-    """In the list of results."""
+    """Its place in the list of results."""
     result: Result
     label: str
     colour: str
@@ -104,7 +105,7 @@ class Curve(NamedTuple):
 
 
 def versions(results: Sequence[Result]) -> list[Version]:
-    """Return how each result is drawn; those of the same name are told apart by their id."""
+    """Return the results with their looks; labels of results with the same name have the id."""
     names = [result.name for result in results]
     return [
         Version(
@@ -129,7 +130,7 @@ def plain(name: str) -> str:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Have this module's settings, and nobody's matplotlibrc, while a figure is made or drawn."""
+    """Use this module's settings, and no matplotlibrc, while a figure is made or drawn."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -142,7 +143,7 @@ def style() -> Iterator[None]:
 
 
 def drawn(function: Callable[P, F]) -> Callable[P, F]:
-    """Make a function's figure in our style, and settle its layout.
+    """Decorate a function so that its figure is made in our style and its layout is computed.
 
     A layout engine moves things a little every time that a figure is drawn.
     """
@@ -192,12 +193,12 @@ def panels(label: str, names: Sequence[str], *, share_y: bool = False) -> tuple[
 
 
 def row_places(count: int, *, apart: bool) -> list[float]:
-    """Return where rows stand, from above; the last one lower by `APART` if it is ``apart``."""
+    """Return the heights of rows, from the top; the last is lower by `APART` if it is ``apart``."""
     return [place + (APART if apart and place == count - 1 else 0.0) for place in range(count)]
 
 
 def name_rows(axes: Axes, places: Sequence[float], labels: Sequence[str], *, apart: bool) -> None:
-    """Name the rows and put the first on top; a line sets off the last."""
+    """Name the rows and put the first on top; with ``apart`` a line separates the last."""
     axes.set_yticks(list(places), list(labels))
     axes.set_ylim(places[-1] + 0.6, places[0] - 0.6)
     axes.tick_params(axis="y", length=0)
@@ -207,17 +208,17 @@ def name_rows(axes: Axes, places: Sequence[float], labels: Sequence[str], *, apa
 
 
 def error_bar(middle: float, low: float, high: float) -> list[list[float]]:
-    """Return the lengths of an error bar; an interval need not hold its estimate."""
+    """Return the lengths of an error bar; an interval may lie beside its estimate."""
     return [[max(0.0, middle - low)], [max(0.0, high - middle)]]
 
 
 def rows_of(version: Version, benchmark: str) -> Sequence[ProblemVerdicts]:
-    """Return a version's verdicts on a benchmark; none where they are not known."""
+    """Return a version's verdicts on a benchmark; an empty list where they are not known."""
     return (version.result.verdicts or {}).get(benchmark, [])
 
 
 def thinned(points: Sequence[T], most: int) -> list[T]:
-    """Return at most so many of the points, evenly; the ends and the last but one stay.
+    """Return at most so many points, evenly chosen; the first and the last two stay.
 
     >>> thinned(range(10), 5)
     [0, 2, 5, 8, 9]
@@ -229,17 +230,17 @@ def thinned(points: Sequence[T], most: int) -> list[T]:
 
 
 def shown_in(curves: Mapping[str, Sequence[Curve]]) -> list[Version]:
-    """Return the versions that have a line in any panel, as often as they have one."""
+    """Return the version of every line in every panel, with repetitions."""
     return [one.version for lines in curves.values() for one in lines]
 
 
 def line_look(version: Version) -> dict[str, Any]:
-    """Return how matplotlib is told of a version's line."""
+    """Return the arguments with which matplotlib draws a version's line."""
     return {"color": version.colour, "linestyle": version.line}
 
 
 def legend(figure: Figure, entries: Mapping[str, Line2D]) -> None:
-    """Put a legend above everything, in as many columns as the names leave room for."""
+    """Put a legend above everything, in as many columns as there is room for."""
     labels = list(entries)
     figure.legend(
         handles=list(entries.values()),
@@ -252,7 +253,7 @@ def legend(figure: Figure, entries: Mapping[str, Line2D]) -> None:
 
 
 def _fits(labels: Sequence[str], columns: int) -> bool:
-    """Say whether a legend of so many columns is no wider than the page; it is filled downwards."""
+    """Return whether a legend of so many columns, filled downwards, fits the page's width."""
     rows = ceil(len(labels) / columns)
     lengths = [max(map(len, labels[place : place + rows])) for place in range(0, len(labels), rows)]
     return sum(lengths) + HANDLE * len(lengths) <= LEGEND_CHARACTERS
@@ -261,7 +262,7 @@ def _fits(labels: Sequence[str], columns: int) -> bool:
 def version_legend(
     figure: Figure, shown: Iterable[Version], *, markers: bool = True, lines: bool = True
 ) -> None:
-    """Put a legend of versions above everything, each once."""
+    """Put a legend above everything that has each version once."""
     from matplotlib.lines import Line2D
 
     entries = {
@@ -307,7 +308,7 @@ def _own(tag: str, own: str) -> str:
 
 
 def save_png(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
-    """Write each figure as ``<name>.png``, made if need be, and return the paths."""
+    """Write each figure as ``<name>.png`` into a folder, made if need be; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in figures.items():

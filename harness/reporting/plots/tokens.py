@@ -1,4 +1,4 @@
-"""Over tokens: how long responses are, and what accuracy a budget leaves."""
+"""Figures over tokens: how long responses are, and the accuracy within a token budget."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 MOST_POINTS = 150
-"""Of one line: more cannot be seen."""
+"""The most points of one line; more could not be told apart."""
 
 
 @drawn
 def lengths_figure(results: Sequence[Result]) -> Figure | None:
-    """Draw, for each benchmark, what share of the responses is no longer than so many tokens.
+    """Draw, for each benchmark, the share of responses that have at most so many tokens.
 
-    A line that jumps at the token limit was cut off there. None if no length is known.
+    A line jumps at the token limit if responses were cut off there. None if no length is known.
     """
     curves: dict[str, list[Curve]] = {}
     for version in versions(results):
@@ -56,7 +56,7 @@ def lengths_figure(results: Sequence[Result]) -> Figure | None:
     _token_axis(grid, max(min(_every_x(curves)), high // 512), high)  # a few short ones may lie off
     named = f"; dotted: the limit of {' or '.join(f'{one:,}' for one in limits)}" if limits else ""
     figure.supxlabel(f"response tokens{named}")
-    figure.supylabel("responses no longer, %")
+    figure.supylabel("responses with at most so many, %")
     version_legend(figure, shown_in(curves), markers=False)
     return figure
 
@@ -68,7 +68,7 @@ def _tokens(version: Version, benchmark: str) -> list[int]:
 
 
 def _cumulative(ordered: Sequence[int]) -> tuple[list[int], list[float]]:
-    """Return the points of an empirical distribution, in per cent.
+    """Return the points of the empirical distribution function, in per cent.
 
     >>> _cumulative([3, 5, 5, 9])
     ([3, 3, 5, 9], [0.0, 25.0, 75.0, 100.0])
@@ -82,7 +82,7 @@ def _cumulative(ordered: Sequence[int]) -> tuple[list[int], list[float]]:
 def _limit(version: Version) -> int | None:
     """Return the token limit of a run; None where it is not known."""
     run = version.result.run
-    # Of saved generations the spec's limit is a placeholder.
+    # For imported generations the spec's limit is a placeholder.
     return None if run is None or run.saved is not None else run.spec.sampling.max_tokens
 
 

@@ -1,4 +1,4 @@
-"""Reward and response length over training, from the lineage of the checkpoints."""
+"""The figure of reward and response length over training, from the checkpoints' lineages."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from harness.runs.results import Result
 
 TITLES = ("mean reward", "mean response tokens")
-"""Of the panels."""
+"""The titles of the panels."""
 MOST_STEPS = 400
 SMOOTHED = 9
-"""Training steps that a running mean is taken over, if there are five times as many."""
+"""How many steps a running mean covers; shorter trainings than five times this have none."""
 
 
 @drawn
 def curves_figure(results: Sequence[Result]) -> Figure | None:
-    """Draw reward and response length over training, of versions whose lineage has them.
+    """Draw reward and response length over training for versions whose lineage has them.
 
-    None if none has.
+    Return None if no lineage has them.
     """
     curves: dict[str, list[Curve]] = {}
     for version in versions(results):
@@ -62,7 +62,7 @@ def curves_figure(results: Sequence[Result]) -> Figure | None:
 
 
 def _draw_training(axes: Axes, one: Curve) -> bool:
-    """Draw a noisy line, and in front of it a running mean if it is long; say whether."""
+    """Draw a line, and a running mean in front if it is long; return whether there is one."""
     smooth = len(one.y) >= 5 * SMOOTHED
     y = running_mean(one.y, SMOOTHED) if smooth else one.y
     if smooth:
@@ -77,7 +77,7 @@ def _points(x: Sequence[int], y: Sequence[float]) -> tuple[list[int], list[float
 
 
 def running_mean(values: Sequence[float], width: int) -> list[float]:
-    """Return the mean around each value, over fewer values at the ends; NaN is left out.
+    """Return the mean around each value, of fewer values at the ends; NaN is left out.
 
     >>> running_mean([1.0, 2.0, 6.0], 3)
     [1.5, 3.0, 4.0]

@@ -1,4 +1,4 @@
-"""What people read of a comparison. Pure: a comparison in, text or JSON out."""
+"""Writes a comparison as text and as JSON. Pure: nothing is read and nothing is printed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.analysis.compare import BenchmarkDifference, ChangedProblem, Compar
 from harness.common.schema import Change
 from harness.common.text import one_line
 from harness.reporting.text.layout import text_table
+from harness.reporting.text.notes import result_notes
 from harness.reporting.text.numbers import (
     correct_of,
     count,
@@ -18,18 +19,17 @@ from harness.reporting.text.numbers import (
     p_value,
     percent,
 )
-from harness.reporting.text.runs import result_notes
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
 from harness.stats.paired import Difference
 from harness.stats.power import LEVEL, POWER
 
 LISTED = 40
-"""Changes of the set-up that are printed; `--json` has all."""
+"""The most settings that are listed as differing; `--json` lists all."""
 
 
 def comparison_text(found: Comparison) -> str:
-    """Return the whole comparison: the verdicts, why they are no stronger, what else changed."""
+    """Return the whole comparison: scores, tests, what the data could show, what else differs."""
     parts = [
         _heading("A", found.a) + "\n" + _heading("B", found.b),
         _table(found),
@@ -96,8 +96,8 @@ def _tests(found: Comparison) -> Iterator[str]:
     how = "paired, problem by problem" if found.paired else "unpaired, from counts"
     yield (
         f"{how}: {'; '.join(tests)}; Holm's correction over {len(found.rows)} "
-        f"benchmark{'s' if len(found.rows) > 1 else ''}; percentage points, each interval its "
-        "benchmark's own"
+        f"benchmark{'s' if len(found.rows) > 1 else ''}; differences are in percentage points, and "
+        "their intervals are not corrected"
     )
     if found.average is not None:
         average = found.average.difference
@@ -106,7 +106,7 @@ def _tests(found: Comparison) -> Iterator[str]:
             f"{average.interval_method}"
         )
     if any(_excludes_zero(row.difference) and row.verdict == "no evidence" for row in found.rows):
-        yield "an interval can leave out 0 where the exact, corrected test sees no evidence"
+        yield "an interval can exclude 0 where the exact, corrected test finds no evidence"
 
 
 def _excludes_zero(found: Difference) -> bool:
@@ -114,11 +114,13 @@ def _excludes_zero(found: Difference) -> bool:
 
 
 def _sizes(found: Comparison) -> list[str]:
-    """Say what the data could have shown where they show nothing."""
+    """Say how large a difference the data could have shown where they show none."""
     lines = [_size(row) for row in found.rows if row.verdict == "no evidence"]
     average = found.average
     if average is not None and average.verdict == "no evidence":
-        lines.append(f"average: a true difference of {distance(average.detectable)} would show")
+        lines.append(
+            f"average: these problems can show a true difference of {distance(average.detectable)}"
+        )
     return lines
 
 
@@ -126,19 +128,22 @@ def _size(row: BenchmarkDifference) -> str:
     if row.detectable >= 1:
         return f"{row.benchmark}: {row.a.problems} problems are too few to show any difference"
     text = (
-        f"{row.benchmark}: {row.a.problems} problems show a true difference of "
+        f"{row.benchmark}: {row.a.problems} problems can show a true difference of "
         f"{distance(row.detectable)}"
     )
     if row.problems_needed is None:
         return text
-    text += f"; one of {distance(abs(row.difference.difference))} takes {row.problems_needed:,}"
+    text += (
+        f"; to show one of {distance(abs(row.difference.difference))} takes "
+        f"{row.problems_needed:,} problems"
+    )
     if row.samples_needed is not None:
-        text += f", or {row.samples_needed:,} samples of each of these"
+        text += f", or {row.samples_needed:,} samples of each of these problems"
     return text
 
 
 def _behaviour(found: Comparison) -> list[str]:
-    """Say how the responses changed, where both sides know of theirs."""
+    """Return a table of how the responses changed, of benchmarks with samples on both sides."""
     known = [row for row in found.rows if row.a.share_at_limit is not None]
     rows = [
         [
@@ -162,24 +167,24 @@ def _move(a: float | None, b: float | None, written: Callable[[float], str], uni
 
 
 def _setup(found: Comparison) -> Iterator[str]:
-    """Say what differs beside the scores, and first what a difference could be blamed on."""
+    """Yield what differs besides the scores: first the settings that make the two incomparable."""
     if found.mismatches:
-        yield "NOT MEASURED ALIKE, so that a difference need not be the model's:"
+        yield "NOT MEASURED ALIKE: a difference may come from these settings, not from the model:"
         yield from (f"  {line}" for line in _changes(found.mismatches))
     rest = [change for change in found.changes if change not in found.mismatches]
     if found.a.run is None or found.b.run is None:
-        yield "what is not published (prompt, sampling, grader) may differ too"
+        yield "settings that were not published (prompt, sampling, grader) may differ too"
     if rest:
         yield "what differs between the two:"
         yield from (f"  {line}" for line in _changes(rest[:LISTED]))
         if len(rest) > LISTED:
             yield f"  … and {len(rest) - LISTED} more (--json)"
     elif not found.mismatches and found.a.run is not None and found.b.run is not None:
-        yield "nothing is known to differ between the two"
+        yield "no setting is known to differ between the two"
 
 
 def _doubts(found: Comparison) -> list[str]:
-    """Say of each side what is said wherever its scores are shown."""
+    """Return what must be said of each side wherever its scores are shown."""
     sides = (("A", found.a), ("B", found.b))
     return [f"{letter}: {note}" for letter, result in sides for note in result_notes(result)]
 

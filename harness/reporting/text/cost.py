@@ -1,4 +1,4 @@
-"""What runs took, as people read it. Pure: costs in, text out."""
+"""Writes what runs took: time, tokens and money. Pure: costs in, text out."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from harness.runs.results import Result
 UNKNOWN = "-"
 MEANINGS = {
     "drawn": "samples that the run drew itself",
-    "tokens/s": "response tokens by the time of generate",
-    "busy %": "generate without handle, as a part of wall",
-    "wall": "prepare, start, generate and finish",
-    "handle": "of generate, storing and grading in the run's own process",
+    "tokens/s": "response tokens divided by the time of generate",
+    "busy %": "share of wall in which the engine worked: (generate - handle) / wall",
+    "wall": "prepare + start + generate + finish",
+    "handle": "the part of generate in which the run's own process stored and graded",
 }
 
 
 def cost_facts(cost: Cost) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a cost, and what has to be said of it, under a word each."""
+    """Yield what is known of a cost as pairs of a heading and a text, notes last."""
     known = {name: text for name, text in _texts(cost).items() if text != UNKNOWN}
     counts = ("prompt tokens", "response tokens", "tokens/s")
     spent = [f"{known['drawn']} samples drawn"] if "drawn" in known else []
@@ -42,7 +42,7 @@ def cost_facts(cost: Cost) -> Iterator[tuple[str, str]]:
         busy = f"; engine busy {known['busy %']} %" if "busy %" in known else ""
         yield "time", f"{known['wall']}: {phases}{busy}"
     if cost.notes:
-        yield "of the cost", "; ".join(cost.notes)
+        yield "about the cost", "; ".join(cost.notes)
 
 
 def cost_block(cost: Cost) -> str:
@@ -56,7 +56,7 @@ def cost_block(cost: Cost) -> str:
 def cost_table(results: Sequence[Result], form: Format) -> str:
     """Return what stored runs took, one row a run; published results state no cost.
 
-    What is marked ``≥`` is of a part of the run, and a footnote says of which.
+    A value marked ``≥`` covers only a part of the run, and a footnote says which.
     """
     runs = [result.run for result in results if result.run is not None]
     costs = [cost_of(run) for run in runs]
@@ -82,14 +82,14 @@ def cost_table(results: Sequence[Result], form: Format) -> str:
 
 
 def _without_unpriced(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Leave the column of money out where no run has any."""
+    """Leave out the column of money where no run has a price."""
     if any(row["money"] != UNKNOWN for row in rows):
         return rows
     return [{name: text for name, text in row.items() if name != "money"} for row in rows]
 
 
 def _texts(cost: Cost) -> dict[str, str]:
-    """Return everything that is shown of a cost, by its name in tables."""
+    """Return every value of a cost as text, by the name of its column."""
     least = "≥ " if cost.at_least else ""
 
     def whole(value: float | None) -> str:
@@ -105,7 +105,7 @@ def _texts(cost: Cost) -> dict[str, str]:
         "wall": UNKNOWN if cost.wall_seconds is None else least + duration(cost.wall_seconds),
         **_phases(cost),
         "money": UNKNOWN if cost.money is None else least + money(cost.money),
-        # Of a part without events nobody knows whether the rest had none.
+        # If the known part had no events, nobody knows whether the rest had some.
         "events": UNKNOWN if cost.at_least and not cost.events else least + _events(cost.events),
     }
 
@@ -134,7 +134,7 @@ def _fields(run: Run, cost: Cost) -> dict[str, Any]:
 
 
 def _flat(run: Run, cost: Cost) -> dict[str, Any]:
-    """Return the fields as cells: those that hold several values become columns, or a text."""
+    """Return the fields as CSV cells: phases become columns, events and notes become text."""
     fields = _fields(run, cost)
     phases = fields.pop("phases")
     return {

@@ -1,4 +1,4 @@
-"""The forecast of a run, as text and as JSON."""
+"""Writes the forecast of a run as text and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.runs.cost import money
 
 
 def forecast_text(found: Forecast, *, max_tokens: int) -> str:
-    """Return the forecast as people read it."""
+    """Return the forecast as a table, and under it what it is based on."""
     headers = [
         "benchmark", "problems", "samples", "prompt tokens", "response tokens", "at most",
         "shows a difference of",
@@ -46,27 +46,33 @@ def forecast_text(found: Forecast, *, max_tokens: int) -> str:
 def _basis(found: Forecast, max_tokens: int) -> list[str]:
     if found.like is None:
         lines = [
-            "no stored run tells how long responses get, how many are right, or how fast this "
-            f"machine is: up to {max_tokens:,} tokens each, and half of the problems right"
+            "no stored run tells how long the responses are, how many are correct, or how fast "
+            f"this machine is; assumed: up to {max_tokens:,} tokens each, and half of the problems "
+            "correct"
         ]
     else:
         lines = [f"lengths and accuracies as in {found.like}"]
         unknown = [row.benchmark for row in found.rows if row.expected_tokens is None]
         if unknown:
-            lines[0] += f"; of {', '.join(unknown)} it says nothing: half of the problems right"
+            lines[0] += (
+                f"; it has no {', '.join(unknown)}, where half of the problems are assumed to be "
+                "correct"
+            )
     if found.seconds is not None:
         lines.append(
-            f"about {max(1, round(found.seconds / 60))} minutes of generating, at its speed"
+            f"about {max(1, round(found.seconds / 60))} minutes of generating, at that run's speed"
         )
     elif found.like is not None:
-        lines.append("how long is not known: that run tells no speed of this model here")
+        lines.append(
+            "the time is not known: that run does not tell how fast this model is on this machine"
+        )
     if found.most_money is not None:
         expected = "" if found.money is None else f"about {money(found.money)}, "
         lines.append(f"{expected}at most {money(found.most_money)} by the prices given")
     lines.append(
-        "shown: the smallest true difference to another run of these problems that is found four "
-        "times in five, at 5 % over all benchmarks (Holm); two checkpoints are assumed to agree "
-        "on problems with a correlation of one half"
+        "the difference is the smallest true one to another run of these problems that is found "
+        "four times in five, at 5 % over all benchmarks (Holm); the two runs' results on a problem "
+        "are assumed to have a correlation of one half"
     )
     return lines
 

@@ -25,7 +25,7 @@ _TABULATE = {"text": "simple", "markdown": "github", "latex": "latex_booktabs"}
 
 _ALIGNMENT = {"l": "left", "r": "right"}
 _WIDEST = 200
-"""Characters that a cell may have."""
+"""The most characters that a cell shows."""
 
 
 def text_table(rows: Iterable[Sequence[object]], headers: Sequence[str], align: str = "") -> str:
@@ -66,7 +66,7 @@ def shown_table(rows: Sequence[Mapping[str, str]], notes: Sequence[str], form: F
 
 
 def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV under their common keys; nothing of none."""
+    """Return rows as CSV under their common keys; an empty text without rows."""
     if not rows:
         return ""
     target = io.StringIO()
@@ -77,7 +77,7 @@ def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _joined(lines: Sequence[str], form: Format) -> str:
-    """Put footnotes under a table so that each keeps a line of its own, also once rendered."""
+    """Join footnotes so that each keeps a line of its own when the text is rendered."""
     if form == "markdown":
         return "\n".join(f"- {_escaped(line, form)}" for line in lines)
     if form == "latex":
@@ -86,7 +86,7 @@ def _joined(lines: Sequence[str], form: Format) -> str:
 
 
 def _escaped(text: str, form: Format) -> str:
-    """Keep a text from ending a cell of a Markdown table, or from being HTML in it.
+    """Escape what would end a cell of a Markdown table, or be HTML in it.
 
     Cells of a LaTeX table are escaped by tabulate.
     """

@@ -1,15 +1,16 @@
-"""What must be said beside a run's scores."""
+"""Writes the notes that belong to a run's scores: what makes them doubtful or partial."""
 
 from __future__ import annotations
 
 from benchmarks import BENCHMARKS
 from harness.reporting.text.numbers import percent
 from harness.runs.record import Run, Score
+from harness.runs.results import Result
 from harness.runs.scores import reliability_problems
 
 
 def score_notes(run: Run) -> list[str]:
-    """Return what has to be said under a run's scores, and first of all why not to trust them."""
+    """Return the notes under a run's scores; reasons not to trust them come first."""
     notes = [*_doubts(run), *_sources(run)]
     shown = {"correct", "wrong", "truncated", "no answer"}
     for score in run.scores:
@@ -26,6 +27,14 @@ def score_notes(run: Run) -> list[str]:
     return notes + [f"{text}: not a full score" for text in _limited(run)]
 
 
+def result_notes(result: Result) -> list[str]:
+    """Return the notes that belong to a result wherever its average is shown."""
+    run = result.run
+    if run is None:
+        return []
+    return [*_doubts(run), *_missing(run), *_reward_note(run), *_limited(run)]
+
+
 def _doubts(run: Run) -> list[str]:
     remedies = {
         "grader": f"grade it again: python -m harness regrade {run.id}",
@@ -40,13 +49,14 @@ def _doubts(run: Run) -> list[str]:
 
 
 def _sources(run: Run) -> list[str]:
-    """Say where verdicts or samples are not an evaluation's own."""
+    """Say where the verdicts or the samples come from, if not from an evaluation."""
     notes = _reward_note(run)
     if run.regraded_from is not None:
-        notes.append(f"samples of {run.regraded_from}, graded again")
+        notes.append(f"the samples are those of {run.regraded_from}, graded again")
     if run.saved is not None:
         notes.append(
-            f"samples read from {run.saved.format} files; how they were drawn is not known"
+            f"the samples were read from {run.saved.format} files, which do not say how they were "
+            "drawn"
         )
         notes += [f"{text}: not a full score" for text in _missing(run)]
     return notes
@@ -55,11 +65,11 @@ def _sources(run: Run) -> list[str]:
 def _reward_note(run: Run) -> list[str]:
     if run.identity.reward is None:
         return []
-    return [f"verdicts of {run.identity.grader}: not the harness's own score"]
+    return [f"the verdicts are those of {run.identity.grader}: not the harness's own score"]
 
 
 def _missing(run: Run) -> list[str]:
-    """Name the benchmarks of which saved files hold only a part."""
+    """Name the benchmarks whose problems are only partly in the saved files."""
     whole = {} if run.saved is None else run.saved.problems_of
     return [
         f"{score.benchmark}: {score.problems} of {whole[score.benchmark]} problems"
@@ -69,11 +79,11 @@ def _missing(run: Run) -> list[str]:
 
 
 def _limited(run: Run) -> list[str]:
-    """Name the benchmarks of which a limit left only a part."""
+    """Name the benchmarks that a limit cut short."""
     limit = run.spec.limit
     if limit is None:
         return []
-    # What is not installed here has more problems, for all that is known.
+    # A benchmark that is not installed here is taken to have more problems than the limit.
     rows = {name: BENCHMARKS[name].test.rows for name in run.spec.benchmarks if name in BENCHMARKS}
     cut = [name for name in run.spec.benchmarks if rows.get(name, limit + 1) > limit]
     if not cut:

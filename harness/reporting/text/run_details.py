@@ -1,4 +1,4 @@
-"""What `show` prints of one result: a block of text for each question. Pure."""
+"""Writes what `show` prints about one result, in blocks of text. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def summary_blocks(summaries: Sequence[BenchmarkSummary]) -> Iterator[str]:
-    """Yield what lies behind a run's scores; what does not concern it is left out."""
+    """Yield a block for each aspect of a run's scores that its data say something about."""
     for block in (_outcomes, _lengths, _budgets, _several_samples, _group_names):
         if text := block(summaries):
             yield text
@@ -37,7 +37,7 @@ def group_table(benchmark: str, groups: Iterable[GroupAccuracy]) -> str:
 
 
 def published_blocks(result: Result) -> Iterator[str]:
-    """Yield a published result's scores, and where they stand."""
+    """Yield a published result's scores, and where they were published."""
     rows = [
         [
             score.benchmark,
@@ -62,7 +62,7 @@ def published_blocks(result: Result) -> Iterator[str]:
 
 
 def _outcomes(summaries: Sequence[BenchmarkSummary]) -> str:
-    """Count the outcomes; where the limit cut something off, say how much that may matter."""
+    """Count the outcomes. Where responses were cut off, bound the accuracy without the limit."""
     names = dict.fromkeys(name for one in summaries for name in one.outcomes)
     cut = "truncated" in names
     bounds = [
@@ -72,7 +72,7 @@ def _outcomes(summaries: Sequence[BenchmarkSummary]) -> str:
         [one.benchmark, *(str(one.outcomes.get(name, 0)) for name in names), *bound]
         for one, bound in zip(summaries, bounds, strict=True)
     ]
-    last = ["accuracy %, truncated wrong – right"] if cut else []
+    last = ["accuracy %, truncated wrong – correct"] if cut else []
     return _table(["outcomes", *names, *last], rows)
 
 
@@ -88,7 +88,8 @@ def _lengths(summaries: Sequence[BenchmarkSummary]) -> str:
         if one.lengths is not None
     ]
     headers = [
-        "response tokens", "10 %", "median", "90 %", "longest", "median correct", "not correct",
+        "response tokens", "10 %", "median", "90 %", "longest", "median correct",
+        "median not correct",
     ]  # fmt: skip
     return _table(headers, rows) if rows else ""
 
@@ -103,12 +104,15 @@ def _budgets(summaries: Sequence[BenchmarkSummary]) -> str:
         return ""
     headers = ["accuracy % within", *(count(point.tokens) for point in counted[0].budgets)]
     rows = [[one.benchmark, *(percent(p.accuracy) for p in one.budgets)] for one in counted]
-    note = "tokens; a lower bound: a longer response may state its answer before the limit"
+    note = (
+        "budgets in tokens; lower bounds: a longer response may state its answer before the budget "
+        "ends"
+    )
     return f"{_table(headers, rows)}\n{note}"
 
 
 def _several_samples(summaries: Sequence[BenchmarkSummary]) -> str:
-    """Say what more or fewer samples a problem would give; nothing of benchmarks with one."""
+    """Return pass@k and maj@k, and advice on n, of benchmarks with several samples a problem."""
     several = [one for one in summaries if one.fewest > 1]
     if not several:
         return ""
@@ -139,5 +143,5 @@ def _group_names(summaries: Sequence[BenchmarkSummary]) -> str:
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table with its first column to the left and numbers to the right."""
+    """Return a table with its first column left-aligned and the others right-aligned."""
     return text_table(rows, headers, "l" + "r" * (len(headers) - 1))

@@ -1,4 +1,4 @@
-"""Tables that people read, made of records. Pure: records in, text out."""
+"""Writes the scores of one run, and those of many side by side. Pure: records in, text out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.analysis.ranking import Group, grouped
 from harness.common.text import one_line
 from harness.reporting.text.cost import cost_facts
 from harness.reporting.text.layout import Format, csv_table, shown_table, text_table
-from harness.reporting.text.notes import _doubts, _limited, _missing, _reward_note, score_notes
+from harness.reporting.text.notes import result_notes, score_notes
 from harness.reporting.text.numbers import count, interval, percent
 from harness.runs.cost import cost_of
 from harness.runs.record import Run, Score
@@ -23,9 +23,9 @@ from harness.runs.scores import reliability_problems
 
 
 def score_table(run: Run) -> str:
-    """Return a run's table: one row a benchmark, and the average.
+    """Return a run's table: one row for each benchmark, and the average.
 
-    Outcomes other than those with a column of their own are footnotes, with counts.
+    Outcomes without a column of their own are counted in footnotes.
     """
     headers = [
         "benchmark", "correct", "accuracy %", "95 % interval", "truncated", "no answer", "tokens",
@@ -68,7 +68,7 @@ def _score_row(score: Score) -> list[str]:
 
 
 def run_fields(run: Run) -> dict[str, Any]:
-    """Return a run's record for JSON, with whether its scores can be trusted and what it took."""
+    """Return a run's record for JSON, with what it took and whether its scores can be trusted."""
     reasons = reliability_problems(run.scores)
     return {
         **run.model_dump(mode="json"),
@@ -81,8 +81,9 @@ def run_fields(run: Run) -> dict[str, Any]:
 def runs_table(results: Sequence[Result], form: Format) -> str:
     """Return results side by side: accuracies in per cent, one row a result.
 
-    What was not measured alike is marked, and a footnote says in what it differs; a rank is
-    one among those that were. CSV and JSON have columns for it instead.
+    Results that were not measured alike get different letters, and a footnote says in what they
+    differ; they are ranked only among those of the same letter. CSV and JSON have columns for
+    the group and the notes instead.
     """
     groups = grouped(results)
     benchmarks = list(dict.fromkeys(name for result in results for name in result.scores))
@@ -100,7 +101,7 @@ def runs_table(results: Sequence[Result], form: Format) -> str:
 
 
 class _Notes:
-    """Footnotes: each said once, numbered in the order in which they are first needed."""
+    """The footnotes of a table, numbered in the order in which they are first needed."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
         self._of_group = {
@@ -122,14 +123,14 @@ class _Notes:
 
 
 RANK_NOTE = (
-    "rank: one more than the number of rows of the same letter whose average is higher beyond "
-    "chance (5 %, corrected over all pairs); a shared rank means that the data cannot tell, and "
-    "other letters were measured otherwise"
+    "rank: one more than the number of rows with the same letter whose average is higher beyond "
+    "chance (5 %, corrected over all pairs); rows share a rank where the data cannot tell them "
+    "apart; rows with different letters were not measured alike"
 )
 
 
 def _letters(groups: Sequence[Group]) -> list[str]:
-    """Return what begins the ranks of each group: nothing where there is only one.
+    """Return the letters before the ranks of each group; none where there is only one group.
 
     >>> _letters([Group(results=(), ranks=())] * 28)[-2:]
     ['aa', 'ab']
@@ -146,19 +147,13 @@ def _group_note(group: Group) -> str:
     source = group.results[0].source
     if source is not None:
         url = f", {source.url}" if source.url else ""
-        return f"published: {source.title}{url}; what it does not state may differ from ours"
+        return (
+            f"published: {source.title}{url}; settings that it does not state may differ from ours"
+        )
     differs = "; ".join(
         f"{change.field} {change.b} instead of {change.a}" for change in group.differs
     )
     return f"not comparable with the first row: {differs}"
-
-
-def result_notes(result: Result) -> list[str]:
-    """Return what has to be said of one result wherever its average is shown."""
-    run = result.run
-    if run is None:
-        return []
-    return [*_doubts(run), *_missing(run), *_reward_note(run), *_limited(run)]
 
 
 def _shown_rows(
@@ -204,7 +199,7 @@ def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dic
 
 
 def _with_more(rows: Sequence[dict[str, Any]], groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """Add what a run's row has in JSON alone."""
+    """Add to each run's row what only JSON holds."""
     results = [result for group in groups for result in group.results]
     return [
         {**row, **({} if result.run is None else _more(result.run))}
@@ -227,7 +222,7 @@ def _more(run: Run) -> dict[str, Any]:
 
 
 def _set_up(result: Result) -> dict[str, Any]:
-    """Return how a result was measured; None is what nobody stated."""
+    """Return how a result was measured; None stands for what was not stated."""
     run, settings = result.run, result.settings
     return {
         "tags": "" if run is None else " ".join(run.tags),

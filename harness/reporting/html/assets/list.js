@@ -1,10 +1,10 @@
-/* The list of problems: what is shown of each, and which ones the filters leave. */
+/* The list of problems: which ones match the filters, and what is shown of each. */
 
 const PAGE_ROWS = 50;
-const RIGHT = 0.5; // A problem is got right in half of its samples or more, as `harness diff` counts.
+const RIGHT = 0.5; // A problem counts as right if at least half of its samples are, as in `harness diff`.
 const CHANGES = { fixed: [false, true], broken: [true, false], "both right": [true, true], "both wrong": [false, false] };
 
-/** The index, with what is asked of it again and again worked out once. */
+/** The index, with values that are needed often computed once. */
 class Index {
   constructor(columns) {
     Object.assign(this, columns);
@@ -31,7 +31,7 @@ class Index {
   }
 }
 
-/** The first version, and the one that is chosen or the last one. */
+/** Return the first version, and the chosen one or else the last. */
 function comparedVersions(index) {
   const chosen = index.versions.findIndex((version) => version.label === state.version);
   return [0, chosen > 0 ? chosen : index.versions.length - 1];
@@ -68,7 +68,7 @@ function showList(index, numbers, page) {
   byId("pager").hidden = false;
   const last = page * PAGE_ROWS + shown.length;
   byId("count").textContent = numbers.length === 0
-    ? "No problem is left by these filters."
+    ? "No problem matches these filters."
     : `${(page * PAGE_ROWS + 1).toLocaleString("en")}–${last.toLocaleString("en")} of ${numbers.length.toLocaleString("en")} problems`;
   byId("page-before").disabled = page === 0;
   byId("page-after").disabled = last >= numbers.length;
@@ -84,7 +84,7 @@ function rowOf(index, number) {
   return row;
 }
 
-/** What became of a problem's samples: one outcome and answer, or a count and the commonest answer. */
+/** Return the outcome and answer of one sample, or the count of correct ones and the commonest answer. */
 function outcomeSummary(index, version, number) {
   const outcomes = version.outcomes[number];
   if (outcomes === null) return [make("span", { className: "quiet", textContent: "not asked" })];
@@ -98,7 +98,7 @@ function outcomeSummary(index, version, number) {
   return [mark, " ", answer];
 }
 
-/** Return where the answer that most samples give is first given; null if none gives one. */
+/** Return the first place of the answer that most samples give; null if no sample gives one. */
 function commonest(classes) {
   const votes = new Map();
   for (const name of classes) if (name !== null) votes.set(name, (votes.get(name) ?? 0) + 1);

@@ -1,4 +1,4 @@
-/* The top of the page: verdicts, tables and plots, as Python worded them. */
+/* The top of the page: headlines, tables and plots, in the words that Python wrote. */
 
 function showOverview(overview) {
   document.title = `${overview.title} · harness report`;
@@ -64,7 +64,7 @@ function cellOf(cell, place) {
   return element;
 }
 
-/** A picture can run no script and load nothing, and its ids stay its own. */
+/** Plots are images, which can run no script and load nothing, and whose ids do not clash. */
 function showPlots(plots) {
   byId("plots").hidden = byId("to-plots").hidden = plots.length === 0;
   byId("figures").replaceChildren(...plots.map(plotCard));

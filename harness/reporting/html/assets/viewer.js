@@ -1,6 +1,6 @@
 /* One problem with the responses of all versions side by side. */
 
-/** Tells a problem that is still being unpacked that another was opened since. */
+/** Counts opened problems, so that one that is still being unpacked knows it is no longer wanted. */
 let opened = 0;
 
 async function showProblem(index, number, place) {
@@ -16,14 +16,14 @@ async function showProblem(index, number, place) {
   const raw = state.raw !== "";
   byId("raw").checked = raw;
   byId("question").className = question === null ? "quiet" : raw ? "said verbatim" : "said";
-  showText(byId("question"), question === null ? "question not at hand" : question.question, raw);
-  showAnswer(byId("gold"), index.problems.gold[number] ?? "not at hand", raw);
+  showText(byId("question"), question === null ? "The question is not available." : question.question, raw);
+  showAnswer(byId("gold"), index.problems.gold[number] ?? "not available", raw);
   byId("columns").replaceChildren(
     ...index.versions.map((version, place) => columnOf(index, version, number, records[place], raw)),
   );
 }
 
-/** Where in a problem's lists the chosen sample is; null if the version has none of that number. */
+/** Return the place of the chosen sample in a problem's lists; null if the version has none. */
 function samplePlace(version, number) {
   const indices = version.indices[number];
   if (indices === null) return null;
@@ -50,7 +50,7 @@ function columnOf(index, version, number, record, raw) {
     return column;
   }
   if (version.reworded.includes(number)) {
-    column.append(make("p", { className: "note", textContent: "This version was asked another wording or gold of this problem." }));
+    column.append(make("p", { className: "note", textContent: "For this version the problem had another wording or another gold." }));
   }
   column.append(factsOf(index, version, number, place, record, raw), ...responseOf(version, record, raw));
   return column;
@@ -79,7 +79,7 @@ function factsOf(index, version, number, place, record, raw) {
     ["outcome", outcomeBadge(index.outcomes[version.outcomes[number][place]])],
     ["answer", answer],
     ["found by", record?.extraction],
-    ["judged by", record?.rule],
+    ["graded by", record?.rule],
     ["tokens", tokens?.toLocaleString("en")],
     ["ended by", record && ({ stop: "the model", length: "the token limit" }[record.finish] ?? record.finish)],
     ["error", record?.error],
@@ -90,13 +90,13 @@ function factsOf(index, version, number, place, record, raw) {
 function responseOf(version, record, raw) {
   if (record === null) {
     const text = version.stream === null
-      ? "The responses of this run are not here: it came without its samples.parquet."
-      : "The response of this sample is not here.";
+      ? "The responses of this run are not available: it came without its samples.parquet."
+      : "The response of this sample is not available.";
     return [make("p", { className: "note", textContent: text })];
   }
   const response = make("div", { className: raw ? "said response verbatim" : "said response", tabIndex: 0, role: "region", "aria-label": `response of ${version.label}` });
   if (record.response === "") response.append(make("span", { className: "quiet", textContent: "(empty)" }));
   else showText(response, record.response, raw);
   if (record.cut === 0) return [response];
-  return [response, make("p", { className: "note", textContent: `Cut here: the response has ${record.cut.toLocaleString("en")} more characters.` })];
+  return [response, make("p", { className: "note", textContent: `The response was cut here; it has ${record.cut.toLocaleString("en")} more characters.` })];
 }
