@@ -192,7 +192,7 @@ def test_a_run_without_responses_shows_answers(tmp_path: Path, open_page: OpenPa
     assert result.path is not None
     (result.path / "samples.parquet").unlink()
     page = open_page(write_report([result], tmp_path / "report.html").path)
-    expect(page.locator("#samples-about")).to_contain_text("responses of bare are not here")
+    expect(page.locator("#samples-about")).to_contain_text("responses of bare are not available")
     page.click("text=demo/test-0001")
     expect(page.locator("#columns")).to_contain_text("31")
     expect(page.locator("#columns")).to_contain_text("came without its samples.parquet")

@@ -16,6 +16,7 @@ from harness.reporting.html.facts import ReportedResult
 from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
     difference_interval,
+    distance,
     interval,
     p_value,
     percent,
@@ -256,7 +257,7 @@ def _differences(pair: VersionPair, found: Comparison) -> Table:
         rows.append(_average_row(found, found.average))
     heads = (
         "benchmark", pair.a.label, pair.b.label, "difference", "p", "p (Holm)",
-        f"{pair.b.label} is",
+        f"verdict on {pair.b.label}",
     )  # fmt: skip
     return Table(
         caption="Accuracy in per cent, differences in percentage points, 95 % intervals",
@@ -296,7 +297,7 @@ def _difference(found: Difference) -> Cell:
 
 def _word(verdict: str, detectable: float) -> Cell:
     if verdict == "no evidence":
-        return Cell(text=verdict, detail=f"could show {percent(detectable)}", tone="none")
+        return Cell(text=verdict, detail=f"could show {distance(detectable)}", tone="none")
     return Cell(text=verdict, tone=verdict)
 
 
@@ -315,8 +316,8 @@ def _paragraphs(found: Comparison) -> Iterator[str]:
     )
     if any(row.verdict == "no evidence" for row in found.rows):
         yield (
-            "No evidence is not evidence of no difference: “could show” is the smallest true "
-            "difference, in points, that such data show four times in five."
+            "No evidence is not evidence of no difference: “could show” names the smallest true "
+            "difference that such data show four times in five."
         )
     if len(found.changes) > MOST_CHANGES:
         more = len(found.changes) - MOST_CHANGES

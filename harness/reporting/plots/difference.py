@@ -48,7 +48,9 @@ def difference_figure(comparison: Comparison) -> Figure:
         _difference(axes, place, difference, verdict)
     name_rows(axes, places, [label for label, _, _ in rows], apart=average is not None)
     axes.set_title(f"{b} − {a}")
-    axes.set_xlabel(f"accuracy, percentage points, with 95 % interval{_corrected(rows)}")
+    axes.set_xlabel(
+        f"difference in accuracy, percentage points, with 95 % interval{_corrected(rows)}"
+    )
     axes.grid(axis="x")
     found = {verdict for _, _, verdict in rows}
     legend(figure, {verdict: _mark(verdict) for verdict in VERDICTS if verdict in found})

@@ -56,7 +56,7 @@ def lengths_figure(results: Sequence[Result]) -> Figure | None:
     _token_axis(grid, max(min(_every_x(curves)), high // 512), high)  # a few short ones may lie off
     named = f"; dotted: the limit of {' or '.join(f'{one:,}' for one in limits)}" if limits else ""
     figure.supxlabel(f"response tokens{named}")
-    figure.supylabel("responses with at most so many, %")
+    figure.supylabel("cumulative share of responses, %")
     version_legend(figure, shown_in(curves), markers=False)
     return figure
 

@@ -72,6 +72,6 @@ function showPlots(plots) {
 
 function plotCard(plot) {
   const image = make("img", { alt: `${plot.title}. ${plot.caption}`, decoding: "async", src: `data:image/svg+xml,${encodeURIComponent(plot.svg)}` });
-  const caption = make("figcaption", {}, make("b", { textContent: plot.title }), ` ${plot.caption}`);
+  const caption = make("figcaption", {}, make("b", { textContent: `${plot.title}.` }), ` ${plot.caption}`);
   return make("figure", {}, image, caption);
 }

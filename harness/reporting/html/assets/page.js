@@ -145,9 +145,9 @@ function options(id, none, values) {
 }
 
 function aboutSamples(index, samples) {
-  if (index.count === 0) return "No version here has verdicts of single problems.";
+  if (index.count === 0) return "No version in this report has verdicts on single problems.";
   const without = index.versions.filter((version) => version.stream === null).map((version) => version.label);
-  const missing = without.length === 0 ? "" : ` The responses of ${without.join(", ")} are not here.`;
+  const missing = without.length === 0 ? "" : ` The responses of ${without.join(", ")} are not available.`;
   return `${index.count.toLocaleString("en")} problems, ${samples.toLocaleString("en")} samples.${missing}`;
 }
 
