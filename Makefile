@@ -28,13 +28,14 @@ demo: setup ## Train the demo model by two recipes of a published report, and co
 	PYTHON=$(RUN) sh harness/demo/experiment.sh $(SEEDS)
 
 # All at once: trainings in one process and other engines in a second, since a start of either has
-# waits in it; both yield to the fast tests, in JOBS others (with more processors: make check
+# waits in it; both yield to the other tests, in JOBS processes (with more processors: make check
 # JOBS=8). Each prints when it is done, and all are run if one fails.
-JOBS ?= 2
-.PHONY: lint types trainings engines check
+JOBS ?= 3
+TESTS := $(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+.PHONY: lint types trainings engines engineless check
 
 test: setup ## Lint, check types, and run every test, real engines included.
-	@$(MAKE) --no-print-directory -j5 --output-sync=target --keep-going trainings engines check types lint
+	@$(MAKE) --no-print-directory -j5 --output-sync=target --keep-going trainings engines engineless types lint
 
 lint: setup ## Lint, and check the format.
 	$(VENV)/bin/ruff check .
@@ -49,8 +50,11 @@ trainings: setup ## The slow part of the tests: real trainings.
 engines: setup ## The slow part of the tests: real engines, but for trainings.
 	nice -n 10 $(RUN) -m pytest -m engine tests --ignore=tests/trainers/test_end_to_end.py
 
-check: setup ## The fast part of the tests: no engine is started.
-	$(RUN) -m pytest -m "not engine" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+engineless: setup ## All tests that start no engine.
+	$(TESTS) -m "not engine"
+
+check: setup ## The fast tests: those of engineless but for what simulates, kills, or drives a browser.
+	$(TESTS) -m "not engine and not slow"
 
 # Each measurement merges its figures into $(LATEST). Together they take most of an hour on two
 # cores; for figures that mean something, nothing else runs meanwhile. Another model: see the scripts.

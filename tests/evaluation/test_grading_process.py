@@ -24,7 +24,7 @@ from harness.runs.journal import Journal
 from harness.runs.sample import Sample
 from harness.runs.verdicts import VERDICTS
 
-pytestmark = pytest.mark.usefixtures("unhurried_graders")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unhurried_graders")]
 PROBLEMS, EACH = 60, 10
 Ran = tuple[bytes, bytes, Recorded]
 """The verdicts, the table and the counts of a run."""

@@ -24,6 +24,8 @@ from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.sample import Sample
 from harness.runs.verdicts import VERDICTS
 
+pytestmark = pytest.mark.slow
+
 Done = subprocess.CompletedProcess[str]
 
 PROBLEMS = 12

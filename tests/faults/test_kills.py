@@ -39,6 +39,9 @@ for line in sys.stdin:
 """A worker that answers no task before workers were killed as often as its argument says."""
 
 
+pytestmark = pytest.mark.slow
+
+
 def wait_until(condition: Callable[[], object], *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

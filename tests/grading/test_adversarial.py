@@ -18,6 +18,8 @@ from harness.grading import Grader, Outcome, Verdict
 from harness.grading.answers.rules import Equivalence
 from harness.grading.workers.pool import TIME_LIMIT as TIME_LIMIT_OF_A_RUN
 
+pytestmark = pytest.mark.slow
+
 COLLECTION = os.environ.get("HARNESS_GRADING_CORPUS")
 """A folder with adversarial.jsonl, collected from public issue threads."""
 SECONDS_A_ROW = 2.0

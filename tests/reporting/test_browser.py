@@ -15,6 +15,8 @@ from harness.grading import Outcome
 from harness.reporting.html import write_report
 from harness.runs.results import Result
 
+pytestmark = pytest.mark.slow
+
 OpenPage = Callable[..., Page]
 Makers = list[Callable[..., Said]]
 

@@ -14,6 +14,8 @@ from harness.stats import paired
 from harness.stats.paired import Difference, average_paired, paired_means, paired_single
 from harness.stats.unpaired import Counts, average_unpaired, unpaired
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def fewer_flips(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +182,7 @@ SINGLE = dict.fromkeys(SIZES, 1)
 MIXED = SINGLE | {"amc23": 16, "aime24": 32, "math500": 4}
 
 
-def average_rates(samples: dict[str, int], apart: float, gain: float, runs: int = 1500) -> Rates:
+def average_rates(samples: dict[str, int], apart: float, gain: float, runs: int = 1000) -> Rates:
     pools = {name: Pool(mean, apart, mean + gain) for name, mean in MEANS.items()}
 
     def compare(generator: np.random.Generator) -> Difference:

@@ -15,6 +15,8 @@ from trainers.data import DataCard, build, is_built, open_data, sft_rows
 from trainers.data.reading import SourceRow
 from trainers.data.rows import TrainingRow, checked
 
+pytestmark = pytest.mark.slow
+
 INSTRUCTIONS = {
     "gsm8k": 'Let\'s think step by step and output the final answer after "####".',
     "boxed": "Let's think step by step and output the final answer within \\boxed{}.",

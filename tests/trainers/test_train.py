@@ -35,6 +35,8 @@ from trainers.verl.sft import VerlSft
 from trainers.verl.trainer import Record
 from trainers.verl.watch import Watch
 
+pytestmark = pytest.mark.slow
+
 STEPS = 4
 BATCH = "data.train_batch_size"
 LEARNING_RATE = "actor_rollout_ref.actor.optim.lr"

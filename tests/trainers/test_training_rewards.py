@@ -141,6 +141,7 @@ def test_whatever_earns_the_reward_had_a_gold_within_reach(name: str, gold: str,
             assert not (columns["score"] and columns[OUT_OF_REACH])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unhurried_graders")
 def test_a_hostile_response_times_out_and_the_next_is_graded() -> None:
     async def together() -> list[dict[str, float]]:
