@@ -37,7 +37,7 @@ def main() -> None:
     stale = [path for path, text in pages() if not path.is_file() or path.read_text() != text]
     if check and stale:
         names = ", ".join(path.name for path in stale)
-        sys.exit(f"stale: {names}; make them anew: python docs/generate.py")
+        sys.exit(f"stale: {names}; generate them again with python docs/generate.py")
     if not check:
         for path, text in pages():
             if path in stale:
@@ -56,7 +56,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def region(name: str) -> str:
-    """Return what belongs into a page's generated region."""
+    """Return the text of a page's generated region."""
     kind, _, which = name.partition(" ")
     return REGIONS[kind](*([which] if which else []))
 
@@ -166,10 +166,10 @@ class Field:
 
 
 class Source:
-    """A class's fields with the docstrings under them, those of its bases first.
+    """The fields of a class and of its bases, each with the docstring under it.
 
-    Python throws docstrings of fields away, so they are read from the source. That works
-    for pydantic models, dataclasses, msgspec structs and enumerations alike.
+    Python does not keep the docstrings of fields, so they are read from the source. That works
+    for pydantic models, dataclasses, msgspec structs and enumerations.
     """
 
     def __init__(self, kind: type) -> None:
@@ -177,7 +177,7 @@ class Source:
 
     @cached_property
     def fields(self) -> list[Field]:
-        """Every public field, in order; a field that a subclass states again counts once."""
+        """Every public field, those of the bases first; a field that is overridden comes once."""
         found: dict[str, Field] = {}
         for base in reversed(self.kind.__mro__):
             if base.__module__.partition(".")[0] in PACKAGES:
@@ -191,7 +191,7 @@ class Source:
         for line, following in zip(body, [*body[1:], None], strict=True):
             about = _docstring(following)
             if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-                # What a class says of itself counts where a subclass is meant to say it.
+                # A class variable without a docstring is a constant that subclasses do not set.
                 fixed = "ClassVar" in ast.unparse(line.annotation) and not about
                 if not line.target.id.startswith("_") and not fixed:
                     kind = _type_text(line.annotation, names)
@@ -225,7 +225,7 @@ class _Readable(ast.NodeTransformer):
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        """Say what an alias of literals stands for."""
+        """Replace the name of a literal type by its values."""
         meant = self.names.get(node.id)
         if get_origin(meant) is Literal:
             return ast.Name(" | ".join(map(repr, get_args(meant))))
@@ -237,7 +237,7 @@ def _type_text(annotation: ast.expr, names: dict[str, Any]) -> str:
 
 
 def _default(value: ast.expr, names: dict[str, Any]) -> str | None:
-    """Return a default as text: of ``Field(…)`` what it makes, of a constant its value."""
+    """Return a default as text; ``Field(…)`` and constants are replaced by their values."""
     if isinstance(value, ast.Name) and isinstance(names.get(value.id), int | str | tuple):
         return repr(names[value.id])
     if not (isinstance(value, ast.Call) and ast.unparse(value.func).lower() == "field"):
@@ -250,7 +250,7 @@ def _default(value: ast.expr, names: dict[str, Any]) -> str | None:
 
 
 def fields_table(name: str) -> str:
-    """Return the fields of a stored record, whose type says how the file holds them."""
+    """Return a table of the fields of a stored record, with the types that the file has."""
     shown = _stored_classes()
     rows = [
         [
@@ -265,7 +265,7 @@ def fields_table(name: str) -> str:
 
 
 def _linked(kind: str, shown: Iterable[str]) -> str:
-    """Return a type as code, with a link where its own table stands on the same page."""
+    """Return a type as code, with links to the types that have a table on the same page."""
     parts = re.split(rf"\b({'|'.join(shown)})\b", kind)
     return "".join(
         f"[`{part}`](#{part.lower()})" if number % 2 else f"`{part}`" if part else ""
@@ -293,14 +293,14 @@ def _stored_classes() -> dict[str, type]:
 
 
 def api_page() -> str:
-    """Return every public name of the package, as its docstring explains it."""
+    """Return every public name of the package with its docstring."""
     import harness
 
     names = sorted(getattr(harness, "__all__", ()), key=lambda name: (name[0].isupper(), name))
     parts = [
         "# Python API\n",
-        "This page explains every name that `from harness import …` gives; everything else is "
-        "internal and may change.\n",
+        "This page explains every name that can be imported with `from harness import …`. "
+        "Everything else is internal and may change.\n",
         *(_public(name, getattr(harness, name)) for name in names),
     ]
     return "\n".join(parts)
@@ -361,7 +361,7 @@ def _methods(kind: type) -> Iterator[tuple[str, Any]]:
 
 
 def signature(name: str, called: Callable[..., Any]) -> str:
-    """Return how something is called, a parameter a line where one line does not hold them."""
+    """Return a signature, with one parameter on each line if it does not fit on one line."""
     stated = inspect.signature(called)
     bound = [one for one in stated.parameters.values() if one.name != "self"]
     stated = stated.replace(parameters=bound)
@@ -401,7 +401,7 @@ def prose(docstring: str) -> str:
 
 
 def _entries(lines: str) -> str:
-    """Return a section's lines ``name: what it is`` as a list; a deeper line continues one."""
+    """Return a section's lines ``name: what it is`` as a list; an indented line continues one."""
     entries: list[str] = []
     for line in textwrap.dedent(lines).splitlines():
         if line.startswith(" ") and entries:
@@ -429,11 +429,11 @@ def benchmarks_page() -> str:
     intro = (
         "# Benchmarks\n\n"
         "This page says what each benchmark is, where its problems come from, and which answers "
-        "it accepts beside exactly the published one.\n\n"
+        "it accepts besides exactly the published one.\n\n"
         "Rows are downloaded from addresses at a pinned commit when they are first needed, "
         "cached, and checked against the sha256 below; `python -m harness data verify` checks "
-        "them and every published answer. A problem whose source states a tolerance of its own, "
-        "as some of olympiadbench do, accepts that instead. Without a network, see "
+        "them and every published answer. If a problem's source states its own tolerance, as for "
+        "some problems of olympiadbench, that tolerance is used instead. Without a network, see "
         "[troubleshooting](troubleshooting.md#working-without-a-network).\n\n"
     )
     heads = ("benchmark", "problems", "what it is")
@@ -493,7 +493,7 @@ def names_table(kind: str) -> str:
     from harness.prompts.styles import PROMPT_STYLES
     from trainers import TRAINERS
 
-    # The plug-ins of other packages are left out: the page is of this project alone.
+    # The plug-ins of other packages are left out: the page describes only this project.
     about = {
         "engines": lambda: {name: ENGINES[name].about for name in ENGINES.builtin},
         "prompts": lambda: {name: style.about for name, style in PROMPT_STYLES.items()},

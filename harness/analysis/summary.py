@@ -1,8 +1,8 @@
-"""One run's verdicts, counted in every way that a person asks. Pure: rows in, values out.
+"""Summarise one run's verdicts: accuracies, token budgets, pass@k, groups and lengths.
 
-Everything is read from the verdicts, so it holds for a run that came without its
-responses, and nothing is drawn again: a shorter limit or fewer samples are read off
-the samples that there are.
+The functions are pure. They need only the verdicts, so they also work for a run without its
+responses. They draw nothing: what a shorter token limit or fewer samples would give is computed
+from the samples of the run.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     from harness.runs.results import Result
 
 SMALLEST_BUDGET = 128
-"""Where the budgets begin, unless no response is much longer than that."""
+"""The first token budget, unless all responses are short."""
 WORTHWHILE = 0.1
-"""The part by which unlimited samples must lower a standard error to be advised."""
+"""More samples are advised if they can lower a standard error by at least this fraction."""
 UNGROUPED = "(none)"
+"""The group of problems that state no value for a group key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetAccuracy:
-    """The accuracy that a token budget is sure to leave."""
+    """A lower bound of the accuracy with a token budget; see `budget_curve`."""
 
     tokens: int
     accuracy: float
@@ -42,15 +43,17 @@ class BudgetAccuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyAtK:
-    """What k samples a problem would reach; means over problems, and their standard errors."""
+    """The expected pass@k and maj@k with k samples for each problem, as fractions."""
 
     k: int
     passed: float
-    """At least one of k is correct."""
+    """The mean over problems of the chance that at least one of k samples is correct."""
     passed_error: float
+    """The standard error of ``passed``."""
     majority: float
-    """Most of those of k that state an answer state the correct one."""
+    """The mean over problems of the chance that the most frequent of k answers is correct."""
     majority_error: float
+    """The standard error of ``majority``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ class GroupAccuracy:
     problems: int
     samples: int
     correct: int
-    """Samples."""
+    """The number of correct samples."""
     accuracy: float
     interval: Interval
 
@@ -71,7 +74,7 @@ class Lengths:
     """How long responses are, in tokens."""
 
     samples: int
-    """Those whose length is known."""
+    """The number of samples whose length is known."""
     p10: float
     median: float
     p90: float
@@ -80,77 +83,77 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Where the standard error of an accuracy comes from.
+    """The two parts of an accuracy's standard error.
 
-    Its square is the sum of the two parts' squares, as fractions.
+    Both are fractions. The square of the standard error is the sum of their squares.
     """
 
     problems: float
-    """What problems differ in: it falls with more problems alone."""
+    """The part from differences between problems; only more problems lower it."""
     sampling: float
-    """Chance: it falls with more samples a problem too."""
+    """The part from chance in sampling; more samples for each problem lower it too."""
 
     @property
     def standard_error(self) -> float:
-        """The whole."""
+        """The standard error of the accuracy, as a fraction."""
         return sqrt(self.problems**2 + self.sampling**2)
 
     @property
     def advice(self) -> str:
-        """Whether more samples a problem would help, in a line."""
+        """One line that says whether more samples for each problem would help."""
         whole, floor = f"{100 * self.standard_error:.1f}", f"{100 * self.problems:.1f}"
         if self.problems <= (1 - WORTHWHILE) * self.standard_error:
             return (
-                f"more samples a problem would lower the standard error from {whole} "
+                f"more samples for each problem would lower the standard error from {whole} "
                 f"to {floor} points at best"
             )
         return (
-            f"only more problems would lower the standard error of {whole} points; "
-            f"more samples leave {floor}"
+            f"only more problems would lower the standard error of {whole} points much; "
+            f"with any number of samples it stays at {floor} or more"
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkSummary:
-    """What one run says of itself on one benchmark. Accuracies are fractions."""
+    """The summary of one run on one benchmark. Accuracies are fractions."""
 
     benchmark: str
     problems: int
     samples: int
     correct: int
-    """Samples."""
+    """The number of correct samples."""
     fewest: int
-    """Samples of the problem that has the fewest: k goes so far."""
+    """The smallest number of samples that any problem has; it is the largest k."""
     accuracy: float
-    """Mean over problems of the share of their samples that are correct: avg@n."""
+    """The mean over problems of the share of their samples that are correct: avg@n."""
     standard_error: float
-    """Clustered by problem."""
+    """The standard error of the accuracy, clustered by problem."""
     interval: Interval
     outcomes: Mapping[str, int]
-    """Those that occur, in the outcomes' order; they sum to the samples."""
+    """Outcome to its number of samples, in the outcomes' order; outcomes with none are left out."""
     lowest: float
-    """The accuracy if every truncated sample is wrong, as it was scored."""
+    """The accuracy if every truncated sample counts as wrong, as in the score."""
     highest: float
-    """The accuracy if every truncated sample were right."""
+    """The accuracy if every truncated sample counts as correct."""
     budgets: tuple[BudgetAccuracy, ...]
-    """See `budget_curve`; empty where the engine counts no tokens."""
+    """See `budget_curve`; empty if the engine counts no tokens."""
     at_k: tuple[AccuracyAtK, ...]
     groups: Mapping[str, tuple[GroupAccuracy, ...]]
-    """By group key."""
+    """Group key, such as level, to the accuracy of each of its values."""
     lengths: Lengths | None
     lengths_correct: Lengths | None
     lengths_wrong: Lengths | None
-    """Of the samples that are not correct, for whatever reason."""
+    """The lengths of the samples that are not correct, for any reason."""
     spread: Spread | None
-    """None with one sample a problem, or where all problems come out alike."""
+    """None if a problem has only one sample, or if all problems have the same accuracy."""
 
 
 def summarise(
     rows: Iterable[ProblemVerdicts], *, max_tokens: int | None = None
 ) -> tuple[BenchmarkSummary, ...]:
-    """Return one summary a benchmark, in the order in which they come first.
+    """Return one summary for each benchmark, in the order in which the rows name them.
 
-    ``max_tokens`` is the run's token limit, if it is known; the budgets end there.
+    ``max_tokens`` is the run's token limit, if it is known. No token budget is larger.
     """
     by_benchmark: dict[str, list[ProblemVerdicts]] = {}
     for row in rows:
@@ -163,11 +166,11 @@ def summarise(
 
 
 def summary_of(result: Result) -> tuple[BenchmarkSummary, ...] | None:
-    """Return what a complete run's verdicts say; None where they are not known."""
+    """Return a complete run's summaries; None for other results, whose verdicts are not known."""
     if result.run is None or result.run.status != "complete" or result.verdicts is None:
         return None
     rows = (row for problems in result.verdicts.values() for row in problems)
-    # Saved generations do not say what their limit was.
+    # Saved generations do not state their token limit.
     limit = None if result.run.saved is not None else result.run.spec.sampling.max_tokens
     return summarise(rows, max_tokens=limit)
 
@@ -182,7 +185,7 @@ def groups_of(
     """
     summaries = summary_of(result)
     if summaries is None:
-        raise UserError(f"{result.name} has no verdicts, so nothing to group")
+        raise UserError(f"{result.name} has no verdicts that could be grouped")
     asked = [one for one in summaries if benchmark in (None, one.benchmark)]
     known = [name for one in asked for name in one.groups]
     if key not in known:
@@ -218,7 +221,7 @@ def _summary(
 
 
 def marked(problem: ProblemVerdicts) -> list[Marked]:
-    """Return what `harness.stats.metrics` asks of each sample of a problem."""
+    """Return a problem's samples in the form that `harness.stats.metrics` takes."""
     return [
         Marked(
             correct=outcome == Outcome.CORRECT,
@@ -230,10 +233,10 @@ def marked(problem: ProblemVerdicts) -> list[Marked]:
 
 
 def token_budgets(longest: int | None, max_tokens: int | None = None) -> tuple[int, ...]:
-    """Return powers of two from 128 to one that holds the longest response.
+    """Return powers of two, from 128 up to the first that is no shorter than any response.
 
-    The last is the token limit instead, if that comes before. Where all responses are
-    short the budgets begin lower, so that there are four.
+    The last one is replaced by the token limit if that is smaller. If all responses are short,
+    the budgets begin below 128, so that there are four.
 
     >>> token_budgets(1500, 2048), token_budgets(2900, 3000)
     ((128, 256, 512, 1024, 2048), (128, 256, 512, 1024, 2048, 3000))
@@ -255,13 +258,13 @@ def token_budgets(longest: int | None, max_tokens: int | None = None) -> tuple[i
 def budget_curve(
     problems: Sequence[ProblemVerdicts], budgets: Iterable[int]
 ) -> tuple[BudgetAccuracy, ...]:
-    """Return the accuracy over token budgets, from the samples of this one run.
+    """Return the accuracy for each token budget, computed from the samples of this one run.
 
-    A sample is correct within a budget if it is correct and its whole response is no
-    longer. That is a lower bound of what a run with this token limit scores: with the same
-    seed a limit only cuts, so a response that ends before it is the same one; and of a
-    longer response the part before the limit may already hold the answer, which would
-    count. The last budget holds every response, and its accuracy is the run's.
+    A sample counts as correct within a budget if it is correct and its whole response fits. This
+    is a lower bound of the accuracy of a run with this token limit. With the same seed a response
+    that fits would be the same. A longer response would be cut off, but the part before the limit
+    might already state the answer, and would then count as correct. The last budget holds every
+    response, so its accuracy is the run's.
     """
     responses = [marked(problem) for problem in problems]
     curve = [(budget, within_budget(responses, budget)) for budget in budgets]
@@ -273,7 +276,7 @@ def budget_curve(
 
 
 def accuracies_at_k(problems: Sequence[ProblemVerdicts]) -> tuple[AccuracyAtK, ...]:
-    """Return pass@k and maj@k for k = 1, 2, 4, … and n; n is what every problem has."""
+    """Return pass@k and maj@k for k = 1, 2, 4, … and the samples that every problem has."""
     fewest = min(problem.samples for problem in problems)
     ladder = [1 << power for power in range(fewest.bit_length())]
     found = []
@@ -293,12 +296,12 @@ def accuracies_at_k(problems: Sequence[ProblemVerdicts]) -> tuple[AccuracyAtK, .
 
 
 def group_keys(problems: Iterable[ProblemVerdicts]) -> list[str]:
-    """Return what accuracy can be counted by, in the benchmark's order."""
+    """Return the keys by which problems can be grouped, such as level, in the benchmark's order."""
     return list(dict.fromkeys(key for problem in problems for key in problem.groups))
 
 
 def by_group(problems: Iterable[ProblemVerdicts], key: str) -> tuple[GroupAccuracy, ...]:
-    """Return the accuracy of each group, in natural order; each problem is in one of them."""
+    """Return the accuracy of each group, in natural order; each problem is in exactly one group."""
     groups: dict[str, list[ProblemVerdicts]] = {}
     for problem in problems:
         groups.setdefault(problem.groups.get(key, UNGROUPED), []).append(problem)
@@ -318,7 +321,7 @@ def _group(value: str, problems: Sequence[ProblemVerdicts]) -> GroupAccuracy:
 
 
 def _natural(text: str) -> list[str | int]:
-    """Return a key that has level 2 before level 10: texts and numbers in turn."""
+    """Return a sort key of alternating texts and numbers, which puts level 2 before level 10."""
     parts = re.split(r"([0-9]{1,9})", text)
     return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
@@ -326,10 +329,11 @@ def _natural(text: str) -> list[str | int]:
 def response_lengths(
     problems: Iterable[ProblemVerdicts], *, correct: bool | None = None
 ) -> Lengths | None:
-    """Return quantiles of the responses' lengths, of all or of the correct or other ones.
+    """Return quantiles of the responses' lengths in tokens; None if no length is known.
 
-    Quantiles are interpolated between samples (Hyndman and Fan's type 7). None if no
-    length is known.
+    ``correct`` selects the samples that are correct (True) or not (False); None selects all.
+    Quantiles are interpolated between samples (type 7 of Hyndman and Fan, Am. Stat. 50 (1996)
+    361).
     """
     known = [
         one.tokens
@@ -346,12 +350,13 @@ def response_lengths(
 
 
 def spread_of(problems: Sequence[ProblemVerdicts]) -> Spread | None:
-    """Split the standard error of the accuracy into problems and sampling.
+    """Split the standard error of the accuracy into a part from problems and one from sampling.
 
-    A problem's mean of n samples varies by chance with p(1 − p)/n, estimated without bias
-    by p̂(1 − p̂)/(n − 1); what its average leaves of the means' variance is what problems
-    differ in (Miller, "Adding Error Bars to Evals", arXiv 2411.00640, §3.1). None if a
-    problem has one sample, or if all problems come out alike.
+    The mean of a problem's n samples has the sampling variance p(1 − p)/n, of which
+    p̂(1 − p̂)/(n − 1) is an unbiased estimate. The average of these estimates is subtracted from
+    the variance of the problems' means. The rest is the variance between problems (Miller,
+    "Adding Error Bars to Evals", arXiv 2411.00640, §3.1). The result is None if a problem has
+    only one sample, or if all problems have the same accuracy.
     """
     if min(problem.samples for problem in problems) < 2:
         return None
@@ -359,8 +364,8 @@ def spread_of(problems: Sequence[ProblemVerdicts]) -> Spread | None:
     whole = standard_error(means) ** 2
     if whole == 0:
         return None
-    chances = [p.accuracy * (1 - p.accuracy) / (p.samples - 1) for p in problems]
-    sampling = min(whole, fmean(chances) / len(problems))
+    variances = [p.accuracy * (1 - p.accuracy) / (p.samples - 1) for p in problems]
+    sampling = min(whole, fmean(variances) / len(problems))
     return Spread(problems=sqrt(whole - sampling), sampling=sqrt(sampling))
 
 

@@ -1,9 +1,10 @@
-"""Are the same requests answered the same, however they are batched? Pure: draws in, counts out.
+"""Compare several draws of the same requests, to see whether batching changes the responses.
 
-One draw is the measure, and others of the very same requests are held against it. The
-seed of each sample is the run's, so that whatever differs is the engine's arithmetic, and
-no part of the sampling: a sum of floating-point numbers depends on its order, the order on
-what else is in the batch, and one token in a near tie is enough to lead a response elsewhere.
+The functions are pure: they take draws and return counts. Every other draw is compared with the
+first one. Each sample has the same seed in every draw, so a difference comes from the engine's
+arithmetic and not from the sampling. A sum of floating-point numbers depends on the order of its
+terms, and that order depends on the other requests in the batch. If two tokens are almost equally
+likely, this is enough to choose the other one, and the rest of the response differs.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from harness.runs.sample import SampleKey
 
 T = TypeVar("T")
 CONFIDENCE = 1.96
-"""Standard errors on each side of 95 % of a normal distribution."""
+"""95 % of a normal distribution lie within this many standard errors of its mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """What one request was answered in one draw."""
+    """The response to one request in one draw, with its verdict's outcome."""
 
     response: str
     finish_reason: str
@@ -33,11 +34,11 @@ class Drawn:
 
     @property
     def correct(self) -> bool:
-        """Whether the verdict counts for the accuracy."""
+        """Whether the response is correct."""
         return self.outcome == Outcome.CORRECT
 
     def says(self, response: str, finish_reason: str) -> bool:
-        """Say whether this response is that one, ended in the same way."""
+        """Return whether this has the same response and finish reason."""
         return (self.response, self.finish_reason) == (response, finish_reason)
 
 
@@ -46,32 +47,34 @@ class DrawAgreement:
     """How far one draw agrees with the first, on one benchmark or on all."""
 
     samples: int
+    """The number of samples in each draw."""
     responses: int
-    """Responses that differ, or end otherwise."""
+    """The number of responses that differ in their text or their finish reason."""
     first: float | None
-    """Median over those of where they part, in tokens from 0; None if none differs."""
+    """The median position, in tokens from 0, of their first difference; None if none differs."""
     verdicts: int
-    """Verdicts whose outcome differs, such as wrong instead of no answer."""
+    """The number of verdicts whose outcome differs, such as wrong instead of no answer."""
     flipped: int
-    """Of those, how many are correct in one of the two draws alone: what accuracy can feel."""
+    """The number of samples that are correct in only one draw; only they can change accuracy."""
     accuracy: float
-    """Of this draw: the mean over problems of the share of their samples that are correct."""
+    """This draw's mean over problems of the share of their samples that are correct."""
     before: float
-    """The first draw's."""
+    """The same for the first draw."""
 
     @property
     def noise(self) -> float:
-        """How far apart two draws' accuracies come to lie, see `noise_of`."""
+        """How far the accuracies of two draws may differ, as a fraction; see `noise_of`."""
         return noise_of(self.flipped, self.samples)
 
 
 def noise_of(flipped: int, samples: int) -> float:
-    """Return the half width in which 95 % of differences of two draws lie, as a fraction.
+    """Return the half-width of the interval that holds 95 % of two draws' differences in accuracy.
 
-    1.96 √f / N. Two draws of one checkpoint are exchangeable, so that each of the f verdicts
-    that flip is as likely to flip either way: the number of correct samples differs by a sum of
-    f signs, with variance f (McNemar, Psychometrika 12 (1947) 153). An approximation where f is
-    small, and for one sample a problem or as many for each.
+    The result is a fraction, 1.96 √f / N, for f flipped samples of N. Two draws of one checkpoint
+    are exchangeable, so each of the f verdicts is equally likely to flip either way. The number of
+    correct samples therefore differs by a sum of f random signs, whose variance is f (McNemar,
+    Psychometrika 12 (1947) 153). The formula is an approximation if f is small. It holds if every
+    problem has the same number of samples.
 
     >>> noise_of(0, 200), noise_of(1, 200)
     (0.0, 0.0098)
@@ -82,7 +85,7 @@ def noise_of(flipped: int, samples: int) -> float:
 
 
 Split = Callable[[str], Sequence[Hashable]]
-"""A text to its tokens."""
+"""A function that splits a text into tokens."""
 
 
 def agreement(
@@ -91,16 +94,16 @@ def agreement(
     """Compare two draws of the same requests; ``split`` turns a response into tokens.
 
     Raises:
-        ValueError: the draws are not of the same requests, or of none.
+        ValueError: the two draws have different requests, or no requests.
     """
     if first.keys() != other.keys() or not first:
-        raise ValueError("two draws are compared on the same requests, and on at least one")
+        raise ValueError("two draws must have the same requests, and at least one")
     pairs = [(first[key], other[key]) for key in first]
-    parted = [(a, b) for a, b in pairs if not a.says(b.response, b.finish_reason)]
-    places = [parting(split(a.response), split(b.response)) for a, b in parted]
+    differing = [(a, b) for a, b in pairs if not a.says(b.response, b.finish_reason)]
+    places = [first_difference(split(a.response), split(b.response)) for a, b in differing]
     return DrawAgreement(
         samples=len(pairs),
-        responses=len(parted),
+        responses=len(differing),
         first=median(places) if places else None,
         verdicts=sum(a.outcome != b.outcome for a, b in pairs),
         flipped=sum(a.correct != b.correct for a, b in pairs),
@@ -117,19 +120,23 @@ def accuracy_of(draw: Mapping[SampleKey, Drawn]) -> float:
     return fmean(fmean(marks) for marks in by_problem.values())
 
 
-def parting(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
-    """Return the first place at which two sequences differ; their length if they do not.
+def first_difference(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
+    """Return the first position at which two sequences differ; their length if they do not.
 
-    >>> parting("abc", "abd"), parting("ab", "abd"), parting("", "x"), parting("ab", "ab")
-    (2, 2, 0, 2)
+    >>> first_difference("abc", "abd"), first_difference("ab", "abd"), first_difference("", "x")
+    (2, 2, 0)
+    >>> first_difference("ab", "ab")
+    2
     """
-    unlike = object()
-    pairs = zip_longest(a, b, fillvalue=unlike)
+    missing = object()
+    pairs = zip_longest(a, b, fillvalue=missing)
     return next((place for place, (x, y) in enumerate(pairs) if x != y), len(a))
 
 
 def groups_of(items: Iterable[T], size: int | None) -> Iterator[Iterator[T]]:
-    """Yield the items in groups of ``size``, each read before the next is begun; None: in one.
+    """Yield the items in groups of ``size``, or in one group if ``size`` is None.
+
+    Each group must be read to its end before the next one is requested.
 
     >>> [list(group) for group in groups_of("abcde", 2)]
     [['a', 'b'], ['c', 'd'], ['e']]
@@ -144,7 +151,7 @@ def groups_of(items: Iterable[T], size: int | None) -> Iterator[Iterator[T]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of what is reported: a variant of the draw on one benchmark."""
+    """One row of the report: the agreement of one draw with the first on one benchmark."""
 
     variant: str
     benchmark: str
@@ -152,7 +159,7 @@ class Row:
 
 
 def conclusion(rows: Sequence[Row], *, repeat: str) -> str:
-    """Say in one line what the rows mean; ``repeat`` is the variant that changed nothing.
+    """Return in one line what the rows mean; ``repeat`` names the draw that changed nothing.
 
     Raises:
         ValueError: there are no rows.
@@ -163,23 +170,23 @@ def conclusion(rows: Sequence[Row], *, repeat: str) -> str:
     differing = sum(row.agreement.responses for row in rows)
     if not differing:
         return (
-            f"none of {samples} responses drawn again differs: on this machine, with these "
-            "versions and settings, neither order nor batch was seen to change a response"
+            f"none of {samples} responses differs from the first draw: on this machine, with "
+            "these versions and settings, neither the order nor the batch changed a response"
         )
-    again = [row.agreement for row in rows if row.variant == repeat]
-    itself = sum(one.responses for one in again)
+    repeated = [row.agreement for row in rows if row.variant == repeat]
+    unprovoked = sum(one.responses for one in repeated)
     lead = (
-        f"{differing} of {samples} responses drawn again differ, "
-        f"{itself} of {sum(one.samples for one in again)} with nothing changed at all"
+        f"{differing} of {samples} responses differ from the first draw; in the draw that "
+        f"changed nothing, {unprovoked} of {sum(one.samples for one in repeated)} do"
     )
     worst = max(rows, key=lambda row: row.agreement.noise)
     flipped = worst.agreement.flipped
     if not flipped:
-        return f"{lead}; no accuracy moved by it"
-    changed = "verdict is" if flipped == 1 else "verdicts are"
+        return f"{lead}; every sample that is correct in one draw is correct in all"
+    verb = "is" if flipped == 1 else "are"
     return (
-        f"{lead}; {flipped} of {worst.agreement.samples} {changed} correct in one of two draws "
-        f"alone ({worst.benchmark}, {worst.variant}), so that two runs of this one checkpoint may "
-        f"differ there by {100 * worst.agreement.noise:.1f} points: a smaller difference between "
-        "two checkpoints need not be theirs"
+        f"{lead}; {flipped} of {worst.agreement.samples} samples {verb} correct in only one of "
+        f"two draws ({worst.benchmark}, {worst.variant}), so two runs of this same checkpoint may "
+        f"differ there by {100 * worst.agreement.noise:.1f} points; a smaller difference between "
+        "two checkpoints may be only noise"
     )

@@ -1,9 +1,9 @@
-"""A second process that grades samples by the rules, on a core of its own.
+"""Grade samples by the rules in a second process, which uses another core.
 
-The run's own process, the driver, tells it where in the journal a batch of samples stands, so
-that no response is sent. What no rule decides comes back undecided, and the driver asks a worker
-of its grader. If the process dies or falls behind, the driver grades by the same rules itself,
-so that no verdict depends on where it was made.
+The run's main process, the driver, sends the byte range of a batch in the journal, so that no
+response has to be sent. A sample that no rule decides comes back undecided, and the driver gives
+it to a worker of its grader. If the second process dies or falls behind, the driver grades by the
+same rules itself. A verdict therefore does not depend on the process that gave it.
 """
 
 from __future__ import annotations
@@ -32,32 +32,43 @@ from harness.runs.sample import Sample
 BATCH = 256
 """The most samples in one batch."""
 MOST_UNDER_WAY = 8
-"""The most batches under way; the driver grades further ones itself."""
+"""The most batches that wait for an answer; the driver grades further ones itself."""
 PATIENCE = 60.0
-"""Seconds without an answer after which the process is ended."""
+"""The process is killed if it does not answer for this many seconds."""
 REMEMBERED = 100_000
-"""How many different verdicts are remembered; each is sent once, and then only its number."""
+"""The number of different verdicts after which the process forgets which ones it has sent.
+
+Until then each verdict is sent once, and later only its number."""
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """The verdicts of one batch: a number for each sample, counted over all verdicts so far."""
+    """The verdicts of one batch, each named by its number among all verdicts sent so far."""
 
     verdicts: list[Verdict]
+    """The verdicts that were not sent before; their numbers follow the last one sent."""
     undecided: list[Undecided]
-    """Those that are new; their numbers go on from the last, verdicts first."""
+    """The same for undecided results; their numbers follow those of the new verdicts."""
     numbers: list[int]
+    """One number for each sample of the batch."""
 
 
 class GradingProcess:
-    """The process as the driver sees it."""
+    """The driver's handle on the second process."""
 
     def __init__(self, journal: Path, asked: Mapping[str, Reference], style: str) -> None:
-        """Start it; ``asked`` is what each problem's samples are graded against."""
+        """Start the process.
+
+        Args:
+            journal: the file of samples that the run appends to.
+            asked: problem id to what the problem's samples are graded against.
+            style: the name of the run's prompt style.
+        """
         self._under_way: deque[Sequence[Sample]] = deque()
         self._known: list[Verdict | Undecided] = []
         self._decoder = msgspec.msgpack.Decoder(Answer)
         self._connection, theirs = Pipe()
-        with theirs, tempfile.TemporaryFile() as task:  # a pipe would have to wait for the reader
+        # A file and not a pipe: writing to a full pipe would wait until the process reads it.
+        with theirs, tempfile.TemporaryFile() as task:
             pickle.dump((journal, dict(asked), style), task)
             task.seek(0)
             self._process = subprocess.Popen(
@@ -79,11 +90,11 @@ class GradingProcess:
 
     @property
     def has_room(self) -> bool:
-        """Whether another batch can be asked about."""
+        """Whether the process can take another batch."""
         return not self._connection.closed and len(self._under_way) < MOST_UNDER_WAY
 
     def ask(self, samples: Sequence[Sample], begin: int, end: int) -> None:
-        """Have a batch graded, which stands in the journal from byte ``begin`` to byte ``end``."""
+        """Send a batch, whose samples are bytes ``begin`` to ``end`` of the journal."""
         self._under_way.append(samples)
         try:
             self._connection.send((begin, end))
@@ -91,9 +102,9 @@ class GradingProcess:
             self.close()
 
     def answers(self, *, wait: bool = False) -> Iterator[tuple[Sample, Verdict | Undecided | None]]:
-        """Yield what is graded by now, or, with ``wait``, all that is under way.
+        """Yield the samples that are graded by now; with ``wait``, all that were sent.
 
-        None stands for a sample that is not graded because the process was lost.
+        A sample comes with None if the process ended before it graded the sample.
         """
         while self._under_way and not self._connection.closed:
             try:
@@ -114,14 +125,14 @@ class GradingProcess:
             yield from ((sample, None) for sample in self._under_way.popleft())
 
     def close(self) -> None:
-        """End the process."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
         self._connection.close()
 
 
 class _BatchGrader:
-    """Grades in the second process, and sends each different verdict once."""
+    """Grades batches inside the second process, and returns each different verdict once."""
 
     def __init__(self, journal: Path, asked: Mapping[str, Reference], style: str) -> None:
         self._journal = journal
@@ -130,7 +141,7 @@ class _BatchGrader:
         self._sent = 0
 
     def grade(self, begin: int, end: int) -> Answer:
-        with self._journal.open("rb") as file:  # there since the first sample
+        with self._journal.open("rb") as file:  # it exists since the first sample was drawn
             file.seek(begin)
             lines = file.read(end - begin).splitlines()
         graded = [self._grade(Sample.from_json(line)) for line in lines]
@@ -151,9 +162,9 @@ class _BatchGrader:
 
 
 def main(descriptor: int, parent: int) -> None:
-    """Grade batches until the driver is gone."""
+    """Grade the batches that come over the pipe ``descriptor`` until the driver closes it."""
     die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the driver's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C
     connection: Connection = Connection(descriptor)
     grader = _BatchGrader(*pickle.load(sys.stdin.buffer))  # noqa: S301 - what the driver wrote
     encoder = msgspec.msgpack.Encoder()

@@ -1,8 +1,8 @@
-"""A plan's requests drawn several times through one engine, for `check-determinism`.
+"""Draw a plan's requests several times with one engine, for `check-determinism`.
 
-One start of the engine serves every draw, and it is told to forget what the one before
-left, so that each begins as a run of its own would. Nothing is stored. The responses of two
-draws are held in memory: the first, and the one that is compared with it.
+The engine is started once. It clears its caches before every draw, so that each draw begins as
+a run of its own would. Nothing is stored. Two draws are in memory at a time, the first one and
+the one that is compared with it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Variant:
     name: str
     shuffled: bool = False
     batch: int | None = None
-    """Requests in a group, which ends before the next begins; None leaves it to the engine."""
+    """Requests in a group, which ends before the next begins; None lets the engine decide."""
 
 
 FIRST = Variant(name="as they come")
@@ -41,7 +41,7 @@ AGAIN = Variant(name="the same again")
 
 
 def variants(batches: Iterable[int]) -> tuple[Variant, ...]:
-    """Return the draws that are made, the one that the others are compared with first."""
+    """Return the draws that are made; all others are compared with the first."""
     return (
         FIRST,
         AGAIN,
@@ -57,20 +57,20 @@ def repeat_draws(
     data_dir: Path | None,
     stage: Callable[[str], None],
 ) -> tuple[Plan, list[Row]]:
-    """Draw what a spec asks in every way, and hold each draw against the first.
+    """Draw a spec's requests once for each variant, and compare each draw with the first.
 
     Args:
         spec: the evaluation whose requests are drawn.
-        batches: sizes of batches in which the requests are drawn, too.
-        data_dir: where the benchmarks' files are read from.
-        stage: is told what is being waited for.
+        batches: batch sizes; each adds a draw in which the requests come in such batches.
+        data_dir: the folder that the benchmarks' files are read from.
+        stage: is called with the name of each stage of the work as it begins.
 
     Returns:
         The plan, and one row for each benchmark of each draw but the first.
 
     Raises:
-        UserError: something is missing, the engine is lost, or it answered something else than
-            it was asked.
+        UserError: a model or file is missing, the engine failed as a whole, or its responses do
+            not belong to the requests.
     """
     with ENGINES[spec.engine.name].launch(spec.engine) as opener:
         stage("reading problems and model")
@@ -85,21 +85,21 @@ def repeat_draws(
 
 
 def _rows(
-    plan: Plan, redrawer: Repeater, batches: Sequence[int], stage: Callable[[str], None]
+    plan: Plan, repeater: Repeater, batches: Sequence[int], stage: Callable[[str], None]
 ) -> Iterator[Row]:
     first, *others = variants(batches)
     stage(f"drawing {first.name}")
-    measure = redrawer.draw(first)
-    parts = by_benchmark(plan, measure)
+    first_draw = repeater.draw(first)
+    first_parts = by_benchmark(plan, first_draw)
     for variant in others:
         stage(f"drawing {variant.name}")
-        for name, part in by_benchmark(plan, redrawer.draw(variant, measure)).items():
-            found = agreement(parts[name], part, split=_split(plan))
+        for name, part in by_benchmark(plan, repeater.draw(variant, first_draw)).items():
+            found = agreement(first_parts[name], part, split=_split(plan))
             yield Row(variant=variant.name, benchmark=name, agreement=found)
 
 
 def _split(plan: Plan) -> Split:
-    """Return what turns a response into tokens; into characters where no tokenizer is known."""
+    """Return a function that splits a response into tokens, or characters without a tokenizer."""
     if plan.checkpoint is None:
         return list
     encode = plan.checkpoint.tokenizer.encode
@@ -107,20 +107,20 @@ def _split(plan: Plan) -> Split:
 
 
 class Repeater:
-    """Draws a plan's requests in one way or another, and grades what comes back."""
+    """Draws a plan's requests in one of the variants, and grades the responses."""
 
     def __init__(self, plan: Plan, engine: Engine, grader: Grader) -> None:
         self._plan, self._engine, self._grader = plan, engine, grader
-        self._asked = plan.asked()
+        self._references = plan.asked()
 
     def draw(self, variant: Variant, first: Mapping[SampleKey, Drawn] | None = None) -> Draw:
-        """Return what each request is answered this time.
+        """Draw every request once, and return the graded responses.
 
-        A response that is the same as in the ``first`` draw keeps that one's verdict: it is
-        the engine that is in question, and not the grader.
+        A response that is the same as in the ``first`` draw gets the same verdict without being
+        graded again, because only the engine is tested here.
 
         Raises:
-            UserError: the engine is lost, or it answered something else than it was asked.
+            UserError: the engine failed as a whole, or its responses do not belong to the requests.
         """
         samples = list(self._samples(variant))
         outcomes = {sample.key: self._outcome(sample, first or {}) for sample in samples}
@@ -146,7 +146,7 @@ class Repeater:
                 missing -= 1
                 yield sample_of(*answered)
         if missing:
-            raise UserError(f"the engine returned {missing} samples too few: a defect of it")
+            raise UserError(f"the engine has a bug: it returned {missing} samples too few")
 
     def _outcome(
         self, sample: Sample, first: Mapping[SampleKey, Drawn]
@@ -154,8 +154,8 @@ class Repeater:
         known = first.get(sample.key)
         if known is not None and known.says(sample.response, sample.finish_reason):
             return Verdict(outcome=known.outcome)
-        asked = self._asked[sample.problem_id]
-        return grade_sample(sample, asked, read=self._plan.style.read, grader=self._grader)
+        reference = self._references[sample.problem_id]
+        return grade_sample(sample, reference, read=self._plan.style.read, grader=self._grader)
 
 
 def _settled(verdict: Verdict | Future[Verdict]) -> Verdict:

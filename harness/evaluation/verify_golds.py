@@ -1,4 +1,4 @@
-"""Checks a benchmark's published answers: each must be accepted when it is given back."""
+"""Check a benchmark's published answers: the grader must accept each one as its own answer."""
 
 from __future__ import annotations
 
@@ -25,34 +25,35 @@ _RESPONSE = r"Therefore the answer is $\boxed{%s}$, as was asked."
 
 
 _TYPESET = r"\displaystyle %s"
-"""A gold must also be accepted so typeset that the grader has to read it: that a text is
-identical to itself says nothing of whether it can be understood."""
+"""A gold in another typesetting, which the grader accepts only if it can read the gold.
+
+Identical texts are accepted unread, so they do not show whether the gold can be read."""
 
 
 class Check(StrEnum):
-    """What is proved of every gold; the values head the columns."""
+    """What is checked of every gold; the values are the headings of the columns."""
 
     PUBLISHED = "as published"
-    """Its own grader accepts it as it stands."""
+    """The grader accepts the gold exactly as published."""
     BOXED = "boxed"
-    """A response that boxes it is right."""
+    """A response that has the gold in a box is correct."""
     FOUND = "found again"
-    """What is read from that box is the gold itself."""
+    """The answer that is extracted from that box is the gold, unchanged."""
     TYPESET = "typeset"
-    """It is accepted in another spelling too."""
+    """The grader accepts the gold in another typesetting."""
     APART = "neighbour refused"
-    """The gold of the next problem of another value is a wrong answer to this one."""
+    """The grader refuses the next gold of another value as an answer to this problem."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedGold:
-    """A gold of which something that verifying proves is not so."""
+    """A gold that failed a check."""
 
     id: str
     check: Check
     reason: str
     known: bool
-    """Whether the gold is a published erratum, of which this is no news."""
+    """Whether the gold is a known erratum, so that the failure is expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +62,18 @@ class Report:
 
     benchmark: str
     declared: int
-    """How many rows the benchmark says it has."""
+    """The number of rows that the benchmark declares."""
     sha256: str
-    """The pinned sum, which the rows had unless there is a fault."""
+    """The pinned checksum; the rows have it unless there is a fault."""
     passed: Mapping[Check, int] = field(default_factory=dict)
-    """By check, of how many golds it holds."""
+    """Check to the number of golds that pass it."""
     failed: tuple[FailedGold, ...] = ()
     fault: str | None = None
-    """Why the problems could not be loaded: the rows, their sum, an id or an empty field."""
+    """Why the problems could not be loaded, such as a wrong checksum or an empty field."""
 
     @property
     def good(self) -> bool:
-        """Whether the benchmark is all that it declares."""
+        """Whether the problems were loaded and no gold failed, except for known errata."""
         return self.fault is None and all(gold.known for gold in self.failed)
 
 
@@ -82,7 +83,7 @@ def verify(
     data_dir: Path | None = None,
     progress: Progress = silent,
 ) -> list[Report]:
-    """Check that benchmarks are what they declare."""
+    """Check each benchmark's rows and golds, and return one report for each."""
     from harness.grading import Grader
 
     with Grader(workers=2) as grader:
@@ -95,7 +96,7 @@ def examine(
     grader: Grader,
     progress: Progress = silent,
 ) -> Report:
-    """Load one benchmark and grade its golds."""
+    """Load one benchmark and check its golds; problems that cannot be loaded are a fault."""
     from benchmarks.source import load_problems
 
     name, test = benchmark.name, benchmark.test
@@ -121,7 +122,7 @@ def examine(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trial:
-    """One gold under examination, its verdicts perhaps still to come."""
+    """The checks of one gold; the grader may still be working on some of their verdicts."""
 
     problem: Problem
     accepting: Mapping[Check, Future[Verdict]]
@@ -130,16 +131,19 @@ class _Trial:
     erratum: bool
 
     def faults(self) -> Iterator[FailedGold]:
-        """Wait for the verdicts and yield what does not hold."""
+        """Wait for the verdicts and yield the checks that failed."""
         gold = self.problem.answer
         for check, future in self.accepting.items():
             if not (verdict := future.result()).correct:
                 yield self._fault(check, _refused(gold, verdict))
         found = _found_again(gold)
         if found != gold.strip():
-            yield self._fault(Check.FOUND, f"gold {gold!r} read from its box as {found!r}")
+            reason = f"gold {gold!r} is extracted from its box as {found!r}"
+            yield self._fault(Check.FOUND, reason)
         if self.refusing and (verdict := self.refusing.result()).correct:
-            reason = f"gold {gold!r} taken for its neighbour {self.neighbour!r} by {verdict.rule}"
+            reason = (
+                f"the next gold {self.neighbour!r} is accepted for gold {gold!r} by {verdict.rule}"
+            )
             yield self._fault(Check.APART, reason)
 
     def _fault(self, check: Check, reason: str) -> FailedGold:
@@ -177,11 +181,11 @@ def _found_again(gold: str) -> str | None:
 def _refused(gold: str, verdict: Verdict) -> str:
     read = "" if verdict.extracted in (None, gold) else f", read as {verdict.extracted!r}"
     rule = f" by {verdict.rule}" if verdict.rule else ""
-    return f"gold {gold!r} graded {verdict.outcome.value}{rule}{read}"
+    return f"gold {gold!r} is graded {verdict.outcome.value}{rule}{read}"
 
 
 def _neighbour(problems: Sequence[Problem], place: int, conventions: Conventions) -> str | None:
-    """Return the next gold, in a circle, that is another answer; None if all are the same."""
+    """Return the next gold with another value, from the first again after the last, or None."""
     gold = problems[place].answer
     following = (problems[(place + step) % len(problems)] for step in range(1, len(problems)))
     others = (problem.answer for problem in following)
@@ -189,9 +193,9 @@ def _neighbour(problems: Sequence[Problem], place: int, conventions: Conventions
 
 
 def _same(gold: str, other: str, conventions: Conventions) -> bool:
-    """Say whether two golds are the same text, or numbers that the benchmark does not tell apart.
+    """Return whether two golds are the same text, or numbers within the benchmark's tolerance.
 
-    Read here and not by the grader, which is what is on trial.
+    The numbers are read here and not by the grader, because the grader is what is checked.
     """
     if gold.strip() == other.strip():
         return True
@@ -212,7 +216,7 @@ _LATEX_FRACTION = re.compile(r"(-?)\\frac\{([0-9]{1,30})\}\{([0-9]{1,30})\}")
 
 
 def plain_value(text: str) -> Fraction | None:
-    r"""Return the exact value of a plain number, perhaps under a name; None of anything else.
+    r"""Return the exact value of a plain number, which may follow ``x=``; None for other texts.
 
     >>> plain_value("1,500") == plain_value("1.5e3"), plain_value(r"x=-\frac{1}{2}")
     (True, Fraction(-1, 2))

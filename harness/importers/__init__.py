@@ -1,6 +1,7 @@
-"""Saved generations of this or another harness, made into a run that our grader judges.
+"""Import generations that this or another harness saved, and grade them as a stored run.
 
-One file a format; a row that fits no problem is told, never dropped.
+Each format has its own file in `formats/`. A row that matches no problem is reported, never
+dropped in silence.
 """
 
 from harness.importers.files import FORMATS, open_saved

@@ -1,4 +1,4 @@
-"""Where another harness's verdicts differ from ours: counts, and the rows that differ."""
+"""Compare another harness's verdicts with ours: count both, and keep the rows that differ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.importers.base import SavedResponse
 from harness.runs.graded import Graded
 
 MAX_ANSWER = 500
-"""Characters of an answer that are kept."""
+"""The most characters of an answer that are kept."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,12 +22,12 @@ class VerdictCounts:
     only_ours: int = 0
     only_theirs: int = 0
     unjudged: int = 0
-    """Responses for which the file has no verdict of its own."""
+    """The number of responses for which the file has no verdict of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferentVerdict:
-    """A response that one side calls correct and the other does not."""
+    """A response that one harness calls correct and the other does not."""
 
     benchmark: str
     judge: str
@@ -45,13 +45,13 @@ class DifferentVerdict:
 
 @dataclass(slots=True, kw_only=True)
 class VerdictComparison:
-    """The verdicts in the files beside ours."""
+    """The verdicts in the files, compared with ours."""
 
     agreements: dict[tuple[str, str], VerdictCounts] = field(default_factory=dict)
     differences: list[DifferentVerdict] = field(default_factory=list)
 
     def add(self, benchmark: str, row: Graded, response: SavedResponse) -> None:
-        """Count one verdict of a file, and keep it if it differs from ours."""
+        """Count one verdict of a file, and keep the row if its verdict differs from ours."""
         counts = self.agreements.setdefault(
             (benchmark, response.judge), VerdictCounts(benchmark=benchmark, judge=response.judge)
         )
@@ -68,7 +68,7 @@ class VerdictComparison:
 
     @property
     def judged(self) -> list[VerdictCounts]:
-        """The counts of those metrics of which the files hold a verdict."""
+        """The counts of the metrics that have at least one verdict in the files."""
         return [
             counts
             for counts in self.agreements.values()

@@ -1,4 +1,4 @@
-"""What a saved row says of one response, whatever its format; and what a format is."""
+"""Define a saved response, which is the same for every format, and define a format."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 from harness.runs.sample import FinishReason
 
 Row = Mapping[str, Any]
-"""One row of a file, as it says it."""
+"""One row of a file, with the field names and values of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedResponse:
-    """One response with what its file knows of it."""
+    """One response with everything that its file states about it."""
 
     response: str
     problem_id: str | None = None
-    """In this harness's form, ``<benchmark>/<id>``."""
+    """The problem's id in this harness, ``<benchmark>/<id>``."""
     question: str | None = None
     prompt: str | None = None
-    """A longer text in which the question occurs."""
+    """A longer text that contains the question."""
     gold: str | None = None
-    """The file's own."""
+    """The gold that the file states."""
     index: int | None = None
-    """Which of the problem's samples; None where the file only has an order."""
+    """The number of this sample among the problem's samples; None if the file does not state it."""
     finish_reason: FinishReason = "stop"
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -33,47 +33,55 @@ class SavedResponse:
     prompt_sum: str = ""
     error: str | None = None
     task: str | None = None
-    """What the file calls its benchmark."""
+    """The file's name for the benchmark."""
     theirs: bool | None = None
-    """The other harness's verdict; None where it has none for this very response."""
+    """The other harness's verdict; None if it has no verdict on this single response."""
     their_answer: str | None = None
     judge: str = ""
-    """Whose verdict that is, such as a metric's name."""
+    """What gave that verdict, such as the name of a metric."""
     repeats: str | None = None
-    """Rows of one file that have this in common hold the same responses, judged in several ways."""
+    """A key: rows of one file with the same key hold the same responses, judged in several ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One way in which generations are saved."""
+    """A file format for saved generations."""
 
     name: str
     about: str
-    """Its fields, for people."""
+    """The fields of a row, described for people."""
     fits: Callable[[Row], bool]
-    """Whether a row looks like one of this format."""
+    """Tells whether a row looks like one of this format."""
     read: Callable[[Row], Sequence[SavedResponse]]
-    """A row's responses; LookupError, TypeError or ValueError if it is not of this format."""
+    """Returns a row's responses; raises LookupError, TypeError or ValueError for another format."""
     columns: tuple[str, ...] = ()
-    """What is needed of a table, which may have columns larger than all of these."""
+    """The only columns that are read from a Parquet file, since other columns may be very large."""
 
 
 def text_of(value: Any) -> str | None:
-    """Return a text, or a number as text; None for anything else."""
+    """Return a string as it is and a number as a string; None for anything else."""
     if isinstance(value, bool):
         return None
     return str(value) if isinstance(value, str | int | float) else None
 
 
 def require_text(value: Any, name: str) -> str:
-    """Return a text that must be one."""
+    """Return a field's value, which must be a string.
+
+    Raises:
+        ValueError: the value is not a string.
+    """
     if not isinstance(value, str):
-        raise ValueError(f'"{name}" is no text but a {type(value).__name__}')
+        raise ValueError(f'"{name}" must be a text, but it is of type {type(value).__name__}')
     return value
 
 
 def texts_of(value: Any, name: str) -> list[str]:
-    """Return a list of texts; one text alone is a list of one."""
+    """Return a field's value as a list of strings; a single string becomes a list of one.
+
+    Raises:
+        ValueError: the value is neither a string nor a list of strings.
+    """
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple):
         raise ValueError(f'"{name}" is neither a text nor a list of texts')
@@ -81,13 +89,13 @@ def texts_of(value: Any, name: str) -> list[str]:
 
 
 def first_text(row: Row, names: Sequence[str]) -> str | None:
-    """Return the first of some fields that is a text with something in it."""
+    """Return the first of the named fields that is a string and not blank, or None."""
     texts = (row.get(name) for name in names)
     return next((text for text in texts if isinstance(text, str) and text.strip()), None)
 
 
 def verdict_of(value: Any) -> bool | None:
-    """Return a verdict that is written as a truth value or as 0 or 1; None for anything else.
+    """Return a verdict that is written as a boolean, as 0 or as 1; None for anything else.
 
     >>> verdict_of(True), verdict_of(0.0), verdict_of(0.25), verdict_of("1")
     (True, False, None, None)
@@ -97,15 +105,19 @@ def verdict_of(value: Any) -> bool | None:
     return None
 
 
-def at(values: Any, position: int, count: int) -> Any:
-    """Return what belongs to one of ``count`` responses, if ``values`` is a list of as many."""
+def value_at(values: Any, position: int, count: int) -> Any:
+    """Return the value for one of ``count`` responses, or None if there is none.
+
+    ``values`` is a list with one value for each response, or the value itself if there is
+    only one response.
+    """
     if isinstance(values, list | tuple) and len(values) == count:
         return values[position]
     return values if count == 1 and not isinstance(values, list | tuple) else None
 
 
 def finish_reason(value: Any, *, truncated: Any = None) -> FinishReason:
-    """Return why a response ended, as far as the file says; ``stop`` where it does not."""
+    """Return why a response ended; ``stop`` if the file does not state it."""
     if truncated is True or value in ("length", "max_tokens"):
         return "length"
     return value if value in ("overflow", "error") else "stop"

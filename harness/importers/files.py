@@ -1,6 +1,6 @@
-"""Files of saved generations: which format one has, and its rows, one at a time.
+"""Open files of saved generations: recognise the format, and read one row at a time.
 
-The format is told by what the first row holds, never by a file's name.
+The format is recognised by the fields of the first rows, never by the file's name.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ FORMATS = {
     found.name: found for found in (own.FORMAT, qwen.FORMAT, lm_eval.FORMAT, lighteval.FORMAT)
 }
 MAX_LINE = 64 * 2**20
-"""Bytes of a line that is read; a longer one is told of."""
+"""The most bytes of a line; a longer line is not read but reported."""
 BATCH = 32
-"""Rows of a table that are in memory at once."""
-LOOKED_AT = 20
-"""Rows at the beginning of a file among which one must be of a known format."""
+"""The number of rows of a Parquet file that are in memory at once."""
+ROWS_TO_RECOGNISE = 20
+"""One of this many rows at the beginning of a file must be of a known format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A row that is none of its file's format."""
+    """A row that cannot be read in its file's format."""
 
     place: str
     reason: str
@@ -43,7 +43,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRow:
-    """A row, read: its place in its file and its responses."""
+    """The responses of one row, with the row's place in its file."""
 
     place: str
     number: int
@@ -52,21 +52,21 @@ class SavedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedFile:
-    """One file of saved generations, its format known."""
+    """One file of saved generations, with its format."""
 
     path: Path
     format: Format
     sum: str
     style: str
-    """The prompt style that its responses answer, where a run's record beside it says so."""
+    """The prompt style of the responses, if a run's record beside the file states it."""
 
     @property
     def read(self) -> Callable[[str], str]:
-        """What takes the part of a response that counts."""
+        """A function that returns the part of a response that is graded."""
         return str if self.style == UNKNOWN_STYLE else find_prompt_style(self.style).read
 
     def rows(self) -> Iterator[SavedRow | Unreadable]:
-        """Read the file once more, row by row."""
+        """Read the file from its beginning, and yield one row at a time."""
         for number, row in _rows(self.path, self.format.columns):
             place = f"{self.path}, row {number}"
             if isinstance(row, str):
@@ -83,15 +83,15 @@ class SavedFile:
 
 
 def open_saved(path: Path, asked: str | None = None) -> SavedFile:
-    """Find out what a file, or a run's folder, holds.
+    """Open a file or a run's folder, and recognise its format unless ``asked`` names one.
 
     Raises:
-        UserError: it is none of the formats, or not the one asked for, which may not exist.
+        UserError: the file cannot be read, no format fits it, or there is no format ``asked``.
     """
     if asked is not None and asked not in FORMATS:
         raise UserError(suggest("format of generations", asked, list(FORMATS)))
     file = _file_in(path) if path.is_dir() else path
-    first = [row for _, row in islice(_rows(file, ()), LOOKED_AT)]
+    first = [row for _, row in islice(_rows(file, ()), ROWS_TO_RECOGNISE)]
     found = _format(path, first, FORMATS[asked] if asked else None)
     record = file.parent / RECORD
     ours = found is own.FORMAT and file.name in (JOURNAL, PARQUET) and record.is_file()
@@ -104,7 +104,7 @@ def _file_in(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise UserError(
-        f"{folder} is no folder of a run (it has neither {JOURNAL} nor {PARQUET}); "
+        f"{folder} is not a run's folder (it has neither {JOURNAL} nor {PARQUET}); "
         "name the files in it"
     )
 
@@ -117,20 +117,21 @@ def _format(path: Path, rows: list[Row | str], asked: Format | None) -> Format:
         for candidate in known:
             if candidate.fits(row):
                 return candidate
-    understood = "; ".join(f"{found.name}: {found.about}" for found in known)
-    raise UserError(f"{path} {_seen(rows)}; understood is {understood}")
+    expected = "this format" if asked else "one of these formats"
+    formats = "; ".join(f"{found.name}: {found.about}" for found in known)
+    raise UserError(f"{path} {_problem_with(rows)}; expected {expected}: {formats}")
 
 
-def _seen(rows: list[Row | str]) -> str:
+def _problem_with(rows: list[Row | str]) -> str:
     if not rows:
         return "has no rows"
     if isinstance(rows[0], str):
-        return f"cannot be read from its first row on ({rows[0]})"
+        return f"cannot be read: its first row is {rows[0]}"
     return f"has rows of an unknown format (with {', '.join(map(repr, islice(rows[0], 12)))})"
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Row | str]]:
-    """Yield the number of each row from 1, and the row, or what is wrong with it."""
+    """Yield each row with its number from 1; a string instead of a row says what is wrong."""
     try:
         with path.open("rb") as file:
             is_table = file.read(4) == b"PAR1"
@@ -157,9 +158,10 @@ def _parse(line: bytes) -> Row | str:
     except RecursionError:
         return "not JSON: nested too deeply"
     except ValueError as error:
-        hint = ' (an array? make lines of it: jq -c ".[]")' if line.lstrip()[:1] == b"[" else ""
+        is_array = line.lstrip()[:1] == b"["
+        hint = ' (an array can be turned into lines with jq -c ".[]")' if is_array else ""
         return f"not JSON: {error}{hint}"
-    return row if isinstance(row, dict) else f"no JSON object but a {type(row).__name__}"
+    return row if isinstance(row, dict) else f"not a JSON object but a {type(row).__name__}"
 
 
 def _table_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -168,19 +170,21 @@ def _table_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
 
     try:
         with pq.ParquetFile(path) as file:
-            wanted = _narrowed(columns, [column.path for column in file.schema]) or None
+            wanted = _columns_in(columns, [column.path for column in file.schema]) or None
             batches = file.iter_batches(batch_size=BATCH, columns=wanted)
             yield from chain.from_iterable(batch.to_pylist() for batch in batches)
     except pa.ArrowException as error:
-        raise UserError(f"{path} is no readable Parquet file: {error}") from error
+        raise UserError(f"{path} cannot be read as a Parquet file: {error}") from error
 
 
-def _narrowed(columns: tuple[str, ...], leaves: list[str]) -> list[str]:
-    """Return those of the columns that are there, without one of which a part is asked for.
+def _columns_in(columns: tuple[str, ...], leaves: list[str]) -> list[str]:
+    """Return the wanted columns that the file has; a part is read instead of its whole column.
 
-    >>> _narrowed(("reply.text", "reply", "gold"), ["reply.text.element", "reply.logits", "gold"])
+    ``leaves`` are the dotted paths of the file's leaf columns.
+
+    >>> _columns_in(("reply.text", "reply", "gold"), ["reply.text.element", "reply.x", "gold"])
     ['reply.text', 'gold']
-    >>> _narrowed(("reply.text", "reply"), ["reply"])
+    >>> _columns_in(("reply.text", "reply"), ["reply"])
     ['reply']
     """
     there = [name for name in columns if any(_under(leaf, name) for leaf in leaves)]

@@ -1,4 +1,4 @@
-"""Saved generations into a stored run: files are opened, matched, graded and stored."""
+"""Import saved generations: open the files, match and grade the responses, store a run."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from harness.runs.record import Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of the files."""
+    """The result of an import."""
 
     scored: Scored
-    """What every response came to."""
+    """The verdicts and scores, and the rows that could not be used."""
     source: Source
     """The files, and the name of their run."""
     stored: tuple[Path, Run] | None
-    """The run's folder and record; None if no response is to a known benchmark's problem."""
+    """The run's folder and record; None if no response answers a problem of a known benchmark."""
 
 
 def import_files(
@@ -38,15 +38,15 @@ def import_files(
     format_: str | None = None,
     data_dir: Path | None = None,
 ) -> Imported:
-    """Grade the responses in files, and store those to known problems as a run.
+    """Grade the responses in files, and store those that answer known problems as a run.
 
     Args:
         files: the files, all of one run.
         catalogue: the stored runs, to which the new one is added.
-        name: the run's name; without it the first file's.
-        benchmarks: where the problems are looked for; everywhere if none is named.
-        format_: the files' format; without it their first rows tell.
-        data_dir: where the benchmarks' files are read from.
+        name: the run's name; by default the name of the first file.
+        benchmarks: the benchmarks whose problems the responses may answer; by default all.
+        format_: the files' format; by default it is recognised by their first rows.
+        data_dir: the folder that the benchmarks' files are read from.
 
     Raises:
         UserError: no file is named, a file cannot be read, or nothing in the files could be scored.
@@ -61,7 +61,7 @@ def import_files(
     source = Source(name=name or _default_name(files[0]), files=opened, index=index)
     stored = store_scored(scored, source, catalogue) if scored.graded else None
     if stored is None and not scored.foreign:
-        raise UserError(_nothing(scored))
+        raise UserError(_nothing_scored(scored))
     return Imported(scored=scored, source=source, stored=stored)
 
 
@@ -69,15 +69,15 @@ def _default_name(file: Path) -> str:
     return file.resolve().stem if file.is_file() else file.resolve().parent.name
 
 
-def _nothing(scored: Scored) -> str:
+def _nothing_scored(scored: Scored) -> str:
     rows = len(scored.unreadable)
     text = (
-        f"nothing could be scored: {scored.responses} responses were read, none of a known "
-        f"problem, and {rows} rows could not be read"
+        f"nothing could be scored: {scored.responses} responses were read, none of which "
+        f"answers a known problem, and {rows} rows could not be read"
     )
     unused = [f"{row.place}: {row.reason}" for row in scored.unmatched]
     unused += [f"{row.place}: {row.reason}" for row in scored.unreadable]
-    first = f"; the first: {printable(unused[0])}" if unused else ""
+    first = f"; the first is {printable(unused[0])}" if unused else ""
     return f"{text}{first}{''.join(f'; {line}' for line in unread_benchmarks(scored))}"
 
 
@@ -87,6 +87,6 @@ def unread_benchmarks(scored: Scored) -> list[str]:
         return []
     names = ", ".join(scored.faults)
     return [
-        f"the problems of {names} could not be read, so nothing could match them: "
-        f"python -m harness data fetch, or --data DIR"
+        f"the problems of {names} could not be read, so no response could match them; download "
+        f"them with python -m harness data fetch, or name their folder with --data DIR"
     ]

@@ -1,6 +1,6 @@
-"""Which of our problems a saved response answers: by our id, else by the question's text.
+"""Find the problem that a saved response answers, by our id or else by the question's text.
 
-Never by a row's place in its file: files are shuffled, filtered and continued.
+A row's place in its file never decides, because files may be shuffled, filtered or continued.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.source import load_problems
 from harness.importers.base import SavedResponse
 
 SHORTEST_CONTAINED = 16
-"""Characters below which a question found inside a longer text proves nothing."""
+"""A question of fewer characters is not searched for in prompts, where it may occur by chance."""
 
 
 class Match(NamedTuple):
@@ -29,41 +29,43 @@ class Match(NamedTuple):
 
 
 class _Questions(NamedTuple):
-    """One benchmark's problems, by id, by text, and for looking inside of prompts."""
+    """One benchmark's problems, prepared for the three ways to find one."""
 
     by_id: dict[str, Problem]
     by_key: dict[str, list[Problem]]
+    """By `question_key`; two problems may have the same question."""
     spaced: list[tuple[str, Problem]]
+    """Each problem with the `spaced_text` of its question, to search for in prompts."""
 
 
 class ProblemIndex:
-    """Finds problems; a benchmark is loaded when a response may be of it."""
+    """Finds problems; a benchmark is loaded when a response may answer one of its problems."""
 
     def __init__(self, names: Sequence[str], data_dir: Path | None = None) -> None:
         self.names = tuple(names)
         self.faults: dict[str, str] = {}
-        """Benchmarks whose problems cannot be read, and why."""
+        """The benchmarks whose problems cannot be read, and why."""
         self._data_dir = data_dir
         self._questions: dict[str, _Questions | None] = {}
         self._found: dict[bytes, Match | None] = {}
 
     def find(self, response: SavedResponse, place: str) -> Match | None:
-        """Return the one problem that a response answers, or None if none or several may be.
+        """Return the problem that a response answers; None if no problem or several match.
 
         Raises:
-            UserError: it names its benchmark, whose problems cannot be read.
+            UserError: the response names a benchmark whose problems cannot be read.
         """
         return self._by_id(response.problem_id) or self._by_text(response, place)
 
     def problems(self, name: str) -> list[Problem]:
-        """Return all problems of a benchmark that a response was found to be of."""
+        """Return all problems of a benchmark; none if they cannot be read."""
         questions = self._load(name)
         return [] if questions is None else list(questions.by_id.values())
 
     def _by_id(self, problem_id: str | None) -> Match | None:
         name = (problem_id or "").partition("/")[0]
         questions = self._load(name) if name in self.names else None
-        if name in self.faults:  # the file says whose problem it is: nobody else's can match
+        if name in self.faults:  # the id names this benchmark, so no other one can match
             raise UserError(self.faults[name])
         problem = questions.by_id.get(problem_id or "") if questions else None
         return Match(name, problem) if problem else None
@@ -79,7 +81,7 @@ class ProblemIndex:
         return self._found[key]
 
     def _order(self, hint: str) -> list[str]:
-        """Return the benchmarks, those first of which the file speaks: it is only a guess."""
+        """Return the benchmarks to search in; those that the hint mentions come first."""
         return sorted(self.names, key=lambda name: name not in hint.lower())
 
     def _matches(self, response: SavedResponse, order: Sequence[str]) -> Iterator[Match]:
@@ -112,7 +114,7 @@ def _indexed(problems: Sequence[Problem]) -> _Questions:
 
 
 def question_key(text: str) -> str:
-    """Return what two spellings of one question have in common: all but white space.
+    """Return a question without white space, so that it is found however it is spaced.
 
     >>> question_key("What is  $1+ 1$?") == question_key("What is $1 + 1$?\\n")
     True
@@ -121,7 +123,7 @@ def question_key(text: str) -> str:
 
 
 def spaced_text(text: str) -> str:
-    """Return a text with each run of white space made one space."""
+    """Return a text in which each sequence of white space is replaced by one space."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
@@ -129,32 +131,32 @@ def _exact(questions: _Questions, response: SavedResponse) -> Problem | None:
     if not response.question:
         return None
     found = questions.by_key.get(question_key(response.question), [])
-    if len(found) > 1:  # the same question with other answers: only the gold can tell
+    if len(found) > 1:  # several problems have this question: only the gold tells them apart
         found = [problem for problem in found if problem.answer == response.gold]
     return found[0] if len(found) == 1 else None
 
 
 def _contained(questions: _Questions, prompt: str | None) -> Problem | None:
-    """Return the problem whose question stands in a prompt, if it is the only one.
+    """Return the only problem whose question occurs in a prompt; None if there is not one.
 
-    A question may hold another one, as its first part: then the longest was asked.
+    One question may be a part of another one. Then the longer one is the one that was asked.
     """
     if not prompt:
         return None
     text = spaced_text(prompt)
     found = [
-        (question, problem) for question, problem in questions.spaced if _within(question, text)
+        (question, problem) for question, problem in questions.spaced if _occurs(question, text)
     ]
     if not found:
         return None
     longest, problem = max(found, key=lambda pair: len(pair[0]))
-    alone = all(other == problem or question in longest for question, other in found)
+    only_parts = all(other == problem or question in longest for question, other in found)
     same = [other for question, other in found if question == longest]
-    return problem if alone and len(same) == 1 else None
+    return problem if only_parts and len(same) == 1 else None
 
 
-def _within(question: str, text: str) -> bool:
-    """Say whether a question stands in a text, and is not the beginning of a longer word."""
+def _occurs(question: str, text: str) -> bool:
+    """Return whether a question occurs in a text and neither begins nor ends inside a word."""
     start = text.find(question) if len(question) >= SHORTEST_CONTAINED else -1
     if start < 0:
         return False

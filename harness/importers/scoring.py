@@ -1,8 +1,8 @@
-"""From saved files to a stored run, in memory that does not grow with the responses.
+"""Match and grade the responses of saved files without keeping them all in memory.
 
-The files are read twice: once to match and grade, keeping verdicts alone, and
-once to store. What matches no problem but brings its own gold is graded against
-that gold and reported apart: it is a score of nothing that others share.
+The files are read twice: once to match and grade, when only verdicts are kept, and once to
+store the responses. A response that matches no problem but has a gold in its file is graded
+against that gold. Such scores are reported apart, because no other run can be compared with them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from harness.runs.scores import score
 from harness.runs.verdicts import problem_verdicts
 
 WINDOW = 512
-"""How many responses may be under way before the oldest is waited for."""
+"""The most responses that are being graded at once; then the oldest is waited for."""
 
 
 class Placed(NamedTuple):
-    """A response at its place: the problem that it answers, and which sample of it this is."""
+    """A response with the problem that it answers and its number among that problem's samples."""
 
     file: SavedFile
     response: SavedResponse
@@ -41,11 +41,11 @@ class Placed(NamedTuple):
     problem: Problem
     sample: Sample
     ours: bool
-    """Whether the problem is a benchmark's, and its gold not the file's own."""
+    """Whether the problem and its gold come from a benchmark, and not from the file."""
 
 
 class Repeated(NamedTuple):
-    """A response that an earlier row had already, here with another verdict of theirs."""
+    """A response that an earlier row already had; this row only adds another verdict on it."""
 
     response: SavedResponse
     key: SampleKey
@@ -53,7 +53,7 @@ class Repeated(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmatched:
-    """A response of no known problem, and without a gold of its own."""
+    """A response that matches no known problem and has no gold in its file."""
 
     place: str
     reason: str
@@ -61,18 +61,19 @@ class Unmatched:
 
 @dataclass(slots=True, kw_only=True)
 class Scored:
-    """What the files came to. Responses are not held, only what was said of them."""
+    """The verdicts on all responses of the files, without the responses' texts."""
 
     responses: int = 0
+    """The number of responses that were read."""
     graded: dict[str, list[Graded]] = field(default_factory=dict)
-    """By benchmark, in its problems' order."""
+    """Benchmark to its graded samples, in the order of its problems."""
     foreign: tuple[Score, ...] = ()
-    """Scores against the files' own golds, a file at a time."""
+    """One score for each file that has responses which are graded against its own golds."""
     comparison: VerdictComparison = field(default_factory=VerdictComparison)
     unmatched: list[Unmatched] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
-    """Benchmarks whose problems could not be read, so that nothing could match them."""
+    """The benchmarks whose problems could not be read, and why."""
 
 
 def score_files(files: Sequence[SavedFile], index: ProblemIndex, grader: Grader) -> Scored:
@@ -89,11 +90,11 @@ def score_files(files: Sequence[SavedFile], index: ProblemIndex, grader: Grader)
         if isinstance(entry, Repeated):
             repeated.append(entry)
             continue
-        waiting.append((entry, _begin(entry, grader)))
+        waiting.append((entry, _submit(entry, grader)))
         if len(waiting) >= WINDOW:
-            _end(*waiting.popleft(), verdicts, result)
+            _collect(*waiting.popleft(), verdicts, result)
     while waiting:
-        _end(*waiting.popleft(), verdicts, result)
+        _collect(*waiting.popleft(), verdicts, result)
     for again in repeated:
         placed, verdict = verdicts[again.key]
         result.comparison.add(placed.benchmark, _row(placed, verdict), again.response)
@@ -105,7 +106,7 @@ def score_files(files: Sequence[SavedFile], index: ProblemIndex, grader: Grader)
 def place_all(
     files: Sequence[SavedFile], index: ProblemIndex, result: Scored
 ) -> Iterator[Placed | Repeated]:
-    """Yield every response that has a problem; what has none is noted in ``result``."""
+    """Yield every response that has a problem; the other rows are added to ``result``."""
     placer = _Placer(index)
     for file in files:
         placer.begin()
@@ -123,7 +124,7 @@ def place_all(
 
 
 class _Placer:
-    """Finds each response's problem and gives it its number among that problem's samples."""
+    """Finds each response's problem, and numbers the responses to the same problem."""
 
     def __init__(self, index: ProblemIndex) -> None:
         self._index = index
@@ -131,13 +132,13 @@ class _Placer:
         self._seen: dict[tuple[str, int], SampleKey] = {}
 
     def begin(self) -> None:
-        """Begin another file, whose rows repeat none of the file before."""
+        """Begin another file; its rows do not repeat rows of the file before."""
         self._seen = {}
 
     def place(
         self, file: SavedFile, row: SavedRow, number: int, response: SavedResponse
     ) -> Placed | Repeated | Unmatched:
-        """Return a response's place, or why it has none."""
+        """Return a response with its problem and number, or why it has no problem."""
         earlier = None if response.repeats is None else self._seen.get((response.repeats, number))
         if earlier is not None:
             return Repeated(replace(response, response="", question=None, prompt=None), earlier)
@@ -155,14 +156,14 @@ class _Placer:
         index = len(taken) if response.index is None else response.index
         if index in taken:
             raise UserError(
-                f"{row.place}: a second response that is sample {index} of {problem.id}; "
+                f"{row.place}: this is a second response with index {index} to {problem.id}; "
                 "score the files one at a time, or leave out the index"
             )
         taken.add(index)
         return Sample(
             problem_id=problem.id,
             index=index,
-            # A lone surrogate is no text that any file could hold.
+            # A lone surrogate cannot be written to a UTF-8 file.
             response=response.response.encode("utf-8", "replace").decode("utf-8"),
             finish_reason=response.finish_reason,
             seed=response.seed,
@@ -175,29 +176,29 @@ class _Placer:
 
 def _why(response: SavedResponse) -> str:
     if response.question or response.prompt:
-        return "its question is no known problem's, or several problems', and it brings no gold"
+        return "its question matches no known problem, or several, and it has no gold"
     if response.problem_id is not None:
-        return f"no problem is called '{response.problem_id}', and it brings no gold"
-    return "it says neither its problem nor its question, and brings no gold"
+        return f"no problem is called '{response.problem_id}', and it has no gold"
+    return "it states neither its problem nor its question, and it has no gold"
 
 
 def _foreign(file: SavedFile, row: SavedRow, response: SavedResponse) -> Match:
-    """Return a problem of the file's own: its gold is all that is known of it."""
+    """Return a problem made from the row itself; only its gold is known."""
     benchmark = f"file:{file.path.stem}"
     gold = (response.gold or "").rpartition("####")[2].strip()
     name = response.problem_id or response.repeats or f"row {row.number}"
     return Match(benchmark, Problem(id=f"{benchmark}/{name}", question="", answer=gold))
 
 
-def _begin(placed: Placed, grader: Grader) -> Verdict | Future[Verdict]:
+def _submit(placed: Placed, grader: Grader) -> Verdict | Future[Verdict]:
     conventions = Conventions()
     if placed.ours:
         conventions = BENCHMARKS[placed.benchmark].conventions_for(placed.problem)
-    asked = Reference(placed.problem.answer, conventions)
-    return grade_sample(placed.sample, asked, read=placed.file.read, grader=grader)
+    reference = Reference(placed.problem.answer, conventions)
+    return grade_sample(placed.sample, reference, read=placed.file.read, grader=grader)
 
 
-def _end(
+def _collect(
     placed: Placed,
     judged: Verdict | Future[Verdict],
     verdicts: dict[SampleKey, tuple[Placed, Verdict]],
@@ -205,11 +206,11 @@ def _end(
 ) -> None:
     verdict = judged if isinstance(judged, Verdict) else judged.result()
     result.comparison.add(placed.benchmark, _row(placed, verdict), placed.response)
-    light = placed._replace(
+    without_text = placed._replace(
         sample=msgspec.structs.replace(placed.sample, response=""),
         response=SavedResponse(response=""),
     )
-    verdicts[placed.sample.key] = light, verdict
+    verdicts[placed.sample.key] = without_text, verdict
 
 
 def _row(placed: Placed, verdict: Verdict) -> Graded:
@@ -217,7 +218,7 @@ def _row(placed: Placed, verdict: Verdict) -> Graded:
 
 
 def _sort(entries: Iterable[tuple[Placed, Verdict]], index: ProblemIndex, result: Scored) -> None:
-    """Put the verdicts in the order of a run: benchmark, problem, sample."""
+    """Put the verdicts into the order of a run, by benchmark, problem and sample."""
     foreign: dict[str, list[Graded]] = {}
     ours: dict[str, list[Graded]] = {}
     for placed, verdict in entries:
@@ -232,6 +233,6 @@ def _sort(entries: Iterable[tuple[Placed, Verdict]], index: ProblemIndex, result
 
 
 def _foreign_score(name: str, rows: Iterable[Graded]) -> Score:
-    """Score responses against the golds of their own file."""
+    """Return the score of the responses that are graded against the golds of their own file."""
     ordered = sorted(rows, key=lambda row: row.sample.key)
     return score(name, [problem_verdicts(name, problem) for problem in by_problem(ordered)])

@@ -1,4 +1,4 @@
-"""Saved generations, once graded, as a stored run like any other, and marked as what it is."""
+"""Store graded generations as a run like any other; its record says that they were imported."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The files of one run, and where their problems were found."""
+    """The files of one run, and the index that found their problems."""
 
     name: str
-    """The version's name."""
+    """The name of the run."""
     files: Sequence[SavedFile]
     index: ProblemIndex
 
 
 def store_scored(scored: Scored, source: Source, catalogue: Catalogue) -> tuple[Path, Run]:
-    """Store what was matched as a run; the same files scored again are the same run."""
+    """Store the matched responses as a run; the same files scored again give the same run."""
     began = time.monotonic()
     run = _new_run(scored, source)
     stored = catalogue.same_as(run)
@@ -81,7 +81,7 @@ def _style(files: Sequence[SavedFile]) -> str:
 
 
 def _sampling(scored: Scored) -> Sampling:
-    """Return a placeholder: of how saved responses were drawn, only their number is known."""
+    """Return a placeholder, since only the number of samples is known, not their sampling."""
     counts = {name: _most_samples(rows) for name, rows in scored.graded.items()}
     several = max(counts.values()) > 1
     return Sampling(temperature=1.0 if several else 0.0, n_by_benchmark=counts if several else {})

@@ -1,6 +1,6 @@
-"""Shows progress on stderr: a display that is kept current on a terminal, plain lines elsewhere.
+"""Show progress on stderr, as a live display on a terminal and as plain lines elsewhere.
 
-Nothing goes to stdout, which is for the result alone.
+Nothing is written to stdout, so that it holds only the result of a command.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from rich.text import Text
 from harness.common.text import duration, printable
 
 LINE_EVERY = 10.0
-"""Seconds between plain lines of one stage."""
+"""The least number of seconds between two plain lines of one stage."""
 PATIENCE = 2.0
-"""Seconds for which work that is usually short says nothing, where plain lines are shown."""
+"""The seconds for which a command that is usually short prints no plain lines."""
 WAITING = 2.0
-"""Seconds without news after which the display says how long it has been waiting."""
+"""The seconds without an update after which the display shows how long the stage has waited."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """How far something is."""
+    """How much of a stage or a part is done."""
 
     done: int
     total: int | None
@@ -42,7 +42,7 @@ class _Count:
 
 
 class ShownProgress:
-    """The `harness.common.progress.Progress` that a person sees; used in a ``with`` statement."""
+    """A `harness.common.progress.Progress` for people to watch; use it in a ``with`` statement."""
 
     def __init__(
         self,
@@ -51,13 +51,13 @@ class ShownProgress:
         patience: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Show on a console.
+        """Create a display; it is shown when the ``with`` statement begins.
 
         Args:
-            console: where it is shown; stderr without one.
-            patience: the seconds for which plain lines say nothing of stages and counts, so that
-                short work is silent.
-            clock: returns the time in seconds.
+            console: the console to write to; by default stderr.
+            patience: the seconds for which no plain lines about stages and counts are printed,
+                so that short work prints nothing.
+            clock: a function that returns the time in seconds.
         """
         self._console = console or Console(stderr=True)
         self._patience = patience
@@ -72,18 +72,18 @@ class ShownProgress:
         self._parts: dict[str, _Count] = {}
         self._now: _Count | None = None
         self._first: tuple[float, int] | None = None
-        """When this stage began to advance, and at which count."""
+        """The time and the count of the stage's first update, to estimate its speed."""
 
     def stage(self, text: str) -> None:
-        """Say what is done from now on."""
+        """Begin a stage of the work, and show its name."""
         self._stage, self._now, self._first = text, None, None
         self._news = self._clock()
-        if self._live is None and self._is_patient_no_longer():
+        if self._live is None and self._patience_is_over():
             since = self._news - self._began
             self._line(f"{text} …" + (f" (after {duration(round(since))})" if since >= 1 else ""))
 
     def advance(self, done: int, total: int | None, *, part: str = "", note: str = "") -> None:
-        """Say how far the stage is, or one part of the whole work."""
+        """Show how much of the stage is done, or of one part of the whole work."""
         count, self._news = _Count(done, total, note), self._clock()
         if part:
             self._parts[part] = count
@@ -94,25 +94,25 @@ class ShownProgress:
         elif (
             self._live is None
             and self._news - self._printed >= LINE_EVERY
-            and self._is_patient_no_longer()
+            and self._patience_is_over()
         ):
             parts = [f"{name} {part}" for name, part in list(self._parts.items()) if part.done]
             self._line(f"{self._count_text()}{': ' if parts else ''}{'; '.join(parts)}")
 
     def say(self, line: str) -> None:
-        """Show a line that stays, above the display if there is one."""
-        # A text, not markup; and not wrapped, where it goes into a file.
+        """Print a line that stays, above the live display if there is one."""
+        # Text: rich must not read the line as markup. soft_wrap: a line in a file is not broken.
         self._console.print(Text(printable(line)), soft_wrap=True)
 
     def _line(self, text: str) -> None:
         self._printed = self._clock()
         self.say(text)
 
-    def _is_patient_no_longer(self) -> bool:
+    def _patience_is_over(self) -> bool:
         return self._clock() - self._began >= self._patience
 
     def _count_text(self) -> str:
-        """Return the stage's count, and how much time is left if the pace so far stays."""
+        """Return the stage's count, and the time that is left at the speed so far."""
         if self._now is None:
             return ""
         began, first = self._first or (self._clock(), self._now.done)
@@ -150,11 +150,11 @@ class ShownProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was."""
+        """Remove the live display from the terminal."""
         if self._live is not None:
             self._live.stop()
 
 
 def open_progress(*, patience: float = 0.0) -> ShownProgress:
-    """Return a progress on stderr; see `ShownProgress`."""
+    """Return a progress display on stderr; see `ShownProgress`."""
     return ShownProgress(patience=patience)

@@ -1,12 +1,12 @@
-"""Results that others published, as data: `results/published/*.json`, one file a source.
+"""Read results that others published, from `results/published/*.json`, one file for each source.
 
     {"schema_version": 1, "title": "…", "url": "https://…",
      "results": [{"name": "their-model", "model": "…", "settings": {"temperature": 0.6},
                   "scores": {"math500": {"problems": 500, "accuracy": "84.2"},
                              "aime24": {"problems": 30, "samples": 1920, "accuracy": "21.7"}}}]}
 
-A percentage is kept as it was printed, since how many digits it has says how far it can be
-trusted; a count of right answers beside it has to agree with it.
+A percentage is kept as it was printed, because its number of digits says how precise it is. If a
+count of correct answers is given too, the two have to agree.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from benchmarks import UserError
 from harness.common.schema import Frozen, read_value
 
 PUBLISHED = "published"
-"""The folder beside `runs` in which the files lie."""
+"""The name of the folder with these files, which is beside `runs`."""
 
 
 class PublishedScore(Frozen):
     """One benchmark's score, as a count, as a printed percentage, or both."""
 
     problems: Annotated[int, Field(ge=1)]
-    """How many problems the benchmark has there."""
+    """The number of problems that the source evaluated."""
     samples: Annotated[int, Field(ge=1)] = 0
-    """Samples of all problems together; as many as problems unless said otherwise."""
+    """The number of samples of all problems together; by default one for each problem."""
     correct: Annotated[int, Field(ge=0)] | None = None
-    """How many samples are correct."""
+    """The number of correct samples."""
     accuracy: str | None = None
     """The accuracy in per cent, as printed."""
 
@@ -48,13 +48,16 @@ class PublishedScore(Frozen):
     @classmethod
     def _is_a_percentage(cls, printed: str | None) -> str | None:
         if printed is not None and not 0 <= _decimal(printed) <= 100:
-            raise ValueError(f"'{printed}' is no percentage")
+            raise ValueError(f"'{printed}' is not a percentage")
         return printed
 
     @model_validator(mode="after")
     def _count_and_percentage_agree(self) -> PublishedScore:
         if self.samples % self.problems:
-            raise ValueError(f"{self.samples} samples are not the same number for each problem")
+            raise ValueError(
+                f"{self.samples} samples are not the same number for each of "
+                f"{self.problems} problems"
+            )
         if self.correct is not None:
             if self.correct > self.samples:
                 raise ValueError(f"{self.correct} of {self.samples} samples cannot be correct")
@@ -65,7 +68,7 @@ class PublishedScore(Frozen):
 
     @property
     def share(self) -> float:
-        """The accuracy as a fraction, from the count where there is one."""
+        """The accuracy as a fraction, computed from the count if there is one."""
         if self.correct is not None:
             return self.correct / self.samples
         return float(_decimal(self.accuracy or "0")) / 100
@@ -75,13 +78,13 @@ class PublishedResult(Frozen):
     """One model's scores. A setting that the source does not state is left out."""
 
     name: Annotated[str, Field(min_length=1)]
-    """The name by which `diff` and `table` know it."""
+    """The name to use in `diff` and `table`."""
     model: str = ""
-    """What the source calls the model."""
+    """The source's name for the model."""
     settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    """What the source says of how it was measured: prompt, temperature, max_tokens, …"""
+    """The settings that the source states: prompt, temperature, max_tokens, …"""
     scores: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]+$")], PublishedScore]
-    """Benchmark to the score on it."""
+    """Benchmark to its score."""
     average: str | None = None
     """The plain mean of the scores in per cent, as printed."""
 
@@ -89,29 +92,32 @@ class PublishedResult(Frozen):
     def _average_is_of_the_scores(self) -> PublishedResult:
         if not self.scores:
             raise ValueError(f"{self.name} has no scores")
-        # Of the percentages as printed: an average of many digits is one of rounded parts.
+        # The printed percentages are averaged, because the source averaged its rounded ones.
         percents = [float(score.accuracy or 100 * score.share) for score in self.scores.values()]
         require_agreement(self.average, sum(percents) / len(percents))
         return self
 
 
 class Published(Frozen):
-    """One source and the results it states."""
+    """One source and the results that it states."""
 
     schema_version: Literal[1] = 1
-    """The version of this file's form."""
+    """The version of this file format."""
     title: str
-    """What the source is called."""
+    """The title of the source."""
     url: str = ""
-    """Where it can be read."""
+    """The address where the source can be read."""
     note: str = ""
-    """What a reader has to know, such as how counts were had."""
+    """A note for readers, such as how the counts were determined."""
     results: tuple[PublishedResult, ...]
-    """The rows that it states."""
+    """The rows of the source's table."""
 
 
 def require_agreement(printed: str | None, percent: float) -> None:
-    """Raise ValueError if a printed percentage is not ``percent``, rounded or cut.
+    """Check that a printed percentage is ``percent``, rounded or cut off at its last digit.
+
+    Raises:
+        ValueError: it is not.
 
     >>> require_agreement("4.77941", 100 * 13 / 272)
     """
@@ -119,16 +125,16 @@ def require_agreement(printed: str | None, percent: float) -> None:
         return
     unit = 10.0 ** min(0, int(_decimal(printed).as_tuple().exponent))
     if abs(float(printed) - percent) > unit * (1 + 1e-9):
-        raise ValueError(f"{printed} is printed, and what it is made of gives {percent:.6g}")
+        raise ValueError(f"{printed} is printed, but the other numbers give {percent:.6g}")
 
 
 def _decimal(printed: str) -> Decimal:
     try:
         value = Decimal(printed)
     except InvalidOperation:
-        raise ValueError(f"'{printed}' is no number") from None
+        raise ValueError(f"'{printed}' is not a number") from None
     if not value.is_finite():
-        raise ValueError(f"'{printed}' is no number")
+        raise ValueError(f"'{printed}' is not a number")
     return value
 
 
@@ -136,7 +142,7 @@ def read_published(results: Path) -> list[tuple[Path, Published]]:
     """Return every published source under a results folder, by file name.
 
     Raises:
-        UserError: a file is not of this form, or two results have the same name.
+        UserError: a file does not have this format, or two results have the same name.
     """
     found = [
         (path, read_value(path, Published, "published result"))

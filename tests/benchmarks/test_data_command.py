@@ -120,20 +120,20 @@ def test_a_gold_its_grader_refuses_is_listed_with_the_reason(run, refuses, check
     assert report["passed"] == {each: 2 if each == check else 3 for each in Check}
     (failed,) = report["failed"]
     assert (failed["id"], failed["check"]) == ("sound/2", check)
-    assert "gold '2' graded wrong by number" in failed["reason"]
+    assert "gold '2' is graded wrong by number" in failed["reason"]
 
 
 def test_a_gold_taken_for_its_neighbour_is_listed(run):
     result = run("verify", "sound", confuses=["0", "1"])
     assert result.exit_code == 1
-    assert "    sound/0: gold '0' taken for its neighbour '1' by number" in result.output
+    assert "    sound/0: the next gold '1' is accepted for gold '0' by number" in result.output
 
 
 def test_a_gold_that_its_box_does_not_give_back_is_listed(run, monkeypatch):
     monkeypatch.setattr("harness.evaluation.verify_golds._RESPONSE", r"\boxed{x%s}")
     result = run("verify", "sound")
     assert result.exit_code == 1
-    assert "    sound/1: gold '1' read from its box as 'x1'" in result.output
+    assert "    sound/1: gold '1' is extracted from its box as 'x1'" in result.output
 
 
 def test_a_known_erratum_is_shown_and_forgiven(run, monkeypatch):
@@ -141,7 +141,7 @@ def test_a_known_erratum_is_shown_and_forgiven(run, monkeypatch):
     monkeypatch.setattr("harness.evaluation.verify_golds.errata_for", lambda name: (erratum,))
     result = run("verify", "sound", refuses=r"\displaystyle 1")
     assert result.exit_code == 0
-    assert "    sound/1: gold '1' graded wrong by number (a known erratum)" in result.output
+    assert "    sound/1: gold '1' is graded wrong by number (a known erratum)" in result.output
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def generate() -> ModuleType:
 def test_no_page_is_stale(generate: ModuleType) -> None:
     stale = [path.name for path, text in generate.pages() if path.read_text("utf-8") != text]
 
-    assert not stale, "make them anew: python docs/generate.py"
+    assert not stale, "generate them again with python docs/generate.py"
 
 
 def test_every_command_and_option_has_help(generate: ModuleType) -> None:

@@ -30,9 +30,9 @@ from harness.evaluation.determinism import (
     accuracy_of,
     agreement,
     conclusion,
+    first_difference,
     groups_of,
     noise_of,
-    parting,
 )
 from harness.evaluation.drawing import open_engine
 from harness.evaluation.plan import Plan, prepare
@@ -107,8 +107,8 @@ def test_with_one_sample_a_problem_the_accuracy_moves_by_flips_at_most(
 
 
 @given(st.text("ab", max_size=6), st.text("ab", max_size=6))
-def test_sequences_part_where_their_common_beginning_ends(a: str, b: str) -> None:
-    place = parting(a, b)
+def test_the_first_difference_is_where_the_common_beginning_ends(a: str, b: str) -> None:
+    place = first_difference(a, b)
     assert a[:place] == b[:place]
     assert a == b or a[place : place + 1] != b[place : place + 1]
 
@@ -159,10 +159,11 @@ def test_the_conclusion_says_what_was_seen_and_no_more() -> None:
     same = [True, False] * 10
     changed = [not same[0], *same[1:]]
     none = conclusion([row("again", same, same), row("order", same, same)], repeat="again")
-    assert none.startswith("none of 40 responses drawn again differs")
+    assert none.startswith("none of 40 responses differs from the first draw")
     one = conclusion([row("again", same, same), row("order", same, changed)], repeat="again")
-    assert one.startswith("1 of 40 responses drawn again differ, 0 of 20 with nothing changed")
-    assert "1 of 20 verdict is correct in one of two draws alone (demo, order)" in one
+    assert one.startswith("1 of 40 responses differ from the first draw")
+    assert "in the draw that changed nothing, 0 of 20 do" in one
+    assert "1 of 20 samples is correct in only one of two draws (demo, order)" in one
     assert "may differ there by 9.8 points" in one
     with pytest.raises(ValueError, match="nothing was compared"):
         conclusion([], repeat="again")
@@ -374,7 +375,7 @@ def test_the_command_prints_each_draw_and_stores_nothing(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     for name in ("as they come", "the same again", "another order", "2 at a time", "1 at a time"):
         assert name in done.stdout
-    assert "none of 24 responses drawn again differs" in done.stdout
+    assert "none of 24 responses differs from the first draw" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["r.jsonl"]
     fields = json.loads(check(*asked, "--json", cwd=tmp_path).stdout)
     assert fields["differing"] == 0

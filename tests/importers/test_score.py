@@ -208,7 +208,7 @@ def test_a_run_of_ours_keeps_its_prompt_style_and_its_truncations(tmp_path: Path
 
 def test_two_responses_for_one_sample_are_refused(tmp_path: Path) -> None:
     rows = [{"problem_id": FIRST.id, "index": 0, "response": text} for text in ("a", "b")]
-    with pytest.raises(UserError, match=r"row 2: a second response that is sample 0"):
+    with pytest.raises(UserError, match=r"row 2: this is a second response with index 0"):
         printed(tmp_path, write_lines(tmp_path / "saved.jsonl", rows))
 
 
@@ -217,11 +217,11 @@ def test_two_responses_for_one_sample_are_refused(tmp_path: Path) -> None:
     [
         ("", "has no rows"),
         ('{"prompt": "x", "completion": "y"}\n', "unknown format .with 'prompt', 'completion'."),
-        ('[\n{"doc": 1}\n]\n', "make lines of it"),
-        ("\x00\x01", "first row on .not JSON"),
+        ('[\n{"doc": 1}\n]\n', "turned into lines"),
+        ("\x00\x01", "first row is not JSON"),
     ],
 )
-def test_an_unknown_file_is_told_what_is_understood(
+def test_the_error_for_an_unknown_file_names_every_format(
     content: str, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "saved.jsonl"
@@ -232,7 +232,7 @@ def test_an_unknown_file_is_told_what_is_understood(
 
 
 def test_a_format_that_is_asked_for_is_the_only_one(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="understood is lm-eval"):
+    with pytest.raises(UserError, match="expected this format: lm-eval"):
         open_saved(as_qwen(tmp_path), "lm-eval")
     assert tuple(FORMATS) == score_command.FORMATS
 

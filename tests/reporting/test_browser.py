@@ -183,7 +183,7 @@ def test_formulae_are_found_by_their_delimiters(
     report: Path, open_page: OpenPage, text: str, formulae: list[str]
 ) -> None:
     page = open_page(report)
-    found = page.evaluate("text => pieces(text)", text)
+    found = page.evaluate("text => partsOf(text)", text)
     assert [piece["tex"] for piece in found if "tex" in piece] == formulae
     assert "".join(piece.get("source", piece.get("text")) for piece in found) == text
 
@@ -197,7 +197,7 @@ def test_a_run_without_responses_shows_answers(tmp_path: Path, open_page: OpenPa
     expect(page.locator("#samples-about")).to_contain_text("responses of bare are not available")
     page.click("text=demo/test-0001")
     expect(page.locator("#columns")).to_contain_text("31")
-    expect(page.locator("#columns")).to_contain_text("came without its samples.parquet")
+    expect(page.locator("#columns")).to_contain_text("its folder has no samples.parquet")
 
 
 # --- what hostile text does not do ----------------------------------------------------------

@@ -56,8 +56,8 @@ def test_an_interval_counts_problems_and_not_samples() -> None:
         ({"problems": 40, "correct": 8, "accuracy": "12.5"}, "12.5 is printed"),
         ({"problems": 40, "correct": 41}, "41 of 40"),
         ({"problems": 40}, "neither 'correct' nor 'accuracy'"),
-        ({"problems": 40, "accuracy": "120"}, "no percentage"),
-        ({"problems": 40, "accuracy": "nan"}, "no number"),
+        ({"problems": 40, "accuracy": "120"}, "not a percentage"),
+        ({"problems": 40, "accuracy": "nan"}, "not a number"),
         ({"problems": 30, "samples": 100, "accuracy": "20"}, "not the same number"),
         ({"problems": 0, "correct": 0}, "problems"),
         ({"problems": 40, "correct": 8, "p_value": 1}, "p_value"),
@@ -73,7 +73,7 @@ def test_scores_that_cannot_be_are_refused_by_file_and_field(
 
 def test_a_printed_average_has_to_be_that_of_the_scores(tmp_path: Path) -> None:
     write(tmp_path, "paper.json", row(average="90.1"))
-    with pytest.raises(UserError, match=r"90\.1 is printed, and what it is made of gives 84\.2"):
+    with pytest.raises(UserError, match=r"90\.1 is printed, but the other numbers give 84\.2"):
         read_published(tmp_path)
 
 

@@ -1,1 +1,1 @@
-"""One file for each format of saved generations."""
+"""Read the formats of saved generations; each format has its own file."""

@@ -1,8 +1,9 @@
-"""lighteval's details: a table with a row a problem, its columns named in three ways so far.
+"""Read lighteval's details, a Parquet file with one row for each problem.
 
-``doc``, ``model_response``, ``metric`` since 0.13; the same between double underscores before;
-``example`` (or ``full_prompt``), ``gold``, ``predictions``, ``metrics`` before 0.10. Where
-lighteval could not make a column of the values it stored their Python spelling.
+The names of the columns have changed twice. Since 0.13 they are ``doc``, ``model_response`` and
+``metric``. From 0.10 on, the same names stood between double underscores. Before 0.10 they were
+``example`` (or ``full_prompt``), ``gold``, ``predictions`` and ``metrics``. A value that lighteval
+could not store in a column is stored as a Python literal, in a string.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from harness.importers.base import (
     Format,
     Row,
     SavedResponse,
-    at,
     first_text,
     text_of,
     texts_of,
+    value_at,
     verdict_of,
 )
 
 METRICS = ("extractive_match", "math_pass@1", "qem", "quasi_exact_match", "maj@")
-"""Beginnings of verdicts' names in the order of preference; any metric of 0 or 1 after them."""
+"""The metrics that give verdicts, by the beginning of their names; the first one found is used.
+
+If a file has none of them, its first metric with the value 0 or 1 is used."""
 MAX_LITERAL = 1_000_000
-"""Characters of a Python spelling that is read."""
+"""The most characters of a Python literal that is read."""
 
 
 def _read(row: Row) -> list[SavedResponse]:
@@ -45,7 +48,7 @@ def _read_new(row: Row) -> list[SavedResponse]:
             response=response,
             prompt=first_text(doc, ("original_query", "query")),
             gold=_choice(_literal(doc.get("choices")), _literal(doc.get("gold_index"))),
-            completion_tokens=_length(at(tokens, number, count)),
+            completion_tokens=_length(value_at(tokens, number, count)),
             task=text_of(doc.get("task_name")),
             theirs=verdict if count == 1 else None,
             judge=metric,
@@ -63,7 +66,7 @@ def _read_old(row: Row) -> list[SavedResponse]:
             response=response,
             prompt=first_text(row, ("example", "full_prompt")),
             gold=_choice(_literal(row.get("gold")), 0),
-            completion_tokens=_length(at(tokens, number, len(responses))),
+            completion_tokens=_length(value_at(tokens, number, len(responses))),
             theirs=verdict if len(responses) == 1 else None,
             judge=metric,
         )
@@ -76,9 +79,9 @@ def _part(row: Row, name: str) -> Any:
 
 
 def _literal(value: Any) -> Any:
-    """Return what a Python spelling stands for, and any other value as it is.
+    """Return the value of a Python literal in a string, and any other value unchanged.
 
-    Only literals are read: nothing in the text is looked up, called or run.
+    Only literals are evaluated; no code in the string is run.
     """
     if not isinstance(value, str) or value[:1] not in "[{(" or len(value) > MAX_LITERAL:
         return value
@@ -91,12 +94,12 @@ def _literal(value: Any) -> Any:
 def _mapping(value: Any, name: str) -> Row:
     found = _literal(value)
     if not isinstance(found, Mapping):
-        raise ValueError(f'"{name}" is no record')
+        raise ValueError(f'"{name}" is not a record of fields')
     return found
 
 
 def _verdict(metrics: Any) -> tuple[str, bool | None]:
-    """Return the metric that judges the answer, and its verdict."""
+    """Return the name of the metric that judges the answer, and its verdict."""
     found = _literal(metrics)
     values = found if isinstance(found, Mapping) else {}
     named = [name for begin in METRICS for name in values if name.startswith(begin)]
@@ -107,7 +110,7 @@ def _verdict(metrics: Any) -> tuple[str, bool | None]:
 
 
 def _choice(choices: Any, index: Any) -> str | None:
-    """Return the gold; where it is a whole solution, what that solution boxes."""
+    """Return the gold; if it is a whole solution, return the content of its last box."""
     if isinstance(index, list):
         index = index[0] if index else None
     texts = choices if isinstance(choices, list) else [choices]

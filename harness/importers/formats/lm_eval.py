@@ -1,6 +1,6 @@
-"""lm-evaluation-harness's ``samples_*.jsonl``.
+"""Read lm-evaluation-harness's ``samples_*.jsonl``.
 
-A row is a problem as one filter saw it: a task with two filters writes every
+A row has one problem and the verdict of one filter. A task with two filters writes every
 problem twice, with the same responses and another verdict.
 """
 
@@ -12,17 +12,19 @@ from harness.importers.base import (
     Format,
     Row,
     SavedResponse,
-    at,
     first_text,
     text_of,
     texts_of,
+    value_at,
     verdict_of,
 )
 
 QUESTIONS = ("question", "problem", "Problem", "Question", "query")
-"""Fields in which data sets keep the question."""
+"""The fields in which data sets keep the question."""
 METRICS = ("math_verify", "exact_match", "acc")
-"""Verdicts in the order of preference; any other metric of 0 or 1 after them."""
+"""The metrics that give verdicts; the first one found is used.
+
+If a row has none of them, its first metric with the value 0 or 1 is used."""
 
 
 def _read(row: Row) -> list[SavedResponse]:
@@ -37,7 +39,7 @@ def _read(row: Row) -> list[SavedResponse]:
             question=first_text(doc, QUESTIONS),
             prompt=_prompt(row.get("arguments")),
             gold=_gold(row, doc),
-            theirs=verdict_of(at(row.get(metric), number, count)) if metric else None,
+            theirs=verdict_of(value_at(row.get(metric), number, count)) if metric else None,
             their_answer=_filtered(row.get("filtered_resps"), number, count),
             judge=", ".join(part for part in (metric, which) if isinstance(part, str)),
             repeats=f"doc {row['doc_id']}",
@@ -47,7 +49,7 @@ def _read(row: Row) -> list[SavedResponse]:
 
 
 def _responses(resps: Any) -> list[str]:
-    """Flatten the responses: a list for each request of the problem, and there is one request."""
+    """Return the responses; the file has a list of them for each request, of which there is one."""
     if isinstance(resps, list) and len(resps) == 1:
         return texts_of(resps[0], "resps")
     return texts_of(resps, "resps")
@@ -56,7 +58,7 @@ def _responses(resps: Any) -> list[str]:
 def _filtered(filtered: Any, number: int, count: int) -> str | None:
     if isinstance(filtered, list) and len(filtered) == 1 and isinstance(filtered[0], list):
         filtered = filtered[0]
-    return text_of(at(filtered, number, count))
+    return text_of(value_at(filtered, number, count))
 
 
 def _gold(row: Row, doc: Row) -> str | None:
@@ -77,7 +79,7 @@ def _is_verdict(value: Any) -> bool:
 
 
 def _prompt(arguments: Any) -> str | None:
-    """Return the text that the model was given, in either of the two ways it has been written."""
+    """Return the prompt, which lm-evaluation-harness has written in two ways."""
     if isinstance(arguments, dict):  # {"gen_args_0": {"arg_0": prompt, "arg_1": settings}}
         arguments = [[part.get("arg_0")] for part in arguments.values() if isinstance(part, dict)]
     while isinstance(arguments, list) and arguments:  # [[prompt, settings]]

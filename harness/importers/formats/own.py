@@ -1,4 +1,4 @@
-"""This harness's own files, and the plain rows of anybody: ``{"problem_id", "response"}``."""
+"""Read this harness's own files, and any rows with ``problem_id`` and ``response``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from harness.importers.base import Format, Row, SavedResponse, finish_reason, require_text, text_of
 
 LARGEST = 2**62
-"""Above any count or seed, and within what a table's column holds."""
+"""Larger than any count or seed, and small enough for a 64-bit column of a table."""
 
 
 def _read(row: Row) -> list[SavedResponse]:
     index = row.get("index")
     if index is not None and _count(index) is None:
-        raise ValueError('"index" is no number of a sample')
+        raise ValueError('"index" is not the number of a sample, counted from 0')
     return [
         SavedResponse(
             response=require_text(row["response"], "response"),
@@ -45,8 +45,8 @@ def _fits(row: Row) -> bool:
 
 FORMAT = Format(
     name="harness",
-    about='this harness\'s own: {"problem_id", "response"}, perhaps "index", "finish_reason" or '
-    '"truncated"; samples.jsonl, samples.parquet, or a run\'s folder',
+    about='this harness\'s samples.jsonl, samples.parquet or run folder: {"problem_id", '
+    '"response"}, optionally "index", "finish_reason" or "truncated"',
     fits=_fits,
     read=_read,
     columns=(

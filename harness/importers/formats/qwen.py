@@ -1,6 +1,7 @@
-"""Outputs of Qwen2.5-Math's evaluation kit and its descendants, OpenSeek's among them.
+"""Read the outputs of Qwen2.5-Math's evaluation kit and of kits derived from it, like OpenSeek's.
 
-A row is a problem: ``code`` holds its responses, ``pred`` and ``score`` what the kit made of each.
+A row has one problem. ``code`` holds its responses, ``pred`` the answer that the kit found in
+each response, and ``score`` the kit's verdict on it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from harness.importers.base import (
     Format,
     Row,
     SavedResponse,
-    at,
     finish_reason,
     first_text,
     text_of,
     texts_of,
+    value_at,
     verdict_of,
 )
 
@@ -27,10 +28,10 @@ def _read(row: Row) -> list[SavedResponse]:
             response=response,
             question=first_text(row, ("question", "problem")),
             gold=gold,
-            finish_reason=finish_reason(at(row.get("finish_reason"), number, count)),
+            finish_reason=finish_reason(value_at(row.get("finish_reason"), number, count)),
             task=text_of(row.get("data_name")),
-            theirs=verdict_of(at(row.get("score"), number, count)),
-            their_answer=text_of(at(row.get("pred"), number, count)),
+            theirs=verdict_of(value_at(row.get("score"), number, count)),
+            their_answer=text_of(value_at(row.get("pred"), number, count)),
             judge="score",
         )
         for number, response in enumerate(responses)

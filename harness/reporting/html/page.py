@@ -1,8 +1,8 @@
-"""Writes the HTML file, which holds our own style and script, KaTeX, and the data.
+"""Write the HTML file, which holds our own style and script, KaTeX, and the data.
 
 The parts come in the order in which a browser needs them: style, skeleton, scores and plots, the
-scripts, and then the responses and their index. The content security policy in the head lets only
-these two scripts run, which it names by their checksums, and nothing be loaded from elsewhere.
+scripts, and then the responses and their index. The content security policy in the head names
+the two scripts by their checksums. The browser runs no other script and loads no other file.
 """
 
 from __future__ import annotations
@@ -34,25 +34,26 @@ from harness.runs.results import Result
 HERE = Path(__file__).parent
 KATEX = HERE / "vendor" / "katex"
 SCRIPTS = ("data.js", "maths.js", "overview.js", "state.js", "list.js", "viewer.js", "page.js")
-"""Our own scripts, in the order in which they build on each other; they become one."""
+"""Our own scripts, which are joined into one; each may use the ones before it."""
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; font-src data:; "
     "img-src data:; base-uri 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""The page's content security policy. The last two rules make a browser refuse any text that is
-assigned as HTML, by KaTeX too."""
+"""The page's content security policy.
+
+Because of its last two rules the browser refuses to parse any string as HTML, from KaTeX too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenReport:
-    """A report that was written."""
+    """The file of a report that was written."""
 
     path: Path
     size: int
     """The size in bytes."""
     plots: int
-    """How many plots it shows."""
+    """The number of plots in it."""
 
 
 def write_report(
@@ -64,15 +65,15 @@ def write_report(
     png: Path | None = None,
     progress: Progress = silent,
 ) -> WrittenReport:
-    """Write the report of one result or of several, each compared with the first.
+    """Write a report on one or several results, each of them compared with the first.
 
     Args:
-        results: what is reported; the others are compared with the first.
-        path: the HTML file; a file that is there is replaced once the new one is whole.
-        anyway: compare also results that were not measured alike.
-        data_dir: the folder from which questions are read instead of the cache.
+        results: the results to report on.
+        path: the HTML file; an existing file is replaced when the new one is complete.
+        anyway: also compare results that were not measured alike.
+        data_dir: the folder that questions are read from instead of the cache.
         png: a folder into which every plot is also written as a file.
-        progress: is told how far it is.
+        progress: is called with the stages of the work.
 
     Raises:
         UserError: a run's files cannot be read, or the report cannot be written.
@@ -100,10 +101,10 @@ def write_report(
 
 @contextmanager
 def open_report(path: Path) -> Iterator[IO[str]]:
-    """Open a text file that takes the place of ``path`` if nothing goes wrong.
+    """Open a new text file, which replaces ``path`` when it is closed without an error.
 
     Raises:
-        UserError: the file cannot be written; what was there before is still there.
+        UserError: the file cannot be written; an existing file is left unchanged.
     """
     try:
         with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
@@ -133,7 +134,7 @@ def _scripts() -> str:
 
 @cache
 def katex_script() -> str:
-    """Return KaTeX's script as it was published."""
+    """Return KaTeX's published script, unchanged."""
     return (KATEX / "katex.min.js").read_text(encoding="utf-8")
 
 

@@ -1,7 +1,8 @@
-/* What Python put into the page: gzip in base64, one element a piece. And how elements are made:
- * every text goes in as text, never as markup. */
+/* Reads the data that Python put into the page, and makes elements. Each element of data holds
+ * JSON, compressed with gzip and encoded in base64. Every text is inserted as text and never as
+ * markup, because models wrote some of it. */
 
-/** Make an element. Properties are set as properties, `data-` and `aria-` names as attributes. */
+/** Make an element. Names with a hyphen, `role` and `scope` become attributes, others properties. */
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -12,7 +13,7 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Replace what is in an element; null is nothing. */
+/** Replace the children of an element; null and undefined are left out. */
 function fill(element, ...children) {
   element.replaceChildren(...present(children));
 }
@@ -25,7 +26,7 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-/** Return the JSON value that lies in an element of this name. */
+/** Return the JSON value of the element `data-…` with this name. */
 async function decoded(id) {
   const binary = atob(byId(`data-${id}`).textContent);
   const bytes = new Uint8Array(binary.length);
@@ -34,9 +35,9 @@ async function decoded(id) {
   return JSON.parse(await new Response(unpacked).text());
 }
 
-/** A list of records in pieces. A piece is unpacked when one of its records is asked for. */
+/** A list of records in pieces. A piece is unpacked when one of its records is needed. */
 class Records {
-  static KEPT = 6;
+  static KEPT = 6; // pieces that stay unpacked
 
   constructor({ name, starts }) {
     this.name = name;
@@ -60,7 +61,7 @@ class Records {
     return low;
   }
 
-  /** Keep the pieces that were asked for last: neighbours are mostly in the same one. */
+  /** Return a piece. The last few stay unpacked, because the next record is mostly in the same one. */
   piece(number) {
     const found = this.pieces.get(number) ?? decoded(`${this.name}-${number}`);
     this.pieces.delete(number);

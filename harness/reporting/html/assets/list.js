@@ -1,10 +1,10 @@
-/* The list of problems: which ones match the filters, and what is shown of each. */
+/* Filters the problems and shows the list of those that match. */
 
 const PAGE_ROWS = 50;
 const RIGHT = 0.5; // A problem counts as right if at least half of its samples are, as in `harness diff`.
 const CHANGES = { fixed: [false, true], broken: [true, false], "both right": [true, true], "both wrong": [false, false] };
 
-/** The index, with values that are needed often computed once. */
+/** The index of all problems and outcomes, with values that are needed often. */
 class Index {
   constructor(columns) {
     Object.assign(this, columns);
@@ -21,7 +21,7 @@ class Index {
     return outcomes === null ? null : outcomes.filter((code) => code === this.correct).length / outcomes.length;
   }
 
-  /** Return "fixed", "broken", … of a problem that both versions were asked, else "". */
+  /** Return "fixed", "broken", … if both versions were asked this problem, else "". */
   change(number, first, second) {
     const before = this.accuracy(first, number);
     const after = this.accuracy(second, number);
@@ -31,7 +31,7 @@ class Index {
   }
 }
 
-/** Return the first version, and the chosen one or else the last. */
+/** Return the numbers of the two compared versions: the first, and the chosen one or else the last. */
 function comparedVersions(index) {
   const chosen = index.versions.findIndex((version) => version.label === state.version);
   return [0, chosen > 0 ? chosen : index.versions.length - 1];
@@ -84,12 +84,13 @@ function rowOf(index, number) {
   return row;
 }
 
-/** Return the outcome and answer of one sample, or the count of correct ones and the commonest answer. */
+/** Return a version's outcome and answer. With several samples, return the count of correct ones
+ * and the most frequent answer. */
 function outcomeSummary(index, version, number) {
   const outcomes = version.outcomes[number];
   if (outcomes === null) return [make("span", { className: "quiet", textContent: "not asked" })];
   const right = outcomes.filter((code) => code === index.correct).length;
-  const place = outcomes.length === 1 ? 0 : commonest(version.classes[number]);
+  const place = outcomes.length === 1 ? 0 : mostFrequent(version.classes[number]);
   const mark = outcomes.length === 1
     ? outcomeBadge(index.outcomes[outcomes[0]])
     : make("span", { className: `badge ${right / outcomes.length >= RIGHT ? "correct" : "wrong"}`, textContent: `${right}/${outcomes.length}` });
@@ -98,8 +99,8 @@ function outcomeSummary(index, version, number) {
   return [mark, " ", answer];
 }
 
-/** Return the first place of the answer that most samples give; null if no sample gives one. */
-function commonest(classes) {
+/** Return the first place of the most frequent answer; null if no sample states an answer. */
+function mostFrequent(classes) {
   const votes = new Map();
   for (const name of classes) if (name !== null) votes.set(name, (votes.get(name) ?? 0) + 1);
   if (votes.size === 0) return null;

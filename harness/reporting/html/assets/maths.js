@@ -1,43 +1,43 @@
-/* Texts with mathematics in them. A model's TeX is hostile: what it can cost is bounded before
- * KaTeX sees it and again before a browser has to lay it out; what is over a bound is shown as text. */
+/* Shows texts with formulas in them. A model's TeX may be hostile, so its cost is limited before
+ * KaTeX reads it, and again before the browser lays it out. A formula over a limit is shown as text. */
 
 const LIMITS = {
-  formula: 2000, // characters of one formula
-  formulae: 600, // of one text
-  characters: 60000, // of all formulae of one text
-  depth: 14, // of braces in each other
-  elements: 4000, // that one formula may become
-  allElements: 40000, // that those of one text may become
-  milliseconds: 700, // for one text
+  formula: 2000, // characters in one formula
+  formulas: 600, // formulas in one text
+  characters: 60000, // characters in all formulas of one text
+  depth: 14, // nested braces
+  elements: 4000, // HTML elements made from one formula
+  allElements: 40000, // HTML elements made from all formulas of one text
+  milliseconds: 700, // time for one text
   listed: 60, // characters of an answer in the list
 };
 const KATEX = { trust: false, strict: "ignore", maxExpand: 200, maxSize: 20, errorColor: "var(--worse)" };
-/* A definition can double its argument again and again, \char can name a mark that reverses the
- * writing direction, and a name with @ is one of KaTeX's own; no answer needs any of them. */
+/* A definition can double its argument again and again, \char can insert a character that reverses
+ * the writing direction, and names with @ are internal to KaTeX. No answer needs any of them. */
 const DEFINES = /\\[a-zA-Z]*@|\\(?:[gex]?def|(?:new|renew|provide)command|let|futurelet|global|long|char)(?![a-zA-Z])/;
 const ENVIRONMENTS = /^\\begin\{(align|aligned|equation|gather|gathered|cases|array|[pbvBV]?matrix)(\*?)\}/;
-const FENCES = [
+const DELIMITERS = [
   ["$$", "$$", true],
   ["\\[", "\\]", true],
   ["\\(", "\\)", false],
   ["$", "$", false],
 ];
 
-/** Split a text into `{text}` and `{tex, display, source}`, in time linear in its length. */
-function pieces(text) {
+/** Split a text into parts `{text}` and `{tex, display, source}`, in time linear in its length. */
+function partsOf(text) {
   const found = [];
   let from = 0;
   let at = 0;
   const finder = /[\\$]/g;
-  const hopeless = new Set(); // closings that do not come any more: searched for once
+  const absent = new Set(); // closing delimiters that do not occur in the rest of the text
   while (at < text.length) {
     finder.lastIndex = at;
     const next = finder.exec(text);
     if (next === null) break;
     at = next.index;
-    const formula = formulaAt(text, at, hopeless);
+    const formula = formulaAt(text, at, absent);
     if (formula === null) {
-      at += text[at] === "\\" ? 2 : 1; // what follows a backslash opens nothing
+      at += text[at] === "\\" ? 2 : 1; // a character after a backslash cannot begin a formula
       continue;
     }
     if (at > from) found.push({ text: text.slice(from, at) });
@@ -48,34 +48,35 @@ function pieces(text) {
   return found;
 }
 
-function formulaAt(text, at, hopeless) {
-  for (const [open, close, display] of FENCES) {
-    if (text.startsWith(open, at)) return fencedAt(text, at, open, close, display, hopeless);
+function formulaAt(text, at, absent) {
+  for (const [open, close, display] of DELIMITERS) {
+    if (text.startsWith(open, at)) return delimitedAt(text, at, open, close, display, absent);
   }
   if (text.startsWith("\\boxed{", at)) return bracedAt(text, at, at + 6);
   if (text.startsWith("\\begin{", at)) return environmentAt(text, at);
   return null;
 }
 
-function fencedAt(text, at, open, close, display, hopeless) {
+function delimitedAt(text, at, open, close, display, absent) {
   const start = at + open.length;
-  if (hopeless.has(close)) return null;
+  if (absent.has(close)) return null;
   const window = text.slice(start, start + LIMITS.formula + close.length);
   let length = window.indexOf(close);
   while (length > 0 && close[0] === "$" && window[length - 1] === "\\") length = window.indexOf(close, length + 1);
   if (length < 0) {
-    if (start + window.length >= text.length) hopeless.add(close);
+    if (start + window.length >= text.length) absent.add(close);
     return null;
   }
   const tex = window.slice(0, length);
   if (tex.trim() === "" || /\n\s*\n/.test(tex)) return null;
-  // "$5 and $6" are prices: a formula neither begins nor ends with a space, nor ends before a digit.
+  // "$5 and $6" are prices. In a formula no space follows the first $ or precedes the last one, and
+  // no digit follows the last one.
   const after = text[start + length + 1] ?? "";
   if (open === "$" && (/^\s|\s$/.test(tex) || /[0-9]/.test(after))) return null;
   return { tex, display, end: start + length + close.length };
 }
 
-/** A command with its braced argument, outside of any delimiters. */
+/** Return a command with its braced argument that stands outside of any delimiters, or null. */
 function bracedAt(text, at, brace) {
   let depth = 0;
   const last = Math.min(text.length, at + LIMITS.formula);
@@ -112,14 +113,14 @@ function tooDeep(tex) {
   return false;
 }
 
-/** Return the element of a formula, or null if it is over a bound. It is not in the page yet. */
+/** Return an element with a formula, not yet in the page; null if it is invalid or over a limit. */
 function typeset(tex, { display = false, throwOnError = false } = {}) {
   if (tex.length > LIMITS.formula || DEFINES.test(tex) || tooDeep(tex)) return null;
   const holder = make("span", { className: display ? "maths display" : "maths" });
   try {
     katex.render(tex, holder, { ...KATEX, displayMode: display, throwOnError });
   } catch (error) {
-    return null; // no formula, too deep for the stack, or a fault in KaTeX
+    return null; // the TeX is invalid or too deep for the stack, or KaTeX has a bug
   }
   if (elementsOf(holder) > LIMITS.elements) return null;
   return [...holder.querySelectorAll("[style]")].some(isVast) ? null : holder;
@@ -129,21 +130,21 @@ function elementsOf(holder) {
   return holder.getElementsByTagName("*").length;
 }
 
-/** A size of a hundred em or more: KaTeX bounds what is large, but not what is far below zero. */
+/** Return whether an element has a size of 100 em or more. KaTeX does not limit negative sizes. */
 function isVast(element) {
   return /(?<![0-9.])[0-9]{3,}(?:\.[0-9]*)?em/.test(element.getAttribute("style"));
 }
 
-/** A displayed formula stands on lines of its own already: leave out the breaks around it. */
-function withoutDoubledBreaks(list) {
-  return list.map((piece, place) => {
-    if (piece.tex !== undefined) return piece;
-    const before = list[place - 1]?.display ? piece.text.replace(/^[ \t]*\n{1,2}/, "") : piece.text;
-    return { text: list[place + 1]?.display ? before.replace(/\n{1,2}[ \t]*$/, "") : before };
+/** Leave out the line breaks around displayed formulas, which already have lines of their own. */
+function withoutDoubledBreaks(parts) {
+  return parts.map((part, place) => {
+    if (part.tex !== undefined) return part;
+    const before = parts[place - 1]?.display ? part.text.replace(/^[ \t]*\n{1,2}/, "") : part.text;
+    return { text: parts[place + 1]?.display ? before.replace(/\n{1,2}[ \t]*$/, "") : before };
   });
 }
 
-/** Show a text with its mathematics typeset; what is over a bound stays as it was written. */
+/** Show a text with its formulas typeset; a formula over a limit is shown as it was written. */
 function showText(target, text, raw) {
   target.replaceChildren();
   if (raw) {
@@ -151,32 +152,32 @@ function showText(target, text, raw) {
     return;
   }
   const end = performance.now() + LIMITS.milliseconds;
-  let formulae = 0;
+  let formulas = 0;
   let characters = 0;
   let elements = 0;
-  for (const piece of withoutDoubledBreaks(pieces(text))) {
-    if (piece.tex === undefined) {
-      target.append(piece.text);
+  for (const part of withoutDoubledBreaks(partsOf(text))) {
+    if (part.tex === undefined) {
+      target.append(part.text);
       continue;
     }
-    formulae += 1;
-    characters += piece.tex.length;
-    const within = formulae <= LIMITS.formulae && characters <= LIMITS.characters
+    formulas += 1;
+    characters += part.tex.length;
+    const within = formulas <= LIMITS.formulas && characters <= LIMITS.characters
       && elements <= LIMITS.allElements && performance.now() < end;
-    const formula = within ? typeset(piece.tex, piece) : null;
+    const formula = within ? typeset(part.tex, part) : null;
     elements += formula === null ? 0 : elementsOf(formula);
-    target.append(formula ?? make("span", { className: "source", textContent: piece.source }));
+    target.append(formula ?? make("span", { className: "source", textContent: part.source }));
   }
 }
 
-/** Show a gold or an answer, which is a formula without delimiters if it can be read as one. */
+/** Show a gold or an answer. It is often a formula without delimiters, and then typeset as one. */
 function showAnswer(target, text, raw) {
   const bare = /[\\^_]/.test(text) && !/\$|\\\(|\\\[/.test(text);
   if (raw || !bare) showText(target, text, raw);
   else target.replaceChildren(typeset(text, { throwOnError: true }) ?? text);
 }
 
-/** Show an answer in a list; one that is long is only hinted at. */
+/** Show an answer in a list; a long one is cut off and not typeset. */
 function showBriefly(target, text) {
   if (text.length > LIMITS.listed) target.replaceChildren(`${text.slice(0, LIMITS.listed - 1)}…`);
   else showAnswer(target, text, false);

@@ -1,4 +1,4 @@
-/* The top of the page: headlines, tables and plots, in the words that Python wrote. */
+/* Shows the top of the page: headings, tables and plots, with the texts that Python wrote. */
 
 function showOverview(overview) {
   document.title = `${overview.title} · harness report`;
@@ -64,7 +64,7 @@ function cellOf(cell, place) {
   return element;
 }
 
-/** Plots are images, which can run no script and load nothing, and whose ids do not clash. */
+/** Show the plots. They are images, so that an SVG cannot run scripts, load files or repeat ids. */
 function showPlots(plots) {
   byId("plots").hidden = byId("to-plots").hidden = plots.length === 0;
   byId("figures").replaceChildren(...plots.map(plotCard));

@@ -1,6 +1,6 @@
-/* Starts the page, and lets the controls change the state and the state change the page. */
+/* Starts the page. Controls change the state, and a change of the state updates the page. */
 
-/** The browser of samples: which problems the filters leave, and which of them is open. */
+/** The browser of samples: it keeps the filtered problems and the one that is open. */
 class Browser {
   constructor(index) {
     this.index = index;
@@ -32,7 +32,7 @@ class Browser {
       byId(`filter-${key}`).addEventListener("input", (event) => this.apply({ ...state, [key]: event.target.value }));
     }
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
-    byId("filters").addEventListener("reset", () => this.apply({ ...NOTHING }));
+    byId("filters").addEventListener("reset", () => this.apply({ ...EMPTY_STATE }));
     byId("page-before").addEventListener("click", () => this.turn(this.page - 1));
     byId("page-after").addEventListener("click", () => this.turn(this.page + 1));
     byId("list").tBodies[0].addEventListener("click", (event) => this.clicked(event));
@@ -46,7 +46,7 @@ class Browser {
     window.addEventListener("hashchange", () => location.hash.includes("=") && this.apply(stateFromHash()));
   }
 
-  /** Take a new state; do again only what it changes. */
+  /** Set a new state, and update the parts of the page that it changes. */
   apply(wanted) {
     const refilter = this.numbers.length === 0 || FILTERS.some((key) => state[key] !== wanted[key]);
     Object.assign(state, wanted);
@@ -72,7 +72,7 @@ class Browser {
       return;
     }
     const place = this.numbers.indexOf(number);
-    const where = place < 0 ? "not among the filtered" : `${(place + 1).toLocaleString("en")} of ${this.numbers.length.toLocaleString("en")}`;
+    const where = place < 0 ? "not in the filtered list" : `${(place + 1).toLocaleString("en")} of ${this.numbers.length.toLocaleString("en")}`;
     byId("previous").disabled = place <= 0;
     byId("next").disabled = place < 0 || place + 1 >= this.numbers.length;
     if (!this.viewer.open) this.viewer.showModal();
@@ -85,7 +85,7 @@ class Browser {
     byId("viewer-body").focus();
   }
 
-  /** The sample that the filter is about, where it is about one outcome. */
+  /** Return the first sample with the outcome that the filter selects; "" if it selects none. */
   firstSample(number) {
     const outcome = this.index.outcomes.indexOf(state.outcome);
     if (outcome < 0) return "";
@@ -106,10 +106,10 @@ class Browser {
     if (this.numbers[place] !== undefined) this.open(this.numbers[place]);
   }
 
-  /** Bring the list to where the reader is now, and the focus with it. */
+  /** After the viewer is closed, show and focus the problem in the list that was open. */
   closed() {
     const place = this.numbers.indexOf(this.index.numbers.get(state.problem));
-    opened += 1; // what is still being unpacked is not wanted any more
+    opened += 1; // a problem that is still being unpacked must not be shown any more
     this.apply({ ...state, problem: "", sample: "" });
     if (place < 0) return;
     if (Math.floor(place / PAGE_ROWS) !== this.page) this.turn(Math.floor(place / PAGE_ROWS));
@@ -118,7 +118,7 @@ class Browser {
 
   clicked(event) {
     const row = event.target.closest("tr");
-    // Marking text in a row is no wish to open it.
+    // Selecting text in a row must not open its problem.
     if (row !== null && String(getSelection()) === "") this.open(Number(row.dataset.number));
   }
 
@@ -159,7 +159,7 @@ function failed(error) {
   throw error;
 }
 
-/** Scores and plots appear while the rest of the file is still being read. */
+/** Show scores and plots while the browser is still reading the rest of the file, then the samples. */
 async function start() {
   showOverview(await decoded("overview"));
   showPlots(await decoded("plots"));

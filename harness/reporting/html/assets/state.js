@@ -1,20 +1,21 @@
-/* What is filtered and what is open, kept in the address after #, so that a sample can be linked to. */
+/* Keeps the filters and the open problem in the address after #, so that one can link to a sample. */
 
 const FILTERS = ["benchmark", "change", "outcome", "version", "query"];
-const NOTHING = Object.fromEntries([...FILTERS, "problem", "sample", "raw"].map((key) => [key, ""]));
-const state = { ...NOTHING };
+const EMPTY_STATE = Object.fromEntries([...FILTERS, "problem", "sample", "raw"].map((key) => [key, ""]));
+const state = { ...EMPTY_STATE };
 
 function stateFromHash() {
-  const asked = new URLSearchParams(location.hash.slice(1));
-  return Object.fromEntries(Object.keys(NOTHING).map((key) => [key, asked.get(key) ?? ""]));
+  const fields = new URLSearchParams(location.hash.slice(1));
+  return Object.fromEntries(Object.keys(EMPTY_STATE).map((key) => [key, fields.get(key) ?? ""]));
 }
 
 function hashFromState() {
-  const said = Object.entries(state).filter(([, value]) => value !== "");
-  return `#${new URLSearchParams(said)}`;
+  const fields = Object.entries(state).filter(([, value]) => value !== "");
+  return `#${new URLSearchParams(fields)}`;
 }
 
-/* Browsers refuse to change the address many times a second, as a held key would. */
+/* Wait a little before changing the address: a key that is held down would change it many times a
+ * second, which browsers refuse. */
 let pending = 0;
 function rememberState() {
   clearTimeout(pending);

@@ -1,6 +1,7 @@
-/* One problem with the responses of all versions side by side. */
+/* Shows one problem with the responses of all versions side by side. */
 
-/** Counts opened problems, so that one that is still being unpacked knows it is no longer wanted. */
+/** The number of problems opened so far. A problem that is unpacked after another one was opened
+ * must not be shown. */
 let opened = 0;
 
 async function showProblem(index, number, place) {
@@ -46,7 +47,7 @@ function columnOf(index, version, number, record, raw) {
   }
   if (version.indices[number].length > 1) column.append(sampleStrip(index, version, number));
   if (place === null) {
-    column.append(make("p", { className: "quiet", textContent: "This version has no sample of this number." }));
+    column.append(make("p", { className: "quiet", textContent: "This version has no sample with this number." }));
     return column;
   }
   if (version.reworded.includes(number)) {
@@ -90,7 +91,7 @@ function factsOf(index, version, number, place, record, raw) {
 function responseOf(version, record, raw) {
   if (record === null) {
     const text = version.stream === null
-      ? "The responses of this run are not available: it came without its samples.parquet."
+      ? "The responses of this run are not available, because its folder has no samples.parquet."
       : "The response of this sample is not available.";
     return [make("p", { className: "note", textContent: text })];
   }
