@@ -127,10 +127,12 @@ class ShownProgress:
         for name, count in list(self._parts.items()):
             table.add_row(Text(printable(name)), Text(printable(str(count))))
         line = Table.grid(padding=(0, 1))
-        cells: list[Text | ProgressBar] = [Text(printable(self._text()), overflow="ellipsis")]
+        cells: list[Text | ProgressBar] = [
+            Text(printable(self._text()), no_wrap=True, overflow="ellipsis")
+        ]
         if self._now is not None and self._now.total:
             done = min(self._now.done, self._now.total)
-            cells.insert(0, ProgressBar(total=self._now.total, completed=done, width=20))
+            cells.insert(0, ProgressBar(total=self._now.total, completed=done, width=10))
         line.add_row(*cells)
         return Group(*([table] if self._parts else []), line)
 
