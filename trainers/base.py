@@ -64,9 +64,12 @@ class Setting(Frozen):
     origin: str
     """Where the value comes from.
 
-    ``stated`` by the recipe's source, ``chosen`` by this project or by a flag, ``set`` by the
-    user with ``--set``, or ``placed``: it follows from the machine and the folders.
+    ``stated`` by the recipe's source; ``engine's default then``: the source leaves it to its
+    engine, whose default it was at that time; ``chosen`` by this project or by a flag; ``set`` by
+    the user with ``--set``; or ``placed``: it follows from the machine and the folders.
     """
+    source: str = ""
+    """The document, the script, or the release that has the value, where another one has it."""
     why: str = ""
     """The reason for the value."""
 

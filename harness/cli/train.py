@@ -14,6 +14,7 @@ from harness.cli.options import json_option, key_texts
 
 if TYPE_CHECKING:
     from trainers import Job
+    from trainers.base import Setting
 
 EXAMPLES = """\b
 Examples:
@@ -26,6 +27,7 @@ Examples:
 
 ORIGINS = {
     "stated": "Stated by the recipe's source:",
+    "engine's default then": "Left by the source to its engine, whose default it was then:",
     "chosen": "Chosen by this project, or by the flags named:",
     "set": "Set by --set:",
     "placed": "Following from where it runs:",
@@ -167,12 +169,16 @@ def dry_run_lines(job: Job) -> Iterator[str]:
         lines = [line for line in job.recipe if line.origin == origin]
         if lines:
             yield heading
-            rows = [(f"  {line.key}", _shown(line.value), line.why) for line in lines]
+            rows = [(f"  {line.key}", _shown(line.value), _reason(line)) for line in lines]
             yield tabulate(rows, tablefmt="plain", maxcolwidths=[None, 60, 72])
             yield ""
     for name, value in job.environment.items():
         yield f"{name}={shlex.quote(value)} \\"
     yield shlex.join(job.command)
+
+
+def _reason(line: Setting) -> str:
+    return f"[{line.source}] {line.why}" if line.source else line.why
 
 
 def _shown(value: Any) -> str:

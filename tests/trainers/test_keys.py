@@ -8,10 +8,11 @@ import sys
 import pytest
 
 from benchmarks import UserError
-from trainers.verl import keys
+from trainers.verl import command, keys
 from trainers.verl.keys import GRPO, SFT, compose, override
 
-LEARNING_RATE = "actor_rollout_ref.actor.optim.lr"
+OPTIM = "actor_rollout_ref.actor.optim"
+LEARNING_RATE = f"{OPTIM}.lr"
 
 
 @pytest.mark.parametrize(
@@ -55,20 +56,42 @@ def test_a_key_like_no_other_is_refused_without_one() -> None:
         override(GRPO, "zzz", "1")
 
 
-@pytest.mark.parametrize(
-    ("configuration", "key"),
-    [(GRPO if "actor" in k else SFT, k) for k in keys.RENAMED if "optim" in k],
-)
-def test_a_renamed_key_is_told_by_its_new_name(configuration: str, key: str) -> None:
-    new = keys.RENAMED[key]
-    with pytest.raises(UserError, match=f"has renamed this key; use {new}=cosine"):
-        override(configuration, key, "cosine")
-    assert new in keys.known_keys(configuration)
-
-
 def test_what_is_renamed_is_there_under_the_new_name() -> None:
-    known = keys.known_keys(GRPO).keys() | keys.known_keys(SFT).keys()
-    assert set(keys.RENAMED.values()) <= known
+    known = {*keys.known_keys(GRPO), *keys.known_keys(SFT), *keys.OPEN}
+    for new in keys.RENAMED.values():
+        assert any(key == new or key.startswith(f"{new}.") for key in known), new
+
+
+@pytest.mark.parametrize(
+    ("written", "now"),
+    [
+        ("actor_rollout_ref.actor.optim.warmup_style", f"{OPTIM}.lr_scheduler_type"),
+        ("+actor_rollout_ref.actor.optim.warmup_style", f"{OPTIM}.lr_scheduler_type"),
+        ("custom_reward_function.path", "reward.custom_reward_function.path"),
+        ("reward_model.reward_manager", "reward.reward_manager.name"),
+        ("++ray_init.num_cpus", "ray_kwargs.ray_init.num_cpus"),
+        ("actor_rollout_ref.actor.optim.lr", f"{OPTIM}.lr"),
+    ],
+)
+def test_the_spelling_of_older_scripts_is_taken_and_told(written: str, now: str) -> None:
+    (setting,) = command.from_user({written: "cosine"}).values()
+    assert (setting.key, setting.value) == (now, "cosine")
+    if written == now:
+        assert command.renamed([written]) == []
+    else:
+        assert written in setting.why
+        assert command.renamed([written]) == [f"--set {written}: taken as {now}"]
+
+
+def test_one_key_under_two_names_is_refused() -> None:
+    twice = {f"{OPTIM}.warmup_style": "cosine", f"{OPTIM}.lr_scheduler_type": "constant"}
+    with pytest.raises(UserError, match="is set already, under another of its names"):
+        command.from_user(twice)
+
+
+def test_an_old_name_is_no_way_around_a_flag() -> None:
+    with pytest.raises(UserError, match="use --data"):
+        command.refuse_keys_of_flags(["+data.train_files"])
 
 
 def test_a_group_is_no_key() -> None:

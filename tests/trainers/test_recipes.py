@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import shutil
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trainers.base import Setting
-from trainers.verl import keys
+from harness.demo import MODEL_PATH
+from trainers.base import Job, Setting, TrainSpec
+from trainers.verl import command, keys
 from trainers.verl.command import BATCH, MINI_BATCH
-from trainers.verl.grpo import reward, seeds
+from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, reward, seeds
 from trainers.verl.recipes import Grpo, GrpoV1, GrpoV4, GrpoV5
-from trainers.verl.recipes.base import PRECISION
+from trainers.verl.recipes.base import PRECISION, Origin
 
 RECIPES = [GrpoV1, GrpoV4, GrpoV5]
 ACTOR = "actor_rollout_ref.actor"
 ROLLOUT = "actor_rollout_ref.rollout"
 REWARD = "reward.custom_reward_function.name"
-STATED = {
-    "algorithm.adv_estimator": "grpo",
-    f"{ACTOR}.optim.lr_scheduler_type": "cosine",
-    f"{ACTOR}.optim.lr_warmup_steps": 20,
-    f"{ACTOR}.optim.min_lr_ratio": 0.1,
-    f"{ACTOR}.optim.num_cycles": 0.5,
-    f"{ACTOR}.optim.weight_decay": 0.01,
-}
-"""What the report says that both of its versions have."""
+TABLE = json.loads((Path(__file__).parents[1] / "golden" / "report_settings.json").read_text())
+"""The report's settings under the names that its scripts use: key, values, origin, source.
+
+An origin and a source are those of both versions, or of each by its name."""
+REPEATED = {"v1": VerlGrpoV1, "v4": VerlGrpoV4}
 BITING = {
     "algorithm.adv_estimator": "gae needs a critic",
     "data.train_batch_size": "1024",
@@ -71,7 +71,8 @@ def test_verl_has_the_keys_that_no_recipe_decides() -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_setting_says_where_it_is_from_and_why(recipe: type[Grpo]) -> None:
     for line in settings(recipe).values():
-        assert line.origin in ("stated", "chosen")
+        assert line.origin in get_args(Origin)
+        assert bool(line.source) == (line.origin != "chosen"), line.key
         assert line.why.strip(), line.key
     assert recipe.about
 
@@ -85,29 +86,74 @@ def test_no_default_that_bites_is_left_to_verl(recipe: type[Grpo]) -> None:
 def test_an_update_has_one_value_for_each_of_its_names(recipe: type[Grpo]) -> None:
     """verl reads some values under two keys, and which one wins depends on the place."""
     found = values(recipe)
-    assert found[MINI_BATCH] == found[BATCH]
+    assert found[BATCH] % found[MINI_BATCH] == 0
     assert found[f"{ACTOR}.clip_ratio"] == found[f"{ACTOR}.clip_ratio_low"]
     assert found[f"{ACTOR}.grad_clip"] == found[f"{ACTOR}.optim.clip_grad"]
     assert found[f"{ACTOR}.fsdp_config.{PRECISION}"] == found[f"{ROLLOUT}.dtype"]
     assert found[f"actor_rollout_ref.ref.fsdp_config.{PRECISION}"] == found[f"{ROLLOUT}.dtype"]
 
 
-@pytest.mark.parametrize(
-    ("recipe", "rollouts", "function", "style"),
-    [(GrpoV1, 1, "gsm8k_strict", "gsm8k"), (GrpoV4, 5, "hendrycks_boxed", "boxed")],
-)
-def test_what_the_report_states_is_there_and_marked(
-    recipe: type[Grpo], rollouts: int, function: str, style: str
-) -> None:
-    stated = {key: line.value for key, line in settings(recipe).items() if line.origin == "stated"}
-    assert stated == {**STATED, f"{ROLLOUT}.n": rollouts, REWARD: function}
-    assert recipe.style == style
+def planned(trainer: type[VerlGrpo], folder: Path) -> Job:
+    """Return the plan for a model whose context has room for the recipe's lengths."""
+    model = shutil.copytree(MODEL_PATH, folder / "long")
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 8192}))
+    spec = TrainSpec(trainer=trainer.name, model=str(model), data="demo", output=folder / "out")
+    return trainer().plan(spec)
 
 
-def test_the_reports_two_versions_differ_in_its_two_changes() -> None:
+@pytest.mark.parametrize("version", REPEATED)
+def test_a_plan_has_the_settings_of_the_reports_scripts(version: str, tmp_path: Path) -> None:
+    job = planned(REPEATED[version], tmp_path)
+    lines = {line.key: line for line in job.recipe}
+    for row in TABLE:
+        of_version = {k: v[version] if isinstance(v, dict) else v for k, v in row.items()}
+        line = lines.get(keys.current_name(row["key"]))
+        if of_version["origin"] == "placed":
+            assert line is None or line.origin == "placed", row["key"]
+            assert (line and [line.value]) == [row[version]] or "why" in row, row["key"]
+            continue
+        assert line is not None, row["key"]
+        assert line.value == row[version], row["key"]
+        assert type(line.value) is type(row[version]), row["key"]
+        assert (line.origin, line.source) == (of_version["origin"], of_version["source"])
+
+
+@pytest.mark.parametrize("recipe", [GrpoV1, GrpoV4])
+def test_what_the_report_has_no_value_for_is_little(recipe: type[Grpo]) -> None:
+    table = {keys.current_name(row["key"]) for row in TABLE}
+    ours = {key: line for key, line in settings(recipe).items() if key not in table}
+    assert {line.origin for line in ours.values()} == {"chosen", "engine's default then"}
+    assert set(ours) == {
+        "algorithm.filter_groups.metric",
+        "algorithm.rollout_correction.rollout_is_threshold",
+        f"{ACTOR}.optim.clip_grad",
+    }
+
+
+def test_the_reports_two_versions_differ_in_nine_settings() -> None:
     one, four = values(GrpoV1), values(GrpoV4)
     assert one.keys() == four.keys()
-    assert {key for key in one if one[key] != four[key]} == {f"{ROLLOUT}.n", REWARD}
+    decided = [row for row in TABLE if row["origin"] != "placed" and row["v1"] != row["v4"]]
+    differing = {key for key in one if one[key] != four[key]}
+    assert differing == {keys.current_name(row["key"]) for row in decided}
+    assert len(differing) == 9
+
+
+@pytest.mark.parametrize("version", REPEATED)
+def test_a_plan_says_what_is_done_unlike_the_source(version: str, tmp_path: Path) -> None:
+    (note,) = [note for note in planned(REPEATED[version], tmp_path).notes if "unlike" in note]
+    for word in ("SGLang", "verl 0.5.0", "micro-batch", "--trust-remote-code", "GPUs"):
+        assert word in note
+
+
+def test_a_step_keeps_its_updates_if_its_batch_is_another() -> None:
+    recipe = list(GrpoV4().settings())
+    for batch, each in ((512, 128), (32, 8), (2, 1)):
+        found = command.values_of(command.resolve(recipe, command.from_user({BATCH: str(batch)})))
+        assert (found[BATCH], found[MINI_BATCH]) == (batch, each)
+    both = command.from_user({BATCH: "32", MINI_BATCH: "32"})
+    assert command.values_of(command.resolve(recipe, both))[MINI_BATCH] == 32
 
 
 def test_what_v5_does_otherwise_has_reasons_of_its_own() -> None:

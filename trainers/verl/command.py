@@ -36,33 +36,52 @@ def refuse_keys_of_flags(settings: Iterable[str]) -> None:
     Raises:
         UserError: the trainer sets one of the keys itself.
     """
-    for key in settings:
+    for key in map(keys.current_name, settings):
         if key in SET_BY_FLAGS:
             raise UserError(f"--set {key}: the trainer sets this itself; {SET_BY_FLAGS[key]}")
 
 
 def from_user(settings: Mapping[str, str]) -> dict[str, Setting]:
-    """Return what the user gave with --set, by key, with values as verl will read them.
+    """Return what the user gave with --set, by today's key, with values as verl will read them.
 
     Raises:
-        UserError: a value is not in Hydra's grammar.
+        UserError: a value is not in Hydra's grammar, or a key is given under two names.
     """
-    return {
-        key: Setting(key=key, value=keys.parsed(key, value), origin="set", why="--set")
-        for key, value in settings.items()
-    }
+    given: dict[str, Setting] = {}
+    for written, value in settings.items():
+        key = keys.current_name(written)
+        if key in given:
+            raise UserError(f"--set {written}: {key} is set already, under another of its names")
+        why = "--set" if key == written else f"--set {written}, as older scripts write it"
+        given[key] = Setting(key=key, value=keys.parsed(key, value), origin="set", why=why)
+    return given
+
+
+def renamed(settings: Iterable[str]) -> list[str]:
+    """Return a sentence for each key that is written as older scripts write it."""
+    return [
+        f"--set {written}: taken as {keys.current_name(written)}"
+        for written in settings
+        if keys.current_name(written) != written
+    ]
 
 
 def resolve(settings: Iterable[Setting], given: Mapping[str, Setting]) -> tuple[Setting, ...]:
     """Return one setting a key: the last one, or what the user gave.
 
-    A mini-batch that the user did not set follows the batch, since verl refuses one that is
-    larger.
+    A mini-batch that the user did not set follows the batch, so that a step keeps its number of
+    updates.
+
+    Raises:
+        UserError: the user gave a batch that is not a count.
     """
-    by_key = {**{setting.key: setting for setting in settings}, **given}
-    if BATCH in given and MINI_BATCH in by_key and MINI_BATCH not in given:
+    recipe = {setting.key: setting for setting in settings}
+    by_key = {**recipe, **given}
+    if BATCH in given and MINI_BATCH in recipe and MINI_BATCH not in given:
+        batch = count(values_of(given.values()), BATCH)
+        each = batch * recipe[MINI_BATCH].value // recipe[BATCH].value
         by_key[MINI_BATCH] = Setting(
-            key=MINI_BATCH, value=by_key[BATCH].value, origin="set", why=f"follows {BATCH}"
+            key=MINI_BATCH, value=max(1, each), origin="set", why=f"follows {BATCH}"
         )
     return tuple(by_key.values())
 

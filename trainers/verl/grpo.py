@@ -26,7 +26,7 @@ REWARDS_MODULE = "pkg://trainers.rewards"
 class VerlGrpo(VerlTrainer):
     """GRPO in the recipe that a subclass names."""
 
-    recipe: ClassVar[type[GrpoV1 | GrpoV4 | GrpoV5]]
+    recipe: ClassVar[type[Grpo]]
     configuration = keys.GRPO
     starting = "starting Ray and verl, loading the model"
 

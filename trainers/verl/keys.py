@@ -20,11 +20,24 @@ GRPO, SFT = "ppo_trainer", "sft_trainer_engine"
 """The names of verl's configurations for its two trainers."""
 RENAMED = {
     "actor_rollout_ref.actor.optim.warmup_style": "actor_rollout_ref.actor.optim.lr_scheduler_type",
-    "custom_reward_function.path": "reward.custom_reward_function.path",
-    "custom_reward_function.name": "reward.custom_reward_function.name",
+    "actor_rollout_ref.rollout.update_weights_bucket_megabytes": (
+        "actor_rollout_ref.rollout.checkpoint_engine.update_weights_bucket_megabytes"
+    ),
+    "critic.optim.warmup_style": "critic.optim.lr_scheduler_type",
+    "custom_reward_function": "reward.custom_reward_function",
     "optim.warmup_style": "optim.lr_scheduler_type",
+    "ray_init": "ray_kwargs.ray_init",
+    "reward_model.enable": "reward.reward_model.enable",
+    "reward_model.model.path": "reward.reward_model.model_path",
+    "reward_model.reward_manager": "reward.reward_manager.name",
+    "reward_model.sandbox_fusion": "reward.sandbox_fusion",
 }
-"""Old key to new key. verl still reads the old ones; here only the new ones are accepted."""
+"""Key or group of keys of verl 0.5 to its name in verl 0.9.
+
+Read in verl 0.9.1: `workers/config/optimizer.py` for the schedule, and for rewards
+`migrate_legacy_reward_impl` in `experimental/reward_loop/reward_loop.py`; the others are keys that
+only one of the two versions lists.
+"""
 OPEN = (
     "actor_rollout_ref.model.override_config.",
     "actor_rollout_ref.rollout.engine_kwargs.",
@@ -122,6 +135,23 @@ def _flat(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield before + name, value
 
 
+def current_name(key: str) -> str:
+    """Return the name that a key has now, from how a script for verl 0.5 writes it.
+
+    Such a script writes ``+`` before a key that verl did not list.
+
+    >>> current_name("actor_rollout_ref.actor.optim.warmup_style")
+    'actor_rollout_ref.actor.optim.lr_scheduler_type'
+    >>> current_name("+custom_reward_function.reward_kwargs.a")
+    'reward.custom_reward_function.reward_kwargs.a'
+    """
+    plain = key.removeprefix("+").removeprefix("+")
+    for old, new in RENAMED.items():
+        if plain == old or plain.startswith(f"{old}."):
+            return new + plain.removeprefix(old)
+    return plain
+
+
 def override(configuration: str, key: str, value: str) -> str:
     """Return a setting in Hydra's grammar: ``key=value``, with ``+`` before a key not listed.
 
@@ -132,8 +162,6 @@ def override(configuration: str, key: str, value: str) -> str:
         raise UserError(
             f"--set {key}={value}: '{key}' is not a key; write it as part.part.name=value"
         )
-    if key in RENAMED:
-        raise UserError(f"--set {key}: verl has renamed this key; use {RENAMED[key]}={value}")
     known = known_keys(configuration)
     if key in known:
         return f"{key}={value}"

@@ -284,7 +284,9 @@ class VerlTrainer(Trainer):
     def _notes(
         self, where: Placement, data: TrainingData | None, spec: TrainSpec
     ) -> tuple[str, ...]:
-        notes = []
+        notes = verl_command.renamed(spec.settings)
+        if self.recipe.unlike:
+            notes.append(f"unlike the recipe's source: {'; '.join(self.recipe.unlike)}")
         if where.device == "cpu":
             notes.append("no GPU here: training on the CPU, which is for small models")
         if data is None:

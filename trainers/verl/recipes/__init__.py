@@ -4,8 +4,9 @@ A recipe only states settings. How verl is started with them is in `trainers.ver
 `trainers.verl.sft`.
 """
 
-from trainers.verl.recipes.base import Recipe, chosen, stated
-from trainers.verl.recipes.grpo import Grpo, GrpoV1, GrpoV4, GrpoV5
+from trainers.verl.recipes.base import Recipe
+from trainers.verl.recipes.grpo import Grpo, GrpoV5
+from trainers.verl.recipes.report import GrpoV1, GrpoV4
 from trainers.verl.recipes.sft import Sft
 
-__all__ = ["Grpo", "GrpoV1", "GrpoV4", "GrpoV5", "Recipe", "Sft", "chosen", "stated"]
+__all__ = ["Grpo", "GrpoV1", "GrpoV4", "GrpoV5", "Recipe", "Sft"]

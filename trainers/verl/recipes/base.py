@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -21,22 +21,33 @@ Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0)]
 
 
+Origin = Literal["stated", "engine's default then", "chosen"]
+"""Where a recipe's value comes from; see `trainers.base.Setting`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerlKeys:
-    """The keys of verl that a field sets, and whether the recipe's source states the value."""
+    """The keys of verl that a field sets, and where its value comes from."""
 
     keys: tuple[str, ...]
-    stated: bool
+    origin: Origin
+    source: str = ""
+    """The document, the script, or the release that has the value."""
 
 
 def chosen(*keys: str) -> VerlKeys:
     """Mark a field that sets these keys to a value that this project chose."""
-    return VerlKeys(keys=keys, stated=False)
+    return VerlKeys(keys=keys, origin="chosen")
 
 
-def stated(*keys: str) -> VerlKeys:
+def stated(*keys: str, source: str) -> VerlKeys:
     """Mark a field that sets these keys to a value that the recipe's source states."""
-    return VerlKeys(keys=keys, stated=True)
+    return VerlKeys(keys=keys, origin="stated", source=source)
+
+
+def default_then(*keys: str, source: str) -> VerlKeys:
+    """Mark a field that the recipe's source leaves to its engine, with the default of that time."""
+    return VerlKeys(keys=keys, origin="engine's default then", source=source)
 
 
 class Recipe(Frozen):
@@ -48,6 +59,8 @@ class Recipe(Frozen):
     """One line for `list trainers`."""
     style: ClassVar[str]
     """The style in which a trainer builds data; a reward reads only answers of its own style."""
+    unlike: ClassVar[tuple[str, ...]] = ()
+    """What is done in another way than by the recipe's source, one sentence each."""
 
     def settings(self) -> Iterator[Setting]:
         """Yield a setting for each key of verl, with the value's origin and reason."""
@@ -58,6 +71,7 @@ class Recipe(Frozen):
                 yield Setting(
                     key=key,
                     value=list(value) if isinstance(value, tuple) else value,
-                    origin="stated" if verl.stated else "chosen",
+                    origin=verl.origin,
+                    source=verl.source,
                     why=" ".join((field.description or "").split()),
                 )
