@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -135,6 +135,16 @@ class Engine(ABC):
     def model_identity(cls, model: str) -> dict[str, str]:
         """Return the model's identity for an engine without a checkpoint, as name and value."""
         return {}
+
+    @classmethod  # noqa: B027 - most engines can draw whatever is asked
+    def require_able(cls, spec: EngineSpec, asked: Mapping[str, int]) -> None:
+        """Refuse a run that this engine could not draw, before anything of it is stored.
+
+        ``asked`` has how many samples each problem gets, by the problem's id.
+
+        Raises:
+            UserError: why it could not.
+        """
 
     @abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:

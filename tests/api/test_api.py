@@ -464,3 +464,53 @@ def test_generations_of_no_file_or_format_are_a_user_error(responses: Path) -> N
         import_generations([], name="none")
     with pytest.raises(UserError, match="format of generations"):
         import_generations(responses, name="none", format="ownn")
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"problem_id": "other/1", "response": "1"}, r"first rows answer other/1\."),
+        ({"problem_id": "demo/test-0001", "response": "1", "index": 1}, "demo/test-0001"),
+        (None, "it has no rows"),
+    ],
+)
+def test_a_replay_of_a_file_that_answers_nothing_is_refused_before_anything_is_stored(
+    tmp_path: Path, row: dict[str, object] | None, found: str
+) -> None:
+    file = tmp_path / "r.jsonl"
+    file.write_text("" if row is None else json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"asked of demo; .*{found}.*such as demo/test-0001"):
+        replay(file)
+    assert not Path("results").exists()
+
+
+def test_a_replay_of_a_file_that_lacks_responses_says_to_complete_the_file(tmp_path: Path) -> None:
+    run = replay(write_responses(tmp_path / "r.jsonl", limit=3))
+    assert run.scores["demo"].outcomes["engine error"] == 9
+    assert "add their responses to" in str(run)
+    assert "--reuse" not in str(run)
+    write_responses(tmp_path / "r.jsonl", limit=12)
+    assert "engine error" not in replay(tmp_path / "r.jsonl").scores["demo"].outcomes
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"completion_tokens": -5}, {"prompt_tokens": -1}, {"prompt_tokens": 2**62}, {"index": -1}],
+)
+def test_a_replayed_row_with_a_number_that_counts_nothing_is_refused_before_anything_is_stored(
+    responses: Path, value: dict[str, int]
+) -> None:
+    rows = [json.loads(line) for line in responses.read_text("utf-8").splitlines()]
+    rows[3] |= value
+    responses.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(UserError, match=r"line 4: not a saved response .*Expected `int`"):
+        replay(responses)
+    assert not Path("results").exists()
+
+
+def test_an_imported_number_that_counts_nothing_is_unknown(tmp_path: Path) -> None:
+    row = {"problem_id": "demo/test-0001", "response": "1", "completion_tokens": -5}
+    file = tmp_path / "theirs.jsonl"
+    file.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    ((sample, _),) = import_generations(file, benchmarks=["demo"]).samples()
+    assert sample.completion_tokens is None
