@@ -569,7 +569,7 @@ def train_job(
     """
     from pydantic import ValidationError
 
-    from harness.common.schema import first_problem
+    from harness.common.schema import first_problem, require_storable
     from trainers import TRAINERS, TrainSpec
 
     try:
@@ -584,6 +584,7 @@ def train_job(
         )
     except ValidationError as error:
         raise UserError(first_problem(error)) from error
+    require_storable(spec)
     return TRAINERS[trainer]().plan(spec)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from benchmarks import UserError
 from benchmarks.registry import suggest
-from harness.common.schema import first_problem
+from harness.common.schema import first_problem, require_storable
 from harness.runs.field_names import FIELDS, OF_ONE_MODEL
 from harness.runs.spec import EvalSpec
 
@@ -25,7 +25,8 @@ def make_spec(fields: Mapping[str, Any], *, base: Mapping[str, Any] | None = Non
             from it, but for the revision and the trust in the code of another model.
 
     Raises:
-        UserError: a name that is no setting's, no model, or values that do not go together.
+        UserError: a name that is no setting's, no model, values that do not go together, or one
+            that no file can hold.
     """
     for name in fields:
         _require_known(name)
@@ -44,9 +45,11 @@ def make_spec(fields: Mapping[str, Any], *, base: Mapping[str, Any] | None = Non
     for name, value in given.items():
         _set(values, FIELDS[name], value)
     try:
-        return EvalSpec.model_validate(values)
+        spec = EvalSpec.model_validate(values)
     except ValidationError as error:
         raise UserError(first_problem(error)) from error
+    require_storable(spec)
+    return spec
 
 
 def _require_known(name: str) -> None:

@@ -453,6 +453,35 @@ def test_a_setting_that_no_file_can_hold_is_refused_before_anything_is_stored(
     assert list_runs(complete=False) == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"name": "a\udcff"}, "name"),
+        ({"tags": ["a\udcff"]}, r"tags\[0\]"),
+        ({"responses": "r\udcff.jsonl"}, r"engine\.responses"),
+        ({"template_args": {"a": "\udcff"}}, r"prompt\.template_args\.a"),
+        ({"template_args": {"a\udcff": 1}}, r"prompt\.template_args\.a\\udcff"),
+        ({"engine_args": {"a": [object()]}}, r"engine\.args\.a\[0\]"),
+        ({"model": "m\udcff"}, "model"),
+    ],
+)
+def test_a_value_that_no_file_can_hold_is_refused_by_its_name_before_anything_is_stored(
+    responses: Path, fields: dict[str, Any], where: str
+) -> None:
+    asked = {"model": "replayed", "benchmarks": "demo", "engine": "replay", "limit": 12}
+    with pytest.raises(UserError, match=f"^{where}: .* cannot be stored"):
+        evaluate(**{**asked, "responses": responses, **fields})
+    assert not Path("results").exists()
+
+
+def test_what_an_import_or_a_training_could_not_store_is_refused(responses: Path) -> None:
+    with pytest.raises(UserError, match=r"^name: .* cannot be stored"):
+        import_generations(responses, name="a\udcff", benchmarks=["demo"])
+    assert not Path("results").exists()
+    with pytest.raises(UserError, match=r"^model: .* cannot be stored"):
+        train("verl-grpo-v4", "m\udcff", "demo", "out")
+
+
 @pytest.mark.parametrize("name", ["a" * 5000, "nul\0"])
 def test_a_name_that_is_no_path_is_only_not_found(name: str) -> None:
     with pytest.raises(UserError, match="is called"):
