@@ -1,10 +1,11 @@
 """The public functions, for scripts and notebooks; the command line calls them too.
 
 Each prints nothing unless it is given a ``progress``, and raises `UserError` for whatever its
-caller can mend. The rooms below are imported when a function is called, so that importing this
-costs nothing. The folder of results is ``results`` in the working directory unless the environment
-variable HARNESS_RESULTS or the argument ``results`` names another one; HARNESS_DATA and
-``data_dir`` name a folder of benchmark files that is read instead of downloading them.
+caller can mend; where several items are asked for, one alone will do. The rooms below are imported
+when a function is called, so that importing this costs nothing. The folder of results is
+``results`` in the working directory unless the environment variable HARNESS_RESULTS or the argument
+``results`` names another one; HARNESS_DATA and ``data_dir`` name a folder of benchmark files that
+is read instead of downloading them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import BENCHMARKS, UserError
+from harness.common.arguments import checked
 from harness.common.folders import data_folder, results_folder
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from trainers import Job
 
 
+@checked
 def evaluate(
     model: str | Path,
     *,
@@ -143,6 +146,7 @@ def evaluate(
     return Result.of(of_run(folder.path, run))
 
 
+@checked
 def compare(
     a: str | Path | Result,
     b: str | Path | Result,
@@ -175,12 +179,14 @@ def compare(
     return Comparison.of(compared(*_found([a, b], results), anyway=allow_mismatch))
 
 
-def load_run(name: str | Path, *, results: str | Path | None = None) -> Result:
+@checked
+def load_run(name: str | Path | Result, *, results: str | Path | None = None) -> Result:
     """Return a stored run or a published result, whether the run is complete or not.
 
     Args:
         name: the run's name, its tag, its id (or how that begins), or its folder; or the name
-            of a published result. Of several runs with a name the newest complete one.
+            of a published result. Of several runs with a name the newest complete one. A result
+            is returned as it is.
         results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
 
     Raises:
@@ -192,9 +198,12 @@ def load_run(name: str | Path, *, results: str | Path | None = None) -> Result:
     from harness.reporting.result import Result
     from harness.runs.catalogue import Catalogue
 
+    if not isinstance(name, str | Path):
+        return name
     return Result.of(Catalogue(results_folder(results)).find(str(name), complete=False))
 
 
+@checked
 def list_runs(
     results: str | Path | None = None, *, tag: str | None = None, complete: bool = True
 ) -> list[Result]:
@@ -223,6 +232,7 @@ def list_runs(
     ]
 
 
+@checked
 def grade(
     response: str, gold: str, *, truncated: bool = False, benchmark: str | None = None
 ) -> Verdict:
@@ -250,6 +260,7 @@ def grade(
     return grader.grade(response, gold, truncated=truncated, conventions=conventions)
 
 
+@checked
 def regrade(
     run: str | Path | Result,
     *,
@@ -287,6 +298,7 @@ def regrade(
     return Result.of(of_run(done.path, done.new))
 
 
+@checked
 def import_generations(
     files: str | Path | Sequence[str | Path],
     *,
@@ -338,6 +350,7 @@ def import_generations(
     return Result.of(of_run(*imported.stored))
 
 
+@checked
 def train(
     trainer: str,
     model: str | Path,
@@ -419,6 +432,7 @@ def train(
         return TRAINERS[trainer]().train(job, TrainingProgress(shown))
 
 
+@checked
 def write_report(
     runs: str | Path | Result | Sequence[str | Path | Result],
     path: str | Path,
