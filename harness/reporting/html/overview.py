@@ -16,11 +16,11 @@ from harness.reporting.html.facts import ReportedResult
 from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
     difference_interval,
-    distance,
     interval,
     p_value,
     percent,
     points,
+    smallest_shown,
 )
 from harness.runs.scores import BenchmarkScore, count_outcomes
 from harness.stats.intervals import mean_interval
@@ -297,7 +297,7 @@ def _difference(found: Difference) -> Cell:
 
 def _word(verdict: str, detectable: float) -> Cell:
     if verdict == "no evidence":
-        return Cell(text=verdict, detail=f"could show {distance(detectable)}", tone="none")
+        return Cell(text=verdict, detail=f"could show {smallest_shown(detectable)}", tone="none")
     return Cell(text=verdict, tone=verdict)
 
 

@@ -120,6 +120,8 @@ def _sizes(found: Comparison) -> list[str]:
     if average is not None and average.verdict == "no evidence":
         lines.append(
             f"average: these problems can show a true difference of {distance(average.detectable)}"
+            if average.detectable < 1
+            else "average: these problems are too few to show any difference"
         )
     return lines
 
