@@ -231,8 +231,8 @@ def _remedy(benchmark: Benchmark, split: str) -> str:
     pinned = _split(benchmark, split)
     return (
         f"run `python -m harness data fetch {benchmark.name}` on a machine with a network, or "
-        f"point --data (or {DATA_VARIABLE}) at a folder DIR with DIR/{benchmark.name}/{split}.jsonl"
-        f" ({pinned.rows} rows, sha256 {_short(pinned.sha256)})"
+        f"point data_dir (--data, or {DATA_VARIABLE}) at a folder DIR with "
+        f"DIR/{benchmark.name}/{split}.jsonl ({pinned.rows} rows, sha256 {_short(pinned.sha256)})"
     )
 
 

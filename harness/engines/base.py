@@ -127,7 +127,7 @@ class Engine(ABC):
             UserError: this engine, or this machine, cannot promise it.
         """
         raise UserError(
-            f"--deterministic: the {spec.name} engine cannot promise responses that do not depend "
+            f"deterministic: the {spec.name} engine cannot promise responses that do not depend "
             "on the batch; leave it out, and measure: python -m harness check-determinism"
         )
 

@@ -109,11 +109,11 @@ class ReplayEngine(Engine):
 def _responses_file(spec: EngineSpec) -> Path:
     if spec.responses is None:
         raise UserError(
-            "--engine replay needs the saved responses: add --responses FILE (JSON lines)"
+            "the replay engine needs the saved responses: name their file (JSON lines) in responses"
         )
     path = Path(spec.responses)
     if not path.is_file():
-        raise UserError(f"--responses {path}: there is no such file")
+        raise UserError(f"responses {path}: there is no such file")
     return path
 
 

@@ -55,7 +55,7 @@ def evaluate(
             folder, and the next call goes on from there.
     """
     if folder.run.status == "complete":
-        progress.say(f"already complete: {folder.path} (--again draws it anew)")
+        progress.say(f"already complete: {folder.path} (--again, or resume=False, draws it anew)")
         return folder.run
     if folder.samples:
         progress.say(_kept(folder))

@@ -88,5 +88,5 @@ def unread_benchmarks(scored: Scored) -> list[str]:
     names = ", ".join(scored.faults)
     return [
         f"the problems of {names} could not be read, so nothing could match them: "
-        f"python -m harness data fetch, or --data DIR"
+        f"python -m harness data fetch, or name their folder (data_dir, or --data)"
     ]

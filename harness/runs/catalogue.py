@@ -178,5 +178,5 @@ def require_same(path: Path, run: Run) -> None:
     changed = differences(stored.identity.comparable, run.identity.comparable)
     raise UserError(
         f"{path} holds another run, and its samples would not be comparable; "
-        f"stored -> asked: {'; '.join(changed)}. Leave out --resume to begin a new run."
+        f"stored -> asked: {'; '.join(changed)}. Leave out resume to begin a new run."
     )

@@ -37,7 +37,7 @@ def vllm_determinism(spec: EngineSpec) -> dict[str, Any]:
     for name, value in chosen.items():
         if spec.args.get(name, value) != value:
             raise UserError(
-                f"--engine-arg {name}={spec.args[name]} with --deterministic: without "
+                f"engine_args {name}={spec.args[name]} with deterministic: without "
                 f"batch-invariant kernels (an NVIDIA GPU of compute capability "
                 f"{'.'.join(map(str, LEAST_CAPABILITY))} or more) it has to be {value}; "
                 "leave one of the two out"
