@@ -12,7 +12,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from benchmarks.errors import UserError
+from benchmarks.errors import UserError, WrongValueError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -66,7 +66,7 @@ class Registry(Generic[T]):
                     f"the {self._noun} '{name}' ({plugins[name].value}) cannot be imported: {error}"
                 ) from error
             return loaded
-        raise UserError(suggest(self._noun, name, list(self)))
+        raise WrongValueError(suggest(self._noun, name, list(self)))
 
     def _plugins(self) -> dict[str, EntryPoint]:
         if self._found is None:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import BENCHMARKS, UserError
+from benchmarks import BENCHMARKS, UserError, WrongValueError
 from harness.common.arguments import checked
 from harness.common.folders import data_folder, results_folder
 
@@ -466,7 +466,7 @@ def write_report(
 
     given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Sequence) else runs
     if not given:
-        raise UserError("a report is about one result or more, and none was given")
+        raise WrongValueError("a report is about one result or more, and none was given")
     with _shown(progress) as shown:
         written = write(
             _found(given, results),
@@ -494,14 +494,14 @@ def _wanted_spec(
     from harness.runs.spec_fields import make_spec
 
     if spec is not None and like is not None:
-        raise UserError("spec and like both say which settings to take; give one of them")
+        raise WrongValueError("spec and like both say which settings to take; give one of them")
     base = spec if like is None else _spec_of(like, results)
     values = None if base is None else base.model_dump()
     if opened is None:
         return make_spec(fields, base=values)
     fixed = [name for name in fields if name in FIELDS and FIELDS[name][0] == "engine"]
     if fixed:
-        raise UserError(
+        raise WrongValueError(
             f"{', '.join(fixed)} cannot be changed: the engine that was given is open already"
         )
     return make_spec(fields, base=values).model_copy(update={"engine": engine_spec(opened)})
@@ -597,7 +597,7 @@ def train_job(
             **fields,
         )
     except ValidationError as error:
-        raise UserError(first_problem(error)) from error
+        raise WrongValueError(first_problem(error)) from error
     require_storable(spec)
     return TRAINERS[trainer]().plan(spec)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks import WrongValueError
 from harness.cli.options import json_option, results_option
 from harness.common.text import one_line, printable
 
@@ -192,7 +193,7 @@ def _print_responses(result: Result, asked: SampleFilter) -> None:
 
     samples = list(sample_rows(result, asked))
     if not samples:
-        raise click.ClickException("no such sample in this run; ids look like gsm8k/7")
+        raise WrongValueError("no such sample in this run; ids look like gsm8k/7")
     if not has_responses(result):
         _print_list([_listed(row) for row in samples])
         click.echo(f"responses and golds are not here: {WITHOUT_SAMPLES}")

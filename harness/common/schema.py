@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_json
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.text import printable
 
 
@@ -49,7 +49,7 @@ def require_storable(value: BaseModel) -> None:
         try:
             to_json([name, part])
         except ValueError as error:
-            raise UserError(
+            raise WrongValueError(
                 f"{printable(name)}: {part!a} cannot be stored ({error}); give another value"
             ) from error
 

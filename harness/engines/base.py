@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
-from benchmarks import UserError
+from benchmarks import WrongValueError
 from harness.prompts.rendering import Prompt
 from harness.runs.sample import SampleKey
 from harness.runs.spec import EngineSpec, Sampling
@@ -126,7 +126,7 @@ class Engine(ABC):
         Raises:
             UserError: this engine, or this machine, cannot promise it.
         """
-        raise UserError(
+        raise WrongValueError(
             f"deterministic: the {spec.name} engine cannot promise responses that do not depend "
             "on the batch; leave it out, and measure: python -m harness check-determinism"
         )

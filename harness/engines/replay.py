@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.text import printable
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.runs.journal import MOST_SAMPLES, Places
@@ -108,12 +108,12 @@ class ReplayEngine(Engine):
 
 def _responses_file(spec: EngineSpec) -> Path:
     if spec.responses is None:
-        raise UserError(
+        raise WrongValueError(
             "the replay engine needs the saved responses: name their file (JSON lines) in responses"
         )
     path = Path(spec.responses)
     if not path.is_file():
-        raise UserError(f"responses {path}: there is no such file")
+        raise WrongValueError(f"responses {path}: there is no such file")
     return path
 
 

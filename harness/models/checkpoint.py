@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.files import file_sum
 from harness.models.trust import (
     Part,
@@ -79,13 +79,13 @@ def find_model(name: str, revision: str | None = None) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise UserError(
+            raise WrongValueError(
                 f"model {name}: the folder has no config.json; "
                 "a model is a checkpoint in Hugging Face format"
             )
         return folder
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise UserError(
+        raise WrongValueError(
             f"model {name}: there is no such folder; a model is a checkpoint's folder, "
             "a Hugging Face id (owner/name), or 'demo'"
         )
@@ -154,7 +154,7 @@ def open_checkpoint(
     tokenizer = load_tokenizer(path, name=name, trust=trust_tokenizer)
     declared = declared_context(path, name=name, trust=trust_model)
     if max_model_len is not None and declared is not None and max_model_len > declared:
-        raise UserError(
+        raise WrongValueError(
             f"max_model_len {max_model_len} is more than the {declared} tokens "
             f"that {name} declares; give {declared} or less"
         )

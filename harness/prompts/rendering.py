@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import Shot, UserError
+from benchmarks import Shot, UserError, WrongValueError
 from harness.prompts.styles import Message, Style
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def choose_shots(pool: Sequence[Shot], count: int, *, seed: int, benchmark: str)
         UserError: the pool has fewer examples.
     """
     if count > len(pool):
-        raise UserError(
+        raise WrongValueError(
             f"shots {count}: the train split of {benchmark} has only {len(pool)} examples; "
             "ask for fewer"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from benchmarks import UserError
+from benchmarks import WrongValueError
 from benchmarks.registry import suggest
 from harness.common.schema import first_problem, require_storable
 from harness.runs.field_names import FIELDS, OF_ONE_MODEL
@@ -47,7 +47,7 @@ def make_spec(fields: Mapping[str, Any], *, base: Mapping[str, Any] | None = Non
     try:
         spec = EvalSpec.model_validate(values)
     except ValidationError as error:
-        raise UserError(first_problem(error)) from error
+        raise WrongValueError(first_problem(error)) from error
     require_storable(spec)
     return spec
 
@@ -58,10 +58,10 @@ def _require_known(name: str) -> None:
     inner = [flat for flat, path in FIELDS.items() if name == path[-1]]
     within = [flat for flat, path in FIELDS.items() if name in path[:-1]]
     if inner:
-        raise UserError(f"no setting is called '{name}' here: it is {' or '.join(inner)}")
+        raise WrongValueError(f"no setting is called '{name}' here: it is {' or '.join(inner)}")
     if within:
-        raise UserError(f"'{name}' is given one setting at a time: {', '.join(within)}")
-    raise UserError(suggest("setting of an evaluation", name, list(FIELDS)))
+        raise WrongValueError(f"'{name}' is given one setting at a time: {', '.join(within)}")
+    raise WrongValueError(suggest("setting of an evaluation", name, list(FIELDS)))
 
 
 def _plain(value: Any) -> Any:
@@ -89,5 +89,5 @@ def _inner(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     for key in path[:-1]:
         values = values.setdefault(key, {})
         if not isinstance(values, dict):
-            raise UserError(f"{key}: expected a group of settings, and found {values!r}")
+            raise WrongValueError(f"{key}: expected a group of settings, and found {values!r}")
     return values

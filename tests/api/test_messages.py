@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ERRORS = ("UserError", "WrongValue", "ValueError")
+ERRORS = ("UserError", "WrongValueError", "ValueError")
 FOR_ONE_WHO_TYPES = re.compile(r"python -m harness[^;]*|`[^`]*`|\([^)]*\)")
 """A command that is given whole, and what stands in brackets beside a setting's own name."""
 

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import SecretStr
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.text import one_line
 from harness.runs.spec import Server
 
@@ -107,7 +107,7 @@ def find_url(server: Server) -> str:
     """
     asked = server.base_url or os.environ.get(URL_VARIABLE)
     if not asked:
-        raise UserError(
+        raise WrongValueError(
             "the openai engine: no server is named; give its URL, such as "
             f"http://127.0.0.1:8000/v1, as base_url or in the environment's {URL_VARIABLE}"
         )
@@ -117,19 +117,21 @@ def find_url(server: Server) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise UserError("base_url is no URL of a server; give one such as http://127.0.0.1:8000/v1")
+        raise WrongValueError(
+            "base_url is no URL of a server; give one such as http://127.0.0.1:8000/v1"
+        )
     _refuse_secrets(parts)
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
 def _refuse_secrets(parts: SplitResult) -> None:
     if "@" in parts.netloc:
-        raise UserError(
+        raise WrongValueError(
             f"base_url: the URL of {parts.hostname} holds a user or a password, which would be "
             "stored with the run; put the key into an environment variable (key_variable)"
         )
     if parts.query or parts.fragment:
-        raise UserError(
+        raise WrongValueError(
             f"base_url: the URL of {parts.hostname} has a part after '?' or '#', which often "
             "holds a key and would be stored with the run; leave that part out"
         )

@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from random import Random
 from typing import Any, TypeVar
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.openai.endpoint import (
     CONNECT_SECONDS,
@@ -78,7 +78,7 @@ class OpenaiEngine(Engine):
         """Return the server's URL and the extra parameters; limits and retries do not count."""
         stray = sorted(set(spec.args) & set(OURS))
         if stray:
-            raise UserError(
+            raise WrongValueError(
                 f"engine_args {stray[0]}: with the openai engine the harness itself sets this "
                 "parameter; set others only, where null leaves a parameter out"
             )

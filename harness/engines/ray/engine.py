@@ -198,8 +198,8 @@ class RayEngine(Engine):
         if self._deaths_in_a_row > MOST_DEATHS_IN_A_ROW * len(self._handles):
             raise UserError(
                 f"the ray engine: {self._deaths_in_a_row} replicas died in a row without a "
-                f"response, the last with {_last_line(error)}; finished responses are stored, and the same "
-                "command goes on from there"
+                f"response, the last with {_last_line(error)}; finished responses are stored, and "
+                "the same command goes on from there"
             ) from error
         returned = leases.died(handle.number)
         self.counters["replica restarts"] += 1
