@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from benchmarks.errors import UserError, WrongValueError
@@ -86,6 +86,19 @@ class Registry(Generic[T]):
                 found[point.name] = point
             self._found = {n: p for n, p in found.items() if n not in self._builtin}
         return self._found
+
+
+def loaded(
+    registry: Registry[T], failed: Callable[[UserError], object] = lambda _: None
+) -> Iterator[tuple[str, T]]:
+    """Yield every name with its object; ``failed`` is told of each that cannot be imported."""
+    for name in registry:
+        try:
+            found = registry[name]
+        except UserError as error:
+            failed(error)
+        else:
+            yield name, found
 
 
 def suggest(noun: str, name: str, known: list[str]) -> str:

@@ -188,8 +188,9 @@ def _split(benchmark: Benchmark, split: str) -> Split:
 
 def _with_shots() -> list[str]:
     from benchmarks import BENCHMARKS
+    from benchmarks.registry import loaded
 
-    return [name for name in BENCHMARKS if BENCHMARKS[name].train is not None]
+    return [name for name, one in loaded(BENCHMARKS) if one.train is not None]
 
 
 def _check_problem(problem: Problem, name: str, seen: set[str], place: str) -> None:

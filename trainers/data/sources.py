@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import BENCHMARKS, UserError, WrongValueError
+from benchmarks.registry import loaded
 from harness.common.files import file_sum
 from trainers.data.card import SourceCard
 from trainers.data.quiet import silent
@@ -68,7 +69,7 @@ def open_source(
 
 
 def _with_train_split() -> list[str]:
-    return [name for name in BENCHMARKS if BENCHMARKS[name].to_shot is not None]
+    return [name for name, one in loaded(BENCHMARKS) if one.to_shot is not None]
 
 
 # --- benchmarks -----------------------------------------------------------------------------
