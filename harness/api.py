@@ -327,6 +327,7 @@ def import_generations(
     Example:
         theirs = import_generations("samples_gsm8k.jsonl", name="theirs", benchmarks=["gsm8k"])
     """
+    from harness.common.text import counted
     from harness.importers.importing import import_files
     from harness.reporting.result import Result
     from harness.runs.catalogue import Catalogue
@@ -343,9 +344,9 @@ def import_generations(
     )
     if imported.stored is None:
         raise UserError(
-            f"none of the {imported.scored.responses} responses is to a problem of a benchmark "
-            "that is known here, so there is no run to store; their files' own golds are graded "
-            "by: python -m harness score"
+            f"of {counted(imported.scored.responses, 'response')} none is to a problem of a "
+            "benchmark that is known here, so there is no run to store; their files' own golds "
+            "are graded by: python -m harness score"
         )
     return Result.of(of_run(*imported.stored))
 

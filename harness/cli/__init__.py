@@ -23,7 +23,7 @@ COMMANDS = {
     "grade": "Grade a file of (gold, response) pairs.",
     "check-determinism": "Draw the same requests several times: do the responses change?",
     "data": "Fetch and verify the benchmarks' files; build training data.",
-    "list": "List benchmarks, engines, prompt styles and runs.",
+    "list": "List benchmarks, engines, trainers, prompt styles, runs and published results.",
 }
 """Every command's name and short help: `--help` imports none of them."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import BENCHMARKS, UserError
-from harness.common.text import printable
+from harness.common.text import counted, printable
 from harness.grading import Grader
 from harness.importers.files import open_saved
 from harness.importers.matching import ProblemIndex
@@ -72,8 +72,8 @@ def _default_name(file: Path) -> str:
 def _nothing(scored: Scored) -> str:
     rows = len(scored.unreadable)
     text = (
-        f"nothing could be scored: {scored.responses} responses were read, none of a known "
-        f"problem, and {rows} rows could not be read"
+        f"nothing could be scored: of {counted(scored.responses, 'response')} none is to a known "
+        f"problem, and {counted(rows, 'row')} could not be read"
     )
     unused = [f"{row.place}: {row.reason}" for row in scored.unmatched]
     unused += [f"{row.place}: {row.reason}" for row in scored.unreadable]

@@ -226,3 +226,18 @@ def test_a_tag_finds_a_run_and_can_be_added_later(tmp_path: Path, responses: Pat
         shown = json.loads(harness("show", tag, "--json", cwd=tmp_path).stdout)
         assert shown["tags"] == ["sweep", "paper"]
     assert len(list((tmp_path / "results/runs/v1").iterdir())) == 1
+
+
+def test_one_is_counted_as_one_and_an_unknown_length_is_called_so(tmp_path: Path) -> None:
+    rows = tmp_path / "r.jsonl"
+    rows.write_text('{"problem_id": "demo/test-0001", "response": "1"}\n', encoding="utf-8")
+    scored = harness("score", rows, "--name", "one", "--benchmark", "demo", cwd=tmp_path)
+    assert scored.stdout.startswith("1 response read as harness")
+    shown = harness("show", "one", "--problem", "demo/test-0001", cwd=tmp_path).stdout
+    assert "length unknown, ended by stop" in shown
+
+
+def test_help_names_everything_that_list_shows() -> None:
+    from harness.cli.list import KINDS
+
+    assert [kind for kind in KINDS if kind.removesuffix("s") not in COMMANDS["list"]] == []

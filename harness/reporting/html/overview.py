@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
+from harness.common.text import counted
 from harness.reporting.html.comparing import VersionPair
 from harness.reporting.html.facts import ReportedResult
 from harness.reporting.text.notes import score_notes
@@ -270,7 +271,7 @@ def _differences(pair: VersionPair, found: Comparison) -> Table:
 def _difference_row(row: BenchmarkDifference) -> tuple[Cell, ...]:
     sides = [_accuracy(side) for side in (row.a, row.b)]
     return (
-        Cell(text=row.benchmark, detail=f"{row.a.problems:,} problems"),
+        Cell(text=row.benchmark, detail=counted(row.a.problems, "problem")),
         *sides,
         _difference(row.difference),
         Cell(text=p_value(row.difference.p_value)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import BENCHMARKS
-from harness.common.text import one_line
+from harness.common.text import counted, one_line
 from harness.reporting.text.numbers import percent
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
@@ -23,7 +23,10 @@ def score_notes(run: Run) -> list[str]:
         if rest:
             notes.append(f"{score.benchmark}: {', '.join(rest)}")
         if score.samples != score.problems:
-            notes.append(f"{score.benchmark}: {score.problems} problems, {score.samples} samples")
+            notes.append(
+                f"{score.benchmark}: {counted(score.problems, 'problem')}, "
+                f"{counted(score.samples, 'sample')}"
+            )
         notes.extend(_without_errata(score))
     return notes + [f"{text}: not a full score" for text in _limited(run)]
 
