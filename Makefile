@@ -27,11 +27,11 @@ SEEDS ?= 1
 demo: setup ## Train the demo model by two recipes of a published report, and compare the two.
 	PYTHON=$(RUN) sh harness/demo/experiment.sh $(SEEDS)
 
-# All at once: trainings in one process and other engines in a second, since a start of either has
-# waits in it; both yield to the other tests, in JOBS processes (with more processors: make check
-# JOBS=8). Each prints when it is done, and all are run if one fails.
+# All at once: trainings in one process and other engines in two, since a start of either has waits
+# in it; both yield to the other tests, in JOBS processes (with more processors: make check JOBS=8).
+# Each prints when it is done, and all are run if one fails.
 JOBS ?= 3
-TESTS := $(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+TESTS := $(RUN) -m pytest --dist loadfile --no-loadscope-reorder -n
 .PHONY: lint types trainings engines engineless check
 
 test: setup ## Lint, check types, and run every test, real engines included.
@@ -48,13 +48,13 @@ trainings: setup ## The slow part of the tests: real trainings.
 	nice -n 10 $(RUN) -m pytest -m engine tests/trainers/test_end_to_end.py
 
 engines: setup ## The slow part of the tests: real engines, but for trainings.
-	nice -n 10 $(RUN) -m pytest -m engine tests --ignore=tests/trainers/test_end_to_end.py
+	nice -n 10 $(TESTS) 2 -m engine tests --ignore=tests/trainers/test_end_to_end.py
 
 engineless: setup ## All tests that start no engine.
-	$(TESTS) -m "not engine"
+	$(TESTS) $(JOBS) -m "not engine"
 
 check: setup ## The fast tests: those of engineless but for what simulates, kills, or drives a browser.
-	$(TESTS) -m "not engine and not slow"
+	$(TESTS) $(JOBS) -m "not engine and not slow"
 
 # Each measurement merges its figures into $(LATEST). Together they take most of an hour on two
 # cores; for figures that mean something, nothing else runs meanwhile. Another model: see the scripts.

@@ -5,7 +5,7 @@ is imported when its name is looked up, and `datasets` when a file is downloaded
 """
 
 from benchmarks.benchmark import Benchmark, Conventions, Problem, Shot, Split
-from benchmarks.errors import UserError
+from benchmarks.errors import UserError, WrongValueError
 from benchmarks.registry import Registry
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Shot",
     "Split",
     "UserError",
+    "WrongValueError",
 ]
 
 STANDARD = ("minerva_math", "gsm8k", "amc23", "olympiadbench", "math500", "aime24")

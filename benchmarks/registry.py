@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from benchmarks.errors import UserError
+from benchmarks.errors import UserError, WrongValueError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -66,7 +66,7 @@ class Registry(Generic[T]):
                     f"the {self._noun} '{name}' ({plugins[name].value}) cannot be imported: {error}"
                 ) from error
             return loaded
-        raise UserError(suggest(self._noun, name, list(self)))
+        raise WrongValueError(suggest(self._noun, name, list(self)))
 
     def _plugins(self) -> dict[str, EntryPoint]:
         if self._found is None:
@@ -86,6 +86,19 @@ class Registry(Generic[T]):
                 found[point.name] = point
             self._found = {n: p for n, p in found.items() if n not in self._builtin}
         return self._found
+
+
+def loaded(
+    registry: Registry[T], failed: Callable[[UserError], object] = lambda _: None
+) -> Iterator[tuple[str, T]]:
+    """Yield every name with its object; ``failed`` is told of each that cannot be imported."""
+    for name in registry:
+        try:
+            found = registry[name]
+        except UserError as error:
+            failed(error)
+        else:
+            yield name, found
 
 
 def suggest(noun: str, name: str, known: list[str]) -> str:

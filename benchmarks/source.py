@@ -188,8 +188,9 @@ def _split(benchmark: Benchmark, split: str) -> Split:
 
 def _with_shots() -> list[str]:
     from benchmarks import BENCHMARKS
+    from benchmarks.registry import loaded
 
-    return [name for name in BENCHMARKS if BENCHMARKS[name].train is not None]
+    return [name for name, one in loaded(BENCHMARKS) if one.train is not None]
 
 
 def _check_problem(problem: Problem, name: str, seen: set[str], place: str) -> None:
@@ -231,8 +232,8 @@ def _remedy(benchmark: Benchmark, split: str) -> str:
     pinned = _split(benchmark, split)
     return (
         f"run `python -m harness data fetch {benchmark.name}` on a machine with a network, or "
-        f"point --data (or {DATA_VARIABLE}) at a folder DIR with DIR/{benchmark.name}/{split}.jsonl"
-        f" ({pinned.rows} rows, sha256 {_short(pinned.sha256)})"
+        f"point data_dir (--data, or {DATA_VARIABLE}) at a folder DIR with "
+        f"DIR/{benchmark.name}/{split}.jsonl ({pinned.rows} rows, sha256 {_short(pinned.sha256)})"
     )
 
 

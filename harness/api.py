@@ -1,10 +1,11 @@
 """The public functions, for scripts and notebooks; the command line calls them too.
 
 Each prints nothing unless it is given a ``progress``, and raises `UserError` for whatever its
-caller can mend. The rooms below are imported when a function is called, so that importing this
-costs nothing. The folder of results is ``results`` in the working directory unless the environment
-variable HARNESS_RESULTS or the argument ``results`` names another one; HARNESS_DATA and
-``data_dir`` name a folder of benchmark files that is read instead of downloading them.
+caller can mend; where several items are asked for, one alone will do. The rooms below are imported
+when a function is called, so that importing this costs nothing. The folder of results is
+``results`` in the working directory unless the environment variable HARNESS_RESULTS or the argument
+``results`` names another one; HARNESS_DATA and ``data_dir`` name a folder of benchmark files that
+is read instead of downloading them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import BENCHMARKS, UserError
+from benchmarks import BENCHMARKS, UserError, WrongValueError
+from harness.common.arguments import checked
 from harness.common.folders import data_folder, results_folder
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from trainers import Job
 
 
+@checked
 def evaluate(
     model: str | Path,
     *,
@@ -143,6 +146,7 @@ def evaluate(
     return Result.of(of_run(folder.path, run))
 
 
+@checked
 def compare(
     a: str | Path | Result,
     b: str | Path | Result,
@@ -175,12 +179,14 @@ def compare(
     return Comparison.of(compared(*_found([a, b], results), anyway=allow_mismatch))
 
 
-def load_run(name: str | Path, *, results: str | Path | None = None) -> Result:
+@checked
+def load_run(name: str | Path | Result, *, results: str | Path | None = None) -> Result:
     """Return a stored run or a published result, whether the run is complete or not.
 
     Args:
         name: the run's name, its tag, its id (or how that begins), or its folder; or the name
-            of a published result. Of several runs with a name the newest complete one.
+            of a published result. Of several runs with a name the newest complete one. A result
+            is returned as it is.
         results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
 
     Raises:
@@ -192,9 +198,12 @@ def load_run(name: str | Path, *, results: str | Path | None = None) -> Result:
     from harness.reporting.result import Result
     from harness.runs.catalogue import Catalogue
 
+    if not isinstance(name, str | Path):
+        return name
     return Result.of(Catalogue(results_folder(results)).find(str(name), complete=False))
 
 
+@checked
 def list_runs(
     results: str | Path | None = None, *, tag: str | None = None, complete: bool = True
 ) -> list[Result]:
@@ -223,6 +232,7 @@ def list_runs(
     ]
 
 
+@checked
 def grade(
     response: str, gold: str, *, truncated: bool = False, benchmark: str | None = None
 ) -> Verdict:
@@ -250,6 +260,7 @@ def grade(
     return grader.grade(response, gold, truncated=truncated, conventions=conventions)
 
 
+@checked
 def regrade(
     run: str | Path | Result,
     *,
@@ -287,6 +298,7 @@ def regrade(
     return Result.of(of_run(done.path, done.new))
 
 
+@checked
 def import_generations(
     files: str | Path | Sequence[str | Path],
     *,
@@ -315,6 +327,7 @@ def import_generations(
     Example:
         theirs = import_generations("samples_gsm8k.jsonl", name="theirs", benchmarks=["gsm8k"])
     """
+    from harness.common.text import counted
     from harness.importers.importing import import_files
     from harness.reporting.result import Result
     from harness.runs.catalogue import Catalogue
@@ -331,13 +344,14 @@ def import_generations(
     )
     if imported.stored is None:
         raise UserError(
-            f"none of the {imported.scored.responses} responses is to a problem of a benchmark "
-            "that is known here, so there is no run to store; their files' own golds are graded "
-            "by: python -m harness score"
+            f"of {counted(imported.scored.responses, 'response')} none is to a problem of a "
+            "benchmark that is known here, so there is no run to store; their files' own golds "
+            "are graded by: python -m harness score"
         )
     return Result.of(of_run(*imported.stored))
 
 
+@checked
 def train(
     trainer: str,
     model: str | Path,
@@ -419,6 +433,7 @@ def train(
         return TRAINERS[trainer]().train(job, TrainingProgress(shown))
 
 
+@checked
 def write_report(
     runs: str | Path | Result | Sequence[str | Path | Result],
     path: str | Path,
@@ -452,7 +467,7 @@ def write_report(
 
     given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Sequence) else runs
     if not given:
-        raise UserError("a report is about one result or more, and none was given")
+        raise WrongValueError("a report is about one result or more, and none was given")
     with _shown(progress) as shown:
         written = write(
             _found(given, results),
@@ -480,14 +495,14 @@ def _wanted_spec(
     from harness.runs.spec_fields import make_spec
 
     if spec is not None and like is not None:
-        raise UserError("spec and like both say which settings to take; give one of them")
+        raise WrongValueError("spec and like both say which settings to take; give one of them")
     base = spec if like is None else _spec_of(like, results)
     values = None if base is None else base.model_dump()
     if opened is None:
         return make_spec(fields, base=values)
     fixed = [name for name in fields if name in FIELDS and FIELDS[name][0] == "engine"]
     if fixed:
-        raise UserError(
+        raise WrongValueError(
             f"{', '.join(fixed)} cannot be changed: the engine that was given is open already"
         )
     return make_spec(fields, base=values).model_copy(update={"engine": engine_spec(opened)})
@@ -569,7 +584,7 @@ def train_job(
     """
     from pydantic import ValidationError
 
-    from harness.common.schema import first_problem
+    from harness.common.schema import first_problem, require_storable
     from trainers import TRAINERS, TrainSpec
 
     try:
@@ -583,7 +598,8 @@ def train_job(
             **fields,
         )
     except ValidationError as error:
-        raise UserError(first_problem(error)) from error
+        raise WrongValueError(first_problem(error)) from error
+    require_storable(spec)
     return TRAINERS[trainer]().plan(spec)
 
 

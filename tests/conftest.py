@@ -18,7 +18,16 @@ from harness.engines.ray.cluster import own_ray_environment
 from harness.grading.workers import process
 
 ROOT = Path(__file__).parents[1]
-LONG = ("grading/test_adversarial", "faults/", "test_coverage_by_simulation", "report/")
+LONG = (
+    "engines/test_engines",
+    "engines/test_ray_engine",
+    "evaluation/test_determinism",
+    "faults/",
+    "grading/test_adversarial",
+    "reporting/test_browser",
+    "stats/test_coverage_by_simulation",
+    "trainers/test_train.py",
+)
 """Files that take long: they begin first, so that processes end at about the same time."""
 
 RAY_HEAD = """

@@ -122,7 +122,7 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         raise UserError(
             f"{a.name} and {b.name} were not measured alike, so that a difference would not be "
             f"the model's: {'; '.join(map(str, found))}. Evaluate one as the other was, or "
-            "compare what they share all the same: --allow-mismatch"
+            "compare what they share all the same: allow_mismatch (--allow-mismatch)"
         )
     pairs, notes = pair_up(a, b)
     paired = all(pair.rows_a for pair in pairs.values())

@@ -14,7 +14,7 @@ from math import sqrt
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from benchmarks.registry import suggest
 from harness.grading.verdict import Outcome
 from harness.runs.scores import BenchmarkScore
@@ -189,7 +189,7 @@ def groups_of(
     asked = [one for one in summaries if benchmark in (None, one.benchmark)]
     known = [name for one in asked for name in one.groups]
     if key not in known:
-        raise UserError(suggest("group in this run", key, known))
+        raise WrongValueError(suggest("group in this run", key, known))
     return {one.benchmark: one.groups[key] for one in asked if key in one.groups}
 
 

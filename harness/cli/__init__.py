@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from benchmarks.errors import UserError
+from benchmarks.errors import UserError, WrongValueError
 from harness.common.text import printable
 
 COMMANDS = {
@@ -23,7 +23,7 @@ COMMANDS = {
     "grade": "Grade a file of (gold, response) pairs.",
     "check-determinism": "Draw the same requests several times: do the responses change?",
     "data": "Fetch and verify the benchmarks' files; build training data.",
-    "list": "List benchmarks, engines, prompt styles and runs.",
+    "list": "List benchmarks, engines, trainers, prompt styles, runs and published results.",
 }
 """Every command's name and short help: `--help` imports none of them."""
 
@@ -62,7 +62,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every expected failure is one paragraph and an exit code.
 
-    0 done; 1 failed; 2 wrong usage; 130 interrupted, and the same command goes on.
+    0 done; 1 failed; 2 an option or a value is refused; 130 interrupted, and the same command goes
+    on.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character of ours
@@ -77,7 +78,7 @@ def main() -> None:
         sys.exit(130)
     except UserError as error:
         click.echo(f"harness: {printable(str(error))}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, WrongValueError) else 1)
     except BrokenPipeError:  # `… | head` has read enough
         sys.stderr.close()
         sys.exit(0)

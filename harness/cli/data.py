@@ -15,8 +15,9 @@ from pathlib import Path
 import click
 
 from benchmarks import BENCHMARKS, Benchmark, UserError
+from benchmarks.registry import loaded
 from harness.cli.data_build import build
-from harness.cli.options import data_option, json_option
+from harness.cli.options import data_option, json_option, tell
 from harness.evaluation import verify_golds
 from harness.evaluation.verify_golds import Check, Report
 
@@ -34,8 +35,8 @@ data.add_command(build)
 @click.argument("benchmarks", nargs=-1)
 def fetch(benchmarks: tuple[str, ...]) -> None:
     """Download the pinned files of BENCHMARKS (all, if none is named) into the cache."""
-    faults = 0
-    for benchmark in _named(benchmarks):
+    chosen, faults = _named(benchmarks)
+    for benchmark in chosen:
         for split in ("test", "train"):
             line = _fetch_split(benchmark, split)
             if isinstance(line, UserError):
@@ -60,15 +61,22 @@ def verify(benchmarks: tuple[str, ...], data_dir: Path | None, as_json: bool) ->
     """
     from harness.reporting.progress import PATIENCE, open_progress
 
-    chosen = _named(benchmarks)
+    chosen, faults = _named(benchmarks)
     with open_progress(patience=PATIENCE) as progress:
         reports = verify_golds.verify(chosen, data_dir=data_dir, progress=progress)
     click.echo(_as_json(reports) if as_json else "\n".join(_lines(reports)))
-    sys.exit(0 if all(report.good for report in reports) else 1)
+    sys.exit(0 if all(report.good for report in reports) and not faults else 1)
 
 
-def _named(names: tuple[str, ...]) -> list[Benchmark]:
-    return [BENCHMARKS[name] for name in dict.fromkeys(names or BENCHMARKS)]
+def _named(names: tuple[str, ...]) -> tuple[list[Benchmark], int]:
+    """Return the benchmarks, and how many of all could not be imported, which is told."""
+    if names:
+        return [BENCHMARKS[name] for name in dict.fromkeys(names)], 0
+    faults: list[UserError] = []
+    found = [benchmark for _, benchmark in loaded(BENCHMARKS, faults.append)]
+    for fault in faults:
+        tell(fault)
+    return found, len(faults)
 
 
 def _fetch_split(benchmark: Benchmark, split: str) -> str | UserError | None:

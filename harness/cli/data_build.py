@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import data_option, json_option
-from harness.common.text import printable
+from harness.common.text import counted, printable
 
 if TYPE_CHECKING:
     from trainers.data import DataCard, TrainingData
@@ -101,7 +101,7 @@ def _lines(built: TrainingData) -> Iterator[str]:
 
 def _row_lines(card: DataCard) -> Iterator[str]:
     rows = card.rows
-    yield f"{rows.read:,} rows read, {rows.train:,} for training, {rows.test:,} held out"
+    yield f"{counted(rows.read, 'row')} read, {rows.train:,} for training, {rows.test:,} held out"
     for reason, count in rows.bad.items():
         yield f"  {count:,} left out: {reason}"
     if rows.dropped:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from benchmarks import UserError
 from harness.cli.options import (
     RenamedOption,
     data_option,
@@ -293,7 +292,8 @@ def build_spec(given: dict[str, Any]) -> EvalSpec:
     """Merge a spec file and the options that were given into one spec.
 
     Raises:
-        click.UsageError: no model, or values that do not go together.
+        click.UsageError: no model is named.
+        WrongValueError: a value is refused, or values do not go together.
     """
     from harness.runs.spec_fields import make_spec
 
@@ -305,10 +305,7 @@ def build_spec(given: dict[str, Any]) -> EvalSpec:
         fields.setdefault("model", given.get("responses") or "replay")
     if "model" not in {**base, **fields}:
         raise click.UsageError("which model? --model takes a folder, a Hugging Face id, or 'demo'")
-    try:
-        return make_spec(fields, base=base)
-    except UserError as error:
-        raise click.UsageError(str(error)) from error
+    return make_spec(fields, base=base)
 
 
 def _spec_fields(path: Path | None) -> dict[str, Any]:
@@ -320,7 +317,10 @@ def _spec_fields(path: Path | None) -> dict[str, Any]:
         raise click.UsageError(f"--spec {path} is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise click.UsageError(f"--spec {path} holds no JSON object")
-    return dict(fields["spec"]) if "schema_version" in fields else fields
+    found = fields.get("spec") if "schema_version" in fields else fields
+    if not isinstance(found, dict):
+        raise click.UsageError(f"--spec {path} is a record without the spec of its run")
+    return found
 
 
 def _print_estimate(spec: EvalSpec, flags: dict[str, Any]) -> int:

@@ -5,36 +5,47 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from harness.cli.options import json_option, results_option
+from benchmarks import UserError
+from benchmarks.registry import Registry, loaded
+from harness.cli.options import json_option, results_option, tell
 
+T = TypeVar("T")
 Rows = list[dict[str, Any]]
 NUMBERS = ("problems", "average")
 """Columns of numbers, which are right-aligned."""
 
 
+def _described(registry: Registry[T], describe: Callable[[T], dict[str, Any]]) -> Rows:
+    """Return a row for each entry; a plug-in that is broken is told of and left out."""
+    rows: Rows = []
+    for name, found in loaded(registry, tell):
+        try:
+            rows.append({"name": name, **describe(found)})
+        except AttributeError as error:
+            tell(UserError(f"the plug-in '{name}' is left out: {error}"))
+    return rows
+
+
 def _benchmarks(_: Path) -> Rows:
     from benchmarks import BENCHMARKS
 
-    return [
-        {"name": name, "problems": (b := BENCHMARKS[name]).test.rows, "about": b.about}
-        for name in BENCHMARKS
-    ]
+    return _described(BENCHMARKS, lambda one: {"problems": one.test.rows, "about": one.about})
 
 
 def _engines(_: Path) -> Rows:
     from harness.engines import ENGINES
 
-    return [{"name": name, "about": ENGINES[name].about} for name in ENGINES]
+    return _described(ENGINES, lambda one: {"about": one.about})
 
 
 def _trainers(_: Path) -> Rows:
     from trainers import TRAINERS
 
-    return [{"name": name, "about": TRAINERS[name].about} for name in TRAINERS]
+    return _described(TRAINERS, lambda one: {"about": one.about})
 
 
 def _prompts(_: Path) -> Rows:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import data_option, json_option, results_option
-from harness.common.text import one_line
+from harness.common.text import counted, one_line
 
 if TYPE_CHECKING:
     from harness.evaluation.regrade import ChangedVerdict, Regraded
@@ -107,7 +107,7 @@ def _changed(changes: Sequence[ChangedVerdict] | None) -> list[str]:
     if not changes:
         return ["no verdict went from correct to wrong, or from wrong to correct"]
     lost = sum(change.before == "correct" for change in changes)
-    lines = [f"{len(changes)} verdicts changed: {lost} correct -> wrong, "
+    lines = [f"{counted(len(changes), 'verdict')} changed: {lost} correct -> wrong, "
              f"{len(changes) - lost} wrong -> correct"]  # fmt: skip
     lines.append(_change_table(changes[:LISTED]))
     if len(changes) > LISTED:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import data_option, json_option, results_option
-from harness.common.text import one_line, printable
+from harness.common.text import counted, one_line, printable
 
 if TYPE_CHECKING:
     from harness.importers import Scored
@@ -101,7 +101,7 @@ def _lines(found: Imported) -> list[str]:
 
     scored, stored = found.scored, found.stored
     formats = ", ".join(dict.fromkeys(file.format.name for file in found.source.files))
-    lines = [f"{scored.responses} responses read as {formats}", ""]
+    lines = [f"{counted(scored.responses, 'response')} read as {formats}", ""]
     if stored is not None:
         lines += [score_table(stored[1]), ""]
     lines += [*_foreign(scored), *_agreement(scored), *_unused(scored)]
@@ -115,7 +115,7 @@ def _foreign(scored: Scored) -> list[str]:
         return []
     rows = [
         f"  {printable(score.benchmark)}: {score.correct}/{score.samples} correct "
-        f"({100 * score.accuracy:.1f} % over {score.problems} problems)"
+        f"({100 * score.accuracy:.1f} % over {counted(score.problems, 'problem')})"
         for score in scored.foreign
     ]
     head = "of no benchmark known here, graded against the files' own golds, and not stored:"
@@ -162,7 +162,7 @@ def _differences(differences: Sequence[DifferentVerdict]) -> list[str]:
     headers = ["problem", "sample", "theirs", "ours", "gold", "their answer", "our answer", "rule"]
     more = len(differences) - LISTED
     return [
-        f"{len(differences)} verdicts differ:",
+        f"{counted(len(differences), 'verdict')} of theirs where ours is another:",
         text_table(rows, headers, "lr"),
         *([f"… and {more} more (--json)"] if more > 0 else []),
         "",
@@ -173,12 +173,12 @@ def _unused(scored: Scored) -> list[str]:
     from harness.importers.importing import unread_benchmarks
 
     lines = []
-    for what, rows in (
-        ("responses match no problem and are not scored", scored.unmatched),
-        ("rows could not be read", scored.unreadable),
+    for noun, what, rows in (
+        ("response", "matched no problem and got no score", scored.unmatched),
+        ("row", "could not be read", scored.unreadable),
     ):
         if rows:
-            lines.append(f"{len(rows)} {what}:")
+            lines.append(f"{counted(len(rows), noun)} {what}:")
             lines += [
                 f"  {row.place}: {one_line(row.reason, limit=120)}" for row in rows[:LISTED_ROWS]
             ]

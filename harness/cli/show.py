@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks import WrongValueError
 from harness.cli.options import json_option, results_option
-from harness.common.text import one_line, printable
+from harness.common.text import counted, one_line, printable
 
 if TYPE_CHECKING:
     from harness.reporting.result import Result
@@ -192,15 +193,17 @@ def _print_responses(result: Result, asked: SampleFilter) -> None:
 
     samples = list(sample_rows(result, asked))
     if not samples:
-        raise click.ClickException("no such sample in this run; ids look like gsm8k/7")
+        raise WrongValueError("no such sample in this run; ids look like gsm8k/7")
     if not has_responses(result):
         _print_list([_listed(row) for row in samples])
         click.echo(f"responses and golds are not here: {WITHOUT_SAMPLES}")
         return
     for row in samples:
+        tokens = row["completion_tokens"]
+        length = "length unknown" if tokens is None else counted(tokens, "token")
         click.echo(
             f"{one_line(row['problem_id'])}  sample {row['index']}  {row['outcome']}  "
             f"gold {one_line(row['gold'])}  answer {one_line(row['extracted'])}\n"
-            f"{row['completion_tokens']} tokens, ended by {row['finish_reason']}, "
+            f"{length}, ended by {row['finish_reason']}, "
             f"seed {row['seed']}\n{printable(row['response'])}\n"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.cli.options import json_option, results_option
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def command(
     if cost:
         found = _with_cost(found, named=bool(runs))
     if not found and not (as_json or format_ == "json"):
-        raise click.ClickException(
+        raise (WrongValueError if tag else UserError)(
             f"no complete run{f' tagged {tag}' if tag else ''} under {catalogue.root}; "
             "make one: python -m harness eval --model demo --benchmarks demo"
         )

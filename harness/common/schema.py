@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import to_json
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
+from harness.common.text import printable
 
 
 class Frozen(BaseModel):
@@ -32,6 +34,36 @@ def first_problem(error: ValidationError) -> str:
     where = ".".join(map(str, first["loc"]))
     message = str(first["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
+
+
+def require_storable(value: BaseModel) -> None:
+    """Refuse a value that a JSON file cannot hold, by the name of the field that is to blame.
+
+    A text that no file holds is one with half of a surrogate pair, which Python makes of a byte in
+    a path or an argument that is no UTF-8.
+
+    Raises:
+        UserError: the value cannot be written.
+    """
+    for name, part in _parts(value.model_dump()):
+        try:
+            to_json([name, part])
+        except ValueError as error:
+            raise WrongValueError(
+                f"{printable(name)}: {part!a} cannot be stored ({error}); give another value"
+            ) from error
+
+
+def _parts(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the name and the value of everything in nested mappings and lists."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _parts(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _parts(inner, f"{name}[{number}]")
+    else:
+        yield name, value
 
 
 Value = TypeVar("Value", bound=BaseModel)

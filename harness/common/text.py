@@ -38,6 +38,15 @@ def last_line(text: str, *, limit: int = 300) -> str:
     return lines[-1].strip()[:limit] if lines else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the singular for one.
+
+    >>> counted(1, "response"), counted(1234, "response")
+    ('1 response', '1,234 responses')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Return a time in its two greatest units; whole seconds, given as an int, have no tenths.
 

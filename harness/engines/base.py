@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
-from benchmarks import UserError
+from benchmarks import WrongValueError
 from harness.prompts.rendering import Prompt
 from harness.runs.sample import SampleKey
 from harness.runs.spec import EngineSpec, Sampling
@@ -126,8 +126,8 @@ class Engine(ABC):
         Raises:
             UserError: this engine, or this machine, cannot promise it.
         """
-        raise UserError(
-            f"--deterministic: the {spec.name} engine cannot promise responses that do not depend "
+        raise WrongValueError(
+            f"deterministic: the {spec.name} engine cannot promise responses that do not depend "
             "on the batch; leave it out, and measure: python -m harness check-determinism"
         )
 
@@ -135,6 +135,16 @@ class Engine(ABC):
     def model_identity(cls, model: str) -> dict[str, str]:
         """Return the model's identity for an engine without a checkpoint, as name and value."""
         return {}
+
+    @classmethod  # noqa: B027 - most engines can draw whatever is asked
+    def require_able(cls, spec: EngineSpec, asked: Mapping[str, int]) -> None:
+        """Refuse a run that this engine could not draw, before anything of it is stored.
+
+        ``asked`` has how many samples each problem gets, by the problem's id.
+
+        Raises:
+            UserError: why it could not.
+        """
 
     @abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
+from harness.common.text import printable
 from harness.engines.base import Completion, Engine, EngineSetup, Request
-from harness.runs.journal import Places
+from harness.runs.journal import MOST_SAMPLES, Places
 from harness.runs.sample import SampleKey
 from harness.runs.spec import EngineSpec
+
+Count = Annotated[int, Meta(ge=0, lt=2**62)]
+"""A number of tokens; it has to fit into a table's column."""
 
 
 class ResponseLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -20,10 +27,10 @@ class ResponseLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     problem_id: str
     response: str
-    index: int = 0
+    index: Annotated[int, Meta(ge=0, lt=MOST_SAMPLES)] = 0
     finish_reason: Literal["stop", "length", "error"] = "stop"
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
     error: str | None = None
 
 
@@ -40,10 +47,35 @@ class ReplayEngine(Engine):
     about = "saved responses, played back"
     needs_checkpoint = False
 
-    def __init__(self, setup: EngineSetup) -> None:
+    def __init__(self, setup: EngineSetup, places: Places | None = None) -> None:
         super().__init__(setup)
         self._path = _responses_file(setup.spec)
-        self._places = _index(self._path)
+        self._places = _index(self._path) if places is None else places
+
+    @classmethod
+    @contextmanager
+    def launch(cls, spec: EngineSpec) -> Iterator[Callable[[EngineSetup], Engine]]:
+        """Read where each response is, so that a faulty file is refused before a run begins."""
+        places = _index(_responses_file(spec))
+        yield lambda setup: cls(setup, places)
+
+    @classmethod
+    def require_able(cls, spec: EngineSpec, asked: Mapping[str, int]) -> None:
+        """Refuse a file without a single response to one of the benchmarks."""
+        path = _responses_file(spec)
+        lacking = {_benchmark(problem_id): problem_id for problem_id in reversed([*asked])}
+        for _, _, saved in _lines(path):
+            if saved.index < asked.get(saved.problem_id, 0):
+                lacking.pop(_benchmark(saved.problem_id), None)
+            if not lacking:
+                return
+        found = [printable(saved.problem_id, limit=40) for _, _, saved in islice(_lines(path), 3)]
+        raise UserError(
+            f"responses {path}: none answers a problem that is asked of {', '.join(lacking)}; "
+            f"its first rows answer {', '.join(found) or 'nothing: it has no rows'}. Name the "
+            "benchmarks that the file answers, and have each row's problem_id be a problem's id, "
+            f"such as {next(iter(lacking.values()))}"
+        )
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
@@ -76,17 +108,32 @@ class ReplayEngine(Engine):
 
 def _responses_file(spec: EngineSpec) -> Path:
     if spec.responses is None:
-        raise UserError(
-            "--engine replay needs the saved responses: add --responses FILE (JSON lines)"
+        raise WrongValueError(
+            "the replay engine needs the saved responses: name their file (JSON lines) in responses"
         )
     path = Path(spec.responses)
     if not path.is_file():
-        raise UserError(f"--responses {path}: there is no such file")
+        raise WrongValueError(f"responses {path}: there is no such file")
     return path
+
+
+def _benchmark(problem_id: str) -> str:
+    return problem_id.partition("/")[0]
 
 
 def _index(path: Path) -> Places:
     places = Places()
+    for number, begin, saved in _lines(path):
+        if not places.put(saved.problem_id, saved.index, begin):
+            raise UserError(
+                f"{path}, line {number}: this is a second response {saved.index} to "
+                f'{saved.problem_id}; leave one of them out, or number it with "index"'
+            )
+    return places
+
+
+def _lines(path: Path) -> Iterator[tuple[int, int, ResponseLine]]:
+    """Yield each saved response with the number of its line and where that begins, in bytes."""
     end = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
@@ -95,19 +142,13 @@ def _index(path: Path) -> Places:
                 continue
             try:
                 saved = _DECODER.decode(line)
-                first = places.put(saved.problem_id, saved.index, begin)
             except ValueError as error:
                 raise UserError(
                     f"{path}, line {number}: not a saved response ({error}); each line is "
                     '{"problem_id": …, "response": …}, and may have "index", "finish_reason", '
                     '"completion_tokens"'
                 ) from error
-            if not first:
-                raise UserError(
-                    f"{path}, line {number}: this is a second response {saved.index} to "
-                    f'{saved.problem_id}; leave one of them out, or number it with "index"'
-                )
-    return places
+            yield number, begin, saved
 
 
 def _completion(key: SampleKey, saved: ResponseLine) -> Completion:

@@ -13,6 +13,7 @@ from itertools import product
 
 from benchmarks import Problem, UserError
 from harness.common.progress import Progress, silent
+from harness.common.text import counted
 from harness.engines import ENGINES, Completion, Engine, Request
 from harness.evaluation.drawing import Opener, draw, open_engine, overflow_sample, sample_of
 from harness.evaluation.live_grading import LiveGrading
@@ -55,7 +56,7 @@ def evaluate(
             folder, and the next call goes on from there.
     """
     if folder.run.status == "complete":
-        progress.say(f"already complete: {folder.path} (--again draws it anew)")
+        progress.say(f"already complete: {folder.path} (--again, or resume=False, draws it anew)")
         return folder.run
     if folder.samples:
         progress.say(_kept(folder))
@@ -72,7 +73,7 @@ def _kept(folder: RunFolder) -> str:
     """Say what an earlier attempt left."""
     lines = folder.samples.torn
     torn = f", {lines} torn line(s) passed over" if lines else ""
-    return f"going on with {folder.path}: {len(folder.samples)} samples kept{torn}"
+    return f"going on with {folder.path}: {counted(len(folder.samples), 'sample')} kept{torn}"
 
 
 class _Queue:

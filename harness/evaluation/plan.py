@@ -137,6 +137,9 @@ def prepare(
         name: load_problems(benchmark, data_dir=data_dir, limit=spec.limit)
         for name, benchmark in benchmarks.items()
     }
+    counts = spec.sampling.samples_for
+    samples = {one.id: counts(name) for name, asked in problems.items() for one in asked}
+    engine.require_able(spec.engine, samples)
     prompts = {
         problem.id: prompt
         for name, asked in problems.items()

@@ -160,7 +160,7 @@ def asked_problems(
             raise UserError(
                 f"{run.id} was asked other problems of {name} than there are here: their sum was "
                 f"{identity.sum[:12]}… and is {now[:12]}…; grade it with the problems of its "
-                f"time (--data), or evaluate anew"
+                f"time (data_dir, or --data), or evaluate anew"
             )
         found[name] = problems
     return found

@@ -109,7 +109,7 @@ def reusable(plan: Plan, other: Run, samples: Iterable[Sample]) -> Iterator[Samp
     ]
     if changed:
         raise UserError(
-            f"--reuse {other.id}: its samples were drawn in another way; "
+            f"reuse {other.id}: its samples were drawn in another way; "
             f"theirs -> asked: {'; '.join(changed)}"
         )
     return _drawn_alike(plan, samples)

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from benchmarks.registry import suggest
 from harness.common.files import file_sum
 from harness.importers.base import Format, Row, SavedResponse
@@ -89,7 +89,7 @@ def open_saved(path: Path, asked: str | None = None) -> SavedFile:
         UserError: the file cannot be read, no format fits it, or there is no format ``asked``.
     """
     if asked is not None and asked not in FORMATS:
-        raise UserError(suggest("format of generations", asked, list(FORMATS)))
+        raise WrongValueError(suggest("format of generations", asked, list(FORMATS)))
     file = _file_in(path) if path.is_dir() else path
     first = [row for _, row in islice(_rows(file, ()), ROWS_TO_RECOGNISE)]
     found = _format(path, first, FORMATS[asked] if asked else None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import BENCHMARKS, UserError
-from harness.common.text import printable
+from harness.common.text import counted, printable
 from harness.grading import Grader
 from harness.importers.files import open_saved
 from harness.importers.matching import ProblemIndex
@@ -72,8 +72,8 @@ def _default_name(file: Path) -> str:
 def _nothing_scored(scored: Scored) -> str:
     rows = len(scored.unreadable)
     text = (
-        f"nothing could be scored: {scored.responses} responses were read, none of which "
-        f"answers a known problem, and {rows} rows could not be read"
+        f"nothing could be scored: {counted(scored.responses, 'response')} read, none of which "
+        f"answers a known problem, and {counted(rows, 'row')} could not be read"
     )
     unused = [f"{row.place}: {row.reason}" for row in scored.unmatched]
     unused += [f"{row.place}: {row.reason}" for row in scored.unreadable]
@@ -88,5 +88,5 @@ def unread_benchmarks(scored: Scored) -> list[str]:
     names = ", ".join(scored.faults)
     return [
         f"the problems of {names} could not be read, so no response could match them; download "
-        f"them with python -m harness data fetch, or name their folder with --data DIR"
+        f"them with python -m harness data fetch, or name their folder (data_dir, or --data)"
     ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.files import file_sum
 from harness.models.trust import (
     Part,
@@ -79,14 +79,14 @@ def find_model(name: str, revision: str | None = None) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise UserError(
+            raise WrongValueError(
                 f"model {name}: the folder has no config.json; "
-                "--model takes a checkpoint in Hugging Face format"
+                "a model is a checkpoint in Hugging Face format"
             )
         return folder
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise UserError(
-            f"model {name}: there is no such folder; --model takes a checkpoint's folder, "
+        raise WrongValueError(
+            f"model {name}: there is no such folder; a model is a checkpoint's folder, "
             "a Hugging Face id (owner/name), or 'demo'"
         )
     return _download(name, revision)
@@ -154,8 +154,8 @@ def open_checkpoint(
     tokenizer = load_tokenizer(path, name=name, trust=trust_tokenizer)
     declared = declared_context(path, name=name, trust=trust_model)
     if max_model_len is not None and declared is not None and max_model_len > declared:
-        raise UserError(
-            f"--max-model-len {max_model_len} is more than the {declared} tokens "
+        raise WrongValueError(
+            f"max_model_len {max_model_len} is more than the {declared} tokens "
             f"that {name} declares; give {declared} or less"
         )
     return Checkpoint(

@@ -128,7 +128,7 @@ def refuse_untrusted(
         folder: the checkpoint.
         name: what the user calls the checkpoint, for the message.
         trusted: the parts whose code may run.
-        part_by_part: whether the command's --trust-remote-code takes the name of a part.
+        part_by_part: whether trust_remote_code takes the name of a part.
 
     Raises:
         UserError: a part needs code that is not trusted.
@@ -136,10 +136,11 @@ def refuse_untrusted(
     own = [part for part in own_code(folder) if part not in trusted]
     if not own:
         return
-    flag = "--trust-remote-code" + (f" {own[0]} (or 'all')" if part_by_part else "")
+    trust = f"to '{own[0]}' (or 'all')" if part_by_part else "on"
     raise UserError(
         f"model {name}: its {' and '.join(own)} is Python code in the checkpoint (its config has "
-        f"auto_map), and that code is not run unless asked for; read it, then add {flag}"
+        f"auto_map), and that code is not run unless asked for; read it, then set "
+        f"trust_remote_code {trust}"
     )
 
 

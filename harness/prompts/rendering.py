@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import Shot, UserError
+from benchmarks import Shot, UserError, WrongValueError
 from harness.prompts.styles import Message, Style
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def choose_shots(pool: Sequence[Shot], count: int, *, seed: int, benchmark: str)
         UserError: the pool has fewer examples.
     """
     if count > len(pool):
-        raise UserError(
-            f"--shots {count}: the train split of {benchmark} has only {len(pool)} examples; "
+        raise WrongValueError(
+            f"shots {count}: the train split of {benchmark} has only {len(pool)} examples; "
             "ask for fewer"
         )
     return random.Random(f"{seed}/{benchmark}/shots").sample(list(pool), count)
@@ -113,7 +113,7 @@ def _by_template(
     if not tokenizer.chat_template:
         raise UserError(
             "the model has no chat template, which this prompt style needs; "
-            "for a base model use --prompt plain"
+            "for a base model use the prompt style plain"
         )
     try:
         return str(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks import Shot, UserError
+from benchmarks import Shot, WrongValueError
 from benchmarks.registry import suggest
 
 Message = dict[str, str]
@@ -121,5 +121,5 @@ PROMPT_STYLES = {style.name: style for style in _STYLES}
 def find_prompt_style(name: str) -> Style:
     """Return the style called ``name``; raise UserError if there is none."""
     if name not in PROMPT_STYLES:
-        raise UserError(suggest("prompt style", name, list(PROMPT_STYLES)))
+        raise WrongValueError(suggest("prompt style", name, list(PROMPT_STYLES)))
     return PROMPT_STYLES[name]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from benchmarks.registry import suggest
 from harness.common.schema import differences
 from harness.runs.file_names import RECORD, RUNS, version_folder
@@ -91,7 +91,7 @@ class Catalogue:
         if stored is None:
             names = [*(run.name for _, run in self.runs), *self.published]
             kind = "run or published result" if self.published else "run"
-            raise UserError(suggest(f"{kind} under {self.results}", asked, names))
+            raise WrongValueError(suggest(f"{kind} under {self.results}", asked, names))
         path, run = stored
         if complete and run.status != "complete":
             raise UserError(
@@ -108,7 +108,7 @@ class Catalogue:
         stored = _in_folder(asked) or _search(self.runs, asked)
         if stored is None:
             names = [run.name for _, run in self.runs]
-            raise UserError(suggest(f"run under {self.root}", asked, names))
+            raise WrongValueError(suggest(f"run under {self.root}", asked, names))
         return stored
 
     def same_as(self, run: Run) -> Path | None:
@@ -178,5 +178,5 @@ def require_same(path: Path, run: Run) -> None:
     changed = differences(stored.identity.comparable, run.identity.comparable)
     raise UserError(
         f"{path} holds another run, and its samples would not be comparable; "
-        f"stored -> asked: {'; '.join(changed)}. Leave out --resume to begin a new run."
+        f"stored -> asked: {'; '.join(changed)}. Leave out resume to begin a new run."
     )

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from benchmarks import UserError
 from harness.common.environment import hardware as this_machine
 from harness.common.environment import harness_version
-from harness.common.schema import Frozen, first_problem
+from harness.common.schema import Frozen, first_problem, require_storable
 from harness.runs.identity import Identity
 from harness.runs.spec import EvalSpec
 from harness.runs.versions import recorded_versions
@@ -205,9 +205,12 @@ class Run(Frozen):
             packages: versions to record beside those of `recorded_versions`, such as the engine's.
             hardware: what drew the samples, if that was not this machine.
             fields: other fields of the record.
+
+        Raises:
+            UserError: the record could not be written.
         """
         now = datetime.now(UTC)
-        return cls(
+        run = cls(
             id=new_run_id(identity.fingerprint, now),
             name=name,
             fingerprint=identity.fingerprint,
@@ -219,6 +222,8 @@ class Run(Frozen):
             hardware=this_machine() if hardware is None else dict(hardware),
             **fields,
         )
+        require_storable(run)
+        return run
 
     def to_json(self) -> str:
         """Return the record as indented JSON, nulls kept."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from benchmarks.registry import suggest
 from harness.grading.verdict import Outcome, Verdict
 from harness.runs.file_names import PARQUET
@@ -55,7 +55,7 @@ def outcome_named(name: str) -> Outcome:
     plain = name.strip().lower().replace("-", " ").replace("_", " ")
     known = list(map(str, Outcome))
     if plain not in known:
-        raise UserError(suggest("outcome", plain, known))
+        raise WrongValueError(suggest("outcome", plain, known))
     return Outcome(plain)
 
 
@@ -66,7 +66,7 @@ def require_benchmark(result: Result, name: str) -> None:
         UserError: the result has scores, and none of this benchmark.
     """
     if result.scores and name not in result.scores:
-        raise UserError(suggest("benchmark in this run", name, list(result.scores)))
+        raise WrongValueError(suggest("benchmark in this run", name, list(result.scores)))
 
 
 def sample_rows(result: Result, asked: SampleFilter) -> Iterator[Row]:

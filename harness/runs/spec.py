@@ -37,7 +37,7 @@ class Sampling(Frozen):
         if self.temperature == 0 and max([self.n, *self.n_by_benchmark.values()]) > 1:
             raise ValueError(
                 "greedy samples of a problem are all the same: "
-                "--n above 1 needs --temperature above 0"
+                "n above 1 needs a temperature above 0"
             )
         return self
 
@@ -148,5 +148,5 @@ class EvalSpec(Frozen):
             raise ValueError(f"a benchmark is named twice: {', '.join(self.benchmarks)}")
         stray = sorted(set(self.sampling.n_by_benchmark) - set(self.benchmarks))
         if stray:
-            raise ValueError(f"--n names {', '.join(stray)}, which this run does not evaluate")
+            raise ValueError(f"n names {', '.join(stray)}, which this run does not evaluate")
         return self

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from benchmarks import UserError
+from benchmarks import WrongValueError
 from benchmarks.registry import suggest
-from harness.common.schema import first_problem
+from harness.common.schema import first_problem, require_storable
 from harness.runs.field_names import FIELDS, OF_ONE_MODEL
 from harness.runs.spec import EvalSpec
 
@@ -25,7 +25,8 @@ def make_spec(fields: Mapping[str, Any], *, base: Mapping[str, Any] | None = Non
             from it, but for the revision and the trust in the code of another model.
 
     Raises:
-        UserError: a name that is no setting's, no model, or values that do not go together.
+        UserError: a name that is no setting's, no model, values that do not go together, or one
+            that no file can hold.
     """
     for name in fields:
         _require_known(name)
@@ -44,9 +45,11 @@ def make_spec(fields: Mapping[str, Any], *, base: Mapping[str, Any] | None = Non
     for name, value in given.items():
         _set(values, FIELDS[name], value)
     try:
-        return EvalSpec.model_validate(values)
+        spec = EvalSpec.model_validate(values)
     except ValidationError as error:
-        raise UserError(first_problem(error)) from error
+        raise WrongValueError(first_problem(error)) from error
+    require_storable(spec)
+    return spec
 
 
 def _require_known(name: str) -> None:
@@ -55,10 +58,10 @@ def _require_known(name: str) -> None:
     inner = [flat for flat, path in FIELDS.items() if name == path[-1]]
     within = [flat for flat, path in FIELDS.items() if name in path[:-1]]
     if inner:
-        raise UserError(f"no setting is called '{name}' here: it is {' or '.join(inner)}")
+        raise WrongValueError(f"no setting is called '{name}' here: it is {' or '.join(inner)}")
     if within:
-        raise UserError(f"'{name}' is given one setting at a time: {', '.join(within)}")
-    raise UserError(suggest("setting of an evaluation", name, list(FIELDS)))
+        raise WrongValueError(f"'{name}' is given one setting at a time: {', '.join(within)}")
+    raise WrongValueError(suggest("setting of an evaluation", name, list(FIELDS)))
 
 
 def _plain(value: Any) -> Any:
@@ -86,5 +89,5 @@ def _inner(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     for key in path[:-1]:
         values = values.setdefault(key, {})
         if not isinstance(values, dict):
-            raise UserError(f"{key}: expected a group of settings, and found {values!r}")
+            raise WrongValueError(f"{key}: expected a group of settings, and found {values!r}")
     return values

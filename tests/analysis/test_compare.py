@@ -335,3 +335,12 @@ def test_how_the_checkpoints_were_trained_is_compared(tmp_path: Path) -> None:
     assert "trained.trainer: verl-grpo-v1 -> verl-grpo-v4" in changed
     assert "trained.recipe.rollout.n: 1 -> 5" in changed
     assert "model.name: a -> b" in changed
+
+
+def test_problems_too_few_for_any_difference_say_so_for_the_average_too(tmp_path: Path) -> None:
+    marks = {name: [[True], [False]] for name in ("gsm8k", "aime24")}
+    other = {name: [[False], [True]] for name in ("gsm8k", "aime24")}
+    a, b = (store_run(tmp_path, n, verdict_rows(m)) for n, m in (("a", marks), ("b", other)))
+    text = comparison_text(compare(a, b))
+    assert text.count("too few to show any difference") == 3
+    assert "show a true difference" not in text

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -453,6 +454,90 @@ def test_a_setting_that_no_file_can_hold_is_refused_before_anything_is_stored(
     assert list_runs(complete=False) == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"name": "a\udcff"}, "name"),
+        ({"tags": ["a\udcff"]}, r"tags\[0\]"),
+        ({"responses": "r\udcff.jsonl"}, r"engine\.responses"),
+        ({"template_args": {"a": "\udcff"}}, r"prompt\.template_args\.a"),
+        ({"template_args": {"a\udcff": 1}}, r"prompt\.template_args\.a\\udcff"),
+        ({"engine_args": {"a": [object()]}}, r"engine\.args\.a\[0\]"),
+        ({"model": "m\udcff"}, "model"),
+    ],
+)
+def test_a_value_that_no_file_can_hold_is_refused_by_its_name_before_anything_is_stored(
+    responses: Path, fields: dict[str, Any], where: str
+) -> None:
+    asked = {"model": "replayed", "benchmarks": "demo", "engine": "replay", "limit": 12}
+    with pytest.raises(UserError, match=f"^{where}: .* cannot be stored"):
+        evaluate(**{**asked, "responses": responses, **fields})
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: evaluate(3), r"model: expected a text or a path, and found 3 \(int\)"),
+        (lambda: evaluate("m", name=3), "name: expected a text, and found 3"),
+        (lambda: evaluate("m", benchmarks=[3]), r"benchmarks\[0\]: expected a text, and found 3"),
+        (lambda: evaluate("m", tags=3), "tags: expected a text, or several, and found 3"),
+        (lambda: evaluate("m", tags={"a": 1}), "tags: expected a text, or several, and found {"),
+        (lambda: evaluate("m", tags=["a", None]), r"tags\[1\]: expected a text, and found None"),
+        (lambda: evaluate("m", spec="v1"), "spec: expected an EvalSpec, and found 'v1'"),
+        (lambda: evaluate("m", like=3), "like: expected a text or a path or a result or a run's"),
+        (lambda: evaluate("m", engine=ScriptedEngine), "engine: expected a text or an open engine"),
+        (lambda: evaluate("m", resume=None), "resume: expected True or False or a text or a path"),
+        (lambda: evaluate("m", reuse=3), "reuse: expected"),
+        (lambda: evaluate("m", progress=3), "progress: expected True or False or an object with"),
+        (lambda: evaluate("m", data_dir=b"d"), "data_dir: expected a text or a path"),
+        (lambda: compare(None, "v1"), "a: expected a text or a path or a result, and found None"),
+        (lambda: compare("v1", "v2", results=3), "results: expected a text or a path"),
+        (lambda: compare("v1", "v2", allow_mismatch="no"), "allow_mismatch: expected True or"),
+        (lambda: load_run(3), "name: expected a text or a path or a result"),
+        (lambda: list_runs(tag=3), "tag: expected a text"),
+        (lambda: grade(None, "1"), "response: expected a text, and found None"),
+        (lambda: grade("1", 1), "gold: expected a text, and found 1"),
+        (lambda: grade("1", "1", benchmark=1), "benchmark: expected a text"),
+        (lambda: regrade(None), "run: expected a text or a path or a result"),
+        (lambda: import_generations(3), "files: expected a text or a path, or several"),
+        (lambda: train(3, "m", "d", "o"), "trainer: expected a text"),
+        (lambda: train("verl-sft", "m", "d", None), "output: expected a text or a path"),
+        (lambda: train("verl-sft", "m", "d", "o", settings=3), "settings: expected a mapping"),
+        (lambda: write_report(["v1", 3], "r.html"), r"runs\[1\]: expected a text or a path or a"),
+        (lambda: write_report("v1", 3), "path: expected a text or a path"),
+    ],
+)
+def test_an_argument_of_another_kind_is_a_user_error(
+    call: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(UserError, match=f"^{message}"):
+        call()
+    assert not Path("results").exists()
+
+
+def test_one_item_stands_for_several_and_a_result_for_its_name(
+    responses: Path, trained: list[Any]
+) -> None:
+    run = replay(responses, tags="paper", name="v1")
+    assert run.run is not None
+    assert run.run.tags == ("paper",)
+    assert load_run(run) is run
+    assert replay(responses, tags=(tag for tag in ("a", "b")), name="v2").run.tags == ("a", "b")
+    theirs = import_generations(str(responses), name="theirs", benchmarks="demo")
+    assert list(theirs.scores) == ["demo"]
+    train("stub", "demo", "d", "o", loggers="wandb")
+    assert trained[0].loggers == ("wandb",)
+
+
+def test_what_an_import_or_a_training_could_not_store_is_refused(responses: Path) -> None:
+    with pytest.raises(UserError, match=r"^name: .* cannot be stored"):
+        import_generations(responses, name="a\udcff", benchmarks=["demo"])
+    assert not Path("results").exists()
+    with pytest.raises(UserError, match=r"^model: .* cannot be stored"):
+        train("verl-grpo-v4", "m\udcff", "demo", "out")
+
+
 @pytest.mark.parametrize("name", ["a" * 5000, "nul\0"])
 def test_a_name_that_is_no_path_is_only_not_found(name: str) -> None:
     with pytest.raises(UserError, match="is called"):
@@ -464,3 +549,53 @@ def test_generations_of_no_file_or_format_are_a_user_error(responses: Path) -> N
         import_generations([], name="none")
     with pytest.raises(UserError, match="format of generations"):
         import_generations(responses, name="none", format="ownn")
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"problem_id": "other/1", "response": "1"}, r"first rows answer other/1\."),
+        ({"problem_id": "demo/test-0001", "response": "1", "index": 1}, "demo/test-0001"),
+        (None, "it has no rows"),
+    ],
+)
+def test_a_replay_of_a_file_that_answers_nothing_is_refused_before_anything_is_stored(
+    tmp_path: Path, row: dict[str, object] | None, found: str
+) -> None:
+    file = tmp_path / "r.jsonl"
+    file.write_text("" if row is None else json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"asked of demo; .*{found}.*such as demo/test-0001"):
+        replay(file)
+    assert not Path("results").exists()
+
+
+def test_a_replay_of_a_file_that_lacks_responses_says_to_complete_the_file(tmp_path: Path) -> None:
+    run = replay(write_responses(tmp_path / "r.jsonl", limit=3))
+    assert run.scores["demo"].outcomes["engine error"] == 9
+    assert "add their responses to" in str(run)
+    assert "--reuse" not in str(run)
+    write_responses(tmp_path / "r.jsonl", limit=12)
+    assert "engine error" not in replay(tmp_path / "r.jsonl").scores["demo"].outcomes
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"completion_tokens": -5}, {"prompt_tokens": -1}, {"prompt_tokens": 2**62}, {"index": -1}],
+)
+def test_a_replayed_row_with_a_number_that_counts_nothing_is_refused_before_anything_is_stored(
+    responses: Path, value: dict[str, int]
+) -> None:
+    rows = [json.loads(line) for line in responses.read_text("utf-8").splitlines()]
+    rows[3] |= value
+    responses.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(UserError, match=r"line 4: not a saved response .*Expected `int`"):
+        replay(responses)
+    assert not Path("results").exists()
+
+
+def test_an_imported_number_that_counts_nothing_is_unknown(tmp_path: Path) -> None:
+    row = {"problem_id": "demo/test-0001", "response": "1", "completion_tokens": -5}
+    file = tmp_path / "theirs.jsonl"
+    file.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    ((sample, _),) = import_generations(file, benchmarks=["demo"]).samples()
+    assert sample.completion_tokens is None

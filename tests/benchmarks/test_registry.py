@@ -72,18 +72,44 @@ def test_another_packages_benchmark_is_found_verified_and_evaluated(site: Path) 
     assert json.loads(done.stdout)["average"]["accuracy"] == 1.0
 
 
+def test_two_plug_ins_of_one_name_are_told_by_it(site: Path) -> None:
+    done = harness(site, "[harness.benchmarks]\ngsm8k = mybench:BENCHMARK\n", "list", "benchmarks")
+    assert done.returncode == 1
+    assert "two benchmarks are called 'gsm8k'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
-    ("points", "message"),
+    ("target", "why"),
     [
-        ("[harness.benchmarks]\ngsm8k = mybench:BENCHMARK\n", "two benchmarks are called 'gsm8k'"),
-        ("[harness.benchmarks]\nmybench = nothing:BENCHMARK\n", "cannot be imported"),
+        ("nothing:BENCHMARK", "cannot be imported: No module named 'nothing'"),
+        ("mybench:Problem", "is left out: "),
     ],
 )
-def test_a_bad_plug_in_is_told_by_name(site: Path, points: str, message: str) -> None:
-    done = harness(site, points, "list", "benchmarks")
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_broken_plug_in_is_told_in_one_line_and_the_others_are_listed(
+    site: Path, target: str, why: str
+) -> None:
+    points = "".join(f"[harness.{kind}]\nmine = {target}\n" for kind in ("benchmarks", "engines"))
+    done = harness(site, points, "list")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ("minerva_math", "vllm", "verl-grpo-v4"))
+    assert "mine " not in done.stdout
+    assert [line.count(why) for line in done.stderr.splitlines()] == [1, 1]
+    assert "'mine'" in done.stderr
+
+
+def test_a_command_that_names_a_broken_plug_in_fails_with_its_reason(site: Path) -> None:
+    points = "[harness.benchmarks]\nmine = nothing:BENCHMARK\n"
+    for asked in (["eval", "--model", "demo", "--benchmarks", "mine"], ["data", "fetch", "mine"]):
+        done = harness(site, points, *asked)
+        assert done.returncode == 1
+        assert "'mine' (nothing:BENCHMARK) cannot be imported: No module named" in done.stderr
+    source = harness(site, points, "data", "build", "none.jsonl", "--style", "boxed", "-o", "out")
+    assert "there is no such file" in source.stderr
+    verified = harness(site, points, "data", "verify", "--data", "empty")
+    assert verified.returncode == 1
+    assert "cannot be imported" in verified.stderr
+    assert "minerva_math" in verified.stdout
 
 
 def test_names_are_lazy_and_unknown_ones_are_answered() -> None:

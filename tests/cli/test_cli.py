@@ -127,17 +127,17 @@ def test_a_table_of_nothing_says_how_to_make_a_run(tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["eval"], 2, "which model?"),
-        (["eval", "--model", "./nowhere"], 1, "there is no such folder"),
-        (["eval", "--model", "demo", "--benchmarks", "aime2024"], 1, "did you mean 'aime24'"),
-        (["eval", "--model", "demo", "--engine", "vlm"], 1, "did you mean 'vllm'"),
-        (["eval", "--model", "demo", "--benchmarks", "demo", "--prompt", "boxd"], 1,
+        (["eval", "--model", "./nowhere"], 2, "there is no such folder"),
+        (["eval", "--model", "demo", "--benchmarks", "aime2024"], 2, "did you mean 'aime24'"),
+        (["eval", "--model", "demo", "--engine", "vlm"], 2, "did you mean 'vllm'"),
+        (["eval", "--model", "demo", "--benchmarks", "demo", "--prompt", "boxd"], 2,
          "did you mean 'boxed'"),
-        (["eval", "--model", "demo", "--n", "4"], 2, "--temperature above 0"),
+        (["eval", "--model", "demo", "--n", "4"], 2, "temperature above 0"),
         (["eval", "--model", "demo", "--n", "many"], 2, "expected a count such as 4"),
         (["eval", "--model", "demo", "--engine-arg", "nonsense"], 2, "is not key=value"),
-        (["eval", "--engine", "replay", "--benchmarks", "demo"], 1, "--responses FILE"),
+        (["eval", "--engine", "replay", "--benchmarks", "demo"], 2, "in responses"),
         (["eval", "--model", "demo", "--benchmarks", "gsm8k", "--data", "empty"], 1, "gsm8k"),
-        (["show", "nothing"], 1, "no run under"),
+        (["show", "nothing"], 2, "no run under"),
         (["nonsense"], 2, "No such command"),
     ],
 )  # fmt: skip
@@ -226,3 +226,18 @@ def test_a_tag_finds_a_run_and_can_be_added_later(tmp_path: Path, responses: Pat
         shown = json.loads(harness("show", tag, "--json", cwd=tmp_path).stdout)
         assert shown["tags"] == ["sweep", "paper"]
     assert len(list((tmp_path / "results/runs/v1").iterdir())) == 1
+
+
+def test_one_is_counted_as_one_and_an_unknown_length_is_called_so(tmp_path: Path) -> None:
+    rows = tmp_path / "r.jsonl"
+    rows.write_text('{"problem_id": "demo/test-0001", "response": "1"}\n', encoding="utf-8")
+    scored = harness("score", rows, "--name", "one", "--benchmark", "demo", cwd=tmp_path)
+    assert scored.stdout.startswith("1 response read as harness")
+    shown = harness("show", "one", "--problem", "demo/test-0001", cwd=tmp_path).stdout
+    assert "length unknown, ended by stop" in shown
+
+
+def test_help_names_everything_that_list_shows() -> None:
+    from harness.cli.list import KINDS
+
+    assert [kind for kind in KINDS if kind.removesuffix("s") not in COMMANDS["list"]] == []

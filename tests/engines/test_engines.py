@@ -78,7 +78,7 @@ def test_a_foreign_architecture_runs_on_vllms_transformers_backend(
         command(tmp_path, *asked, model=folder), check=False, capture_output=True, text=True
     )
     assert refused.returncode == 1
-    assert "--trust-remote-code model" in refused.stderr
+    assert "set trust_remote_code to 'model'" in refused.stderr
     assert "Traceback" not in refused.stderr
 
     evaluate(tmp_path, *asked, "--trust-remote-code", "all", model=folder)

@@ -174,7 +174,7 @@ def test_only_what_is_asked_for_is_sent_and_an_argument_has_the_last_word() -> N
     assert other == {
         "model": "served", "max_completion_tokens": 9, "temperature": 0.5, "top_p": 0.9, "top_k": 7,
     }  # fmt: skip
-    with pytest.raises(UserError, match=r"--engine-arg stream: .* the harness itself sets"):
+    with pytest.raises(UserError, match=r"engine_args stream: .* the harness itself sets"):
         OpenaiEngine.settings(EngineSpec(args={"stream": True}, server=Server(base_url="http://a")))
 
 
@@ -297,15 +297,15 @@ def test_a_model_that_says_nothing_has_an_empty_response() -> None:
         (status(401), "HTTP 401: no; it needs a key: set OPENAI_API_KEY"),
         (status(402), "when the account is in order"),
         (status(403), "does the server have the model 'served'"),
-        (status(404, {"detail": "Not Found"}), "HTTP 404: Not Found; is --base-url right"),
+        (status(404, {"detail": "Not Found"}), "HTTP 404: Not Found; is base_url right"),
         (status(307, Location="http://127.0.0.1:9/v1/x"), "HTTP 307"),
         (status(429, {"error": {"message": "pay", "code": "insufficient_quota"}}), "HTTP 429: pay"),
-        (status(400, {"error": {"message": "no", "param": "seed"}}), "--engine-arg seed=null"),
+        (status(400, {"error": {"message": "no", "param": "seed"}}), "engine_args seed=null"),
         (status(422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "top_k"]}]}),
-         "--engine-arg top_k=null"),
-        (status(400, {"error": {"message": "Unknown field: top_p"}}), "--engine-arg top_p=null"),
+         "engine_args top_k=null"),
+        (status(400, {"error": {"message": "Unknown field: top_p"}}), "engine_args top_p=null"),
         (status(400, {"message": "Unsupported parameter: 'max_tokens'", "param": "max_tokens"}),
-         "--engine-arg max_tokens=null"),
+         "engine_args max_tokens=null"),
     ],
 )  # fmt: skip
 def test_what_no_retry_mends_is_told_at_once(reply: Reply, told: str) -> None:
@@ -750,7 +750,7 @@ def test_a_server_that_dies_in_mid_run_leaves_no_errors_and_the_same_command_goe
         asked = command(server.url, tmp_path, "--model", "m", "--attempts", "2")
         broken = run([*asked, "--concurrency", "2"])
     assert broken.returncode == 1
-    assert broken.stderr.strip().splitlines()[-1].startswith("harness: --engine openai: http://")
+    assert broken.stderr.strip().splitlines()[-1].startswith("harness: the openai engine: http://")
     assert "the same command goes on" in broken.stderr
     assert "Traceback" not in broken.stderr
     kept = stored(tmp_path)

@@ -304,7 +304,7 @@ def test_what_is_in_effect_is_part_of_the_identity(
     alone = {"max_num_seqs": 1, "enable_prefix_caching": False}
     assert settings(tmp_path, **asked)["deterministic"] == alone
     assert settings(tmp_path, **asked, args={"max_num_seqs": 1})["deterministic"] == alone
-    with pytest.raises(UserError, match="max_num_seqs=8 with --deterministic"):
+    with pytest.raises(UserError, match="max_num_seqs=8 with deterministic"):
         settings(tmp_path, **asked, args={"max_num_seqs": 8})
     monkeypatch.setattr(invariance, "has_kernels", lambda: True)
     assert settings(tmp_path, **asked)["deterministic"] == {"batch_invariant": True}

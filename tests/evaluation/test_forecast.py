@@ -45,6 +45,13 @@ def test_without_any_run_only_the_limits_are_known(plan: Plan) -> None:
     assert "up to 2,048 tokens" in text
 
 
+def test_so_few_problems_that_no_difference_shows_say_so(tmp_path: Path) -> None:
+    two = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=2), limit=2))
+    text = forecast_text(forecast(two, [], MACHINE), max_tokens=2048)
+    assert text.count("none: too few problems") == 2
+    assert "points" not in text
+
+
 def test_a_run_of_before_tells_lengths_accuracy_and_speed(plan: Plan, tmp_path: Path) -> None:
     run = stored_run(tmp_path)
     same_model = run.identity.model_copy(update={"model": plan.identity.model})

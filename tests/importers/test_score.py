@@ -153,7 +153,7 @@ def test_what_cannot_be_used_is_counted_and_told(tmp_path: Path) -> None:
     assert done["run"]["saved"]["unreadable"] == 4
     assert done["run"]["scores"][0]["samples"] == 1
     text = printed(tmp_path, saved)
-    assert "1 responses match no problem and are not scored" in text
+    assert "1 response matched no problem and got no score" in text
     assert "4 rows could not be read" in text
     assert "demo: 1 of 200 problems: not a full score" in text
 

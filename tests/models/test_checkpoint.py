@@ -59,7 +59,7 @@ def test_stop_tokens_come_from_all_that_the_checkpoint_says(copy: Path) -> None:
 
 def test_a_context_the_model_lacks_is_refused() -> None:
     assert open_checkpoint("demo", max_model_len=64).context_length == 64
-    with pytest.raises(UserError, match=r"--max-model-len 999999 is more than the \d+ tokens"):
+    with pytest.raises(UserError, match=r"max_model_len 999999 is more than the \d+ tokens"):
         open_checkpoint("demo", max_model_len=999999)
 
 
@@ -85,9 +85,9 @@ def test_foreign_code_runs_only_when_asked_part_by_part(
 ) -> None:
     monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
     folder = str(make_foreign_checkpoint(tmp_path / "foreign"))
-    with pytest.raises(UserError, match="--trust-remote-code model"):
+    with pytest.raises(UserError, match="trust_remote_code to 'model'"):
         open_checkpoint(folder)
-    with pytest.raises(UserError, match="--trust-remote-code tokenizer"):
+    with pytest.raises(UserError, match="trust_remote_code to 'tokenizer'"):
         open_checkpoint(folder, trust_model=True)
     foreign = open_checkpoint(folder, trust_model=True, trust_tokenizer=True)
     assert type(foreign.tokenizer).__name__ == "ForeignTokenizer"

@@ -107,11 +107,11 @@ def test_leftover_code_of_a_native_architecture_is_not_needed(tmp_path: Path) ->
 def test_a_refusal_names_the_parts_and_the_flag(tmp_path: Path) -> None:
     folder = make_foreign_checkpoint(tmp_path / "foreign")
     with pytest.raises(
-        UserError, match=r"model m: its model and tokenizer .* --trust-remote-code$"
+        UserError, match=r"model m: its model and tokenizer .* set trust_remote_code on$"
     ):
         refuse_untrusted(folder, name="m", trusted=(), part_by_part=False)
-    with pytest.raises(UserError, match=r"--trust-remote-code model \(or 'all'\)$"):
+    with pytest.raises(UserError, match=r"trust_remote_code to 'model' \(or 'all'\)$"):
         refuse_untrusted(folder, name="m", trusted=(), part_by_part=True)
-    with pytest.raises(UserError, match=r"its tokenizer is .* --trust-remote-code tokenizer "):
+    with pytest.raises(UserError, match=r"its tokenizer is .* trust_remote_code to 'tokenizer' "):
         refuse_untrusted(folder, name="m", trusted=["model"], part_by_part=True)
     refuse_untrusted(folder, name="m", trusted=["model", "tokenizer"], part_by_part=True)

@@ -14,10 +14,11 @@ from harness.evaluation.plan import prepare
 from harness.grading import Outcome, Verdict
 from harness.reporting.text.runs import run_fields, runs_table, score_table
 from harness.runs.graded import Graded, by_problem
-from harness.runs.record import Run, Score
+from harness.runs.record import Run, SavedSource, Score
 from harness.runs.results import of_run
 from harness.runs.sample import Sample
 from harness.runs.scores import MAX_FAILURES, average, reliability_problems, score
+from harness.runs.spec import EngineSpec
 from harness.runs.verdicts import problem_verdicts
 
 
@@ -68,7 +69,16 @@ def test_what_the_engine_failed_on_says_as_little_of_the_model(responses: object
     (reason,) = reliability_problems(run.scores)
     assert "the engine failed on 1 of 2 samples (1 engine error)" in reason
     assert reliability_problems(run.scores, "grader") == []
-    assert f"--again --reuse {run.id}" in score_table(run)
+    assert "add their responses to" in score_table(run)
+    drawn = run.spec.model_copy(update={"engine": EngineSpec(name="vllm")})
+    text = score_table(run.model_copy(update={"spec": drawn}))
+    assert (
+        f"draw those again: python -m harness eval --spec RUN.JSON --again --reuse {run.id}" in text
+    )
+    files = SavedSource(
+        format="own", files={}, responses=2, unmatched=0, unreadable=0, problems_of={"demo": 1}
+    )
+    assert "score them again: python" in score_table(run.model_copy(update={"saved": files}))
 
 
 def test_one_benchmark_in_doubt_is_named() -> None:

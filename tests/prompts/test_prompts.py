@@ -106,7 +106,7 @@ def test_shots_are_the_same_for_a_seed_and_others_for_another() -> None:
 def test_a_model_without_a_template_is_told_what_to_do(demo: Checkpoint) -> None:
     template, demo.tokenizer.chat_template = demo.tokenizer.chat_template, None
     try:
-        with pytest.raises(UserError, match="--prompt plain"):
+        with pytest.raises(UserError, match="prompt style plain"):
             render(PROMPT_STYLES["boxed"], [QUESTION], tokenizer=demo.tokenizer)
     finally:
         demo.tokenizer.chat_template = template

@@ -312,5 +312,5 @@ def test_without_runs_the_command_says_what_to_give(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "python -m harness report v1 v4 -o report.html" in done.stderr
     unknown = report(tmp_path, "v9")
-    assert unknown.returncode == 1
+    assert unknown.returncode == 2
     assert "v9" in unknown.stderr

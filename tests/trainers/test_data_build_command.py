@@ -46,8 +46,8 @@ def test_the_demo_is_built_and_told_about(tmp_path):
     ("arguments", "code", "message"),
     [
         (["demo", "-o", "out"], 2, "Missing option '--style'"),
-        (["demo", "--style", "boxd", "-o", "out"], 1, "did you mean 'boxed'"),
-        (["rows.jsonl", "--style", "boxed", "-o", "out"], 1, "there is no such file"),
+        (["demo", "--style", "boxd", "-o", "out"], 2, "did you mean 'boxed'"),
+        (["rows.jsonl", "--style", "boxed", "-o", "out"], 2, "there is no such file"),
         (["bad.jsonl", "--style", "boxed", "-o", "out"], 1, "0 of 1 rows can be used"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,

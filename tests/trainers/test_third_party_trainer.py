@@ -121,19 +121,20 @@ def test_it_trains_a_checkpoint_with_its_lineage(site: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["--set", "copys=3"], "harness: --set copys: the one setting is copies=N"),
+        (["--set", "copys=3"], 1, "harness: --set copys: the one setting is copies=N"),
         (
             ["--trainer", "copyin"],
+            2,
             "harness: no trainer is called 'copyin' -- did you mean 'copying'",
         ),
     ],
 )
 def test_its_errors_and_its_name_are_told_as_ours_are(
-    site: Path, tmp_path: Path, arguments: list[str], message: str
+    site: Path, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     done = harness(site, tmp_path, *ASKED, *arguments)
-    assert done.returncode == 1
+    assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr

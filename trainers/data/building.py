@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import Problem, UserError
+from benchmarks import Problem, UserError, WrongValueError
 from benchmarks.source import problems_sum
 from harness.common.files import file_sum, new_folder
 from harness.common.schema import differences
@@ -109,9 +109,11 @@ def _watched_problems(
 
 def _refuse_nonsense(ngram: int, limit: int | None) -> None:
     if ngram < 1:
-        raise UserError(f"an overlap of {ngram} words is impossible; give 1 or more (13 is usual)")
+        raise WrongValueError(
+            f"an overlap of {ngram} words is impossible; give 1 or more (13 is usual)"
+        )
     if limit is not None and limit < 2:
-        raise UserError(f"a limit of {limit} leaves no row to hold out; give 2 or more")
+        raise WrongValueError(f"a limit of {limit} leaves no row to hold out; give 2 or more")
 
 
 # --- the folder -----------------------------------------------------------------------------

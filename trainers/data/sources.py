@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import BENCHMARKS, UserError
+from benchmarks import BENCHMARKS, UserError, WrongValueError
+from benchmarks.registry import loaded
 from harness.common.files import file_sum
 from trainers.data.card import SourceCard
 from trainers.data.quiet import silent
@@ -50,7 +51,7 @@ def open_source(
     path = Path(name).expanduser()
     local = name in BENCHMARKS or path.exists()
     if local and (split != "train" or revision is not None):
-        raise UserError(
+        raise WrongValueError(
             f"{name}: only a Hugging Face data set has a split and a revision; a benchmark gives "
             "its train split, and a file all of its rows: leave both out"
         )
@@ -59,7 +60,7 @@ def open_source(
     if path.exists():
         return _local(name, path)
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or path.suffix in READERS:
-        raise UserError(
+        raise WrongValueError(
             f"{name}: there is no such file; a source is a file or folder of "
             f"{', '.join(READERS)}, a Hugging Face id (owner/name), or a benchmark with a train "
             f"split: {', '.join(_with_train_split())}"
@@ -68,7 +69,7 @@ def open_source(
 
 
 def _with_train_split() -> list[str]:
-    return [name for name in BENCHMARKS if BENCHMARKS[name].to_shot is not None]
+    return [name for name, one in loaded(BENCHMARKS) if one.to_shot is not None]
 
 
 # --- benchmarks -----------------------------------------------------------------------------
@@ -106,7 +107,7 @@ def plain(answer: str) -> str:
 def _local(name: str, path: Path) -> DataSource:
     if path.is_file():
         if path.suffix not in READERS:
-            raise UserError(f"{name}: a file of training data ends in {', '.join(READERS)}")
+            raise WrongValueError(f"{name}: a file of training data ends in {', '.join(READERS)}")
         card = SourceCard(name=name, kind="file", sha256=file_sum(path))
         return DataSource(card=card, rows=partial(read_file, path))
     files = _files(name, path)
@@ -152,7 +153,7 @@ def _hugging_face(name: str, split: str, revision: str | None) -> DataSource:
     with silent():
         dataset = _download(name, split, revision)
     if not isinstance(dataset, datasets.Dataset):
-        raise UserError(f"{name}: '{split}' is not a single split; name one, such as train")
+        raise WrongValueError(f"{name}: '{split}' is not a single split; name one, such as train")
     chosen = dataset.select_columns(known_columns(dataset.column_names, name))
     card = SourceCard(
         name=name,

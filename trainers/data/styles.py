@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks import UserError
+from benchmarks import WrongValueError
 from benchmarks.registry import suggest
 
 END_MARK = "</s>"
@@ -119,5 +119,5 @@ DATA_STYLES: Mapping[str, DataStyle] = MappingProxyType(
 def find_data_style(name: str) -> DataStyle:
     """Return the style called ``name``; raise UserError if there is none."""
     if name not in DATA_STYLES:
-        raise UserError(suggest("data style", name, list(DATA_STYLES)))
+        raise WrongValueError(suggest("data style", name, list(DATA_STYLES)))
     return DATA_STYLES[name]

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import UserError
+from benchmarks import WrongValueError
 from trainers.base import Setting
 from trainers.verl import keys
 
@@ -38,7 +38,7 @@ def refuse_keys_of_flags(settings: Iterable[str]) -> None:
     """
     for key in map(keys.current_name, settings):
         if key in SET_BY_FLAGS:
-            raise UserError(f"--set {key}: the trainer sets this itself; {SET_BY_FLAGS[key]}")
+            raise WrongValueError(f"--set {key}: the trainer sets this itself; {SET_BY_FLAGS[key]}")
 
 
 def from_user(settings: Mapping[str, str]) -> dict[str, Setting]:
@@ -51,7 +51,7 @@ def from_user(settings: Mapping[str, str]) -> dict[str, Setting]:
     for written, value in settings.items():
         key = keys.current_name(written)
         if key in given:
-            raise UserError(f"--set {written}: {key} is set already, under another of its names")
+            raise WrongValueError(f"--set {written}: {key} is set already, under another of its names")
         why = "--set" if key == written else f"--set {written}, as older scripts write it"
         given[key] = Setting(key=key, value=keys.parsed(key, value), origin="set", why=why)
     return given
@@ -138,7 +138,7 @@ def count(values: Mapping[str, Any], key: str) -> int:
     """
     found = values[key]
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise UserError(
+        raise WrongValueError(
             f"--set {key}={keys.hydra_value(found)}: this is not a count; give a whole number, "
             "1 or more"
         )

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 
 GRPO, SFT = "ppo_trainer", "sft_trainer_engine"
 """The names of verl's configurations for its two trainers."""
@@ -159,7 +159,7 @@ def override(configuration: str, key: str, value: str) -> str:
         UserError: verl has no such key.
     """
     if not _KEY.fullmatch(key):
-        raise UserError(
+        raise WrongValueError(
             f"--set {key}={value}: '{key}' is not a key; write it as part.part.name=value"
         )
     known = known_keys(configuration)
@@ -167,7 +167,7 @@ def override(configuration: str, key: str, value: str) -> str:
         return f"{key}={value}"
     if key.startswith(OPEN) or key in UNLISTED:
         return f"+{key}={value}"
-    raise UserError(_unknown(key, value, list(known)))
+    raise WrongValueError(_unknown(key, value, list(known)))
 
 
 def _unknown(key: str, value: str, known: list[str]) -> str:
@@ -201,7 +201,9 @@ def parsed(key: str, value: str) -> Any:
         found = OverridesParser.create().parse_override(f"{key}={value}").value()
     except HydraException as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"verl's configuration does not take {key}={value}: {reason}") from error
+        raise WrongValueError(
+            f"verl's configuration does not take {key}={value}: {reason}"
+        ) from error
     return _plain(found, QuotedString)
 
 

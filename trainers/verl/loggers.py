@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.errors import UserError
+from benchmarks.errors import UserError, WrongValueError
 from benchmarks.registry import suggest
 
 LOGGERS: Mapping[str, str | None] = {
@@ -40,7 +40,7 @@ def check(loggers: Sequence[str]) -> None:
     """
     for name in loggers:
         if name not in LOGGERS:
-            raise UserError(suggest("logger", name, list(LOGGERS)))
+            raise WrongValueError(suggest("logger", name, list(LOGGERS)))
         module = LOGGERS[name]
         if module is not None and importlib.util.find_spec(module) is None:
             raise UserError(

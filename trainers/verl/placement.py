@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks import UserError
+from benchmarks import WrongValueError
 from trainers.base import Setting, TrainSpec
 
 TOKENS = 16384
@@ -54,14 +54,14 @@ def place(spec: TrainSpec) -> Placement:
         UserError: more GPUs are asked for than there are, or several machines without a cluster.
     """
     if spec.nodes > 1 and spec.address is None:
-        raise UserError(
+        raise WrongValueError(
             f"--nodes {spec.nodes}: without a cluster there is only this machine; start Ray on all "
             "machines (ray start --head, ray start --address=…) and name it: --address auto"
         )
     here = visible_gpus()
     if spec.address is None and spec.gpus is not None and spec.gpus > here:
         found = f"{here} GPU{'s' * (here != 1)}" if here else "no GPU"
-        raise UserError(
+        raise WrongValueError(
             f"--gpus {spec.gpus}: this machine has {found}; leave --gpus out to train on "
             + ("all of them" if here else "the CPU")
         )

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from trainers.base import Job, Setting, TrainSpec
 from trainers.data import TrainingData
 from trainers.data.sft import MESSAGES
@@ -115,7 +115,7 @@ def refuse_cluster(spec: TrainSpec) -> None:
     """
     if spec.nodes > 1 or spec.address is not None:
         asked = f"--nodes {spec.nodes}" if spec.nodes > 1 else f"--address {spec.address}"
-        raise UserError(
+        raise WrongValueError(
             f"{asked}: the trainer verl-sft runs on the GPUs of one machine, without Ray; leave "
             "the flag out (--gpus says how many GPUs)"
         )

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import SecretStr
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.text import one_line
 from harness.runs.spec import Server
 
@@ -93,8 +93,8 @@ def find_endpoint(server: Server) -> Endpoint:
     )
     if endpoint.key is None and not endpoint.is_here:
         raise UserError(
-            f"--engine openai: {endpoint.url} needs a key, and {server.key_variable} is not set; "
-            "set it, or name the environment variable that holds the key with --key-variable"
+            f"the openai engine: {endpoint.url} needs a key, and {server.key_variable} is not set; "
+            "set it, or name the environment variable that holds the key with key_variable"
         )
     return endpoint
 
@@ -107,9 +107,9 @@ def find_url(server: Server) -> str:
     """
     asked = server.base_url or os.environ.get(URL_VARIABLE)
     if not asked:
-        raise UserError(
-            "--engine openai: no server is named; give its URL, such as "
-            f"http://127.0.0.1:8000/v1, with --base-url or in the environment's {URL_VARIABLE}"
+        raise WrongValueError(
+            "the openai engine: no server is named; give its URL, such as "
+            f"http://127.0.0.1:8000/v1, as base_url or in the environment's {URL_VARIABLE}"
         )
     try:
         parts = urlsplit(asked.strip())
@@ -117,8 +117,8 @@ def find_url(server: Server) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise UserError(
-            "--base-url is no URL of a server; give one such as http://127.0.0.1:8000/v1"
+        raise WrongValueError(
+            "base_url is no URL of a server; give one such as http://127.0.0.1:8000/v1"
         )
     _refuse_secrets(parts)
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
@@ -126,13 +126,13 @@ def find_url(server: Server) -> str:
 
 def _refuse_secrets(parts: SplitResult) -> None:
     if "@" in parts.netloc:
-        raise UserError(
-            f"--base-url: the URL of {parts.hostname} holds a user or a password, which would be "
-            "stored with the run; put the key into an environment variable (--key-variable)"
+        raise WrongValueError(
+            f"base_url: the URL of {parts.hostname} holds a user or a password, which would be "
+            "stored with the run; put the key into an environment variable (key_variable)"
         )
     if parts.query or parts.fragment:
-        raise UserError(
-            f"--base-url: the URL of {parts.hostname} has a part after '?' or '#', which often "
+        raise WrongValueError(
+            f"base_url: the URL of {parts.hostname} has a part after '?' or '#', which often "
             "holds a key and would be stored with the run; leave that part out"
         )
 

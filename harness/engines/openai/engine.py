@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from random import Random
 from typing import Any, TypeVar
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.openai.endpoint import (
     CONNECT_SECONDS,
@@ -68,7 +68,7 @@ class OpenaiEngine(Engine):
             import openai  # noqa: F401 - to learn whether it can be imported
         except ImportError as error:
             raise UserError(
-                f"--engine openai: the openai package cannot be imported ({error}); "
+                f"the openai engine: the openai package cannot be imported ({error}); "
                 "install it: pip install 'openai>=2.25,<4'"
             ) from error
         self._endpoint = find_endpoint(setup.spec.server)
@@ -78,8 +78,8 @@ class OpenaiEngine(Engine):
         """Return the server's URL and the extra parameters; limits and retries do not count."""
         stray = sorted(set(spec.args) & set(OURS))
         if stray:
-            raise UserError(
-                f"--engine-arg {stray[0]}: with --engine openai the harness itself sets this "
+            raise WrongValueError(
+                f"engine_args {stray[0]}: with the openai engine the harness itself sets this "
                 "parameter; set others only, where null leaves a parameter out"
             )
         return {
@@ -147,13 +147,13 @@ class _FailureHold:
 
     def _given_up(self) -> UserError:
         return UserError(
-            f"--engine openai: {self._endpoint.url}: {len(self._held)} in a row failed, the last "
+            f"the openai engine: {self._endpoint.url}: {len(self._held)} in a row failed, the last "
             f"with: {self._held[-1].error}; {GO_ON} once the server is well"
         )
 
     def _check(self, failure: Failure) -> None:
         """Raise UserError if the failure concerns every request of the run."""
-        found = f"--engine openai: {self._endpoint.url}: {failure.message}"
+        found = f"the openai engine: {self._endpoint.url}: {failure.message}"
         if failure.out_of_money or failure.status == 402:
             raise UserError(f"{found}; when the account is in order, {GO_ON}")
         if failure.status == 401:
@@ -163,13 +163,13 @@ class _FailureHold:
         if failure.refuses is not None:
             raise UserError(
                 f"{found}; it does not take '{failure.refuses}': "
-                f"--engine-arg {failure.refuses}=null leaves it out"
+                f"engine_args {failure.refuses}=null leaves it out"
             )
         if failure.unreachable:
-            raise UserError(f"{found}; does the server run, and is --base-url right (up to /v1)?")
+            raise UserError(f"{found}; does the server run, and is base_url right (up to /v1)?")
         if failure.status is not None and any(failure.status in kind for kind in MISDIRECTED):
             raise UserError(
-                f"{found}; is --base-url right (up to /v1), does the server have the model "
+                f"{found}; is base_url right (up to /v1), does the server have the model "
                 f"'{self._setup.model_name}', and may the key use it? A chat-only server takes no "
                 "prompt style that fixes the whole text (see: list prompts)"
             )
@@ -177,8 +177,8 @@ class _FailureHold:
     def _about_the_key(self) -> str:
         variable = self._endpoint.key_variable
         if self._endpoint.key is None:
-            return f"it needs a key: set {variable}, or name another variable with --key-variable"
-        return f"it does not accept the key in {variable} (--key-variable names another variable)"
+            return f"it needs a key: set {variable}, or name another variable with key_variable"
+        return f"it does not accept the key in {variable} (key_variable names another variable)"
 
 
 class _Asking:
@@ -242,7 +242,7 @@ class _Asking:
         if error is None:
             return future.result()
         raise UserError(
-            f"--engine openai: the client failed: {type(error).__name__}: "
+            f"the openai engine: the client failed: {type(error).__name__}: "
             f"{self._endpoint.redacted(str(error))}; {GO_ON}"
         )
 

@@ -77,7 +77,7 @@ class RayHost:
             if self._guard.poll() is not None or time.monotonic() > give_up:
                 log = self._log.read_text(encoding="utf-8", errors="replace")
                 raise UserError(
-                    "--engine ray: Ray does not start on this machine: "
+                    "the ray engine: Ray does not start on this machine: "
                     f"{last_line(log) or f'it said nothing in {START_SECONDS:g} s'}"
                 )
             time.sleep(LOOK)

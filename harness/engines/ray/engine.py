@@ -152,7 +152,7 @@ class RayEngine(Engine):
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UserError(
-                f"--engine ray: the cluster at {address or 'this machine'} cannot be joined: "
+                f"the ray engine: the cluster at {address or 'this machine'} cannot be joined: "
                 f"{_last_line(error)}; `ray status` shows whether a cluster runs here"
             ) from error
         opened.callback(ray.shutdown)
@@ -197,9 +197,9 @@ class RayEngine(Engine):
         self._deaths_in_a_row += 1
         if self._deaths_in_a_row > MOST_DEATHS_IN_A_ROW * len(self._handles):
             raise UserError(
-                f"--engine ray: {self._deaths_in_a_row} replicas died in a row without a response, "
-                f"the last with {_last_line(error)}; finished responses are stored, and the same "
-                "command goes on from there"
+                f"the ray engine: {self._deaths_in_a_row} replicas died in a row without a "
+                f"response, the last with {_last_line(error)}; finished responses are stored, and "
+                "the same command goes on from there"
             ) from error
         returned = leases.died(handle.number)
         self.counters["replica restarts"] += 1
@@ -266,7 +266,7 @@ class _ReplicaHandle:
                 raise error.cause from None
             if not self.ready:
                 raise UserError(
-                    f"--engine ray: a replica cannot be opened: {_last_line(error)}"
+                    f"the ray engine: a replica cannot be opened: {_last_line(error)}"
                 ) from error
             raise
         self.waits = None
@@ -304,9 +304,10 @@ class _ReplicaHandle:
         cluster = self._setup.spec.cluster
         has = {name: count for name, count in ray.cluster_resources().items() if ":" not in name}
         return UserError(
-            f"--engine ray: replica {self.number + 1} of {cluster.replicas} has no node after "
+            f"the ray engine: replica {self.number + 1} of {cluster.replicas} has no node after "
             f"{cluster.wait:g} s: each replica needs {_listed(self._needs)}, and the whole cluster "
-            f"has {_listed(has)}; ask for fewer (--replicas, --tp), or wait longer (--node-wait)"
+            f"has {_listed(has)}; ask for fewer (replicas, tensor_parallel), or wait "
+            "longer (node_wait)"
         )
 
     def _start(self) -> None:
@@ -339,7 +340,7 @@ def _import_ray() -> None:
         import ray  # noqa: F401 - to learn whether it can be imported
     except ImportError as error:
         raise UserError(
-            f"--engine ray: Ray cannot be imported ({error}); install it: "
+            f"the ray engine: Ray cannot be imported ({error}); install it: "
             "pip install 'math-harness[ray]'"
         ) from error
 
@@ -353,7 +354,7 @@ def _check_address(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise UserError(
-            f"--engine ray: the cluster at {address} cannot be reached: {error}; is this the "
+            f"the ray engine: the cluster at {address} cannot be reached: {error}; is this the "
             "address that `ray start --head` printed, and does the cluster run?"
         ) from error
 

@@ -56,7 +56,7 @@ class Replica:
             )
         if setup.spec.deterministic and vllm_determinism(setup.spec) != kept:
             raise UserError(
-                f"--deterministic: {gethostname()} does not have the settings of the machine that "
+                f"deterministic: {gethostname()} does not have the settings of the machine that "
                 f"started the run, {dict(kept)}; start the run on a machine like the nodes"
             )
         self._queue = VllmQueue(setup)

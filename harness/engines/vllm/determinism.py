@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks import UserError
+from benchmarks import WrongValueError
 from harness.common.environment import installed_versions
 from harness.runs.spec import EngineSpec
 
@@ -36,8 +36,8 @@ def vllm_determinism(spec: EngineSpec) -> dict[str, Any]:
     chosen = dict(KERNELS if has_kernels() else ALONE)
     for name, value in chosen.items():
         if spec.args.get(name, value) != value:
-            raise UserError(
-                f"--engine-arg {name}={spec.args[name]} with --deterministic: without "
+            raise WrongValueError(
+                f"engine_args {name}={spec.args[name]} with deterministic: without "
                 f"batch-invariant kernels (an NVIDIA GPU of compute capability "
                 f"{'.'.join(map(str, LEAST_CAPABILITY))} or more) it has to be {value}; "
                 "leave one of the two out"

@@ -88,7 +88,7 @@ class VllmHost:
         except RuntimeError as error:
             self.close()
             raise UserError(
-                f"--engine vllm: the engine cannot be started: {error}; "
+                f"the vllm engine cannot be started: {error}; "
                 "set VLLM_LOGGING_LEVEL=INFO to see its full log"
             ) from error
         except BaseException:

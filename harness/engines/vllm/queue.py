@@ -208,8 +208,8 @@ def import_vllm(spec: EngineSpec) -> dict[str, Any]:
         from vllm import LLM  # noqa: F401 - importing the class takes most of the time
     except ImportError as error:
         raise UserError(
-            f"--engine vllm: vLLM cannot be imported ({error}); run `make setup`, "
-            "or use --engine hf or replay"
+            f"the vllm engine: vLLM cannot be imported ({error}); run `make setup`, "
+            "or use the hf or the replay engine"
         ) from error
     return invariance
 
@@ -243,8 +243,8 @@ def _open(setup: QueueSetup) -> LLM:
         reason = last_line(str(error), limit=500) or type(error).__name__
         raise UserError(
             f"vLLM cannot load {setup.model_path}: {reason}; "
-            "set VLLM_LOGGING_LEVEL=INFO to see its full log, or try --model-impl transformers "
-            "or --engine hf"
+            "set VLLM_LOGGING_LEVEL=INFO to see its full log, or try model_impl transformers "
+            "or the hf engine"
         ) from error
 
 

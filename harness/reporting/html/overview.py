@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
+from harness.common.text import counted
 from harness.reporting.html.comparing import VersionPair
 from harness.reporting.html.facts import ReportedResult
 from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
     difference_interval,
-    distance,
     interval,
     p_value,
     percent,
     points,
+    smallest_shown,
 )
 from harness.runs.scores import BenchmarkScore, count_outcomes
 from harness.stats.intervals import mean_interval
@@ -270,7 +271,7 @@ def _differences(pair: VersionPair, found: Comparison) -> Table:
 def _difference_row(row: BenchmarkDifference) -> tuple[Cell, ...]:
     sides = [_accuracy(side) for side in (row.a, row.b)]
     return (
-        Cell(text=row.benchmark, detail=f"{row.a.problems:,} problems"),
+        Cell(text=row.benchmark, detail=counted(row.a.problems, "problem")),
         *sides,
         _difference(row.difference),
         Cell(text=p_value(row.difference.p_value)),
@@ -297,7 +298,7 @@ def _difference(found: Difference) -> Cell:
 
 def _word(verdict: str, detectable: float) -> Cell:
     if verdict == "no evidence":
-        return Cell(text=verdict, detail=f"could show {distance(detectable)}", tone="none")
+        return Cell(text=verdict, detail=f"could show {smallest_shown(detectable)}", tone="none")
     return Cell(text=verdict, tone=verdict)
 
 

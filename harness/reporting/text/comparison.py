@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from harness.analysis.compare import BenchmarkDifference, ChangedProblem, Comparison
 from harness.common.schema import Change
-from harness.common.text import one_line
+from harness.common.text import counted, one_line
 from harness.reporting.text.layout import text_table
 from harness.reporting.text.notes import result_notes
 from harness.reporting.text.numbers import (
@@ -120,17 +120,18 @@ def _sizes(found: Comparison) -> list[str]:
     if average is not None and average.verdict == "no evidence":
         lines.append(
             f"average: these problems can show a true difference of {distance(average.detectable)}"
+            if average.detectable < 1
+            else "average: these problems are too few to show any difference"
         )
     return lines
 
 
 def _size(row: BenchmarkDifference) -> str:
+    few = counted(row.a.problems, "problem")
     if row.detectable >= 1:
-        return f"{row.benchmark}: {row.a.problems} problems are too few to show any difference"
-    text = (
-        f"{row.benchmark}: {row.a.problems} problems can show a true difference of "
-        f"{distance(row.detectable)}"
-    )
+        verb = "is" if row.a.problems == 1 else "are"
+        return f"{row.benchmark}: {few} {verb} too few to show any difference"
+    text = f"{row.benchmark}: {few} can show a true difference of {distance(row.detectable)}"
     if row.problems_needed is None:
         return text
     text += (
@@ -203,7 +204,7 @@ def flips_text(found: Comparison, which: Literal["fixed", "broken"], limit: int)
     headers = ["problem", "A", "A's answer", "B", "B's answer"]
     table = text_table(rows, headers)
     more = f"\n… and {len(flips) - limit} more (--rows)" if len(flips) > limit else ""
-    return f"{len(flips)} problems {which}:\n{table}{more}"
+    return f"{counted(len(flips), 'problem')} {which}:\n{table}{more}"
 
 
 def _flip_row(flip: ChangedProblem) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.evaluation.forecast import Forecast, total_tokens
 from harness.reporting.text.layout import text_table
-from harness.reporting.text.numbers import count, distance
+from harness.reporting.text.numbers import count, smallest_shown
 from harness.runs.cost import money
 
 
@@ -22,7 +22,7 @@ def forecast_text(found: Forecast, *, max_tokens: int) -> str:
             row.benchmark, str(row.problems), str(row.samples),
             *(count(tokens, unknown="?")
               for tokens in (row.prompt_tokens, row.expected_tokens, row.most_tokens)),
-            distance(row.detectable),
+            smallest_shown(row.detectable),
         ]
         for row in found.rows
     ]  # fmt: skip
@@ -37,10 +37,15 @@ def forecast_text(found: Forecast, *, max_tokens: int) -> str:
             str(sum(row.problems for row in found.rows)),
             str(sum(row.samples for row in found.rows)),
             *(count(tokens, unknown="?") for tokens in totals),
-            f"{distance(found.average_detectable)} on average",
+            _on_average(found.average_detectable),
         ]
     )
     return "\n".join([text_table(rows, headers, "lrrrrrr"), "", *_basis(found, max_tokens)])
+
+
+def _on_average(detectable: float) -> str:
+    shown = smallest_shown(detectable)
+    return f"{shown} on average" if detectable < 1 else shown
 
 
 def _basis(found: Forecast, max_tokens: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import BENCHMARKS
+from harness.common.text import counted, one_line
 from harness.reporting.text.numbers import percent
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
@@ -22,7 +23,10 @@ def score_notes(run: Run) -> list[str]:
         if rest:
             notes.append(f"{score.benchmark}: {', '.join(rest)}")
         if score.samples != score.problems:
-            notes.append(f"{score.benchmark}: {score.problems} problems, {score.samples} samples")
+            notes.append(
+                f"{score.benchmark}: {counted(score.problems, 'problem')}, "
+                f"{counted(score.samples, 'sample')}"
+            )
         notes.extend(_without_errata(score))
     return notes + [f"{text}: not a full score" for text in _limited(run)]
 
@@ -38,14 +42,23 @@ def result_notes(result: Result) -> list[str]:
 def _doubts(run: Run) -> list[str]:
     remedies = {
         "grader": f"grade it again: python -m harness regrade {run.id}",
-        "engine": "draw those again: python -m harness eval --spec RUN.JSON --again "
-        f"--reuse {run.id}",
+        "engine": _draw_again(run),
     }
     return [
         f"NOT TO BE TRUSTED: {reason}; {remedy}"
         for part, remedy in remedies.items()
         for reason in reliability_problems(run.scores, part)
     ]
+
+
+def _draw_again(run: Run) -> str:
+    """Say how to get the samples on which the engine failed."""
+    if run.saved is not None:
+        return "complete the files, and score them again: python -m harness score FILES"
+    if run.spec.engine.name == "replay":
+        file = one_line(run.spec.engine.responses, limit=200)
+        return f"add their responses to {file}, and give the same command again"
+    return f"draw those again: python -m harness eval --spec RUN.JSON --again --reuse {run.id}"
 
 
 def _sources(run: Run) -> list[str]:

@@ -57,6 +57,15 @@ def distance(share: float) -> str:
     return f"{100 * share:.1f} points"
 
 
+def smallest_shown(detectable: float) -> str:
+    """Return the smallest difference that can be shown; none can that is above 100 points.
+
+    >>> smallest_shown(0.0123), smallest_shown(1.21)
+    ('1.2 points', 'none: too few problems')
+    """
+    return distance(detectable) if detectable < 1 else "none: too few problems"
+
+
 def difference_interval(found: Difference) -> str:
     """Return the interval of a difference in percentage points, as ``[low, high]``."""
     return f"[{points(found.low)}, {points(found.high)}]"
