@@ -66,7 +66,7 @@ def test_the_same_identity_has_the_same_fingerprint() -> None:
     [
         ({"benchmarks": ["demo", "demo"]}, "named twice"),
         ({"benchmarks": []}, "no benchmark"),
-        ({"sampling": {"n": 4}}, "--temperature above 0"),
+        ({"sampling": {"n": 4}}, "temperature above 0"),
         ({"sampling": {"temperature": 1, "n_by_benchmark": {"nope": 2}}}, "does not evaluate"),
         ({"sampling": {"temprature": 1}}, "Extra inputs"),
         ({"limit": 0}, "greater than or equal to 1"),
