@@ -30,6 +30,7 @@ LIMIT = 1500
 """Seconds that one command may take on a busy machine."""
 SMALL = {
     "data.train_batch_size": 8,
+    "actor_rollout_ref.actor.ppo_mini_batch_size": 8,
     "data.max_prompt_length": 96,
     "data.max_response_length": 64,
     "data.val_max_samples": 4,

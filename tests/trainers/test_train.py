@@ -390,7 +390,7 @@ def test_one_that_was_killed_before_it_was_published_is_published(bench: Bench) 
     [
         (
             {"settings": {BATCH: "8", LEARNING_RATE: "1e-5"}},
-            rf"{LEARNING_RATE}: 1e-06 -> 1e-05",
+            rf"{LEARNING_RATE}: 5e-07 -> 1e-05",
         ),
         ({"seed": 7}, r"\.seed: 42 -> 7"),
         ({"steps": 9}, r"settings\.trainer\.total_training_steps: 4 -> 9"),

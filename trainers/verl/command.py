@@ -51,7 +51,9 @@ def from_user(settings: Mapping[str, str]) -> dict[str, Setting]:
     for written, value in settings.items():
         key = keys.current_name(written)
         if key in given:
-            raise WrongValueError(f"--set {written}: {key} is set already, under another of its names")
+            raise WrongValueError(
+                f"--set {written}: {key} is set already, under another of its names"
+            )
         why = "--set" if key == written else f"--set {written}, as older scripts write it"
         given[key] = Setting(key=key, value=keys.parsed(key, value), origin="set", why=why)
     return given

@@ -46,7 +46,7 @@ class Grpo(Recipe):
     updates: Annotated[Positive, chosen(f"{ACTOR}.ppo_epochs")] = 1
     """Passes over a step's responses."""
     epochs: Annotated[Positive, chosen("trainer.total_epochs")] = 1
-    """Passes over the data, if no number of steps is asked for. In one pass each question comes once."""
+    """Passes over the data, if no number of steps is asked for: each question comes once."""
     longest_prompt: Annotated[Positive, chosen("data.max_prompt_length")] = 512
     """In tokens. Longer prompts are left out, never cut."""
     longest_response: Annotated[Positive, chosen("data.max_response_length")] = 1024

@@ -30,10 +30,10 @@ class ReportGrpo(Grpo):
     """What both versions have in common."""
 
     unlike: ClassVar[tuple[str, ...]] = (
-        "rollouts are drawn by vLLM; the scripts use SGLang",
-        f"verl is today's; the scripts were written for {VERL} or one near it",
-        "a micro-batch has a number of tokens; that of the scripts has a number of rows",
-        "a base model's own Python files run only with --trust-remote-code; the scripts trust them",
+        "rollouts are drawn by vLLM (the scripts: by SGLang)",
+        f"verl is today's (the scripts: {VERL} or one near it)",
+        "a micro-batch has a number of tokens (the scripts: of rows)",
+        "the base model's own Python files run only with --trust-remote-code (the scripts: always)",
     )
 
     advantage: Annotated[str, stated("algorithm.adv_estimator", source=BOTH)] = "grpo"
@@ -138,7 +138,7 @@ class GrpoV1(ReportGrpo):
 
     about = "GRPO as in a published report's v1: answers after ####, one rollout, numbers rewarded"
     style = "gsm8k"
-    unlike = (*ReportGrpo.unlike, "as many GPUs as there are; the script uses 8 on one machine")
+    unlike = (*ReportGrpo.unlike, "as many GPUs as there are (the script: 8 on one machine)")
 
     reward: Annotated[str, stated(REWARD, source=REPORT)] = "gsm8k_strict"
     """verl's own reward for GSM8K: a number after ####, compared as a string. verl took it for the
@@ -167,7 +167,7 @@ class GrpoV4(ReportGrpo):
 
     about = "GRPO as in that report's v4: answers in \\boxed{}, five rollouts, any answer rewarded"
     style = "boxed"
-    unlike = (*ReportGrpo.unlike, "as many GPUs as there are; the script uses 4 on one machine")
+    unlike = (*ReportGrpo.unlike, "as many GPUs as there are (the script: 4 on one machine)")
 
     reward: Annotated[str, stated(REWARD, source=REPORT)] = "hendrycks_boxed"
     """verl's own reward for MATH: the content of the last box, a number or not, compared as a
