@@ -509,7 +509,43 @@ WHOLE: dict[str, Callable[[], str]] = {
     "api.md": api_page,
     "benchmarks.md": benchmarks_page,
 }
-REGIONS: dict[str, Callable[..., str]] = {"fields": fields_table, "list": names_table}
+
+
+def memory_table() -> str:
+    """Return what a training of `verl-grpo-v4` needs on several machines, by calculation."""
+    from trainers.verl.memory import EXAMPLES, GIB, Fit, fit
+    from trainers.verl.recipes import GrpoV4
+
+    def cell(found: Fit | None) -> str:
+        if found is None:
+            return "does not fit"
+        offload = {"nothing": "", "between phases": ", offloaded between phases"}
+        moved = offload.get(found.offload, ", always offloaded")
+        return f"{sum(found.training.values()) / GIB:.0f} GiB{moved}"
+
+    recipe = GrpoV4()
+    longest = recipe.longest_prompt + recipe.longest_response
+    machines = {"1": (1, 1), "3": (3, 3), "8": (8, 8), "2 × 8": (16, 8)}
+    rows = [
+        [
+            f"{gib} GiB",
+            gpus,
+            *(
+                cell(fit(model, card=gib * GIB, processes=n, per_node=each, longest=longest))
+                for model in EXAMPLES.values()
+            ),
+        ]
+        for gib in (24, 80, 141)
+        for gpus, (n, each) in machines.items()
+    ]
+    return table(["each GPU has", "GPUs", *(f"{name} parameters" for name in EXAMPLES)], rows)
+
+
+REGIONS: dict[str, Callable[..., str]] = {
+    "fields": fields_table,
+    "list": names_table,
+    "memory": memory_table,
+}
 
 if __name__ == "__main__":
     main()

@@ -83,7 +83,7 @@ def raised(exception: str) -> str:
         (
             "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a "
             "total capacity of 79.18 GiB of which 1.06 GiB is free.",
-            "ppo_micro_batch_size_per_gpu",
+            "actor.ppo_max_token_len_per_gpu",
         ),
         (
             "ValueError: To serve at least one request with the model's max seq len (4096), (8.0 "

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from trainers.base import Job, Setting, TrainSpec
 from trainers.data import TrainingData
 from trainers.verl import command as verl_command
-from trainers.verl import keys, placement
+from trainers.verl import keys, memory, placement
 from trainers.verl.command import count
+from trainers.verl.memory import GIB, Fit, ModelSize
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Grpo, GrpoV1, GrpoV4, GrpoV5
 from trainers.verl.trainer import Launch, VerlTrainer
 
 PROMPT, RESPONSE = "data.max_prompt_length", "data.max_response_length"
+ROLLOUTS = "actor_rollout_ref.rollout.n"
+CARDS = (16, 24, 32, 40, 48, 80, 96, 141, 192)
+"""The sizes of GPUs that are named where one is too small, in GiB."""
 FILTERS_GROUPS = "algorithm.filter_groups.enable"
 REWARDS_MODULE = "pkg://trainers.rewards"
 """Where verl finds our rewards; lineages and the records of trainings name it."""
@@ -41,11 +46,29 @@ class VerlGrpo(VerlTrainer):
             *verl_command.settings(seeds(spec.seed), "chosen", "--seed"),
         ]
 
-    def placed(self, where: Placement, values: Mapping[str, Any]) -> Iterable[Setting]:
-        """Return what follows from the machine; see `VerlTrainer`."""
-        longest = count(values, PROMPT) + count(values, RESPONSE)
-        filters_groups = bool(values[FILTERS_GROUPS])
-        return placement.settings(where, longest=longest, filters_groups=filters_groups)
+    def placed(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[Setting]:
+        """Return what follows from the machine and the base model's size; see `VerlTrainer`."""
+        require_even_shares(values, where.processes)
+        size = memory.model_size(model) if where.device == "cuda" else None
+        found = None if size is None else fit_of(size, where, values)
+        if size is not None and where.card and found is None and not placement.SIZED & set(values):
+            raise UserError(_too_large(size, where, values))
+        return placement.settings(
+            where,
+            longest=_longest(values),
+            filters_groups=bool(values[FILTERS_GROUPS]),
+            fit=found,
+            fusable=size is not None and size.fusable,
+        )
+
+    def room(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[str]:
+        """Return what each GPU will hold, by calculation; see `VerlTrainer`."""
+        size = memory.model_size(model) if where.device == "cuda" else None
+        found = None if size is None else fit_of(size, where, values)
+        if found is not None and where.card:
+            yield f"of each GPU's {where.card / GIB:.0f} GiB, by calculation: {found}"
+        elif where.device == "cuda":
+            yield "whether it fits into the GPUs' memory is not known"
 
     def files(self, spec: TrainSpec, model: Path, data: Path) -> dict[str, Any]:
         """Return the keys that name files and folders; see `VerlTrainer`."""
@@ -135,6 +158,66 @@ def seeds(seed: int) -> dict[str, Any]:
         "actor_rollout_ref.ref.fsdp_config.seed": seed,
         "actor_rollout_ref.rollout.seed": seed,
     }
+
+
+def require_even_shares(values: Mapping[str, Any], processes: int) -> None:
+    """Refuse an update whose responses the processes cannot share evenly.
+
+    verl asserts this only after a whole step's rollouts (0.9.1, `workers/engine_workers.py`).
+
+    Raises:
+        UserError: they cannot; the message names what can.
+    """
+    prompts, rollouts = count(values, verl_command.MINI_BATCH), count(values, ROLLOUTS)
+    if prompts * rollouts % processes == 0:
+        return
+    fitting = [n for n in range(1, processes + 1) if prompts * rollouts % n == 0]
+    up = next(n for n in range(prompts, 2 * prompts * processes) if n * rollouts % processes == 0)
+    step = up * max(1, count(values, verl_command.BATCH) // prompts)
+    raise WrongValueError(
+        f"{prompts} prompts with {rollouts} responses each are in an update, and {processes} GPUs "
+        f"cannot share them evenly; train on {', '.join(map(str, fitting))} of them (--gpus), or "
+        f"on all of them with --set {verl_command.MINI_BATCH}={up} "
+        f"--set {verl_command.BATCH}={step}"
+    )
+
+
+def fit_of(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> Fit | None:
+    """Return how a training fits into its GPUs; None if it does not, or if that is not known."""
+    if where.card is None:
+        return None
+    return memory.fit(
+        size,
+        card=where.card,
+        processes=where.processes,
+        longest=_longest(values),
+        host=where.host or float("inf"),
+        per_node=where.gpus,
+    )
+
+
+def _too_large(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> str:
+    """Say that a training does not fit, and what would."""
+    here = where.card or 0
+    more = [replace(where, nodes=1, gpus=n) for n in (2, 4, 8, 16, 32, 64) if n > where.processes]
+    gpus = next((each.gpus for each in more if fit_of(size, each, values)), None)
+    larger = [replace(where, card=gib * GIB) for gib in CARDS if gib * GIB > here]
+    card = next((each.card for each in larger if fit_of(size, each, values)), None)
+    ways = [f"{gpus} GPUs of this size"] if gpus else []
+    ways += [f"{where.processes} of {card // GIB} GiB"] if card else []
+    return (
+        f"a model of {size.parameters / 1e9:.1f} billion parameters with sequences of "
+        f"{_longest(values)} tokens does not fit, by calculation, on {where.processes} "
+        f"GPU{'s' * (where.processes > 1)} of {here / GIB:.0f} GiB, whatever is offloaded to "
+        f"the machine's {(where.host or 0) / GIB:.0f} GiB; "
+        + (f"it would on {' or '.join(ways)}; " if ways else "")
+        + f"lower --set {RESPONSE}=…, take a smaller model, or try nevertheless with --set "
+        "actor_rollout_ref.rollout.gpu_memory_utilization=…"
+    )
+
+
+def _longest(values: Mapping[str, Any]) -> int:
+    return count(values, PROMPT) + count(values, RESPONSE)
 
 
 def _total_steps(job: Job, data: TrainingData) -> int:

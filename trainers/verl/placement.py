@@ -13,15 +13,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
+
 from benchmarks import WrongValueError
 from trainers.base import Setting, TrainSpec
+from trainers.verl.memory import OFFLOADS, TOKENS, Fit
 
-TOKENS = 16384
-"""Tokens of a micro-batch with gradients on each device; one without them has twice as many."""
 _NOT_LESS = "not less than the longest sequence"
+SIZED = {
+    "actor_rollout_ref.actor.fsdp_config.offload_policy",
+    "actor_rollout_ref.actor.fsdp_config.optimizer_offload",
+    "actor_rollout_ref.actor.fsdp_config.param_offload",
+    "actor_rollout_ref.actor.ppo_max_token_len_per_gpu",
+    "actor_rollout_ref.rollout.gpu_memory_utilization",
+}
+"""Keys that decide how much memory is needed: who sets one of them is not refused."""
 PLATFORM_MODULE = "trainers.verl.plugins.platform"
 _AGENT_LOOPS = Path(__file__).with_name("plugins") / "agent_loops.yaml"
 _ACTOR = "actor_rollout_ref.actor"
+_FSDP = "actor_rollout_ref.actor.fsdp_config"
 _REF = "actor_rollout_ref.ref"
 _ROLLOUT = "actor_rollout_ref.rollout"
 _MODEL = "actor_rollout_ref.model"
@@ -40,6 +50,10 @@ class Placement:
     """The address of a running Ray cluster; None starts Ray on this machine for this training."""
     cores: int
     """CPU cores of this machine."""
+    card: int | None = None
+    """The memory of its smallest GPU, in bytes; None where it is not known."""
+    host: int | None = None
+    """The machine's own memory, in bytes; None where it is not known."""
 
     @property
     def processes(self) -> int:
@@ -72,7 +86,9 @@ def place(spec: TrainSpec) -> Placement:
         nodes=spec.nodes,
         gpus=(spec.gpus or here) if on_gpu else 1,
         address=spec.address,
-        cores=len(os.sched_getaffinity(0)),
+        cores=core_count(),
+        card=smallest_card() if on_gpu and here else None,
+        host=host_memory(),
     )
 
 
@@ -81,20 +97,48 @@ def visible_gpus() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+    return len(_cards())
+
+
+def core_count() -> int:
+    """Return how many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def host_memory() -> int:
+    """Return this machine's memory, in bytes."""
+    return psutil.virtual_memory().total
+
+
+def smallest_card() -> int | None:
+    """Return the memory of this machine's smallest NVIDIA GPU, in bytes; None if unknown."""
+    return min(_cards(), default=None)
+
+
+def _cards() -> list[int]:
+    """Return the memory of each NVIDIA GPU of this machine, in bytes."""
     try:
         import pynvml
     except ImportError:
-        return 0
+        return []
     try:
         pynvml.nvmlInit()
-        count = int(pynvml.nvmlDeviceGetCount())
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        sizes = [int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) for handle in handles]
         pynvml.nvmlShutdown()
     except pynvml.NVMLError:
-        return 0
-    return count
+        return []
+    return sizes
 
 
-def settings(placement: Placement, *, longest: int, filters_groups: bool) -> Iterator[Setting]:
+def settings(
+    placement: Placement,
+    *,
+    longest: int,
+    filters_groups: bool,
+    fit: Fit | None = None,
+    fusable: bool = False,
+) -> Iterator[Setting]:
     """Yield the settings of GRPO that follow from the machine.
 
     Args:
@@ -102,8 +146,10 @@ def settings(placement: Placement, *, longest: int, filters_groups: bool) -> Ite
         longest: the most tokens of prompt and response together.
         filters_groups: whether groups are filtered; verl passes that on to its own sampler
             only, so ours is then not used.
+        fit: how the training fits into its GPUs, where that is known.
+        fusable: whether verl's fused kernel computes the model's logits.
     """
-    of_device = _gpu(longest) if placement.device == "cuda" else _cpu(longest)
+    of_device = _gpu(longest, fit, fusable) if placement.device == "cuda" else _cpu(longest)
     values = {**_everywhere(placement), **of_device}
     values.update(_cluster(placement) if placement.address else _own_ray(placement))
     if placement.device == "cpu" and not filters_groups:
@@ -145,11 +191,13 @@ def _own_ray(placement: Placement) -> Values:
         ),
         "ray_kwargs.ray_init.include_dashboard": (False, "nothing uses the dashboard"),
     }
+    # Logical CPUs, which Ray only counts. With fewer than verl asks for, it waits without a word.
+    logical = 16 if placement.device == "cpu" else max(placement.cores, 32 + 8 * placement.gpus)
+    values["ray_kwargs.ray_init.num_cpus"] = (
+        logical,
+        "logical CPUs: verl asks for more than there may be",
+    )
     if placement.device == "cpu":
-        values["ray_kwargs.ray_init.num_cpus"] = (
-            16,
-            "logical CPUs: verl asks for more than there are",
-        )
         values["ray_kwargs.ray_init.num_gpus"] = (
             1,
             "a logical GPU: the process that trains takes it",
@@ -166,19 +214,44 @@ def _cluster(placement: Placement) -> Values:
     return {"ray_kwargs.ray_init.address": (placement.address, ""), **variables}
 
 
-def _gpu(longest: int) -> Values:
+def _gpu(longest: int, fit: Fit | None, fusable: bool) -> Values:
     flash = find_spec("flash_attn") is not None
     attention = "flash_attention_2" if flash else "sdpa"
     why = "flash-attn is installed" if flash else "flash-attn is not installed"
     return {
         f"{_MODEL}.override_config.attn_implementation": (attention, why),
         f"{_MODEL}.use_remove_padding": (flash, "needs flash-attn"),
+        f"{_MODEL}.use_fused_kernels": (
+            fusable,
+            "logits are made for few tokens at a time"
+            if fusable
+            else "the fused kernel may not compute this architecture's logits",
+        ),
+        f"{_MODEL}.fused_kernel_options.impl_backend": ("torch", "works on every GPU"),
         f"{_MODEL}.enable_gradient_checkpointing": (True, "needs less memory and more time"),
         f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
-        f"{_ACTOR}.ppo_max_token_len_per_gpu": (max(TOKENS, longest), _NOT_LESS),
-        f"{_ROLLOUT}.log_prob_max_token_len_per_gpu": (max(2 * TOKENS, longest), _NOT_LESS),
-        f"{_REF}.log_prob_max_token_len_per_gpu": (max(2 * TOKENS, longest), _NOT_LESS),
-        f"{_ROLLOUT}.gpu_memory_utilization": (0.5, "the other half is for training"),
+        **_memory(longest, fit),
+    }
+
+
+def _memory(longest: int, fit: Fit | None) -> Values:
+    tokens = fit.tokens if fit else max(TOKENS, longest)
+    why = f"fits by calculation; {_NOT_LESS}" if fit else _NOT_LESS
+    between, always = OFFLOADS[fit.offload if fit else "nothing"]
+    moved = "the training's state is moved to the machine's memory while rollouts are drawn"
+    kept = "the training's state stays in the machine's memory"
+    return {
+        f"{_ACTOR}.ppo_max_token_len_per_gpu": (tokens, why),
+        f"{_ROLLOUT}.log_prob_max_token_len_per_gpu": (2 * tokens, why),
+        f"{_REF}.log_prob_max_token_len_per_gpu": (2 * tokens, why),
+        f"{_ROLLOUT}.gpu_memory_utilization": (
+            (fit.utilisation, "fits by calculation")
+            if fit
+            else (0.5, "the other half is for training")
+        ),
+        f"{_FSDP}.param_offload": (between, moved if between else "there is room"),
+        f"{_FSDP}.optimizer_offload": (between, moved if between else "there is room"),
+        f"{_FSDP}.offload_policy": (always, kept if always else "there is room"),
     }
 
 

@@ -23,8 +23,9 @@ from trainers.verl import command as verl_command
 from trainers.verl import keys, placement
 from trainers.verl.command import BATCH, count
 from trainers.verl.conversations import LONGEST, Conversations, write_conversations
+from trainers.verl.memory import TOKENS
 from trainers.verl.paths import TrainingPaths
-from trainers.verl.placement import TOKENS, Placement
+from trainers.verl.placement import Placement
 from trainers.verl.recipes import Sft
 from trainers.verl.saves import save_folder
 from trainers.verl.trainer import Launch, VerlTrainer
@@ -49,7 +50,7 @@ class VerlSft(VerlTrainer):
         recipe = self.recipe()
         return [*recipe.settings(), *fitted(recipe, context), *seeds(spec.seed)]
 
-    def placed(self, where: Placement, values: Mapping[str, Any]) -> Iterable[Setting]:
+    def placed(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[Setting]:
         """Return what follows from the machine; see `VerlTrainer`."""
         return placed(where, count(values, LONGEST))
 

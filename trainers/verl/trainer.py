@@ -89,11 +89,18 @@ class VerlTrainer(Trainer):
         """
 
     @abstractmethod
-    def placed(self, where: Placement, values: Mapping[str, Any]) -> Iterable[Setting]:
-        """Return the settings that follow from the machine.
+    def placed(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[Setting]:
+        """Return the settings that follow from the machine and from the base model's size.
 
         ``values`` are those of the recipe, with what the user sets.
+
+        Raises:
+            UserError: the training cannot run on these GPUs.
         """
+
+    def room(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[str]:
+        """Return what the user should know of the memory that the training needs."""
+        return ()
 
     @abstractmethod
     def files(self, spec: TrainSpec, model: Path, data: Path) -> dict[str, Any]:
@@ -147,7 +154,10 @@ class VerlTrainer(Trainer):
                 **placement.environment(where),
                 **loggers.environment(paths.training, spec.loggers),
             },
-            notes=self._notes(where, data, spec),
+            notes=(
+                *self._notes(where, data, spec),
+                *self.room(where, verl_command.values_of(recipe), model),
+            ),
         )
 
     def _resolved(
@@ -159,7 +169,7 @@ class VerlTrainer(Trainer):
         given = verl_command.from_user(spec.settings)
         values = verl_command.values_of([*decided, *given.values()])
         files = verl_command.settings(self.files(spec, model, data), "placed")
-        every = [*decided, *self.placed(where, values), *files, *_steps(spec)]
+        every = [*decided, *self.placed(where, values, model), *files, *_steps(spec)]
         return verl_command.resolve(every, given)
 
     def train(self, job: Job, reporter: Reporter) -> Path:

@@ -1,0 +1,218 @@
+"""A plan says what each GPU will hold, makes it fit, or refuses before anything starts."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import UserError
+from harness.demo import MODEL_PATH
+from trainers.base import Job, TrainSpec
+from trainers.verl import memory, placement
+from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4
+from trainers.verl.memory import EXAMPLES, GIB, USABLE, fit, model_size
+
+TOKENS = "actor_rollout_ref.actor.ppo_max_token_len_per_gpu"
+UTILISATION = "actor_rollout_ref.rollout.gpu_memory_utilization"
+OFFLOAD = "actor_rollout_ref.actor.fsdp_config.offload_policy"
+FUSED = "actor_rollout_ref.model.use_fused_kernels"
+
+
+def plan(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    gpus: int,
+    gib: int,
+    model: str = "0.5B",
+    trainer: type[VerlGrpo] = VerlGrpoV4,
+    nodes: int = 1,
+    **settings: str,
+) -> Job:
+    """Return a plan as it would be on a machine of so many GPUs of so many GiB."""
+    monkeypatch.setattr(placement, "visible_gpus", lambda: gpus)
+    monkeypatch.setattr(placement, "smallest_card", lambda: gib * GIB)
+    monkeypatch.setattr(placement, "host_memory", lambda: 2000 * GIB)
+    monkeypatch.setattr(memory, "model_size", lambda folder: EXAMPLES[model])
+    return trainer().plan(
+        TrainSpec(
+            trainer=trainer.name,
+            model=str(MODEL_PATH),
+            data="demo",
+            output=folder,
+            nodes=nodes,
+            address="auto" if nodes > 1 else None,
+            settings=settings,
+        )
+    )
+
+
+def values(job: Job) -> dict[str, Any]:
+    return {line.key: line.value for line in job.recipe}
+
+
+def test_a_checkpoints_size_is_read_from_its_files() -> None:
+    build = json.loads((MODEL_PATH / "build.json").read_text())
+    size = model_size(MODEL_PATH)
+    assert size is not None
+    assert size.parameters == build["parameters"]
+    assert (size.hidden, size.layers, size.kv_width) == (192, 4, 192)
+    assert size.tied
+    assert size.fusable
+
+
+def test_the_fused_kernel_is_not_used_for_code_of_the_checkpoints_own(tmp_path: Path) -> None:
+    config = json.loads((MODEL_PATH / "config.json").read_text())
+    config |= {"auto_map": {"AutoModelForCausalLM": "own.Own"}, "architectures": ["OwnForCausalLM"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    size = model_size(tmp_path)
+    assert size is not None
+    assert not size.fusable
+
+
+@pytest.mark.parametrize("config", [{}, {"hidden_size": "wide"}, {"num_attention_heads": 0}])
+def test_the_size_of_what_states_none_is_not_known(config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert model_size(tmp_path) is None
+
+
+def test_a_header_that_is_none_is_not_read_into_memory(tmp_path: Path) -> None:
+    known = json.loads((MODEL_PATH / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(known))
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
+    assert model_size(tmp_path) is None
+
+
+def test_half_a_billion_parameters_fit_on_one_card_of_80_gib_with_v4() -> None:
+    """Without the fused kernel the logits alone would take two thirds of the card."""
+    model = EXAMPLES["0.5B"]
+    fused = fit(model, card=80 * GIB, processes=1, longest=1536)
+    plain = fit(replace(model, fusable=False), card=80 * GIB, processes=1, longest=1536)
+    assert fused is not None
+    assert plain is not None
+    assert fused.training["logits"] < 2 * GIB
+    assert plain.training["logits"] > 50 * GIB
+
+
+def test_the_parts_of_a_peak_are_what_is_known_of_them() -> None:
+    """Of N parameters in float32: weights and gradients 4 N each, AdamW's two moments 8 N."""
+    model = EXAMPLES["1.5B"]
+    found = fit(model, card=141 * GIB, processes=2, longest=1536)
+    assert found is not None
+    share = model.parameters / 2
+    assert found.training["weights"] == found.training["gradients"] == 4 * share
+    assert found.training["optimiser"] == 8 * share
+    assert found.rollouts["state"] == 12 * share
+    assert found.rollouts["vLLM's weights"] == 2 * model.parameters
+
+
+@given(
+    model=st.sampled_from(sorted(EXAMPLES)),
+    card=st.integers(8, 200),
+    processes=st.integers(1, 64),
+    longest=st.integers(128, 32768),
+    fusable=st.booleans(),
+)
+def test_what_fits_is_within_the_card_and_fits_in_more(
+    model: str, card: int, processes: int, longest: int, fusable: bool
+) -> None:
+    size = replace(EXAMPLES[model], fusable=fusable)
+    found = fit(size, card=card * GIB, processes=processes, longest=longest)
+    if found is None:
+        return
+    assert sum(found.training.values()) <= USABLE * card * GIB
+    assert sum(found.rollouts.values()) <= USABLE * card * GIB * (1 + 1e-9)
+    assert 0 < found.utilisation < 1
+    assert found.tokens >= longest
+    order = list(memory.OFFLOADS)
+    for larger in (
+        fit(size, card=(card + 8) * GIB, processes=processes, longest=longest),
+        fit(size, card=card * GIB, processes=2 * processes, longest=longest),
+    ):
+        assert larger is not None
+        assert order.index(larger.offload) <= order.index(found.offload)
+
+
+def test_state_is_offloaded_only_where_the_machine_has_room_for_it() -> None:
+    small = {"card": 24 * GIB, "processes": 1, "longest": 1536}
+    found = fit(EXAMPLES["1.5B"], **small)
+    assert found is not None
+    assert found.offload != "nothing"
+    assert fit(EXAMPLES["1.5B"], **small, host=16 * GIB) is None
+
+
+@pytest.mark.parametrize("model", EXAMPLES)
+@pytest.mark.parametrize(("gpus", "nodes"), [(1, 1), (8, 1), (8, 2)])
+@pytest.mark.parametrize("gib", [24, 80, 141])
+def test_a_plan_is_what_the_calculation_says(
+    model: str, gpus: int, nodes: int, gib: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = fit(
+        EXAMPLES[model],
+        card=gib * GIB,
+        processes=gpus * nodes,
+        longest=1024,  # all that the demo model's context has
+        per_node=gpus,
+    )
+    assert found is not None
+    job = plan(tmp_path, monkeypatch, gpus=gpus, nodes=nodes, gib=gib, model=model)
+    planned = values(job)
+    assert planned[TOKENS] == found.tokens
+    assert planned[UTILISATION] == found.utilisation
+    assert planned[OFFLOAD] == (found.offload == "always")
+    assert planned[FUSED] is True
+    assert f"of each GPU's {gib} GiB, by calculation: {found}" in job.notes
+
+
+def test_what_does_not_fit_is_refused_with_what_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="does not fit, by calculation, on 1 GPU of 16 GiB") as told:
+        plan(tmp_path, monkeypatch, gpus=1, gib=16, model="7B")
+    assert "it would on 1 of 24 GiB" in str(told.value)
+    job = plan(tmp_path, monkeypatch, gpus=1, gib=16, model="7B", **{UTILISATION: "0.8"})
+    assert values(job)[UTILISATION] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("trainer", "gpus", "fits"),
+    [
+        (VerlGrpoV1, 3, "1, 2"),
+        (VerlGrpoV1, 6, "1, 2, 4"),
+        (VerlGrpoV1, 7, "1, 2, 4"),
+        (VerlGrpoV4, 3, "1, 2"),
+        (VerlGrpoV4, 7, "1, 2, 4, 5"),
+    ],
+)
+def test_gpus_that_cannot_share_an_update_are_refused_before_a_rollout(
+    trainer: type[VerlGrpo],
+    gpus: int,
+    fits: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(UserError, match=f"cannot share them evenly; train on {fits} of them") as e:
+        plan(tmp_path, monkeypatch, gpus=gpus, gib=80, trainer=trainer)
+    advised = dict(word.split("=") for word in str(e.value).split() if "=" in word)
+    plan(tmp_path, monkeypatch, gpus=gpus, gib=80, trainer=trainer, **advised)
+
+
+@pytest.mark.parametrize("gpus", [1, 2, 4, 5, 8])
+def test_gpus_that_can_are_not(gpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert plan(tmp_path, monkeypatch, gpus=gpus, gib=80)
+
+
+def test_a_machine_of_few_cores_has_enough_logical_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placement, "core_count", lambda: 4)
+    for gpus in (1, 8):
+        job = plan(tmp_path, monkeypatch, gpus=gpus, gib=80)
+        assert values(job)["ray_kwargs.ray_init.num_cpus"] >= 32 + 8 * gpus
