@@ -265,3 +265,10 @@ def test_what_the_checks_say_was_read_for_the_pinned_versions() -> None:
     extras = project["optional-dependencies"]
     assert {"vllm==0.24.0", "torch==2.11.0"} <= set(extras["gpu"])
     assert "verl[verl-core]==0.9.1" in extras["train"]
+
+
+def test_the_tools_for_development_can_build_the_project() -> None:
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(told["build-system"]["requires"]) <= set(
+        told["project"]["optional-dependencies"]["dev"]
+    )
