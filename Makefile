@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-# A machine with an NVIDIA GPU gets the GPU build of vLLM, any other the CPU build.
+# A machine with an NVIDIA GPU gets the GPU build of vLLM, any other the CPU build. An environment
+# holds one of the two, and is made again when the other is asked for.
 ACCELERATOR ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
