@@ -86,7 +86,8 @@ def no_compiler(toolkit: Path) -> str | None:
     flashinfer-python 0.6.12 that it requires compiles this sampler with nvcc
     (flashinfer/jit/sampling.py), and looks for nvcc as this function does (get_cuda_path in
     flashinfer/jit/cpp_ext.py). Without nvcc, vLLM does not start
-    (https://github.com/vllm-project/vllm/issues/49497). Attention is FlashInfer's, too, on
+    (https://github.com/vllm-project/vllm/issues/49497). So evaluations and trainings set that
+    variable to 0. Attention is FlashInfer's, too, on
     Blackwell GPUs of compute capability 10 (_get_backend_priorities in vllm/platforms/cuda.py).
     DeepGEMM, for weights in FP8, also calls nvcc
     (https://github.com/vllm-project/vllm/pull/49051). verl 0.9.1 never does.
@@ -99,10 +100,10 @@ def no_compiler(toolkit: Path) -> str | None:
         return None
     found = f"there is none in {folder}" + ("" if named else " or on the PATH")
     return (
-        f"vLLM compiles its sampler with CUDA's compiler nvcc when it starts, and {found}. Without "
-        "nvcc, set VLLM_USE_FLASHINFER_SAMPLER=0 whenever you evaluate or train: vLLM then uses "
-        "the sampler of torch. For weights in FP8, and on Blackwell GPUs, vLLM compiles more. For "
-        "these, install the CUDA toolkit 13, and name its folder in CUDA_HOME"
+        "For weights in FP8, and on Blackwell GPUs, vLLM compiles code with CUDA's compiler nvcc "
+        f"when it starts, and {found}. For these, install the CUDA toolkit 13, and name its folder "
+        "in CUDA_HOME. Otherwise nvcc is not needed: VLLM_USE_FLASHINFER_SAMPLER is set to 0 unless "
+        "you set it"
     )
 
 

@@ -25,7 +25,7 @@ from recorded import length_of
 from workload import Workload, bare_settings, workload_options
 
 from harness.engines import Request
-from harness.engines.vllm.queue import PACKAGES, QUIET
+from harness.engines.vllm.queue import PACKAGES, VARIABLES
 from harness.evaluation.plan import Plan
 from harness.runs.catalogue import Catalogue
 from harness.runs.record import Run
@@ -61,7 +61,7 @@ def parameters(request: Request, plan: Plan, natural: bool) -> dict[str, Any]:
 def run_bare(folder: Path) -> int:
     """Run the script on the job in a folder, and return the number of tokens."""
     script = [sys.executable, str(HERE / "bare.py"), "job.json", "texts.json"]
-    return int(output_of(script, folder, **QUIET).split()[-1])
+    return int(output_of(script, folder, **VARIABLES).split()[-1])
 
 
 def evaluate_by_command(workload: Workload, folder: Path, results: str) -> tuple[Path, Run]:
@@ -71,7 +71,7 @@ def evaluate_by_command(workload: Workload, folder: Path, results: str) -> tuple
     command = [sys.executable, "-m", "harness", "eval", "--spec", spec.name, "--results", results]
     if workload.data:
         command += ["--data", str(workload.data.resolve())]
-    output_of(command, folder, **QUIET)
+    output_of(command, folder, **VARIABLES)
     (found,) = Catalogue(folder / results).runs
     return found
 

@@ -34,7 +34,7 @@ from measuring import output_option, publish
 from pairs import Pairs, timed
 from workload import Workload, bare_settings, workload_options
 
-from harness.engines.vllm.queue import PACKAGES, QUIET
+from harness.engines.vllm.queue import PACKAGES, VARIABLES
 from harness.evaluation.plan import Plan
 from harness.runs.catalogue import Catalogue
 from harness.runs.folder import RunFolder
@@ -112,7 +112,7 @@ def run_lm_eval(python: Path, plan: Plan, folder: Path, output: str) -> None:
         *("--tasks", ",".join(plan.problems), "--include_path", "."),
         *("--apply_chat_template", "--output_path", output, "--log_samples"),
     ]
-    output_of(command, folder, **QUIET, HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+    output_of(command, folder, **VARIABLES, HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
 
 
 def lm_eval_responses(output: Path) -> dict[str, str]:

