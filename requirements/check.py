@@ -102,8 +102,8 @@ def no_compiler(toolkit: Path) -> str | None:
     return (
         "For weights in FP8, and on Blackwell GPUs, vLLM compiles code with CUDA's compiler nvcc "
         f"when it starts, and {found}. For these, install the CUDA toolkit 13, and name its folder "
-        "in CUDA_HOME. Otherwise nvcc is not needed: VLLM_USE_FLASHINFER_SAMPLER is set to 0 unless "
-        "you set it"
+        "in CUDA_HOME. Otherwise nvcc is not needed: VLLM_USE_FLASHINFER_SAMPLER is set to 0, "
+        "unless you set it"
     )
 
 
