@@ -259,7 +259,7 @@ def test_no_worker_outlives_a_driver_that_is_killed() -> None:
 LARGE_DRIVER = """
 from harness.grading.workers.pool import WorkerPool
 held = b"x" * (700 << 20)
-pool = WorkerPool(1)
+pool = WorkerPool(1, time_limit=60)
 pids = set()
 for number in range(4):
     pool.submit("x", f"x+{number}").result()
@@ -314,6 +314,8 @@ ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
 class Trainer:
     def rewards(self):
         from harness.grading import shared_grader
+        from harness.grading.workers import process
+        process.wall_limit = lambda time_limit: 100 * time_limit  # as in `opinions` below
         pairs = ["x(x+1)", "x^2", SPELLING]
         futures = [shared_grader().submit(rf"\\boxed{{{answer}}}", "x^2+x") for answer in pairs]
         return [future.result().correct for future in futures]

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import UserError
 from harness.demo import MODEL_PATH
 from trainers.base import Job, TrainSpec
-from trainers.verl import keys, placement
+from trainers.verl import grpo, keys, placement
 from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
 from trainers.verl.placement import Placement, environment, place, settings, visible_gpus
 
@@ -220,3 +220,37 @@ def test_a_micro_batch_has_room_for_the_longest_sequence(device: str) -> None:
     rooms = [line.value for line in lines if line.key.endswith("max_token_len_per_gpu")]
     assert rooms
     assert min(rooms) >= 40_000
+
+
+SGLANG = {"actor_rollout_ref.rollout.name": "sglang"}
+
+
+def test_rollouts_by_sglang_are_a_configuration_of_verl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 4)
+    monkeypatch.setattr(grpo, "find_spec", lambda name: object())
+    script = {"+actor_rollout_ref.rollout.engine_kwargs.sglang.attention_backend": "flashinfer"}
+    job = VerlGrpoV4().plan(asked(output=tmp_path, settings={**SGLANG, **script}))
+    rollout = as_verl_reads(job)["actor_rollout_ref"]["rollout"]
+    assert rollout["name"] == "sglang"
+    assert rollout["engine_kwargs"]["sglang"] == {"attention_backend": "flashinfer"}
+    assert not any("rollouts are drawn by vLLM" in note for note in job.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "said"),
+    [
+        ("sglang", 4, "SGLang is not installed here; install what verl wants of it"),
+        ("sglang", 0, "on GPUs only, and there is none here; leave the setting out to use vLLM"),
+        ("hf", 4, "rollouts are drawn by vllm or by sglang"),
+    ],
+)
+def test_an_engine_that_is_not_there_is_told_before_anything_starts(
+    name: str, count: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, count)
+    monkeypatch.setattr(grpo, "find_spec", lambda name: None)
+    settings = {"actor_rollout_ref.rollout.name": name}
+    with pytest.raises(UserError, match=said):
+        VerlGrpoV4().plan(asked(output=tmp_path, settings=settings))

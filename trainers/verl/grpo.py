@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,10 +17,11 @@ from trainers.verl.command import count
 from trainers.verl.memory import GIB, Fit, ModelSize
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
-from trainers.verl.recipes import Grpo, GrpoV1, GrpoV4, GrpoV5
+from trainers.verl.recipes import BY_VLLM, Grpo, GrpoV1, GrpoV4, GrpoV5
 from trainers.verl.trainer import Launch, VerlTrainer
 
 PROMPT, RESPONSE = "data.max_prompt_length", "data.max_response_length"
+ROLLOUT_ENGINE = "actor_rollout_ref.rollout.name"
 ROLLOUTS = "actor_rollout_ref.rollout.n"
 CARDS = (16, 24, 32, 40, 48, 80, 96, 141, 192)
 """The sizes of GPUs that are named where one is too small, in GiB."""
@@ -48,6 +50,7 @@ class VerlGrpo(VerlTrainer):
 
     def placed(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[Setting]:
         """Return what follows from the machine and the base model's size; see `VerlTrainer`."""
+        require_rollout_engine(str(values.get(ROLLOUT_ENGINE, "vllm")), where)
         require_even_shares(values, where.processes)
         size = memory.model_size(model) if where.device == "cuda" else None
         found = None if size is None else fit_of(size, where, values)
@@ -60,6 +63,11 @@ class VerlGrpo(VerlTrainer):
             fit=found,
             fusable=size is not None and size.fusable,
         )
+
+    def unlike(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what is done unlike the source; see `VerlTrainer`."""
+        sglang = values[ROLLOUT_ENGINE] == "sglang"
+        return tuple(each for each in self.recipe.unlike if not (sglang and each == BY_VLLM))
 
     def room(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[str]:
         """Return what each GPU will hold, by calculation; see `VerlTrainer`."""
@@ -158,6 +166,33 @@ def seeds(seed: int) -> dict[str, Any]:
         "actor_rollout_ref.ref.fsdp_config.seed": seed,
         "actor_rollout_ref.rollout.seed": seed,
     }
+
+
+def require_rollout_engine(name: str, where: Placement) -> None:
+    """Refuse an engine for rollouts that is not there, before verl fails to import it.
+
+    verl 0.9.1 has vllm, sglang and trtllm (`workers/rollout/base.py`); its extra ``sglang`` pins
+    sglang 0.5.12, whose other requirements vLLM's exclude.
+
+    Raises:
+        UserError: the engine is unknown, is not installed, or needs a GPU.
+    """
+    asked = f"--set {ROLLOUT_ENGINE}={name}"
+    if name not in ("vllm", "sglang"):
+        raise WrongValueError(f"{asked}: rollouts are drawn by vllm or by sglang")
+    if name == "vllm":
+        return
+    if where.device == "cpu":
+        raise WrongValueError(
+            f"{asked}: SGLang draws rollouts on GPUs only, and there is none here; leave the "
+            "setting out to use vLLM"
+        )
+    if where.address is None and find_spec("sglang") is None:
+        raise WrongValueError(
+            f"{asked}: SGLang is not installed here; install what verl wants of it, in an "
+            "environment without vLLM (pip install 'verl[sglang]==0.9.1'), or leave the setting "
+            "out to use vLLM"
+        )
 
 
 def require_even_shares(values: Mapping[str, Any], processes: int) -> None:

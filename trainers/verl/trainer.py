@@ -98,6 +98,10 @@ class VerlTrainer(Trainer):
             UserError: the training cannot run on these GPUs.
         """
 
+    def unlike(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what a plan with these values does in another way than the recipe's source."""
+        return self.recipe.unlike
+
     def room(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[str]:
         """Return what the user should know of the memory that the training needs."""
         return ()
@@ -155,7 +159,7 @@ class VerlTrainer(Trainer):
                 **loggers.environment(paths.training, spec.loggers),
             },
             notes=(
-                *self._notes(where, data, spec),
+                *self._notes(where, data, spec, verl_command.values_of(recipe)),
                 *self.room(where, verl_command.values_of(recipe), model),
             ),
         )
@@ -292,11 +296,15 @@ class VerlTrainer(Trainer):
         )
 
     def _notes(
-        self, where: Placement, data: TrainingData | None, spec: TrainSpec
+        self,
+        where: Placement,
+        data: TrainingData | None,
+        spec: TrainSpec,
+        values: Mapping[str, Any],
     ) -> tuple[str, ...]:
         notes = verl_command.renamed(spec.settings)
-        if self.recipe.unlike:
-            notes.append(f"unlike the recipe's source: {'; '.join(self.recipe.unlike)}")
+        if unlike := self.unlike(values):
+            notes.append(f"unlike the recipe's source: {'; '.join(unlike)}")
         if where.device == "cpu":
             notes.append("no GPU here: training on the CPU, which is for small models")
         if data is None:

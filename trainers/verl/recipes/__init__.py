@@ -6,7 +6,7 @@ A recipe only states settings. How verl is started with them is in `trainers.ver
 
 from trainers.verl.recipes.base import Recipe
 from trainers.verl.recipes.grpo import Grpo, GrpoV5
-from trainers.verl.recipes.report import GrpoV1, GrpoV4
+from trainers.verl.recipes.report import BY_VLLM, GrpoV1, GrpoV4
 from trainers.verl.recipes.sft import Sft
 
-__all__ = ["Grpo", "GrpoV1", "GrpoV4", "GrpoV5", "Recipe", "Sft"]
+__all__ = ["BY_VLLM", "Grpo", "GrpoV1", "GrpoV4", "GrpoV5", "Recipe", "Sft"]

@@ -26,11 +26,14 @@ BOTH = f"{V1}, {V4}"
 VERL = "verl 0.5.0"
 
 
+BY_VLLM = "rollouts are drawn by vLLM (the scripts: by SGLang)"
+
+
 class ReportGrpo(Grpo):
     """What both versions have in common."""
 
     unlike: ClassVar[tuple[str, ...]] = (
-        "rollouts are drawn by vLLM (the scripts: by SGLang)",
+        BY_VLLM,
         f"verl is today's (the scripts: {VERL} or one near it)",
         "a micro-batch has a number of tokens (the scripts: of rows)",
         "the base model's own Python files run only with --trust-remote-code (the scripts: always)",
