@@ -53,9 +53,11 @@ class VerlGrpo(VerlTrainer):
         require_rollout_engine(str(values.get(ROLLOUT_ENGINE, "vllm")), where)
         require_even_shares(values, where.processes)
         size = memory.model_size(model) if where.device == "cuda" else None
-        found = None if size is None else fit_of(size, where, values)
-        if size is not None and where.card and found is None and not placement.SIZED & set(values):
-            raise UserError(_too_large(size, where, values))
+        found = None
+        if size is not None and where.card and not _sized_by_user(values):
+            found = fit_of(size, where, values)
+            if found is None:
+                raise UserError(_too_large(size, where, values))
         return placement.settings(
             where,
             longest=_longest(values),
@@ -66,17 +68,21 @@ class VerlGrpo(VerlTrainer):
 
     def unlike(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """Return what is done unlike the source; see `VerlTrainer`."""
-        sglang = values[ROLLOUT_ENGINE] == "sglang"
+        sglang = values.get(ROLLOUT_ENGINE) == "sglang"
         return tuple(each for each in self.recipe.unlike if not (sglang and each == BY_VLLM))
 
     def room(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[str]:
         """Return what each GPU will hold, by calculation; see `VerlTrainer`."""
-        size = memory.model_size(model) if where.device == "cuda" else None
-        found = None if size is None else fit_of(size, where, values)
-        if found is not None and where.card:
+        if where.device != "cuda":
+            return
+        size = memory.model_size(model)
+        if own := _sized_by_user(values):
+            yield f"whether it fits into the GPUs' memory is not calculated: {own} is set"
+        elif size is None or where.card is None:
+            what = "the model's sizes are" if size is None else "the GPUs' memory is"
+            yield f"whether it fits into the GPUs' memory is not calculated: {what} not known"
+        elif found := fit_of(size, where, values):
             yield f"of each GPU's {where.card / GIB:.0f} GiB, by calculation: {found}"
-        elif where.device == "cuda":
-            yield "whether it fits into the GPUs' memory is not known"
 
     def files(self, spec: TrainSpec, model: Path, data: Path) -> dict[str, Any]:
         """Return the keys that name files and folders; see `VerlTrainer`."""
@@ -229,6 +235,12 @@ def fit_of(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> Fit 
         host=where.host or float("inf"),
         per_node=where.gpus,
     )
+
+
+def _sized_by_user(values: Mapping[str, Any]) -> str:
+    """Return a key that the user set and with which the calculation would not be true."""
+    named = (key for key in memory.SIZED if key in values)
+    return next(named, "" if values[memory.FORMAT] == "fp32" else memory.FORMAT)
 
 
 def _too_large(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> str:

@@ -50,6 +50,25 @@ FUSABLE = frozenset(
 That is what verl's fused kernel computes (`models/transformers/dense_common.py`). A model that
 scales or caps its logits, or adds a bias, would be trained on other probabilities than its own."""
 
+SIZED = (
+    "actor_rollout_ref.actor.fsdp_config.offload_policy",
+    "actor_rollout_ref.actor.fsdp_config.optimizer_offload",
+    "actor_rollout_ref.actor.fsdp_config.param_offload",
+    "actor_rollout_ref.actor.ppo_max_token_len_per_gpu",
+    "actor_rollout_ref.actor.strategy",
+    "actor_rollout_ref.actor.use_dynamic_bsz",
+    "actor_rollout_ref.model.enable_gradient_checkpointing",
+    "actor_rollout_ref.model.lora_rank",
+    "actor_rollout_ref.model.use_fused_kernels",
+    "actor_rollout_ref.ref.log_prob_max_token_len_per_gpu",
+    "actor_rollout_ref.rollout.gpu_memory_utilization",
+    "actor_rollout_ref.rollout.log_prob_max_token_len_per_gpu",
+    "actor_rollout_ref.rollout.tensor_model_parallel_size",
+)
+"""Keys that decide how much memory is needed. If the user sets one, nothing is calculated."""
+FORMAT = "actor_rollout_ref.actor.fsdp_config.model_dtype"
+"""The key of the number format of the trained weights; the calculation takes it to be float32."""
+
 OFFLOADS: Mapping[str, tuple[bool, bool]] = {
     "nothing": (False, False),
     "between phases": (True, False),

@@ -20,14 +20,6 @@ from trainers.base import Setting, TrainSpec
 from trainers.verl.memory import OFFLOADS, TOKENS, Fit
 
 _NOT_LESS = "not less than the longest sequence"
-SIZED = {
-    "actor_rollout_ref.actor.fsdp_config.offload_policy",
-    "actor_rollout_ref.actor.fsdp_config.optimizer_offload",
-    "actor_rollout_ref.actor.fsdp_config.param_offload",
-    "actor_rollout_ref.actor.ppo_max_token_len_per_gpu",
-    "actor_rollout_ref.rollout.gpu_memory_utilization",
-}
-"""Keys that decide how much memory is needed: who sets one of them is not refused."""
 PLATFORM_MODULE = "trainers.verl.plugins.platform"
 _AGENT_LOOPS = Path(__file__).with_name("plugins") / "agent_loops.yaml"
 _ACTOR = "actor_rollout_ref.actor"

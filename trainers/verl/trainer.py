@@ -147,7 +147,18 @@ class VerlTrainer(Trainer):
         data = _built(spec, paths)
         if data is not None:
             self.accepts(data)
-        recipe = self._resolved(spec, where, model, data.folder if data else paths.data)
+        given = verl_command.from_user(spec.settings)
+        context = context_length(model, trust_remote_code=spec.trust_remote_code)
+        decided = verl_command.resolve(self.decided(spec, context), given)
+        values = verl_command.values_of(decided)
+        files = self.files(spec, model, data.folder if data else paths.data)
+        every = [
+            *decided,
+            *self.placed(where, values, model),
+            *verl_command.settings(files, "placed"),
+            *_steps(spec),
+        ]
+        recipe = verl_command.resolve(every, given)
         # verl's own reader of settings finds what is wrong with them before anything is started.
         keys.compose(self.configuration, verl_command.overrides(self.configuration, recipe))
         return Job(
@@ -159,22 +170,10 @@ class VerlTrainer(Trainer):
                 **loggers.environment(paths.training, spec.loggers),
             },
             notes=(
-                *self._notes(where, data, spec, verl_command.values_of(recipe)),
-                *self.room(where, verl_command.values_of(recipe), model),
+                *self._notes(where, data, spec, values),
+                *self.room(where, values, model),
             ),
         )
-
-    def _resolved(
-        self, spec: TrainSpec, where: Placement, model: Path, data: Path
-    ) -> tuple[Setting, ...]:
-        """Return every setting of verl's command, with what the user sets."""
-        context = context_length(model, trust_remote_code=spec.trust_remote_code)
-        decided = self.decided(spec, context)
-        given = verl_command.from_user(spec.settings)
-        values = verl_command.values_of([*decided, *given.values()])
-        files = verl_command.settings(self.files(spec, model, data), "placed")
-        every = [*decided, *self.placed(where, values, model), *files, *_steps(spec)]
-        return verl_command.resolve(every, given)
 
     def train(self, job: Job, reporter: Reporter) -> Path:
         """Train, or resume; see `Trainer`."""
