@@ -617,7 +617,7 @@ def _shown(progress: bool | Progress | None) -> Iterator[Progress]:
     from harness.common.progress import silent
 
     if progress is not True:
-        yield progress or silent
+        yield silent if progress is None or progress is False else progress
         return
     from harness.reporting.progress import open_progress
 

@@ -32,6 +32,9 @@ class BenchmarkForecast:
     expected_tokens: int | None
     """Tokens of all responses, if they are as long as in the run named by `Forecast.like`."""
     assumed_accuracy: float
+    """As in the run named by `Forecast.like`, shrunk towards one half; one half without it."""
+    is_in_like: bool
+    """Whether that run has this benchmark."""
     detectable: float
     """The smallest true difference, as a fraction, that two such runs show with 80 % power."""
 
@@ -77,6 +80,7 @@ def forecast(plan: Plan, stored: Sequence[Run], hardware: dict[str, Any]) -> For
                 if mean is None
                 else min(most, round(mean * count * len(problems))),
                 assumed_accuracy=accuracy,
+                is_in_like=known is not None,
                 detectable=minimum_detectable(errors[name], level=levels, power=POWER),
             )
         )

@@ -33,6 +33,8 @@ def read_config(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not JSON: {error}") from error
+    except RecursionError:
+        raise UserError(f"{path} is not JSON that can be read: it is nested too deeply") from None
     if not isinstance(value, dict):
         raise UserError(f"{path} holds no JSON object")
     return value
@@ -53,7 +55,7 @@ def load_config(folder: Path, *, name: str, trust: bool) -> Any:
 
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=trust)
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:
         raise UserError(
             f"model {name}: its config.json cannot be read: {first_line(error)}"
         ) from error
@@ -100,9 +102,10 @@ def is_native(config: Mapping[str, Any]) -> bool:
 
     # Not `hasattr`, which would import the model's module, and torch with it.
     known = set(dir(transformers))
-    return config.get("model_type") in CONFIG_MAPPING and known.issuperset(
-        config.get("architectures") or ()
-    )
+    kind, named = config.get("model_type"), config.get("architectures") or []
+    if not isinstance(kind, str) or not isinstance(named, list):
+        return False  # a config may hold anything
+    return kind in CONFIG_MAPPING and all(name in known for name in map(str, named))
 
 
 def own_code(folder: Path) -> list[Part]:
@@ -112,7 +115,8 @@ def own_code(folder: Path) -> list[Part]:
     parts: list[Part] = []
     if config.get("auto_map") and not is_native(config):
         parts.append("model")
-    if "AutoTokenizer" in (tokenizer.get("auto_map") or ()):
+    classes = tokenizer.get("auto_map")
+    if isinstance(classes, dict) and "AutoTokenizer" in classes:
         parts.append("tokenizer")
     return parts
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -41,6 +42,14 @@ class _Count:
         return f"{amount} {self.note}".rstrip()
 
 
+class _Stderr(Console):
+    """Stderr, whose reader may go away: what cannot be shown must not end the work."""
+
+    def on_broken_pipe(self) -> None:
+        """Show nothing more; rich would end the program here."""
+        self.quiet = True
+
+
 class ShownProgress:
     """A `harness.common.progress.Progress` for people to watch; use it in a ``with`` statement."""
 
@@ -59,7 +68,7 @@ class ShownProgress:
                 so that short work prints nothing.
             clock: a function that returns the time in seconds.
         """
-        self._console = console or Console(stderr=True)
+        self._console = console or _Stderr(stderr=True)
         self._patience = patience
         self._clock = clock
         self._live = (
@@ -102,7 +111,10 @@ class ShownProgress:
     def say(self, line: str) -> None:
         """Print a line that stays, above the live display if there is one."""
         # Text: rich must not read the line as markup. soft_wrap: a line in a file is not broken.
-        self._console.print(Text(printable(line)), soft_wrap=True)
+        try:
+            self._console.print(Text(printable(line)), soft_wrap=True)
+        except (OSError, ValueError):  # the disk of a log is full, or the stream is closed
+            self._console.quiet = True
 
     def _line(self, text: str) -> None:
         self._printed = self._clock()
@@ -143,7 +155,8 @@ class ShownProgress:
 
     def __enter__(self) -> Self:
         if self._live is not None:
-            self._live.start()
+            with suppress(OSError, ValueError):
+                self._live.start()
         return self
 
     def __exit__(
@@ -154,7 +167,8 @@ class ShownProgress:
     ) -> None:
         """Remove the live display from the terminal."""
         if self._live is not None:
-            self._live.stop()
+            with suppress(OSError, ValueError):
+                self._live.stop()
 
 
 def open_progress(*, patience: float = 0.0) -> ShownProgress:

@@ -120,7 +120,11 @@ class Catalogue:
         folder = self.root / version_folder(run.name)
         named = [path for digits in {f[:8] for f in same} for path in folder.glob(f"*-{digits}")]
         for path in sorted(named, reverse=True):
-            if (path / RECORD).is_file() and read_run(path / RECORD).fingerprint in same:
+            if not (path / RECORD).is_file():
+                continue
+            stored = read_run(path / RECORD)
+            # Names that no folder can have share one.
+            if stored.fingerprint in same and stored.name == run.name:
                 return path
         return None
 

@@ -115,3 +115,15 @@ def priced(plan: Plan, **prices: float) -> Plan:
     server = plan.spec.engine.server.model_copy(update=prices)
     engine = plan.spec.engine.model_copy(update={"server": server})
     return replace(plan, spec=plan.spec.model_copy(update={"engine": engine}))
+
+
+def test_a_run_that_does_not_know_its_lengths_still_tells_how_many_are_correct(
+    plan: Plan, tmp_path: Path
+) -> None:
+    run = stored_run(tmp_path / "runs")
+    scores = [score.model_copy(update={"mean_response_tokens": None}) for score in run.scores]
+    found = forecast(plan, [run.model_copy(update={"scores": tuple(scores)})], MACHINE)
+    text = forecast_text(found, max_tokens=2048)
+    assert found.rows[0].assumed_accuracy != 0.5
+    assert "it has no demo" not in text
+    assert "it does not say how long its responses to demo are" in text

@@ -69,6 +69,30 @@ def test_a_plainly_stated_context_is_what_transformers_reads_for_every_architect
     assert checked > 100
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"auto_map": {"AutoConfig": "x.X"}, "architectures": 5},
+        {"auto_map": 5},
+        {"auto_map": {"AutoConfig": "x.X"}, "model_type": ["qwen2"]},
+        {**LLAMA, "max_position_embeddings": "32768"},
+    ],
+)
+def test_a_config_of_wrong_kinds_is_refused_and_no_crash(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = folder_with(tmp_path, config)
+    own_code(folder)
+    with pytest.raises(UserError):
+        declared_context(folder, name="m")
+
+
+def test_a_config_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="nested too deeply"):
+        read_config(tmp_path / "config.json")
+
+
 def test_a_config_class_of_the_checkpoints_own_is_asked_when_it_is_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,9 @@
 """Progress goes to stderr: a display on a terminal, lines elsewhere, with an honest time left."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from displays import Clock, seen
@@ -132,3 +135,33 @@ def test_silence(capsys: pytest.CaptureFixture[str]) -> None:
     silent.advance(1, 2, note="rows")
     silent.say("a line")
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("closed")])
+def test_what_cannot_be_shown_does_not_end_the_work(error: Exception, clock: Clock) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise error
+
+    with in_lines(Full(), clock) as plain:
+        plain.stage("generating")
+        plain.advance(1, 2)
+        plain.say("a line")
+
+
+def test_a_reader_that_went_away_does_not_end_the_work(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from harness.reporting.progress import open_progress\n"
+        "read, write = os.pipe()\n"
+        "os.close(read)\n"
+        "os.dup2(write, 2)\n"
+        "with open_progress() as progress:\n"
+        "    progress.stage('generating')\n"
+        "    progress.say('a line')\n"
+        "print('done')\n"
+        "sys.stdout.flush()\n"
+        "os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n")

@@ -89,6 +89,23 @@ def test_one_key_under_two_names_is_refused() -> None:
         command.from_user(twice)
 
 
+@pytest.mark.parametrize("value", ["inf", "nan", "1,2", "glob(*)", "range(1,3)", "[[1,nan]]"])
+def test_a_value_that_is_not_one_that_json_has_is_refused(value: str) -> None:
+    with pytest.raises(UserError, match=r"verl's configuration does not take a\.b="):
+        keys.parsed("a.b", value)
+
+
+def test_a_value_that_is_nested_without_end_is_refused() -> None:
+    with pytest.raises(UserError, match="nested too deeply"):
+        keys.parsed("a.b", "[" * 3000 + "]" * 3000)
+
+
+@pytest.mark.parametrize("key", command.SET_BY_FLAGS)
+def test_what_a_flag_sets_is_refused_with_the_flag(key: str) -> None:
+    with pytest.raises(UserError, match=f"--set {key}: the trainer sets this itself; "):
+        command.refuse_keys_of_flags([key])
+
+
 def test_an_old_name_is_no_way_around_a_flag() -> None:
     with pytest.raises(UserError, match="use --data"):
         command.refuse_keys_of_flags(["+data.train_files"])

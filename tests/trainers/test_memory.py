@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,14 @@ TOKENS = "actor_rollout_ref.actor.ppo_max_token_len_per_gpu"
 UTILISATION = "actor_rollout_ref.rollout.gpu_memory_utilization"
 OFFLOAD = "actor_rollout_ref.actor.fsdp_config.offload_policy"
 FUSED = "actor_rollout_ref.model.use_fused_kernels"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Return a folder with a config and without weights."""
+    known = (MODEL_PATH / "config.json").read_text()
+    (tmp_path / "config.json").write_text(known)
+    return tmp_path
 
 
 def plan(
@@ -68,26 +77,100 @@ def test_a_checkpoints_size_is_read_from_its_files() -> None:
     assert size.fusable
 
 
-def test_the_fused_kernel_is_not_used_for_code_of_the_checkpoints_own(tmp_path: Path) -> None:
-    config = json.loads((MODEL_PATH / "config.json").read_text())
+def test_the_fused_kernel_is_not_used_for_code_of_the_checkpoints_own(model: Path) -> None:
+    (model / "model.safetensors").symlink_to(MODEL_PATH / "model.safetensors")
+    config = json.loads((model / "config.json").read_text())
     config |= {"auto_map": {"AutoModelForCausalLM": "own.Own"}, "architectures": ["OwnForCausalLM"]}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    size = model_size(tmp_path)
+    (model / "config.json").write_text(json.dumps(config))
+    size = model_size(model)
     assert size is not None
     assert not size.fusable
 
 
-@pytest.mark.parametrize("config", [{}, {"hidden_size": "wide"}, {"num_attention_heads": 0}])
-def test_the_size_of_what_states_none_is_not_known(config: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    assert model_size(tmp_path) is None
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_size": "wide"},
+        {"hidden_size": float("inf")},
+        {"num_attention_heads": 0, "head_dim": None},
+        {"num_hidden_layers": 0},
+        {"num_hidden_layers": -4},
+        {"vocab_size": -640},
+        {"vocab_size": 10**400},
+        {"text_config": [1]},
+        {"vocab_size": None},
+    ],
+)
+def test_the_size_of_what_states_none_is_not_known(changes: dict[str, Any], model: Path) -> None:
+    (model / "model.safetensors").symlink_to(MODEL_PATH / "model.safetensors")
+    assert model_size(model) is not None
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, **changes}))
+    assert (model_size(model) is None) == (changes != {"text_config": [1]})
 
 
-def test_a_header_that_is_none_is_not_read_into_memory(tmp_path: Path) -> None:
-    known = json.loads((MODEL_PATH / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(known))
-    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
-    assert model_size(tmp_path) is None
+def header(text: str, length: int | None = None) -> bytes:
+    """Return the beginning of a safetensors file."""
+    return struct.pack("<Q", len(text) if length is None else length) + text.encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        header("{}"),
+        header("{}", 1 << 60),
+        header("{}", 99 << 20),
+        header("[]"),
+        header("5"),
+        header("[" * 100_000),
+        header('{"a": {"shape": "896"}}'),
+        header('{"a": {"shape": [-5, 5]}}'),
+        header('{"a": {"shape": [1e999]}}'),
+        header(json.dumps({"a": {"shape": [10**300, 10**300]}})),
+    ],
+)
+def test_a_file_of_weights_may_hold_anything(content: bytes, model: Path) -> None:
+    (model / "model.safetensors").write_bytes(content)
+    assert model_size(model) is None
+
+
+def test_what_is_no_file_of_weights_is_not_waited_for(model: Path) -> None:
+    assert model_size(model) is None
+    os.mkfifo(model / "model.safetensors")
+    assert model_size(model) is None
+    (model / "model.safetensors").unlink()
+    (model / "model.safetensors").symlink_to("nowhere")
+    assert model_size(model) is None
+    (model / "model.safetensors").unlink()
+    (model / "model.safetensors").mkdir()
+    assert model_size(model) is None
+
+
+def test_the_smallest_card_that_may_be_used_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "_cards", lambda: [24 * GIB, 80 * GIB])
+    for visible, gib in (("1", 80), ("0,1", 24), ("GPU-abc", 24), ("7", 24)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert placement.smallest_card() == gib * GIB
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert placement.smallest_card() == 24 * GIB
+
+
+def test_padding_is_in_memory_unless_it_is_taken_out() -> None:
+    model = EXAMPLES["0.5B"]
+    padded, bare = (
+        fit(model, card=80 * GIB, processes=1, longest=1536, padded=padded)
+        for padded in (True, False)
+    )
+    assert padded is not None
+    assert bare is not None
+    assert padded.training["activations"] > 3 * bare.training["activations"]
+
+
+def test_a_training_without_a_reference_model_needs_no_memory_for_one() -> None:
+    small = {"card": 80 * GIB, "processes": 1, "longest": 1536, "host": 1.5 * GIB}
+    assert fit(EXAMPLES["0.5B"], **small) is None
+    assert fit(EXAMPLES["0.5B"], **small, reference=False) is not None
 
 
 def test_half_a_billion_parameters_fit_on_one_card_of_80_gib_with_v4() -> None:
@@ -196,7 +279,7 @@ def test_gpus_that_cannot_share_an_update_are_refused_before_a_rollout(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(UserError, match=f"cannot share them evenly; train on {fits} of them") as e:
+    with pytest.raises(UserError, match=f"cannot share evenly; train on {fits} in all") as e:
         plan(tmp_path, monkeypatch, gpus=gpus, gib=80, trainer=trainer)
     advised = dict(word.split("=") for word in str(e.value).split() if "=" in word)
     plan(tmp_path, monkeypatch, gpus=gpus, gib=80, trainer=trainer, **advised)
@@ -216,7 +299,7 @@ def test_nothing_is_said_to_fit_that_was_not_calculated(
 def test_gpus_share_the_update_that_follows_from_the_users_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match="8 prompts with 5 responses each"):
+    with pytest.raises(UserError, match="8 × 5 responses"):
         plan(tmp_path, monkeypatch, gpus=3, gib=80, **{"data.train_batch_size": "32"})
     assert plan(tmp_path, monkeypatch, gpus=3, gib=80, **{"data.train_batch_size": "96"})
 

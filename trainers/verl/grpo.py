@@ -22,6 +22,7 @@ from trainers.verl.trainer import Launch, VerlTrainer
 
 PROMPT, RESPONSE = "data.max_prompt_length", "data.max_response_length"
 ROLLOUT_ENGINE = "actor_rollout_ref.rollout.name"
+KL_LOSS, KL_REWARD = "actor_rollout_ref.actor.use_kl_loss", "algorithm.use_kl_in_reward"
 ROLLOUTS = "actor_rollout_ref.rollout.n"
 CARDS = (16, 24, 32, 40, 48, 80, 96, 141, 192)
 """The sizes of GPUs that are named where one is too small, in GiB."""
@@ -40,7 +41,7 @@ class VerlGrpo(VerlTrainer):
     def decided(self, spec: TrainSpec, context: int | None) -> list[Setting]:
         """Return what decides the checkpoint; see `VerlTrainer`."""
         recipe = self.recipe()
-        why = "this project's, in verl's own places for them"
+        why = "the reward function and the manager that records outcomes are this project's"
         return [
             *recipe.settings(),
             *fitted(recipe, context),
@@ -216,8 +217,8 @@ def require_even_shares(values: Mapping[str, Any], processes: int) -> None:
     up = next(n for n in range(prompts, 2 * prompts * processes) if n * rollouts % processes == 0)
     step = up * max(1, count(values, verl_command.BATCH) // prompts)
     raise WrongValueError(
-        f"{prompts} prompts with {rollouts} responses each are in an update, and {processes} GPUs "
-        f"cannot share them evenly; train on {', '.join(map(str, fitting))} of them (--gpus), or "
+        f"an update has {prompts} × {rollouts} responses (prompts × responses to each), which "
+        f"{processes} GPUs cannot share evenly; train on {', '.join(map(str, fitting))} in all, or "
         f"on all of them with --set {verl_command.MINI_BATCH}={up} "
         f"--set {verl_command.BATCH}={step}"
     )
@@ -234,6 +235,8 @@ def fit_of(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> Fit 
         longest=_longest(values),
         host=where.host or float("inf"),
         per_node=where.gpus,
+        reference=bool(values.get(KL_LOSS) or values.get(KL_REWARD)),
+        padded=not placement.removes_padding(),
     )
 
 
@@ -245,20 +248,26 @@ def _sized_by_user(values: Mapping[str, Any]) -> str:
 
 def _too_large(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> str:
     """Say that a training does not fit, and what would."""
-    here = where.card or 0
-    more = [replace(where, nodes=1, gpus=n) for n in (2, 4, 8, 16, 32, 64) if n > where.processes]
+    here, updates = (
+        where.card or 0,
+        count(values, verl_command.MINI_BATCH) * count(values, ROLLOUTS),
+    )
+    counts = [n for n in (2, 4, 8, 16, 32, 64) if n > where.processes and updates % n == 0]
+    more = [replace(where, nodes=1, gpus=n) for n in counts]
     gpus = next((each.gpus for each in more if fit_of(size, each, values)), None)
     larger = [replace(where, card=gib * GIB) for gib in CARDS if gib * GIB > here]
     card = next((each.card for each in larger if fit_of(size, each, values)), None)
-    ways = [f"{gpus} GPUs of this size"] if gpus else []
-    ways += [f"{where.processes} of {card // GIB} GiB"] if card else []
+    ways = [f"on {gpus} GPUs of this size"] if gpus else []
+    ways += [f"on {where.processes} of {card // GIB} GiB"] if card else []
+    if fit_of(size, replace(where, host=None), values):
+        ways.append("with more memory in the machine, to offload to")
     return (
         f"a model of {size.parameters / 1e9:.1f} billion parameters with sequences of "
         f"{_longest(values)} tokens does not fit, by calculation, on {where.processes} "
-        f"GPU{'s' * (where.processes > 1)} of {here / GIB:.0f} GiB, whatever is offloaded to "
-        f"the machine's {(where.host or 0) / GIB:.0f} GiB; "
-        + (f"it would on {' or '.join(ways)}; " if ways else "")
-        + f"lower --set {RESPONSE}=…, take a smaller model, or try nevertheless with --set "
+        f"GPU{'s' * (where.processes > 1)} of {here / GIB:.0f} GiB, whatever is offloaded to the "
+        f"machine's {(where.host or 0) / GIB:.0f} GiB; "
+        + (f"it would {' or '.join(ways)}; " if ways else "")
+        + "take a smaller model or shorter sequences, or try nevertheless with --set "
         "actor_rollout_ref.rollout.gpu_memory_utilization=…"
     )
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -199,22 +200,33 @@ def parsed(key: str, value: str) -> Any:
 
     try:
         found = OverridesParser.create().parse_override(f"{key}={value}").value()
-    except HydraException as error:
+        return _plain(found, QuotedString)
+    except RecursionError:
+        reason = "it is nested too deeply"
+        raise WrongValueError(f"verl's configuration does not take {key}=…: {reason}") from None
+    except (HydraException, ValueError) as error:
         reason = " ".join(str(error).split())
         raise WrongValueError(
             f"verl's configuration does not take {key}={value}: {reason}"
         ) from error
-    return _plain(found, QuotedString)
 
 
 def _plain(found: Any, quoted: type) -> Any:
-    """Return a parsed value without Hydra's quotes."""
+    """Return a parsed value without Hydra's quotes.
+
+    Raises:
+        ValueError: it is a sweep, or no number that JSON has.
+    """
     if isinstance(found, quoted):
         return found.text  # type: ignore[attr-defined]
     if isinstance(found, list):
         return [_plain(item, quoted) for item in found]
     if isinstance(found, dict):
         return {_plain(key, quoted): _plain(item, quoted) for key, item in found.items()}
+    if isinstance(found, float) and not isfinite(found):
+        raise ValueError(f"{found} is not a finite number")
+    if found is not None and not isinstance(found, str | bool | int | float):
+        raise ValueError("a training has one value for each key")
     return found
 
 

@@ -34,9 +34,18 @@ USABLE = 0.95
 """The fraction of a card that can be filled: allocators lose some to fragments."""
 ROLLOUTS_AT_ONCE = 16
 """The cache has to hold this many of the longest sequences."""
+PADDED = 4
+"""How many times the tokens are in memory where padding stays in the micro-batches.
+
+verl fills a micro-batch up to a number of real tokens, and then makes each row as long as its
+longest (`utils/seqlen_balancing.py`, `workers/engine/fsdp/transformer_impl.py`). For log-normal
+lengths around 250 tokens and a longest of 1536, that made 2.7 to 3.7 times the tokens in a
+simulation."""
 CHUNK = 512
 """Tokens for which verl's fused kernel makes logits at a time (`utils/experimental/
 torch_functional.py`)."""
+LARGEST = 10**8
+"""More than any model's vocabulary or width; its square is more than any model's parameters."""
 FUSED, PLAIN = 18, 24
 """Bytes for each logit at the peak: in bfloat16, in float32, and what softmax and its gradient add.
 Without the fused kernel the logits are also copied once when the padding is taken out."""
@@ -51,15 +60,18 @@ That is what verl's fused kernel computes (`models/transformers/dense_common.py`
 scales or caps its logits, or adds a bias, would be trained on other probabilities than its own."""
 
 SIZED = (
+    "actor_rollout_ref.actor.fsdp_config.fsdp_size",
     "actor_rollout_ref.actor.fsdp_config.offload_policy",
     "actor_rollout_ref.actor.fsdp_config.optimizer_offload",
     "actor_rollout_ref.actor.fsdp_config.param_offload",
     "actor_rollout_ref.actor.ppo_max_token_len_per_gpu",
     "actor_rollout_ref.actor.strategy",
+    "actor_rollout_ref.actor.ulysses_sequence_parallel_size",
     "actor_rollout_ref.actor.use_dynamic_bsz",
     "actor_rollout_ref.model.enable_gradient_checkpointing",
     "actor_rollout_ref.model.lora_rank",
     "actor_rollout_ref.model.use_fused_kernels",
+    "actor_rollout_ref.model.use_remove_padding",
     "actor_rollout_ref.ref.log_prob_max_token_len_per_gpu",
     "actor_rollout_ref.rollout.gpu_memory_utilization",
     "actor_rollout_ref.rollout.log_prob_max_token_len_per_gpu",
@@ -92,6 +104,12 @@ class ModelSize:
     """Whether the input and the output embeddings are one."""
     fusable: bool
     """Whether verl's fused kernel computes this model's logits; see `FUSABLE`."""
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether the sizes can be those of a model, whatever its files say."""
+        sizes = (self.vocabulary, self.hidden, self.intermediate, self.layers, self.kv_width)
+        return min(sizes) > 0 and max(sizes) < LARGEST and self.root <= self.parameters < LARGEST**2
 
     @property
     def root(self) -> int:
@@ -152,7 +170,7 @@ def model_size(folder: Path) -> ModelSize | None:
         width = int(text.get("num_key_value_heads") or heads) * head
         if "kv_lora_rank" in text:  # MLA keeps one compressed vector for keys and values
             width = (int(text["kv_lora_rank"]) + int(text["qk_rope_head_dim"])) // 2
-        return ModelSize(
+        size = ModelSize(
             parameters=sum(_parameters(file) for file in weight_files(folder)),
             vocabulary=int(text["vocab_size"]),
             hidden=int(text["hidden_size"]),
@@ -163,7 +181,10 @@ def model_size(folder: Path) -> ModelSize | None:
             # Code of the checkpoint's own may do anything to the logits.
             fusable=config.get("model_type") in FUSABLE and "model" not in own_code(folder),
         )
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return size if size.is_plausible else None
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError):
+        return None
+    except RecursionError:  # a file may be nested as deeply as it likes
         return None
 
 
@@ -173,6 +194,8 @@ def _parameters(file: Path) -> int:
     The format: eight bytes with the header's length, little-endian, and the header as JSON
     (https://huggingface.co/docs/safetensors).
     """
+    if not file.is_file():  # a named pipe would be waited for
+        raise ValueError(f"{file} is no file")
     with file.open("rb") as opened:
         length = int.from_bytes(opened.read(8), "little")
         if length > 100 << 20:  # the format's own limit
@@ -183,8 +206,8 @@ def _parameters(file: Path) -> int:
         if name != "__metadata__":
             numbers = 1
             for size in tensor["shape"]:
-                numbers *= int(size)
-            count += numbers
+                numbers *= min(max(0, int(size)), LARGEST)
+            count += min(numbers, LARGEST**2)
     return count
 
 
@@ -196,6 +219,8 @@ def fit(
     longest: int,
     host: float = float("inf"),
     per_node: int = 1,
+    reference: bool = True,
+    padded: bool = True,
 ) -> Fit | None:
     """Return the first way in which a training fits, or None.
 
@@ -209,10 +234,12 @@ def fit(
         longest: the most tokens of a prompt and its response together.
         host: the memory of each machine, in bytes.
         per_node: the GPUs of each machine.
+        reference: whether there is a reference model, which is in the machine's memory.
+        padded: whether padding stays in the micro-batches; it is taken out with flash-attn.
     """
     share = model.parameters / processes
     for name, (between, always) in OFFLOADS.items():
-        offloaded = (12 if between else 16 if always else 0) + 4  # the reference model is always
+        offloaded = (12 if between else 16 if always else 0) + (4 if reference else 0)
         if offloaded * share * per_node > USABLE * host:
             continue
         resident = 0 if between or always else 12 * share
@@ -226,7 +253,7 @@ def fit(
         cache = min(room, max(needed, card / 2 - 2 * model.parameters - WORKSPACE))
         utilisation = (2 * model.parameters + WORKSPACE + cache) / card
         for tokens in _micro_batches(longest):
-            training = _training(model, 0 if always else share, tokens)
+            training = _training(model, 0 if always else share, tokens * (PADDED if padded else 1))
             if sum(training.values()) <= USABLE * card:
                 return Fit(
                     offload=name,
@@ -249,6 +276,8 @@ def _micro_batches(longest: int) -> Iterator[int]:
 
 def _training(model: ModelSize, share: float, tokens: int) -> dict[str, float]:
     """Return the parts of the larger of a step's two peaks, the update and the log-probabilities.
+
+    ``tokens`` are those of a micro-batch with gradients, with its padding.
 
     In an update the gathered layers also have gradients, in bfloat16 and, to be summed over the
     GPUs, in float32. With checkpointing the activations are each layer's input, and those of one

@@ -103,8 +103,13 @@ def host_memory() -> int:
 
 
 def smallest_card() -> int | None:
-    """Return the memory of this machine's smallest NVIDIA GPU, in bytes; None if unknown."""
-    return min(_cards(), default=None)
+    """Return the memory of the smallest GPU that may be used, in bytes; None if unknown."""
+    cards = _cards()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(cards)))))
+    chosen = [part.strip() for part in visible.split(",") if part.strip()]
+    if not all(part.isdecimal() and int(part) < len(cards) for part in chosen):
+        return min(cards, default=None)  # named in another way: no larger than the smallest
+    return min((cards[int(part)] for part in chosen), default=None)
 
 
 def _cards() -> list[int]:
@@ -169,7 +174,10 @@ def _everywhere(placement: Placement) -> Values:
         "trainer.v1.trainer_mode": ("sync", "rollouts and updates take turns: on-policy"),
         f"{_ACTOR}.strategy": ("fsdp2", ""),
         f"{_ROLLOUT}.name": ("vllm", ""),
-        f"{_ROLLOUT}.tensor_model_parallel_size": (1, "a small model fits on one device"),
+        f"{_ROLLOUT}.tensor_model_parallel_size": (
+            1,
+            "each GPU draws rollouts with a whole copy of the model",
+        ),
         f"{_ROLLOUT}.agent.agent_loop_config_path": (str(_AGENT_LOOPS), ""),
         f"{_ROLLOUT}.agent.default_agent_loop": ("one_turn", "for tokenizers of any family"),
     }
@@ -187,7 +195,7 @@ def _own_ray(placement: Placement) -> Values:
     logical = 16 if placement.device == "cpu" else max(placement.cores, 32 + 8 * placement.gpus)
     values["ray_kwargs.ray_init.num_cpus"] = (
         logical,
-        "logical CPUs: verl asks for more than there may be",
+        "logical CPUs, which Ray only counts; verl asks for many",
     )
     if placement.device == "cpu":
         values["ray_kwargs.ray_init.num_gpus"] = (
@@ -206,8 +214,13 @@ def _cluster(placement: Placement) -> Values:
     return {"ray_kwargs.ray_init.address": (placement.address, ""), **variables}
 
 
+def removes_padding() -> bool:
+    """Say whether flash-attn is installed here, with which verl takes out the padding."""
+    return find_spec("flash_attn") is not None
+
+
 def _gpu(longest: int, fit: Fit | None, fusable: bool) -> Values:
-    flash = find_spec("flash_attn") is not None
+    flash = removes_padding()
     attention = "flash_attention_2" if flash else "sdpa"
     why = "flash-attn is installed" if flash else "flash-attn is not installed"
     return {

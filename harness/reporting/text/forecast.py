@@ -57,12 +57,17 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
         ]
     else:
         lines = [f"lengths and accuracies as in {found.like}"]
-        unknown = [row.benchmark for row in found.rows if row.expected_tokens is None]
-        if unknown:
+        missing = [row.benchmark for row in found.rows if not row.is_in_like]
+        if missing:
             lines[0] += (
-                f"; it has no {', '.join(unknown)}, where half of the problems are assumed to be "
+                f"; it has no {', '.join(missing)}, where half of the problems are assumed to be "
                 "correct"
             )
+        unknown = [
+            row.benchmark for row in found.rows if row.is_in_like and not row.expected_tokens
+        ]
+        if unknown:
+            lines[0] += f"; it does not say how long its responses to {', '.join(unknown)} are"
     if found.seconds is not None:
         lines.append(
             f"about {max(1, round(found.seconds / 60))} minutes of generating, at that run's speed"

@@ -35,7 +35,8 @@ class ReportGrpo(Grpo):
     unlike: ClassVar[tuple[str, ...]] = (
         BY_VLLM,
         f"verl is today's (the scripts: {VERL} or one near it)",
-        "a micro-batch has a number of tokens (the scripts: of rows)",
+        "the loss is the mean over all tokens of an update (then: over those of a micro-batch of 8 "
+        "or 16 rows, and over the micro-batches)",
         "the base model's own Python files run only with --trust-remote-code (the scripts: always)",
     )
 
@@ -57,8 +58,6 @@ class ReportGrpo(Grpo):
     """A longer prompt is left out when the data are read."""
     cut: Annotated[str, stated("data.truncation", source=BOTH)] = "error"
     """No prompt is cut."""
-    shuffle: Annotated[bool, stated("data.shuffle", source=V4)] = True
-    """The training's seed decides the order."""
 
     schedule: Annotated[str, stated(f"{ACTOR}.optim.lr_scheduler_type", source=BOTH)] = "cosine"
     """The scripts' `warmup_style`, under the name that verl gives it now."""
@@ -92,7 +91,8 @@ class ReportGrpo(Grpo):
     clip_dual: Annotated[Rate, default_then(f"{ACTOR}.clip_ratio_c", source=VERL)] = 3.0
     """The bound of dual clipping for negative advantages (arXiv 1912.09729)."""
     loss: Annotated[str, default_then(f"{ACTOR}.loss_agg_mode", source=VERL)] = "token-mean"
-    """Every token of a batch has the same weight."""
+    """Every token of an update has the same weight. In verl 0.5.0 that was so within a micro-batch
+    (`workers/actor/dp_actor.py`)."""
     entropy_bonus: Annotated[Share, stated(f"{ACTOR}.entropy_coeff", source=BOTH)] = 0.0
     """No bonus for entropy."""
     kl: Annotated[bool, stated(f"{ACTOR}.use_kl_loss", source=BOTH)] = True
@@ -149,6 +149,8 @@ class GrpoV1(ReportGrpo):
     rollouts: Annotated[Positive, default_then(f"{ROLLOUT}.n", source=VERL)] = 1
     """A group of one response has no baseline: verl then uses the reward itself as the
     advantage."""
+    shuffle: Annotated[bool, default_then("data.shuffle", source=VERL)] = True
+    """The training's seed decides the order."""
     longest_prompt: Annotated[Positive, stated("data.max_prompt_length", source=V1)] = 2048
     """In tokens."""
     longest_response: Annotated[Positive, stated("data.max_response_length", source=V1)] = 2048
@@ -177,6 +179,8 @@ class GrpoV4(ReportGrpo):
     string. The report's first change."""
     rollouts: Annotated[Positive, stated(f"{ROLLOUT}.n", source=f"{REPORT}, {V4}")] = 5
     """The report's second change."""
+    shuffle: Annotated[bool, stated("data.shuffle", source=V4)] = True
+    """The training's seed decides the order."""
     longest_prompt: Annotated[Positive, stated("data.max_prompt_length", source=V4)] = 1024
     """In tokens. The report does not mention this change."""
     longest_response: Annotated[Positive, stated("data.max_response_length", source=V4)] = 512
