@@ -74,6 +74,12 @@ def hosts() -> list[psutil.Process]:
     return [one for one in found if "harness.engines.vllm.process" in one.cmdline()]
 
 
+def host() -> psutil.Process:
+    """Return the only one; between its fork and its exec it has no command line yet."""
+    wait_until(lambda: len(hosts()) == 1)
+    return hosts()[0]
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -162,14 +168,14 @@ def test_what_is_launched_and_not_needed_ends_at_once(quick_vllm: Path) -> None:
     quick_vllm.write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
     began = time.monotonic()
     with MadeEngine.launch(EngineSpec(name="vllm")):
-        (process,) = hosts()
+        process = host()
     assert not process.is_running()
     assert time.monotonic() - began < 10
 
 
 def test_what_is_launched_becomes_the_engine() -> None:
     with MadeEngine.launch(EngineSpec(name="vllm")) as opener:
-        (process,) = hosts()
+        process = host()
         engine = opener(setup())
         assert isinstance(engine, MadeEngine)
         assert pid_of(engine.host) == process.pid
