@@ -313,6 +313,14 @@ def test_gpus_that_can_are_not(gpus: int, tmp_path: Path, monkeypatch: pytest.Mo
     assert plan(tmp_path, monkeypatch, gpus=gpus, gib=80)
 
 
+@pytest.mark.parametrize("never", ["-1", "0"])
+def test_a_training_that_would_never_be_saved_is_refused(
+    never: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=f"--set trainer.save_freq={never}: this is not a count"):
+        plan(tmp_path, monkeypatch, gpus=1, gib=80, **{"trainer.save_freq": never})
+
+
 def test_a_machine_of_few_cores_has_enough_logical_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,6 @@ SET_BY_FLAGS = {
     "trainer.max_actor_ckpt_to_keep": "use --keep",
     "trainer.n_gpus_per_node": "use --gpus",
     "trainer.nnodes": "use --nodes",
-    "trainer.save_freq": "use --save-every",
     "trainer.val_only": "a training trains",
     "data.train_files": "use --data",
     "data.val_files": "use --data",

@@ -151,6 +151,7 @@ class VerlTrainer(Trainer):
         context = context_length(model, trust_remote_code=spec.trust_remote_code)
         decided = verl_command.resolve(self.decided(spec, context), given)
         values = verl_command.values_of(decided)
+        verl_command.count(values, verl_command.SAVE)  # without a save there is no checkpoint
         files = self.files(spec, model, data.folder if data else paths.data)
         every = [
             *decided,
