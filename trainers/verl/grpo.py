@@ -248,11 +248,9 @@ def _sized_by_user(values: Mapping[str, Any]) -> str:
 
 def _too_large(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> str:
     """Say that a training does not fit, and what would."""
-    here, updates = (
-        where.card or 0,
-        count(values, verl_command.MINI_BATCH) * count(values, ROLLOUTS),
-    )
-    counts = [n for n in (2, 4, 8, 16, 32, 64) if n > where.processes and updates % n == 0]
+    here = where.card or 0
+    responses = count(values, verl_command.MINI_BATCH) * count(values, ROLLOUTS)
+    counts = [n for n in (2, 4, 8, 16, 32, 64) if n > where.processes and responses % n == 0]
     more = [replace(where, nodes=1, gpus=n) for n in counts]
     gpus = next((each.gpus for each in more if fit_of(size, each, values)), None)
     larger = [replace(where, card=gib * GIB) for gib in CARDS if gib * GIB > here]
