@@ -51,7 +51,7 @@ def test_transformers_and_vllm_say_the_same(greedy: Path, tmp_path: Path) -> Non
 
 
 def test_a_killed_run_ends_as_the_undisturbed_one(greedy: Path, tmp_path: Path) -> None:
-    process = start(command(tmp_path, *GREEDY), tmp_path, samples=1)
+    process = start(command(tmp_path, *GREEDY), tmp_path)
     children = psutil.Process(process.pid).children(recursive=True)
     assert children, "the engine has a process of its own"
     process.kill()
@@ -73,15 +73,8 @@ def test_a_foreign_architecture_runs_on_vllms_transformers_backend(
     greedy: Path, tmp_path: Path
 ) -> None:
     folder = str(make_foreign_checkpoint(tmp_path / "foreign"))
-    asked = [*GREEDY, "--model-impl", "transformers"]
-    refused = subprocess.run(
-        command(tmp_path, *asked, model=folder), check=False, capture_output=True, text=True
-    )
-    assert refused.returncode == 1
-    assert "set trust_remote_code to 'model'" in refused.stderr
-    assert "Traceback" not in refused.stderr
-
-    evaluate(tmp_path, *asked, "--trust-remote-code", "all", model=folder)
+    asked = [*GREEDY, "--model-impl", "transformers", "--trust-remote-code", "all"]
+    evaluate(tmp_path, *asked, model=folder)
     ours, foreign = stored(greedy), stored(tmp_path)
     same = [ours[key].response == foreign[key].response for key in ours]
     assert sum(same) >= 22
@@ -90,8 +83,8 @@ def test_a_foreign_architecture_runs_on_vllms_transformers_backend(
 def test_samples_differ_are_seeded_and_may_be_cut(sampled: Path) -> None:
     ((_, run),) = Catalogue(sampled).runs
     drawn = stored(sampled)
-    assert len(drawn) == 400
-    assert len({s.seed for s in drawn.values()}) == 400
+    assert len(drawn) == 200
+    assert len({s.seed for s in drawn.values()}) == 200
     assert len({s.response for s in drawn.values()}) > 100
     assert all((s.completion_tokens or 0) <= 40 for s in drawn.values())
     assert run.scores[0].at_limit == sum(s.finish_reason == "length" for s in drawn.values()) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ PATIENCE = 600.0
 """Seconds to wait for something that happens after engines have started on a busy machine."""
 EAGER = ("--engine-arg", "enforce_eager=true", "--dtype", "float32")
 GREEDY = (*EAGER, "--limit", "24")
-SAMPLED = (*EAGER, "--limit", "100", "--n", "4", "--temperature", "1", "--max-tokens", "40")
+SAMPLED = (*EAGER, "--limit", "50", "--n", "4", "--temperature", "1", "--max-tokens", "40")
 """Enough that vLLM would split prompts over steps, which its CPU build cannot seed."""
 
 
@@ -53,16 +54,30 @@ def journaled(results: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in results.glob(f"runs/*/*/{JOURNAL}"))
 
 
-def start(asked: list[str], results: Path, *, samples: int) -> subprocess.Popen[str]:
-    """Start a command and return it, still running, when it has stored this many samples."""
-    process = subprocess.Popen(
+def launch(asked: list[str]) -> subprocess.Popen[str]:
+    """Start a command in a session of its own."""
+    return subprocess.Popen(
         asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+
+
+def await_samples(process: subprocess.Popen[str], results: Path, samples: int) -> None:
+    """Wait until a command that still runs has stored this many samples."""
     deadline = time.monotonic() + PATIENCE
     while journaled(results) < samples:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def start(asked: list[str], results: Path) -> subprocess.Popen[str]:
+    """Start a command and return it, halted (SIGSTOP) as soon as it has stored a sample.
+
+    A run as short as these could end while the caller looks for what is to be killed.
+    """
+    process = launch(asked)
+    await_samples(process, results, 1)
+    process.send_signal(signal.SIGSTOP)
     return process
 
 
