@@ -271,6 +271,10 @@ def _cpu(longest: int) -> Values:
         f"{_ROLLOUT}.enforce_eager": (True, "no CUDA graphs"),
         f"{_ROLLOUT}.enable_sleep_mode": (False, "vLLM has no sleep mode on a CPU"),
         f"{_ROLLOUT}.free_cache_engine": (False, "vLLM has no sleep mode on a CPU"),
+        f"{_ROLLOUT}.engine_kwargs.vllm.distributed_executor_backend": (
+            "uni",
+            "one process less: each needs ten seconds to import vLLM",
+        ),
         f"{_ROLLOUT}.agent.num_workers": (1, "few cores"),
         f"{_ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes": (
             256,
@@ -301,6 +305,9 @@ def environment(placement: Placement) -> dict[str, str]:
         # This chooses verl's FSDP engine, which then asks the platform for its device.
         "VERL_ENGINE_DEVICE": "cuda",
         "VLLM_CPU_KVCACHE_SPACE": "1",
+        # Else vLLM puts "mp" in the place of "uni" (`platforms/cpu.py` of vLLM 0.30.0), to set
+        # what OpenMP reads before a worker starts. Here both are set below.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         # Two engines and a dozen small processes share the cores: more threads than cores would
         # cost more than they add.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
