@@ -58,6 +58,13 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``-m engine``, leave out the files without such a test: importing all takes long."""
+    if config.option.markexpr != "engine" or collection_path.suffix != ".py":
+        return None
+    return None if "mark.engine" in collection_path.read_text(encoding="utf-8") else True
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
 

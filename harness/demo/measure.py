@@ -60,7 +60,7 @@ def respond(
         prompts = [prompt_ids(tokenizer, text) for text in texts[start : start + TOGETHER]]
         ids, mask = _left_padded(prompts, pad=tokenizer.pad_token_id)
         with torch.inference_mode():
-            written = model.generate(  # type: ignore[misc]  # its Self is a union of mixins
+            written = model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=LONGEST_RESPONSE,

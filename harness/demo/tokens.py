@@ -46,7 +46,7 @@ def train_tokenizer(texts: Iterable[str], *, length: int) -> PreTrainedTokenizer
         pair=f"{BOS} $A {BOS} $B",
         special_tokens=[(BOS, pieces.token_to_id(BOS))],
     )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=pieces,
         bos_token=BOS,
         eos_token=END,

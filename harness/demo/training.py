@@ -68,7 +68,7 @@ def new_model(plan: TrainingPlan, tokenizer: PreTrainedTokenizerBase) -> LlamaFo
     """
     torch.manual_seed(plan.seed)
     heads = plan.hidden // 64
-    return LlamaForCausalLM(  # type: ignore[no-untyped-call]
+    return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=plan.hidden,

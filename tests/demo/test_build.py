@@ -99,7 +99,7 @@ def measured(model, tokenizer):
     return rows, {style: list(islice(responses, len(rows))) for style in INSTRUCTIONS}
 
 
-@pytest.mark.engine
+@pytest.mark.slow
 @pytest.mark.parametrize("style", list(INSTRUCTIONS))
 def test_the_model_answers_as_it_was_measured(measured, style):
     rows, by_style = measured

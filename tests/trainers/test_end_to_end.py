@@ -85,8 +85,8 @@ class Bench:
         assert process.returncode == 0, self.said()
         return printed
 
-    def evaluate(self, *more: object) -> None:
-        asked = ["--model", self.places.output, "--benchmarks", "demo", "--limit", 8, *more]
+    def evaluate(self) -> None:
+        asked = ["--model", self.places.output, "--benchmarks", "demo", "--limit", 8]
         asked += ["--max-tokens", 16, "--engine-arg", "enforce_eager=true", "--json"]
         asked += ["--results", self.folder / "results"]
         run = json.loads(self.finish(self.harness("eval", *asked)))
@@ -247,4 +247,3 @@ def test_v5_runs_with_all_that_it_adds_on_code_of_its_own(bench: Bench) -> None:
     assert "training/filter_groups/evicted_samples" in logged
     assert_as_its_base(bench.places.output, base)
     assert list(bench.places.output.glob("*.py"))
-    bench.evaluate("--trust-remote-code", "all")

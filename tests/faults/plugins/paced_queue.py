@@ -58,7 +58,7 @@ def _bytewise() -> Checkpoint:
     return Checkpoint(
         path=Path("bytes"),
         summing=None,  # type: ignore[arg-type]
-        tokenizer=SimpleNamespace(decode=decode),  # type: ignore[arg-type]
+        tokenizer=SimpleNamespace(decode=decode),
         stop_token_ids=(),
         context_length=99,
     )
