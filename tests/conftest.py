@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from real_runs import GREEDY, SAMPLED, evaluate
 from replayed import write_responses
@@ -94,19 +95,33 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def greedy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def greedy(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The results folder of a run of vLLM by the command line that nothing disturbed."""
-    results = tmp_path_factory.mktemp("greedy")
-    evaluate(results, *GREEDY)
-    return results
+    return evaluated_once("greedy", GREEDY, tmp_path_factory, worker_id)
 
 
 @pytest.fixture(scope="session")
-def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sampled(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The results folder of another one, which draws several samples of each problem."""
-    results = tmp_path_factory.mktemp("sampled")
-    evaluate(results, *SAMPLED)
-    return results
+    return evaluated_once("sampled", SAMPLED, tmp_path_factory, worker_id)
+
+
+def evaluated_once(
+    name: str, asked: Sequence[str], factory: pytest.TempPathFactory, worker: str
+) -> Path:
+    """Return the results folder of a run that all processes of the suite share.
+
+    The first that needs it makes it. The way to share is the one in pytest-xdist's documentation,
+    "Making session-scoped fixtures execute only once".
+    """
+    own = factory.getbasetemp()
+    made = (own if worker == "master" else own.parent) / name
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            unfinished = factory.mktemp(name)
+            evaluate(unfinished, *asked)
+            unfinished.rename(made)
+    return made
 
 
 @pytest.fixture(scope="session")

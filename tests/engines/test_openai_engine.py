@@ -795,8 +795,14 @@ def vllm_serve(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         # The request decides how to sample, and not the checkpoint's generation config.
         *("--generation-config", "vllm", "--host", "127.0.0.1", "--port", str(port)),
         *("--kv-cache-memory-bytes", str(1 << 28)),
+        # The variable below has it; so the engine starts no third process.
+        *("--distributed-executor-backend", "uni"),
     ]
-    environment = os.environ | {DRIVER: str(os.getpid()), "VLLM_NO_USAGE_STATS": "1"}
+    environment = os.environ | {
+        DRIVER: str(os.getpid()),
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    }
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
         try:
