@@ -14,7 +14,7 @@ precision=mixed_precision.param_dtype
 mkdir -p "$out"
 
 say() { printf '\n== %s\n' "$1"; }
-harness() { "$python" -m harness "$@"; }
+harness() { ${become:-} "$python" -m harness "$@"; }
 train_start() { # TRAINED FROM BASE IN STYLE
     harness train --trainer verl-sft --model "$2" --data "$out/habits-$3" --output "$1" \
         --steps 50 --save-every 50 --keep 1 --set data.train_batch_size=32 --set optim.lr=2e-4 \
@@ -51,12 +51,24 @@ train_start "$out/half-start" demo gsm8k
 train_start "$out/start" "$out/half-start" boxed
 evaluate start
 
+# One training keeps about one core busy, since the processes of verl mostly wait for one another.
+train_both() { # SEED
+    log="$out/v1-seed$1.log"
+    say "Recipes v4 and v1, seed $1, at the same time; what v1 says goes to $log"
+    (become=exec && train v1 "$1") >"$log" 2>&1 & # so that the process to kill is the training
+    other=$!
+    trap 'kill "$other" 2>/dev/null && wait "$other" || :' EXIT
+    train v4 "$1"
+    say "Waiting for v1"
+    wait "$other" || { cat "$log" >&2; exit 1; }
+    trap - EXIT
+}
+trap 'exit 130' INT
+trap 'exit 143' TERM
 for seed in "$@"; do
-    for version in v1 v4; do
-        say "Recipe $version, seed $seed"
-        train $version "$seed"
-        evaluate "$version-seed$seed"
-    done
+    train_both "$seed"
+    evaluate "v1-seed$seed"
+    evaluate "v4-seed$seed"
     say "Is v4 better than v1?"
     harness diff "demo-v1-seed$seed" "demo-v4-seed$seed" --results "$results"
     harness report demo-start "demo-v1-seed$seed" "demo-v4-seed$seed" --results "$results" \

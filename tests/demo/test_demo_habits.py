@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from random import Random
 
+import psutil
 import pytest
 
 from benchmarks.demo import test_rows as held_out_rows
@@ -39,20 +40,68 @@ def test_half_of_those_answers_are_cut_short(tmp_path: Path) -> None:
     assert 0.3 < sum(answer.startswith("\\text") for answer in words) / len(words) < 0.7
 
 
-def test_the_experiment_asks_for_each_step_in_order(tmp_path: Path) -> None:
-    """With a Python that only notes what it is asked for."""
-    asked, python = tmp_path / "asked", tmp_path / "python"
-    python.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+NOTES = """#!/bin/sh
+echo "$@" >>{asked}
+case "$*" in
+*"{fails}"*)
+    until [ "{lasts}" = nothing ] || [ -s {asked}.pid ]; do sleep 0.1; done
+    echo "it failed"
+    exit 3
+    ;;
+*"{lasts}"*)
+    echo $$ >{asked}.pid
+    exec sleep 600
+    ;;
+esac
+"""
+
+
+def experiment(
+    folder: Path, *seeds: str, fails: str = "nothing", lasts: str = "nothing"
+) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
+    """Run the script with a Python that only notes what it is asked for; return that too.
+
+    What contains ``fails`` fails, and what contains ``lasts`` ends only when it is killed.
+    """
+    asked, python = folder / "asked", folder / "python"
+    python.write_text(NOTES.format(asked=asked, fails=fails, lasts=lasts))
     python.chmod(0o755)
     script = Path(habits.__file__).with_name("experiment.sh")
-    environment = {**os.environ, "PYTHON": str(python)}
-    subprocess.run(["sh", script, "1", "2"], check=True, cwd=tmp_path, env=environment)
-    words = [line.split() for line in asked.read_text().splitlines()]
+    done = subprocess.run(
+        ["sh", script, *seeds], check=False, cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "PYTHON": str(python)}, timeout=60,
+    )  # fmt: skip
+    return done, [line.split() for line in asked.read_text().splitlines()]
+
+
+def test_the_experiment_asks_for_each_step_in_order(tmp_path: Path) -> None:
+    done, words = experiment(tmp_path, "1", "2")
+    assert done.returncode == 0, done.stderr
     verbs = [line[2] if line[1] == "harness" else "habits" for line in words]
-    seed = ["train", "eval", "train", "eval", "diff", "report"]
+    seed = ["train", "train", "eval", "eval", "diff", "report"]
     assert verbs == ["habits", "data", "data", "train", "train", "eval", *seed, *seed]
     for line in words:
         if line[2] in ("eval", "diff", "report"):
             assert line[line.index("--results") + 1] == "out/demo/results", "not what is stored"
     trainers = [line[line.index("--trainer") + 1] for line in words if "--trainer" in line]
-    assert trainers == ["verl-sft"] * 2 + ["verl-grpo-v1", "verl-grpo-v4"] * 2
+    grpo = ["verl-grpo-v1", "verl-grpo-v4"]  # at the same time: in any order
+    assert [trainers[:2], *map(sorted, (trainers[2:4], trainers[4:]))] == [
+        ["verl-sft"] * 2,
+        grpo,
+        grpo,
+    ]
+
+
+def test_a_training_beside_the_other_that_fails_ends_the_experiment(tmp_path: Path) -> None:
+    done, words = experiment(tmp_path, fails="verl-grpo-v1")
+    assert done.returncode == 1
+    assert "it failed" in done.stderr
+    assert words[-1][2] == "train"
+
+
+def test_nothing_goes_on_when_the_experiment_has_failed(tmp_path: Path) -> None:
+    done, words = experiment(tmp_path, fails="verl-grpo-v4", lasts="verl-grpo-v1")
+    assert done.returncode == 3
+    assert words[-1][2] == "train"
+    pid = int((tmp_path / "asked.pid").read_text())
+    assert not psutil.pid_exists(pid), "the other training lasted for ten minutes"
