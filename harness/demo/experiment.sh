@@ -23,12 +23,13 @@ train_start() { # TRAINED FROM BASE IN STYLE
 # Both recipes get the demo's own sizes and schedule: a model of two million parameters needs others
 # than one of a thousand times its size, and 50 steps need others than ten passes over the data. So
 # the two trainings differ in the reward and in the rollouts for each prompt, and in nothing else.
+# The lengths are not larger than the demo needs, because each sequence is padded to both.
 actor=actor_rollout_ref.actor
 train() { # VERSION SEED
     harness train --trainer "verl-grpo-$1" --model "$out/start" --data demo --output "$out/$1-seed$2" \
-        --seed "$2" --steps 50 --save-every 20 --keep 1 \
+        --seed "$2" --steps 50 --save-every 25 --keep 1 \
         --set data.train_batch_size=32 --set $actor.ppo_mini_batch_size=32 \
-        --set data.max_prompt_length=96 --set data.max_response_length=128 \
+        --set data.max_prompt_length=64 --set data.max_response_length=64 \
         --set data.val_max_samples=256 \
         --set $actor.optim.lr=3e-4 --set $actor.optim.lr_warmup_steps=20 \
         --set $actor.optim.min_lr_ratio=0.1 \
@@ -55,7 +56,7 @@ evaluate start
 train_both() { # SEED
     log="$out/v1-seed$1.log"
     say "Recipes v4 and v1, seed $1, at the same time; what v1 says goes to $log"
-    (become=exec && train v1 "$1") >"$log" 2>&1 & # so that the process to kill is the training
+    (become=exec && train v1 "$1") >"$log" 2>&1 & # exec: the process to kill is the training
     other=$!
     trap 'kill "$other" 2>/dev/null && wait "$other" || :' EXIT
     train v4 "$1"
