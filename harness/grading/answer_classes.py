@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from harness.grading.answers.rules import INTEGER, Equivalence, decide, is_plain_number, read
+from harness.grading.answers.tokens import TooDeepError
 from harness.grading.answers.values import exact
 
 CORRECT_CLASS = 0
@@ -87,5 +88,8 @@ def value_of(answer: str) -> Fraction | int | None:
     """Return the value of an answer that is a rational number; None for any other answer."""
     if INTEGER.fullmatch(answer):  # most answers are integers, and need no parsing
         return int(answer)
-    structure = read(answer)
+    try:
+        structure = read(answer)
+    except TooDeepError:
+        return None
     return exact(structure) if structure is not None and is_plain_number(structure) else None

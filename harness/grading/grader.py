@@ -35,6 +35,7 @@ LONGEST_REMEMBERED = 200
 """The most characters of an answer whose decision by rules is remembered. It bounds the memory."""
 _NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
 _TRUNCATED = Verdict(outcome=Outcome.TRUNCATED)
+_FAILED = Verdict(outcome=Outcome.GRADER_ERROR, rule="failed")
 
 _OUTCOMES = {
     Equivalence.EQUAL: Outcome.CORRECT,
@@ -69,9 +70,13 @@ def grade_by_rules(
 ) -> Verdict | Undecided:
     """Grade one response by extraction and rules alone, which takes microseconds.
 
-    Returns `Undecided` if the rules cannot tell whether the answer equals the gold.
+    Returns `Undecided` if the rules cannot tell whether the answer equals the gold. Whatever goes
+    wrong is a grader error of this response alone.
     """
-    found = extract(response, truncated=truncated)
+    try:
+        found = extract(response, truncated=truncated)
+    except Exception:  # noqa: BLE001 - one odd response must not end a run of thousands
+        return _FAILED
     if found is None:
         return _TRUNCATED if truncated else _NO_ANSWER
     return _by_rules(found.answer, gold, found.rule, conventions)

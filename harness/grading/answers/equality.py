@@ -67,7 +67,8 @@ def _union(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
 def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if any(_has_inequality(side) for side in (gold, answer)):
         left, right = relations.region(gold), relations.region(answer)
-        if left is not None and right is not None:
+        # A pair is the region of itself: to compare the regions would be to begin again.
+        if left is not None and right is not None and (left, right) != ([gold], [answer]):
             return _matched(left, right, conventions)
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)

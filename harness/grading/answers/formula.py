@@ -10,10 +10,13 @@ import re
 from fractions import Fraction
 
 from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
-from harness.grading.answers.tokens import FUNCTIONS, Token, UnreadableError
+from harness.grading.answers.tokens import FUNCTIONS, Token, TooDeepError, UnreadableError
 
 MAXIMUM_DEPTH = 30
 """The deepest nesting that is read. It bounds the recursion."""
+MAXIMUM_LEVELS = 100
+"""The most levels of an expression; a product of n factors has n. It bounds every recursion over
+an expression: a model that repeats a letter writes products of hundreds of factors."""
 MAXIMUM_DIGITS = 1_000
 """The most characters of a number in digits."""
 MAXIMUM_EXPONENT = 400
@@ -28,12 +31,26 @@ _END = Token("end of formula", "")
 
 
 def parse_formula(tokens: list[Token]) -> Expression:
-    """Return the expression that the tokens form; raise `UnreadableError` if one is left over."""
+    """Return the expression that the tokens form.
+
+    Raises:
+        UnreadableError: a token is left over.
+        TooDeepError: the expression has too many levels.
+    """
     reader = _Reader(tokens)
     expression = reader.sum(MAXIMUM_DEPTH)
     if reader.next is not _END:
         raise UnreadableError(f"{reader.next.text!r} follows the formula")
+    if _is_deep(expression):
+        raise TooDeepError(f"more than {MAXIMUM_LEVELS} levels")
     return expression
+
+
+def _is_deep(expression: Expression) -> bool:
+    level = [expression]
+    for _ in range(MAXIMUM_LEVELS):
+        level = [part for node in level if isinstance(node, Apply) for part in node.arguments]
+    return bool(level)
 
 
 class _Reader:

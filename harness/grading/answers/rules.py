@@ -31,7 +31,7 @@ from harness.grading.answers.syntax import (
     Union,
     Words,
 )
-from harness.grading.answers.tokens import UnreadableError, tokenize
+from harness.grading.answers.tokens import TooDeepError, UnreadableError, tokenize
 from harness.grading.answers.values import exact
 
 MATHEMATICS = Conventions()
@@ -48,7 +48,7 @@ class Equivalence(StrEnum):
     TIMEOUT = "timeout"
     """The comparison took longer than its limit."""
     ERROR = "error"
-    """The worker failed, by a crash or out of memory."""
+    """A rule failed, or the worker did, by a crash or out of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +66,30 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
     Decision(equivalence=<Equivalence.EQUAL: 'equal'>, rule='number')
     >>> decide("(1,2)", "[1,2]")
     Decision(equivalence=<Equivalence.DIFFERENT: 'different'>, rule='tuple')
+
+    Whatever goes wrong within a rule is an error of this pair alone.
     """
     if INTEGER.fullmatch(gold) and INTEGER.fullmatch(answer):
         return _integers(gold, answer)
+    try:
+        return _decide(gold, answer, conventions)
+    except Exception:  # noqa: BLE001 - one odd answer must not end a run of thousands
+        return Decision(Equivalence.ERROR, "failed")
+
+
+def _decide(gold: str, answer: str, conventions: Conventions) -> Decision | None:
     if identical(gold, answer):
         return Decision(Equivalence.EQUAL, "identical")
     if limits.too_costly(answer):
         return Decision(Equivalence.UNPARSABLE, "limits")
     if chosen(gold, answer):
         return Decision(Equivalence.EQUAL, "choice")
-    found = structure(gold, answer, conventions)
-    if found is None:
-        found = labelled(gold, answer, conventions)
+    try:
+        found = structure(gold, answer, conventions)
+        if found is None:
+            found = labelled(gold, answer, conventions)
+    except TooDeepError:
+        return Decision(Equivalence.UNPARSABLE, "limits")
     if found is None and prose(answer):
         return Decision(Equivalence.UNPARSABLE, "prose")
     return found
@@ -207,7 +219,11 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
 
 @lru_cache(maxsize=8_192)
 def read(text: str) -> Answer | None:
-    """Return an answer's structure, or None if it is not understood or too costly to read."""
+    """Return an answer's structure, or None if it is not understood or too costly to read.
+
+    Raises:
+        TooDeepError: nobody should try to read it.
+    """
     if limits.too_costly(text):
         return None
     try:

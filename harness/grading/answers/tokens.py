@@ -21,6 +21,10 @@ class UnreadableError(ValueError):
     """The rules cannot read the text as an answer. This says nothing about its value."""
 
 
+class TooDeepError(ValueError):
+    """The text has more levels than any answer, so that nobody should try to read it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """One token: its kind, its text, and whether a blank stands before it."""
