@@ -28,7 +28,7 @@ actor=actor_rollout_ref.actor
 train() { # VERSION SEED
     harness train --trainer "verl-grpo-$1" --model "$out/start" --data demo --output "$out/$1-seed$2" \
         --seed "$2" --steps 50 --save-every 25 --keep 1 \
-        --set data.train_batch_size=32 --set $actor.ppo_mini_batch_size=32 \
+        --set data.train_batch_size=16 --set $actor.ppo_mini_batch_size=16 \
         --set data.max_prompt_length=64 --set data.max_response_length=64 \
         --set data.val_max_samples=256 \
         --set $actor.optim.lr=3e-4 --set $actor.optim.lr_warmup_steps=20 \
