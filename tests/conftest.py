@@ -16,7 +16,6 @@ from replayed import write_responses
 from shipped import copy_shipped_results
 
 from harness.engines.ray.cluster import own_ray_environment
-from harness.grading.workers import process
 
 ROOT = Path(__file__).parents[1]
 LONG = (
@@ -74,18 +73,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def responses(tmp_path: Path) -> Path:
     """Saved responses to the first twelve demo problems."""
     return write_responses(tmp_path / "responses.jsonl", limit=12)
-
-
-@pytest.fixture(scope="module")
-def unhurried_graders() -> Iterator[None]:
-    """Give grading workers of this process their whole limit, however busy the machine is.
-
-    The limit that counts is of processor time. A worker yields to everybody else and has
-    three times its limit on the clock, of which a busy machine leaves it too little.
-    """
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(process, "wall_limit", lambda time_limit: 100 * time_limit)
-        yield
 
 
 @pytest.fixture(scope="session")

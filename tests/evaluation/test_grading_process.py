@@ -24,7 +24,7 @@ from harness.runs.journal import Journal
 from harness.runs.sample import Sample
 from harness.runs.verdicts import VERDICTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unhurried_graders")]
+pytestmark = pytest.mark.slow
 PROBLEMS, EACH = 60, 10
 Ran = tuple[bytes, bytes, Recorded]
 """The verdicts, the table and the counts of a run."""
@@ -65,7 +65,7 @@ def run(plan: Plan, root: Path) -> Ran:
 
 
 @pytest.fixture(scope="module")
-def alone(plan: Plan, unhurried_graders: None, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def alone(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The run without a second process."""
     return run(plan, tmp_path_factory.mktemp("alone"))
 

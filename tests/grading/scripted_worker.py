@@ -16,6 +16,10 @@ def main() -> None:
         answer = task["answer"]
         if answer == "hang":
             time.sleep(600)
+        if answer == "compute":  # longer than a worker may say nothing, with no limit of its own
+            until = time.monotonic() + 2
+            while time.monotonic() < until:
+                pass
         if answer == "crash":
             os._exit(3)
         if answer == "babble":

@@ -116,13 +116,13 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.fixture(scope="module")
-def grader(unhurried_graders: None) -> Iterator[Grader]:
+def grader() -> Iterator[Grader]:
     with Grader(workers=1, time_limit=TIME_LIMIT) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def patient_grader(unhurried_graders: None) -> Iterator[Grader]:
+def patient_grader() -> Iterator[Grader]:
     """A grader with the limit that a run has."""
     with Grader(workers=1) as one:
         yield one
@@ -199,7 +199,7 @@ def peak_memory(pid: int) -> int:
     return next((int(s.split()[1]) << 10 for s in status.splitlines() if s.startswith("VmHWM")), 0)
 
 
-def test_hostile_rows_hold_up_no_other(unhurried_graders: None) -> None:
+def test_hostile_rows_hold_up_no_other() -> None:
     """With all of them under way, plain numbers are graded at once and the rest in turn."""
     with Grader(workers=2, time_limit=TIME_LIMIT) as own:
         hostile = [own.submit_answer(answer, GOLD) for answer in HOSTILE.values()]

@@ -40,7 +40,7 @@ STATED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.fixture
-def grader(unhurried_graders: None) -> Grader:
+def grader() -> Grader:
     return Grader(workers=1)
 
 

@@ -146,11 +146,6 @@ def graded(ray: Any, settings: Any, samples: Any) -> list[dict[str, Any]]:
 
         from verl.experimental.reward_loop.reward_loop import RewardLoopWorker
 
-        from harness.grading.workers import process
-
-        # As in `unhurried_graders`: the limit that counts is of processor time.
-        process.wall_limit = lambda time_limit: 100 * time_limit
-
         async def all_of_them() -> Any:
             return await RewardLoopWorker(settings).compute_score_batch(samples)
 

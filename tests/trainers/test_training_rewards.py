@@ -142,7 +142,6 @@ def test_whatever_earns_the_reward_had_a_gold_within_reach(name: str, gold: str,
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("unhurried_graders")
 def test_a_hostile_response_times_out_and_the_next_is_graded() -> None:
     async def together() -> list[dict[str, float]]:
         answers = [(INTEGRAL, "7"), (r"\boxed{\int_0^1 x dx}", r"\frac12"), (INTEGRAL, "8")]

@@ -17,7 +17,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, NoReturn, cast
+from typing import IO, NamedTuple, NoReturn, cast
+
+import psutil
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONHOME", "LD_LIBRARY_PATH")
 """The environment variables that a worker inherits. It parses hostile text, and the driver's
@@ -39,12 +41,21 @@ class WorkerTimeoutError(Exception):
 
 
 def wall_limit(time_limit: float) -> float:
-    """Return the wall-clock seconds that a task of ``time_limit`` CPU seconds may take.
+    """Return how long a worker may say nothing while it does not compute, in seconds on the clock.
 
-    They are more, because a worker waits for its turn on a busy machine, where the inference
-    engine has precedence. Such a wait must not turn a slow pair into a time-out.
+    ``time_limit`` is what the task may take, in seconds of CPU time.
     """
     return 3 * time_limit
+
+
+def patience(time_limit: float) -> float:
+    """Return the seconds on the clock after which a task is given up in any case.
+
+    They are so many because a worker yields to everybody else: where the inference engine keeps
+    all processors busy, it gets a hundredth of one. Such a wait must not change a verdict, so it
+    is the kernel that ends a worker, at its limit of CPU time.
+    """
+    return 100 * time_limit
 
 
 def worker_command(*, time_limit: float, memory_limit: int) -> list[str]:
@@ -53,7 +64,7 @@ def worker_command(*, time_limit: float, memory_limit: int) -> list[str]:
     command = [sys.executable, "-P", "-m", "harness.grading.workers.worker"]
     limits = ["--time", str(time_limit), "--memory", str(memory_limit)]
     # The timer within the worker is the last resort: it ends the worker if the driver hangs.
-    limits += ["--wall", str(wall_limit(time_limit) + 1)]
+    limits += ["--wall", str(patience(time_limit) + 1)]
     return [*command, "--parent", str(os.getpid()), *limits]
 
 
@@ -63,6 +74,15 @@ def worker_environment() -> dict[str, str]:
     path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     # Sympy sometimes orders by hashes; with a fixed seed, verdicts are repeatable.
     return {**kept, "PYTHONPATH": os.pathsep.join(path), "PYTHONHASHSEED": "0"}
+
+
+class _Wait(NamedTuple):
+    """How long to wait for a worker, in seconds on the clock."""
+
+    silence: float
+    """The longest silence of a worker that does not compute."""
+    until: float
+    """When even one that computes is given up, by `time.monotonic`."""
 
 
 class Worker:
@@ -105,7 +125,7 @@ class Worker:
         Raises `WorkerFailedError` with the end of the worker's standard error, after killing it.
         """
         try:
-            self._receive(time.monotonic() + limit)
+            self._receive(_Wait(silence=limit, until=time.monotonic() + limit))
         except (WorkerFailedError, WorkerTimeoutError) as error:
             self.kill()
             raise WorkerFailedError(f"{error}\n{self._last_words()}".strip()) from error
@@ -117,14 +137,15 @@ class Worker:
         process, and `WorkerFailedError` if it died in any other way. The worker cannot be used
         again after any of them.
         """
-        deadline = time.monotonic() + wall_limit(time_limit)
+        until = time.monotonic() + patience(time_limit)
+        wait = _Wait(silence=wall_limit(time_limit), until=until)
         try:
-            self._send(json.dumps(task).encode() + b"\n", deadline)
+            self._send(json.dumps(task).encode() + b"\n", wait)
         except OSError as error:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it may run on without its pipe
                 self._raise_death(timeout=1)
             raise WorkerFailedError("the worker closed its pipe") from error
-        return self._receive(deadline)
+        return self._receive(wait)
 
     def kill(self) -> None:
         """Kill the process; a thread that waits for its reply gets an error at once."""
@@ -139,15 +160,15 @@ class Worker:
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    def _send(self, line: bytes, deadline: float) -> None:
+    def _send(self, line: bytes, wait: _Wait) -> None:
         unsent = memoryview(line)
         while unsent:
-            _await(self._tasks, select.POLLOUT, deadline)
+            self._await(self._tasks, select.POLLOUT, wait)
             unsent = unsent[os.write(self._tasks.fileno(), unsent) :]
 
-    def _receive(self, deadline: float) -> dict[str, object]:
+    def _receive(self, wait: _Wait) -> dict[str, object]:
         while b"\n" not in self._unread:
-            self._unread += self._read_some(deadline)
+            self._unread += self._read_some(wait)
         line, _, self._unread = self._unread.partition(b"\n")
         try:
             message: dict[str, object] = json.loads(line)
@@ -155,12 +176,26 @@ class Worker:
             raise WorkerFailedError("the worker's reply is not JSON") from error
         return message
 
-    def _read_some(self, deadline: float) -> bytes:
-        _await(self._replies, select.POLLIN, deadline)
+    def _read_some(self, wait: _Wait) -> bytes:
+        self._await(self._replies, select.POLLIN, wait)
         received = os.read(self._replies.fileno(), 65536)
         if not received:
             self._raise_death()
         return received
+
+    def _await(self, pipe: IO[bytes], event: int, wait: _Wait) -> None:
+        waiting = select.poll()  # select() fails for file descriptors above 1023
+        waiting.register(pipe, event)
+        while not waiting.poll(1000 * max(0.0, min(wait.silence, wait.until - time.monotonic()))):
+            if time.monotonic() >= wait.until or not self._computes():
+                raise WorkerTimeoutError("no reply in time")
+
+    def _computes(self) -> bool:
+        """Say whether the process computes, or would if it had a processor."""
+        try:
+            return psutil.Process(self.pid).status() == psutil.STATUS_RUNNING
+        except psutil.Error:
+            return False
 
     def _raise_death(self, *, timeout: float | None = None) -> NoReturn:
         """Wait for the end of the process, and raise the error that its exit code stands for."""
@@ -176,10 +211,3 @@ class Worker:
         size = self._complaints.seek(0, os.SEEK_END)
         self._complaints.seek(max(0, size - 2_000))
         return self._complaints.read().decode(errors="replace").strip()
-
-
-def _await(pipe: IO[bytes], event: int, deadline: float) -> None:
-    waiting = select.poll()  # select() fails for file descriptors above 1023
-    waiting.register(pipe, event)
-    if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise WorkerTimeoutError("no reply in time")
