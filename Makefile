@@ -32,9 +32,9 @@ demo: setup ## Train the demo model by two recipes of a published report, and co
 # in it; both yield to the other tests, in JOBS processes (with more processors: make check JOBS=8).
 # Each prints when it is done, and all are run if one fails.
 JOBS ?= 3
-# With engines beside it, each further process costs more than it saves: it imports every test.
+# In two where engines run beside them: a third costs more than it saves, as it imports every test.
 engineless: JOBS = 2
-# Else threads of torch that wait for one another keep the processors from those they wait for:
+# Otherwise waiting threads of torch spin, and take the processors from the threads they wait for:
 # three determinism checks at once took 86 s of the processor on two cores, and take 29 s.
 test trainings engines engineless check: export OMP_WAIT_POLICY = PASSIVE
 TESTS := $(RUN) -m pytest --dist loadfile --no-loadscope-reorder -n

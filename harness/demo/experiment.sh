@@ -14,7 +14,8 @@ precision=mixed_precision.param_dtype
 mkdir -p "$out"
 
 say() { printf '\n== %s\n' "$1"; }
-harness() { ${become:-} "$python" -m harness "$@"; }
+become=
+harness() { $become "$python" -m harness "$@"; }
 train_start() { # TRAINED FROM BASE IN STYLE
     harness train --trainer verl-sft --model "$2" --data "$out/habits-$3" --output "$1" \
         --steps 50 --save-every 50 --keep 1 --set data.train_batch_size=32 --set optim.lr=2e-4 \
@@ -23,7 +24,7 @@ train_start() { # TRAINED FROM BASE IN STYLE
 # Both recipes get the demo's own sizes and schedule: a model of two million parameters needs others
 # than one of a thousand times its size, and 50 steps need others than ten passes over the data. So
 # the two trainings differ in the reward and in the rollouts for each prompt, and in nothing else.
-# The lengths are not larger than the demo needs, because each sequence is padded to both.
+# The lengths are not larger than the demo needs: every prompt and every response is padded to them.
 actor=actor_rollout_ref.actor
 train() { # VERSION SEED
     harness train --trainer "verl-grpo-$1" --model "$out/start" --data demo --output "$out/$1-seed$2" \
@@ -52,20 +53,33 @@ train_start "$out/half-start" demo gsm8k
 train_start "$out/start" "$out/half-start" boxed
 evaluate start
 
-# One training keeps about one core busy, since the processes of verl mostly wait for one another.
-train_both() { # SEED
-    log="$out/v1-seed$1.log"
-    say "Recipes v4 and v1, seed $1, at the same time; what v1 says goes to $log"
-    (become=exec && train v1 "$1") >"$log" 2>&1 & # exec: the process to kill is the training
-    other=$!
-    trap 'kill "$other" 2>/dev/null && wait "$other" || :' EXIT
-    train v4 "$1"
-    say "Waiting for v1"
-    wait "$other" || { cat "$log" >&2; exit 1; }
-    trap - EXIT
-}
+# Without a GPU, a training keeps about one core busy, since the processes of verl mostly wait for
+# one another: two trainings run at the same time. With GPUs, one training takes all of them.
+if nvidia-smi -L >/dev/null 2>&1; then together=no; else together=yes; fi
+running=
+stop() { [ -z "$running" ] || { kill $running 2>/dev/null; wait $running; } || :; }
+trap stop EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# Both are started so that the shell only waits: it would hear no signal before a command ends.
+# In a session of its own a training gets one signal from here, and none from the terminal as well.
+train_both() { # SEED
+    log="$out/v1-seed$1.log"
+    say "Recipes v1 and v4, seed $1; what v1 says goes to $log"
+    (become="exec setsid" && train v1 "$1") >"$log" 2>&1 &
+    v1=$! running=$!
+    [ "$together" = yes ] || finish_v1
+    (become="exec setsid" && train v4 "$1") &
+    v4=$! running="$running $!"
+    wait "$v4"
+    [ "$together" = no ] || finish_v1
+    running=
+}
+finish_v1() {
+    wait "$v1" || { code=$?; cat "$log" >&2; exit "$code"; }
+    running=
+}
 for seed in "$@"; do
     train_both "$seed"
     evaluate "v1-seed$seed"

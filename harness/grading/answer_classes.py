@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from harness.grading.answers.rules import INTEGER, Equivalence, decide, is_plain_number, read
-from harness.grading.answers.tokens import TooDeepError
 from harness.grading.answers.values import exact
 
 CORRECT_CLASS = 0
@@ -76,12 +75,16 @@ class _Numbering:
         return self._others[: MOST_COMPARED // 2] + self._numbers[: MOST_COMPARED // 2]
 
     def _equal(self, answer: str, members: list[str]) -> int | None:
-        equal = []
-        for member in members[:MOST_COMPARED]:
-            decision = decide(member, answer)
-            if decision is not None and decision.equivalence is Equivalence.EQUAL:
-                equal.append(self._known[member])
+        equal = [self._known[one] for one in members[:MOST_COMPARED] if _are_equal(one, answer)]
         return min(equal, default=None)
+
+
+def _are_equal(member: str, answer: str) -> bool:
+    try:
+        decision = decide(member, answer)
+    except Exception:  # noqa: BLE001 - the grader counts the error of this answer
+        return False
+    return decision is not None and decision.equivalence is Equivalence.EQUAL
 
 
 def value_of(answer: str) -> Fraction | int | None:
@@ -90,6 +93,6 @@ def value_of(answer: str) -> Fraction | int | None:
         return int(answer)
     try:
         structure = read(answer)
-    except TooDeepError:
+        return exact(structure) if structure is not None and is_plain_number(structure) else None
+    except Exception:  # noqa: BLE001 - the grader counts the error of this answer
         return None
-    return exact(structure) if structure is not None and is_plain_number(structure) else None

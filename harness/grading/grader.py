@@ -7,6 +7,7 @@ looks like a wrong answer.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import OrderedDict
@@ -35,7 +36,9 @@ LONGEST_REMEMBERED = 200
 """The most characters of an answer whose decision by rules is remembered. It bounds the memory."""
 _NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
 _TRUNCATED = Verdict(outcome=Outcome.TRUNCATED)
-_FAILED = Verdict(outcome=Outcome.GRADER_ERROR, rule="failed")
+FAILED_RULE = "failed"
+"""The rule's name in a verdict on a response for which extraction or a rule raised an error."""
+_LOG = logging.getLogger(__name__)
 
 _OUTCOMES = {
     Equivalence.EQUAL: Outcome.CORRECT,
@@ -76,7 +79,7 @@ def grade_by_rules(
     try:
         found = extract(response, truncated=truncated)
     except Exception:  # noqa: BLE001 - one odd response must not end a run of thousands
-        return _FAILED
+        return _failed(None, None)
     if found is None:
         return _TRUNCATED if truncated else _NO_ANSWER
     return _by_rules(found.answer, gold, found.rule, conventions)
@@ -174,7 +177,21 @@ def _by_rules(
 ) -> Verdict | Undecided:
     # The samples of one problem repeat the same few answers.
     decide = _decide_again if len(answer) <= LONGEST_REMEMBERED else _decide
-    return decide(answer, gold, extraction_rule, conventions)
+    try:
+        return decide(answer, gold, extraction_rule, conventions)
+    except Exception:  # noqa: BLE001 - one odd answer must not end a run of thousands
+        return _failed(answer, extraction_rule)  # and is not remembered: it may go well next time
+
+
+def _failed(answer: str | None, extraction_rule: str | None) -> Verdict:
+    """Return the verdict for the error that is being handled."""
+    _LOG.debug("extraction or a rule failed", exc_info=True)
+    return Verdict(
+        outcome=Outcome.GRADER_ERROR,
+        extracted=answer,
+        extraction=extraction_rule,
+        rule=FAILED_RULE,
+    )
 
 
 def _decide(

@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     GRADER_TIMEOUT = "grader timeout"
     """The symbolic comparison did not end within its limit, which says nothing about the answer."""
     GRADER_ERROR = "grader error"
-    """The grader failed, by a fault, a crash or out of memory, which says nothing about it."""
+    """The grader failed; this says nothing about the answer."""
     ENGINE_ERROR = "engine error"
     """The engine gave no response to this request."""
 

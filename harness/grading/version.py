@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import boxed
 
-GRADER = "3"
+GRADER = "4"
 """Raise this version when a change of the code or of a pinned library gives any response another
 verdict: another outcome, or another rule that decides. Name the changed verdicts in CHANGELOG.md
 and accept them: ``pytest tests/grading/test_version.py --update-golden``. If only rules changed and
@@ -31,32 +31,35 @@ LIBRARIES: Mapping[str, str] = {
 """The libraries that decide verdicts, with the versions under which the verdicts were pinned."""
 
 EQUIVALENT: Mapping[str, str] = {
-    "2+3d636124": "3",
-    "2+fdd87ae4": "3",
-    "2+14115b19": "3",
-    "2+bd8917f0": "3",
-    "2+373f7cdd": "3",
-    "2+aa30d5a6": "3",
-    "2+e5a2c6f6": "3",
-    "2+662e328b": "3",
-    "2+ab42efb0": "3",
-    "2+9f50e72c": "3",
-    "2+9a20caa9": "3",
+    "3": "4",
+    "2+3d636124": "4",
+    "2+fdd87ae4": "4",
+    "2+14115b19": "4",
+    "2+bd8917f0": "4",
+    "2+373f7cdd": "4",
+    "2+aa30d5a6": "4",
+    "2+e5a2c6f6": "4",
+    "2+662e328b": "4",
+    "2+ab42efb0": "4",
+    "2+9f50e72c": "4",
+    "2+9a20caa9": "4",
     "reward:gsm8k-strict+59cced08": "reward:gsm8k-strict+1",
     "reward:hendrycks-boxed+59cced08": "reward:hendrycks-boxed+1",
 }
 """From a past version to a later one that gave the same outcome to everything both were asked.
 
 That was the corpus, every benchmark's golds (against themselves and their neighbours), collected
-responses of models, and every answer in the runs stored in `results`. One difference is known that
-none of these has: up to `2+e5a2c6f6` the words ``true``, ``gcd`` and ``lcm`` were unparsable
-against a number that is more than its digits, such as -1 or 1/2, and are wrong now; they were
-right in neither. The version `1+aa655831` gave other verdicts and is not here."""
+responses of models, and every answer in the runs stored in `results`. Two differences are known
+that none of these has. Up to `3`, a formula of over 100 levels, such as a product of over 100
+factors, was compared, or ended the run; it is unparsable now. Up to `2+e5a2c6f6`, the words
+``true``, ``gcd`` and ``lcm`` were unparsable against a number that is more than its digits, such
+as -1 or 1/2, and are wrong now; they were right in neither. The version `1+aa655831` gave other
+verdicts and is not here."""
 
 
 @cache
 def grader_version() -> str:
-    """Return the version of the verdicts that this installation gives, such as ``3``.
+    """Return the version of the verdicts that this installation gives, such as ``4``.
 
     A library in another version than the pinned one may give other verdicts, so it is named:
     ``3 (sympy 1.13.0)``.

@@ -795,7 +795,7 @@ def vllm_serve(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         # The request decides how to sample, and not the checkpoint's generation config.
         *("--generation-config", "vllm", "--host", "127.0.0.1", "--port", str(port)),
         *("--kv-cache-memory-bytes", str(1 << 28)),
-        # The variable below has it; so the engine starts no third process.
+        # This saves a third process. It needs VLLM_ENABLE_V1_MULTIPROCESSING=0, which is set below.
         *("--distributed-executor-backend", "uni"),
     ]
     environment = os.environ | {

@@ -62,7 +62,7 @@ def test_a_response_that_repeats_itself_costs_itself_alone(
 
 
 @pytest.mark.parametrize("text", LONG)
-def test_a_gold_that_repeats_itself_does_too(text: str, grader: Grader) -> None:
+def test_a_gold_that_repeats_itself_costs_its_sample_alone(text: str, grader: Grader) -> None:
     with grader:
         verdict = with_little_stack_left(lambda: grader.grade(r"\boxed{4}", LONG[text]))
         assert verdict.outcome in OF_ONE_SAMPLE
@@ -96,13 +96,16 @@ def test_a_fault_within_a_rule_is_the_grader_error_of_one_sample(
     def fail(gold: str, answer: str, conventions: object) -> None:
         raise error
 
-    monkeypatch.setattr(rules, "structure", fail)
+    text = f"1/2 + 1/3 + {len(type(error).__name__)} - {len(type(error).__name__)}"
     with Grader(workers=1) as grader:
-        verdict = grader.grade(r"\boxed{1/2 + 1/3}", "5/6")
+        with monkeypatch.context() as patched:
+            patched.setattr(rules, "structure", fail)
+            verdict = grader.grade(rf"\boxed{{{text}}}", "5/6")
+            assert grader.grade(r"\boxed{7}", "7").correct
+            assert answer_classes(["a b", "a c"], ["wrong", "wrong"]) == (1, 2)
         assert (verdict.outcome, verdict.rule) == (Outcome.GRADER_ERROR, "failed")
-        assert verdict.extracted == "1/2 + 1/3"
-        assert grader.grade(r"\boxed{7}", "7").correct
-    assert answer_classes(["a b", "a c"], ["wrong", "wrong"]) == (1, 2)
+        assert verdict.extracted == text
+        assert grader.grade(rf"\boxed{{{text}}}", "5/6").correct, "it was remembered"
 
 
 def test_a_fault_within_the_extraction_is_too(monkeypatch: pytest.MonkeyPatch) -> None:

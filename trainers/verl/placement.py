@@ -305,8 +305,8 @@ def environment(placement: Placement) -> dict[str, str]:
         # This chooses verl's FSDP engine, which then asks the platform for its device.
         "VERL_ENGINE_DEVICE": "cuda",
         "VLLM_CPU_KVCACHE_SPACE": "1",
-        # Else vLLM puts "mp" in the place of "uni" (`platforms/cpu.py` of vLLM 0.30.0), to set
-        # what OpenMP reads before a worker starts. Here both are set below.
+        # Otherwise vLLM replaces "uni" by "mp" (`platforms/cpu.py` of vLLM 0.30.0), because it sets
+        # OpenMP's variables before a worker starts. Here the two last lines set them.
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         # Two engines and a dozen small processes share the cores: more threads than cores would
         # cost more than they add.

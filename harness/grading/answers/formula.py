@@ -13,10 +13,10 @@ from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
 from harness.grading.answers.tokens import FUNCTIONS, Token, TooDeepError, UnreadableError
 
 MAXIMUM_DEPTH = 30
-"""The deepest nesting that is read. It bounds the recursion."""
+"""The deepest nesting that is read. It bounds the recursion of the parser."""
 MAXIMUM_LEVELS = 100
-"""The most levels of an expression; a product of n factors has n. It bounds every recursion over
-an expression: a model that repeats a letter writes products of hundreds of factors."""
+"""The most levels of an expression; a product of n factors has n. It bounds the functions that
+walk an expression: a model that repeats a letter writes products of hundreds of factors."""
 MAXIMUM_DIGITS = 1_000
 """The most characters of a number in digits."""
 MAXIMUM_EXPONENT = 400

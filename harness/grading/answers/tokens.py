@@ -22,7 +22,7 @@ class UnreadableError(ValueError):
 
 
 class TooDeepError(ValueError):
-    """The text has more levels than any answer, so that nobody should try to read it."""
+    """The text has more levels than any answer: neither the rules nor a worker should read it."""
 
 
 @dataclass(frozen=True, slots=True)

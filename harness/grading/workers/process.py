@@ -41,7 +41,7 @@ class WorkerTimeoutError(Exception):
 
 
 def wall_limit(time_limit: float) -> float:
-    """Return how long a worker may say nothing while it does not compute, in seconds on the clock.
+    """Return after how many seconds of silence a worker is given up, unless it computes then.
 
     ``time_limit`` is what the task may take, in seconds of CPU time.
     """
@@ -51,9 +51,9 @@ def wall_limit(time_limit: float) -> float:
 def patience(time_limit: float) -> float:
     """Return the seconds on the clock after which a task is given up in any case.
 
-    They are so many because a worker yields to everybody else: where the inference engine keeps
-    all processors busy, it gets a hundredth of one. Such a wait must not change a verdict, so it
-    is the kernel that ends a worker, at its limit of CPU time.
+    They are so many because a worker yields to everybody else: where an inference engine keeps all
+    processors busy, it may get as little as a hundredth of one. Such a wait should not change a
+    verdict, so it is the kernel that ends a worker, at its limit of CPU time.
     """
     return 100 * time_limit
 
@@ -187,13 +187,16 @@ class Worker:
         waiting = select.poll()  # select() fails for file descriptors above 1023
         waiting.register(pipe, event)
         while not waiting.poll(1000 * max(0.0, min(wait.silence, wait.until - time.monotonic()))):
-            if time.monotonic() >= wait.until or not self._computes():
+            given_up = time.monotonic() >= wait.until or not self._computes()
+            # It may have answered, or died, between the two looks.
+            if given_up and not waiting.poll(0):
                 raise WorkerTimeoutError("no reply in time")
 
     def _computes(self) -> bool:
-        """Say whether the process computes, or would if it had a processor."""
+        """Say whether the process computes, or would if it had a processor or its memory."""
+        computing = (psutil.STATUS_RUNNING, psutil.STATUS_WAKING, psutil.STATUS_DISK_SLEEP)
         try:
-            return psutil.Process(self.pid).status() == psutil.STATUS_RUNNING
+            return psutil.Process(self.pid).status() in computing
         except psutil.Error:
             return False
 
