@@ -77,7 +77,7 @@ def comparable_version(recorded: str) -> str:
     """Return the latest version that is equivalent to the recorded one.
 
     >>> comparable_version("2+9a20caa9"), comparable_version("a version of our own")
-    ('3', 'a version of our own')
+    ('4', 'a version of our own')
     """
     while recorded in EQUIVALENT:
         recorded = EQUIVALENT[recorded]
