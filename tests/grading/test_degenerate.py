@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -39,9 +39,10 @@ STATED: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.fixture
-def grader() -> Grader:
-    return Grader(workers=1)
+@pytest.fixture(scope="module")
+def grader() -> Iterator[Grader]:
+    with Grader(workers=1) as made:
+        yield made
 
 
 def with_little_stack_left(call: Callable[[], Verdict], frames: int = 550) -> Verdict:
@@ -55,18 +56,16 @@ def test_a_response_that_repeats_itself_costs_itself_alone(
     text: str, stated: str, grader: Grader
 ) -> None:
     response = STATED[stated](LONG[text])
-    with grader:
-        verdict = with_little_stack_left(lambda: grader.grade(response, "4"))
-        assert verdict.outcome in OF_ONE_SAMPLE
-        assert grader.grade(r"\boxed{4}", "4").correct
+    verdict = with_little_stack_left(lambda: grader.grade(response, "4"))
+    assert verdict.outcome in OF_ONE_SAMPLE
+    assert grader.grade(r"\boxed{4}", "4").correct
 
 
 @pytest.mark.parametrize("text", LONG)
 def test_a_gold_that_repeats_itself_costs_its_sample_alone(text: str, grader: Grader) -> None:
-    with grader:
-        verdict = with_little_stack_left(lambda: grader.grade(r"\boxed{4}", LONG[text]))
-        assert verdict.outcome in OF_ONE_SAMPLE
-        assert grader.grade(rf"\boxed{{{LONG[text]}}}", LONG[text]).outcome is not Outcome.WRONG
+    verdict = with_little_stack_left(lambda: grader.grade(r"\boxed{4}", LONG[text]))
+    assert verdict.outcome in OF_ONE_SAMPLE
+    assert grader.grade(rf"\boxed{{{LONG[text]}}}", LONG[text]).outcome is not Outcome.WRONG
 
 
 def test_a_product_that_somebody_might_write_is_read() -> None:
