@@ -50,7 +50,9 @@ def _is_deep(expression: Expression) -> bool:
     level = [expression]
     for _ in range(MAXIMUM_LEVELS):
         level = [part for node in level if isinstance(node, Apply) for part in node.arguments]
-    return bool(level)
+        if not level:
+            return False
+    return True
 
 
 class _Reader:
