@@ -254,3 +254,44 @@ def test_an_engine_that_is_not_there_is_told_before_anything_starts(
     settings = {"actor_rollout_ref.rollout.name": name}
     with pytest.raises(UserError, match=said):
         VerlGrpoV4().plan(asked(output=tmp_path, settings=settings))
+
+
+JOB = """
+import os, sys, ray
+
+ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+
+@ray.remote
+def job() -> str:
+    import trainers.verl.plugins.job_id
+    return ray.get_runtime_context().get_job_id()
+
+print(ray.get(job.remote()), flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.engine
+def test_two_trainings_at_a_time_have_two_names_for_what_is_the_machines() -> None:
+    asked = [sys.executable, "-c", JOB]
+    with (
+        subprocess.Popen(asked, stdin=-1, stdout=-1, text=True) as one,
+        subprocess.Popen(asked, stdin=-1, stdout=-1, text=True) as other,
+    ):
+        jobs = [process.stdout.readline().strip() for process in (one, other) if process.stdout]
+        one.communicate("\n")
+        other.communicate("\n")
+    assert all(job.startswith("01000000-") for job in jobs)
+    assert jobs[0] != jobs[1]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_verl_loads_our_modules_and_then_the_users(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(placement.MODULES, raising=False)
+    ours = environment(on(device))[placement.MODULES]
+    assert placement.JOB_ID_MODULE in ours
+    assert (placement.PLATFORM_MODULE in ours) == (device == "cpu")
+    monkeypatch.setenv(placement.MODULES, "theirs")
+    assert environment(on(device))[placement.MODULES] == f"{ours},theirs"

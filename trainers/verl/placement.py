@@ -21,6 +21,9 @@ from trainers.verl.memory import OFFLOADS, TOKENS, Fit
 
 _NOT_LESS = "not less than the longest sequence"
 PLATFORM_MODULE = "trainers.verl.plugins.platform"
+JOB_ID_MODULE = "trainers.verl.plugins.job_id"
+MODULES = "VERL_USE_EXTERNAL_MODULES"
+"""The variable with the modules that verl imports in each of its processes, after itself."""
 _AGENT_LOOPS = Path(__file__).with_name("plugins") / "agent_loops.yaml"
 _ACTOR = "actor_rollout_ref.actor"
 _FSDP = "actor_rollout_ref.actor.fsdp_config"
@@ -288,7 +291,10 @@ def _cpu(longest: int) -> Values:
 
 def environment(placement: Placement) -> dict[str, str]:
     """Return the variables that every process of the training has in its environment."""
+    asked = os.environ.get(MODULES)
+    own = [JOB_ID_MODULE] if placement.device == "cuda" else [JOB_ID_MODULE, PLATFORM_MODULE]
     shared = {
+        MODULES: ",".join([*own, *([asked] if asked else [])]),
         "HYDRA_FULL_ERROR": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TOKENIZERS_PARALLELISM": "true",
@@ -301,7 +307,6 @@ def environment(placement: Placement) -> dict[str, str]:
     return {
         **shared,
         "VERL_PLATFORM": "cpu",
-        "VERL_USE_EXTERNAL_MODULES": PLATFORM_MODULE,
         # This chooses verl's FSDP engine, which then asks the platform for its device.
         "VERL_ENGINE_DEVICE": "cuda",
         "VLLM_CPU_KVCACHE_SPACE": "1",
