@@ -139,6 +139,12 @@ Examples:
     help="Which of the checkpoint's own Python files may run.  [default: none]",
 )
 @click.option(
+    "--allow-pickle",
+    is_flag=True,
+    help="Let weights be *.bin or *.pt. They are Python pickles, which can run code when they are "
+    "read: only from people you trust.  [default: they are refused]",
+)
+@click.option(
     "--tp",
     "tensor_parallel",
     type=click.IntRange(1),

@@ -86,6 +86,9 @@ class Engine(ABC):
     """Whether an engine without a checkpoint sends a conversation as its turns, not as one text."""
     slow_to_open: ClassVar[bool] = False
     """Whether opening takes seconds in which this process has no other work."""
+    reserved_args: ClassVar[tuple[str, ...]] = ()
+    """Arguments that may not be in `EngineSpec.args`: the harness sets them itself, or they lead
+    the engine to files and settings that no run records."""
     packages: ClassVar[tuple[str, ...]] = ()
     """The distributions that compute the responses. The run records their installed versions."""
 
@@ -116,6 +119,21 @@ class Engine(ABC):
             # runs have no such setting.
             **({"tensor_parallel": spec.tensor_parallel} if spec.tensor_parallel > 1 else {}),
         }
+
+    @classmethod
+    def require_recorded(cls, spec: EngineSpec) -> None:
+        """Refuse arguments that would make a run's record untrue.
+
+        Raises:
+            UserError: which argument, and why.
+        """
+        for name in cls.reserved_args:
+            if name in spec.args:
+                raise WrongValueError(
+                    f"engine_args {name}: with the {spec.name} engine the harness sets this "
+                    "itself, or what it leads to would not be in the run's record; leave it out, "
+                    "and use the harness's own option where there is one"
+                )
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class HfEngine(Engine):
     about = "Hugging Face transformers, for what vLLM cannot load"
     slow_to_open = True
     packages = ("torch", "transformers")
+    reserved_args = (
+        "dtype", "torch_dtype", "trust_remote_code", "use_safetensors", "revision",
+        "code_revision", "subfolder", "gguf_file", "config", "state_dict", "adapter_kwargs",
+        "generation_config",
+    )  # fmt: skip
 
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
@@ -46,6 +51,7 @@ class HfEngine(Engine):
                 setup.model.path,
                 dtype=setup.spec.dtype,
                 trust_remote_code=setup.spec.trusts("model"),
+                use_safetensors=None if setup.spec.allow_pickle else True,
                 **setup.spec.args,
             )
         except (ValueError, OSError, RuntimeError, ImportError) as error:

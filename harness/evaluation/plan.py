@@ -130,6 +130,7 @@ def prepare(
     began = time.monotonic()
     style = find_prompt_style(spec.prompt.style)
     engine = engine or ENGINES[spec.engine.name]
+    engine.require_recorded(spec.engine)
     benchmarks = {name: BENCHMARKS[name] for name in spec.benchmarks}
     # The model before the data: a mistyped path is told before anything is downloaded.
     checkpoint = _open_checkpoint(spec) if engine.needs_checkpoint else None
@@ -165,6 +166,7 @@ def _open_checkpoint(spec: EvalSpec) -> Checkpoint:
         revision=spec.revision,
         trust_model=spec.engine.trusts("model"),
         trust_tokenizer=spec.engine.trusts("tokenizer"),
+        allow_pickle=spec.engine.allow_pickle,
         max_model_len=spec.engine.max_model_len,
     )
 

@@ -23,21 +23,13 @@ from harness.models.trust import (
     read_config,
     refuse_untrusted,
 )
+from harness.models.weights import PICKLED, SAFE, refuse_redirected, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-IDENTITY_SUFFIXES = (
-    ".safetensors",
-    ".bin",
-    ".json",
-    ".jinja",
-    ".model",
-    ".tiktoken",
-    ".txt",
-    ".py",
-)
-"""The suffixes of the files in a checkpoint's folder that can change a response."""
+IDENTITY_SUFFIXES = (".json", ".jinja", ".model", ".tiktoken", ".txt", ".py")
+"""The suffixes of the files beside the weights that can change a response."""
 RECORDS = ("build.json", "lineage.json", "trainer_state.json")
 """JSON files that record a checkpoint's history, and change no response."""
 
@@ -63,11 +55,12 @@ class Checkpoint:
         return self.summing.result()
 
 
-def find_model(name: str, revision: str | None = None) -> Path:
+def find_model(name: str, revision: str | None = None, *, allow_pickle: bool = False) -> Path:
     """Return the folder of the checkpoint called ``name``.
 
     ``name`` is a folder, ``demo`` for the embedded model, or a Hugging Face id,
-    which is downloaded (at ``revision``) into Hugging Face's cache.
+    which is downloaded (at ``revision``) into Hugging Face's cache. Pickled weights are
+    downloaded only if they are allowed and there are no others.
 
     Raises:
         UserError: there is no such folder, it is not a checkpoint, or the download fails.
@@ -89,10 +82,13 @@ def find_model(name: str, revision: str | None = None) -> Path:
             f"model {name}: there is no such folder; a model is a checkpoint's folder, "
             "a Hugging Face id (owner/name), or 'demo'"
         )
-    return _download(name, revision)
+    folder = _download(name, revision, SAFE)
+    if allow_pickle and not any(folder.glob(f"*{SAFE}")):
+        folder = _download(name, revision, *PICKLED)
+    return folder
 
 
-def _download(name: str, revision: str | None) -> Path:
+def _download(name: str, revision: str | None, *weights: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -101,7 +97,7 @@ def _download(name: str, revision: str | None) -> Path:
             snapshot_download(
                 name,
                 revision=revision,
-                allow_patterns=["*" + suffix for suffix in IDENTITY_SUFFIXES],
+                allow_patterns=["*" + suffix for suffix in (*IDENTITY_SUFFIXES, *weights)],
                 ignore_patterns=["*/*", "*.gguf", "*.onnx"],
             )
         )
@@ -113,13 +109,18 @@ def _download(name: str, revision: str | None) -> Path:
         ) from error
 
 
-def identity_files(folder: Path) -> list[Path]:
-    """Return the files of a checkpoint that can change a response, sorted."""
-    return sorted(
+def identity_files(folder: Path, *, allow_pickle: bool = False) -> list[Path]:
+    """Return the files of a checkpoint that can change a response, sorted.
+
+    Raises:
+        UserError: it has no weights of an allowed kind, or they are not in its folder.
+    """
+    beside = (
         path
         for path in folder.iterdir()
         if path.is_file() and path.suffix in IDENTITY_SUFFIXES and path.name not in RECORDS
     )
+    return sorted({*beside, *weight_files(folder, allow_pickle=allow_pickle)})
 
 
 def file_sums(paths: Iterable[Path]) -> dict[str, str]:
@@ -135,21 +136,24 @@ def open_checkpoint(
     revision: str | None = None,
     trust_model: bool = False,
     trust_tokenizer: bool = False,
+    allow_pickle: bool = False,
     max_model_len: int | None = None,
 ) -> Checkpoint:
     """Find a checkpoint, start to checksum its files, and load its tokenizer but not its weights.
 
     Raises:
-        UserError: there is no such checkpoint, it needs code that is not trusted, or
-            ``max_model_len`` is more than the context length that it declares.
+        UserError: there is no such checkpoint, it needs code that is not trusted, its weights are
+            pickled and that is not allowed, or ``max_model_len`` is more than the context length
+            that it declares.
     """
-    path = find_model(name, revision)
+    path = find_model(name, revision, allow_pickle=allow_pickle)
     allowed: list[tuple[Part, bool]] = [("model", trust_model), ("tokenizer", trust_tokenizer)]
     trusted = [part for part, trust in allowed if trust]
     refuse_untrusted(path, name=name, trusted=trusted, part_by_part=True)
+    refuse_redirected(path)
     load_config(path, name=name, trust=trust_model)  # fails at once where an engine fails later
     summer = ThreadPoolExecutor(max_workers=1)
-    summing = summer.submit(file_sums, identity_files(path))
+    summing = summer.submit(file_sums, identity_files(path, allow_pickle=allow_pickle))
     summer.shutdown(wait=False)
     tokenizer = load_tokenizer(path, name=name, trust=trust_tokenizer)
     declared = declared_context(path, name=name, trust=trust_model)

@@ -27,6 +27,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "max_model_len": ("engine", "max_model_len"),
     "model_impl": ("engine", "model_impl"),
     "trust_remote_code": ("engine", "trust_remote_code"),
+    "allow_pickle": ("engine", "allow_pickle"),
     "responses": ("engine", "responses"),
     "tensor_parallel": ("engine", "tensor_parallel"),
     "deterministic": ("engine", "deterministic"),
@@ -45,5 +46,5 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "completion_price": ("engine", "server", "completion_price"),
 }
 """The flat name of a setting to where it stands in an `EvalSpec`."""
-OF_ONE_MODEL = (FIELDS["revision"], FIELDS["trust_remote_code"])
+OF_ONE_MODEL = (FIELDS["revision"], FIELDS["trust_remote_code"], FIELDS["allow_pickle"])
 """What is said of one checkpoint alone, and must not be taken for another with its settings."""

@@ -104,6 +104,8 @@ class EngineSpec(Frozen):
     """Whose model code vLLM runs."""
     trust_remote_code: Trust = "none"
     """Which of the checkpoint's own Python files may run."""
+    allow_pickle: bool = False
+    """Whether weights may be `*.bin` or `*.pt`: Python pickles, which can run code when read."""
     responses: str | None = None
     """The file that the `replay` engine reads."""
     tensor_parallel: Annotated[int, Field(ge=1)] = 1

@@ -174,8 +174,8 @@ def test_only_what_is_asked_for_is_sent_and_an_argument_has_the_last_word() -> N
     assert other == {
         "model": "served", "max_completion_tokens": 9, "temperature": 0.5, "top_p": 0.9, "top_k": 7,
     }  # fmt: skip
-    with pytest.raises(UserError, match=r"engine_args stream: .* the harness itself sets"):
-        OpenaiEngine.settings(EngineSpec(args={"stream": True}, server=Server(base_url="http://a")))
+    with pytest.raises(UserError, match=r"engine_args stream: .* the harness sets this itself"):
+        OpenaiEngine.require_recorded(EngineSpec(args={"stream": True}))
 
 
 # Failures that another attempt corrects

@@ -19,7 +19,7 @@ from benchmarks import UserError
 from harness.models.checkpoint import identity_files, open_checkpoint
 from harness.models.lineage import Lineage, read_lineage
 from trainers.verl.base_model import prepare_base
-from trainers.verl.export import carried_files, export, publish, weight_files
+from trainers.verl.export import carried_files, export, publish, trained_files
 from trainers.verl.saves import model_folder
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def llama(bases: dict[str, Path]) -> Path:
 def read_weights(folder: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
-    return {name: t for file in weight_files(folder) for name, t in load_file(file).items()}
+    return {name: t for file in trained_files(folder) for name, t in load_file(file).items()}
 
 
 def model_tensors(base: Path, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:

@@ -22,7 +22,8 @@ from harness.models.trust import (
     read_config,
     refuse_untrusted,
 )
-from trainers.verl.export import weight_files
+from harness.models.weights import refuse_redirected
+from trainers.verl.export import trained_files
 
 
 def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
@@ -40,11 +41,12 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
         )
     wanted = _as_verl_takes_it(config, model)
     _refuse_untrusted(model, trust_remote_code=trust_remote_code)
-    if not weight_files(model):
+    if not trained_files(model):
         raise UserError(
             f"model {model}: it has no *.safetensors, which training needs; load it with "
             "transformers and save it again with save_pretrained"
         )
+    refuse_redirected(model)
     if wanted == config:
         return model
     shutil.rmtree(folder, ignore_errors=True)

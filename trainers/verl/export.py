@@ -22,6 +22,7 @@ from harness.common.files import replacing_folder, write_atomically
 from harness.models.checkpoint import RECORDS, identity_files
 from harness.models.lineage import LINEAGE, Lineage
 from harness.models.trust import is_native, read_config
+from harness.models.weights import named_files
 from trainers.verl.shards import merged_tensors
 
 if TYPE_CHECKING:
@@ -178,14 +179,15 @@ def _may_be_untrained(name: str, base: Path) -> bool:
     return extra_layer or name.startswith("mtp.") or name.endswith("rotary_emb.inv_freq")
 
 
-def weight_files(base: Path) -> list[Path]:
-    """List the safetensors files that hold a checkpoint's weights."""
-    index = base / "model.safetensors.index.json"
-    if index.is_file():
-        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        return [base / name for name in sorted(set(named))]
-    whole = base / "model.safetensors"
-    return [whole] if whole.is_file() else sorted(base.glob("*.safetensors"))
+def trained_files(base: Path) -> list[Path]:
+    """List the safetensors files from which transformers, and so verl, loads the weights.
+
+    There may be others, as ``consolidated.safetensors`` for another engine.
+    """
+    whole, index = base / "model.safetensors", base / "model.safetensors.index.json"
+    if whole.is_file():
+        return [whole]
+    return named_files(index) if index.is_file() else sorted(base.glob("*.safetensors"))
 
 
 def _base_tensors(base: Path) -> dict[str, Tensor]:
@@ -194,7 +196,7 @@ def _base_tensors(base: Path) -> dict[str, Tensor]:
     from safetensors import safe_open
 
     layout = {}
-    for file in weight_files(base):
+    for file in trained_files(base):
         with safe_open(file, framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118 - `opened` is not a mapping
                 part = opened.get_slice(name)
@@ -214,7 +216,7 @@ def _dtype(part: Any) -> Any:
 def _read_tensor(base: Path, name: str) -> Tensor:
     from safetensors import safe_open
 
-    for file in weight_files(base):
+    for file in trained_files(base):
         with safe_open(file, framework="pt") as opened:
             if name in opened.keys():  # noqa: SIM118
                 tensor: Tensor = opened.get_tensor(name)

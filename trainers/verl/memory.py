@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.trust import own_code, read_config
-from trainers.verl.export import weight_files
+from trainers.verl.export import trained_files
 
 GIB = 2**30
 TOKENS = 16384
@@ -171,7 +171,7 @@ def model_size(folder: Path) -> ModelSize | None:
         if "kv_lora_rank" in text:  # MLA keeps one compressed vector for keys and values
             width = (int(text["kv_lora_rank"]) + int(text["qk_rope_head_dim"])) // 2
         size = ModelSize(
-            parameters=sum(_parameters(file) for file in weight_files(folder)),
+            parameters=sum(_parameters(file) for file in trained_files(folder)),
             vocabulary=int(text["vocab_size"]),
             hidden=int(text["hidden_size"]),
             intermediate=int(text["intermediate_size"]),

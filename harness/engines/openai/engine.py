@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from random import Random
 from typing import Any, TypeVar
 
-from benchmarks import UserError, WrongValueError
+from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.openai.endpoint import (
     CONNECT_SECONDS,
@@ -61,6 +61,7 @@ class OpenaiEngine(Engine):
     needs_checkpoint = False
     sends_messages = True
     packages = ("openai",)
+    reserved_args = OURS
 
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
@@ -76,12 +77,6 @@ class OpenaiEngine(Engine):
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
         """Return the server's URL and the extra parameters; limits and retries do not count."""
-        stray = sorted(set(spec.args) & set(OURS))
-        if stray:
-            raise WrongValueError(
-                f"engine_args {stray[0]}: with the openai engine the harness itself sets this "
-                "parameter; set others only, where null leaves a parameter out"
-            )
         return {
             "url": find_url(spec.server),
             "args": spec.args,

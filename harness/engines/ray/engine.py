@@ -35,7 +35,7 @@ from harness.engines.ray.cluster import RayHost, own_ray_environment
 from harness.engines.ray.leases import MOST_DEATHS, Leases
 from harness.engines.ray.replica import Replica
 from harness.engines.vllm.determinism import vllm_determinism
-from harness.engines.vllm.queue import PACKAGES, Output, QueueSetup
+from harness.engines.vllm.queue import PACKAGES, RESERVED, Output, QueueSetup, refuse_formats
 from harness.runs.spec import Cluster, EngineSpec
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class RayEngine(Engine):
     about = "vLLM replicas on a Ray cluster, or several on this machine"
     slow_to_open = True
     packages = PACKAGES
+    reserved_args = RESERVED
 
     def __init__(self, setup: EngineSetup, host: RayHost | None = None) -> None:
         super().__init__(setup)
@@ -90,6 +91,12 @@ class RayEngine(Engine):
         _make_environment(spec.cluster)
         with closing(RayHost()) as host:
             yield partial(cls, host=host)
+
+    @classmethod
+    def require_recorded(cls, spec: EngineSpec) -> None:
+        """Refuse what would make a run's record untrue, load formats among it; see `Engine`."""
+        super().require_recorded(spec)
+        refuse_formats(spec)
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.vllm.determinism import vllm_determinism
 from harness.engines.vllm.process import VllmHost
-from harness.engines.vllm.queue import PACKAGES, QueueSetup, VllmQueue
+from harness.engines.vllm.queue import PACKAGES, RESERVED, QueueSetup, VllmQueue, refuse_formats
 from harness.runs.spec import EngineSpec
 
 WINDOW = 2048
@@ -31,6 +31,7 @@ class VllmEngine(Engine):
     about = "vLLM on this machine's GPU or CPU, all benchmarks in one queue"
     slow_to_open = True
     packages = PACKAGES
+    reserved_args = RESERVED
     queue: ClassVar[type[VllmQueue]] = VllmQueue
     """The class of the queue that runs in the process."""
 
@@ -45,6 +46,12 @@ class VllmEngine(Engine):
         """Start the process, which imports vLLM while the caller reads problems."""
         with closing(VllmHost(cls.queue, spec)) as host:
             yield partial(cls, host=host)
+
+    @classmethod
+    def require_recorded(cls, spec: EngineSpec) -> None:
+        """Refuse what would make a run's record untrue, load formats among it; see `Engine`."""
+        super().require_recorded(spec)
+        refuse_formats(spec)
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:

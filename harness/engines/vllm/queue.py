@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.parent_death import claim_engines
 from harness.common.text import last_line
 from harness.engines.base import Completion, EngineSetup, Request
@@ -47,6 +47,18 @@ VARIABLES = {
 They turn off log messages and telemetry, and a sampler that vLLM would compile with CUDA's nvcc
 when it starts. No evaluation uses it: every response is greedy or has a seed of its own, and vLLM
 then takes torch's sampler (v1/sample/ops/topk_topp_sampler.py, `forward_cuda`)."""
+RESERVED = (
+    "model", "model_weights", "tokenizer", "skip_tokenizer_init", "hf_config_path", "dtype",
+    "max_model_len", "model_impl", "tensor_parallel_size", "trust_remote_code", "revision",
+    "code_revision", "generation_config",
+)  # fmt: skip
+"""Arguments of vLLM's `EngineArgs` that would make a run's record untrue."""
+FORMATS = (
+    "auto", "hf", "safetensors", "fastsafetensors", "instanttensor", "mistral", "bitsandbytes",
+    "runai_streamer", "sharded_state", "dummy",
+)  # fmt: skip
+"""The load formats of vLLM (`config/load.py` of 0.30.0) that read `*.safetensors`, or nothing."""
+PICKLED_FORMATS = ("pt", "npcache")
 CPU_CACHE_BYTES = (1 << 29, 1 << 32)
 """The least and the most bytes of key-value cache on a CPU; vLLM would take most of the memory."""
 
@@ -223,6 +235,23 @@ def import_vllm(spec: EngineSpec) -> dict[str, Any]:
     return invariance
 
 
+def refuse_formats(spec: EngineSpec) -> None:
+    """Refuse to load weights that a run's record would not cover.
+
+    Raises:
+        UserError: the load format reads other files than those that are summed.
+    """
+    asked = spec.args.get("load_format", "auto")
+    if asked in FORMATS or (asked in PICKLED_FORMATS and spec.allow_pickle):
+        return
+    why = (
+        "it reads Python pickles, which can run code; if you trust them, set allow_pickle"
+        if asked in PICKLED_FORMATS
+        else f"what it reads would not be in the run's record; use one of {', '.join(FORMATS)}"
+    )
+    raise WrongValueError(f"engine_args load_format={asked}: {why}")
+
+
 def _open(setup: QueueSetup) -> LLM:
     spec = setup.spec
     invariance = import_vllm(spec)
@@ -239,7 +268,7 @@ def _open(setup: QueueSetup) -> LLM:
         "generation_config": "vllm",
         "use_tqdm_on_load": False,
         **_platform_settings(
-            weights=sum(file.stat().st_size for file in setup.model_path.glob("*.safetensors")),
+            weights=sum(file.stat().st_size for file in _weights(setup)),
             seeded=setup.sampling.temperature > 0,
             replicas=spec.cluster.replicas,
         ),
@@ -255,6 +284,12 @@ def _open(setup: QueueSetup) -> LLM:
             "set VLLM_LOGGING_LEVEL=INFO to see its full log, or try model_impl transformers "
             "or the hf engine"
         ) from error
+
+
+def _weights(setup: QueueSetup) -> list[Path]:
+    from harness.models.weights import weight_files
+
+    return weight_files(setup.model_path, allow_pickle=setup.spec.allow_pickle)
 
 
 def _platform_settings(*, weights: int, seeded: bool, replicas: int) -> dict[str, Any]:
