@@ -4,6 +4,10 @@ Greedy requests go in batches. Sampled requests go one at a time, because
 transformers draws a whole batch from one random generator, so that a response
 would depend on its neighbours in the batch. With `--deterministic` all requests
 go one at a time.
+
+The run decides how to sample, and not the checkpoint's `generation_config.json`: transformers
+takes from `model.generation_config` whatever a call does not say, penalties and beams among it
+(`_prepare_generation_config` in `generation/utils.py` of transformers 5.10.4). So that is emptied.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ class HfEngine(Engine):
         if setup.spec.deterministic:
             os.environ.setdefault(CUBLAS, ":4096:8")
         import torch
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoModelForCausalLM, GenerationConfig
 
         self._torch = torch
         torch.use_deterministic_algorithms(setup.spec.deterministic)
@@ -57,6 +61,7 @@ class HfEngine(Engine):
         except (ValueError, OSError, RuntimeError, ImportError) as error:
             raise UserError(f"transformers cannot load {setup.model.path}: {error}") from error
         self._model = model.to(self._device).eval()
+        self._model.generation_config = GenerationConfig()
 
     @classmethod
     def determinism(cls, spec: EngineSpec) -> dict[str, Any]:
@@ -72,6 +77,8 @@ class HfEngine(Engine):
             yield from self._batch(batch)
 
     def _batch(self, batch: list[Request]) -> Iterator[Completion]:
+        from transformers import GenerationConfig
+
         torch = self._torch
         prompts = [list(request.prompt.token_ids or ()) for request in batch]
         width = max(map(len, prompts))
@@ -85,10 +92,12 @@ class HfEngine(Engine):
             output = self._model.generate(
                 ids,
                 attention_mask=mask,
-                max_new_tokens=max(request.max_tokens for request in batch),
-                eos_token_id=list(self.setup.model.stop_token_ids) or None,
-                pad_token_id=pad,
-                **self._sampling(),
+                generation_config=GenerationConfig(
+                    max_new_tokens=max(request.max_tokens for request in batch),
+                    eos_token_id=list(self.setup.model.stop_token_ids) or None,
+                    pad_token_id=pad,
+                    **self._sampling(),
+                ),
             )
         for request, tokens in zip(batch, output[:, width:].tolist(), strict=True):
             yield self._completion(request, tokens)
@@ -115,7 +124,7 @@ class HfEngine(Engine):
     def _sampling(self) -> dict[str, Any]:
         sampling = self.setup.sampling
         if sampling.temperature == 0:
-            return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+            return {"do_sample": False}
         return {
             "do_sample": True,
             "temperature": sampling.temperature,

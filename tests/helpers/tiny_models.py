@@ -26,6 +26,20 @@ POCKET_ENDS = [3, 4]
 """Two tokens end a response, as in many chat models; a tokenizer can name only one of them."""
 
 
+def make_opinionated(folder: Path) -> Path:
+    """Copy the demo model, with a generation config that asks for sampling of its own."""
+    shutil.copytree(MODEL_PATH, folder)
+    path = folder / "generation_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config |= {
+        "do_sample": True, "temperature": 0.3, "top_k": 1, "top_p": 0.2, "min_p": 0.5,
+        "repetition_penalty": 1.5, "no_repeat_ngram_size": 2, "num_beams": 3, "max_length": 40,
+        "suppress_tokens": [5], "min_new_tokens": 20,
+    }  # fmt: skip
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
 def make_llama(folder: Path, *, width: int = 64) -> Path:
     """Make a Llama of 0.1 million random parameters, or more, with the demo tokenizer."""
     from transformers import LlamaConfig, LlamaForCausalLM
