@@ -14,7 +14,7 @@ import time
 import traceback
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -38,6 +38,7 @@ from bad_server import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from replayed import replay_spec, write_responses
 
 from benchmarks import UserError
@@ -57,6 +58,10 @@ from harness.runs.sample import Sample, SampleKey
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling, Server
 
 KEY = "sk-this-is/the+key-0123456789"
+NEUTRAL_VALUES: dict[str, float] = {
+    "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +145,7 @@ def test_a_conversation_is_sent_as_its_turns_and_each_answer_goes_to_its_request
     content = requests(1)[0].prompt.messages
     assert first.body == {
         "model": "served", "messages": list(content or ()), "max_tokens": 32, "temperature": 0.0,
+        **NEUTRAL_VALUES,
     }  # fmt: skip
     assert first.headers["Authorization"] == "Bearer none", "no key is set, and none is needed here"
 
@@ -160,22 +166,283 @@ def test_a_style_that_fixes_the_text_is_sent_as_that_text(style: str, text: str)
     assert got["p/0"].text.startswith(f"re: {text}")
 
 
-def test_only_what_is_asked_for_is_sent_and_an_argument_has_the_last_word() -> None:
+def sent(asked: Asked) -> dict[str, Any]:
+    return {name: value for name, value in asked.body.items() if name not in ("model", "messages")}
+
+
+def test_every_sampling_parameter_is_stated_and_an_argument_has_the_last_word() -> None:
+    """What a request leaves out, vLLM and SGLang take from the model's generation config."""
     sampling = Sampling(temperature=0.5, top_p=0.9, top_k=7, max_tokens=32)
     with BadServer(echo) as server:
         ask(engine(server.url, sampling=sampling, template_args={"think": False}), requests(1))
-        args = {"seed": None, "max_tokens": None, "max_completion_tokens": 9}
+        args = {
+            "seed": None, "max_tokens": None, "max_completion_tokens": 9, "min_p": None,
+            "repetition_penalty": 1.1,
+        }  # fmt: skip
         ask(engine(server.url, sampling=sampling, args=args), requests(1))
-    said, other = ({k: v for k, v in a.body.items() if k != "messages"} for a in server.asked)
+        greedy = Sampling(top_p=0.9, top_k=7, max_tokens=32)
+        ask(engine(server.url, sampling=greedy), requests(1))
+    said, other, third = map(sent, server.asked)
+    rest = {name: NEUTRAL_VALUES[name] for name in ("presence_penalty", "frequency_penalty")}
     assert said == {
-        "model": "served", "max_tokens": 32, "temperature": 0.5, "top_p": 0.9, "seed": 1000,
-        "top_k": 7, "chat_template_kwargs": {"think": False},
+        "max_tokens": 32, "temperature": 0.5, "top_p": 0.9, "seed": 1000, "top_k": 7, "min_p": 0.0,
+        "repetition_penalty": 1.0, **rest, "chat_template_kwargs": {"think": False},
     }  # fmt: skip
     assert other == {
-        "model": "served", "max_completion_tokens": 9, "temperature": 0.5, "top_p": 0.9, "top_k": 7,
+        "max_completion_tokens": 9, "temperature": 0.5, "top_p": 0.9, "top_k": 7,
+        "repetition_penalty": 1.1, **rest,
     }  # fmt: skip
+    assert third == {"max_tokens": 32, "temperature": 0.0, **NEUTRAL_VALUES}, "nothing is drawn"
     with pytest.raises(UserError, match=r"engine_args stream: .* the harness sets this itself"):
         OpenaiEngine.require_recorded(EngineSpec(args={"stream": True}))
+
+
+def test_the_neutral_values_are_neutral_for_vllm() -> None:
+    """They are what vLLM's own requests have if no generation config fills them in."""
+    protocol = pytest.importorskip("vllm.entrypoints.openai.chat_completion.protocol")
+    params = pytest.importorskip("vllm.sampling_params").SamplingParams(**NEUTRAL_VALUES)
+    for name, value in protocol.ChatCompletionRequest._DEFAULT_SAMPLING_PARAMS.items():
+        assert name in (*NEUTRAL_VALUES, "temperature")
+        if name not in ("temperature", "top_k"):
+            assert value == NEUTRAL_VALUES[name]
+    assert params.top_k <= 0, "vLLM's samplers limit only where 0 < top_k"
+
+
+STRICT: dict[str, Callable[[str], Reply]] = {
+    "openai": lambda name: status(
+        400, {"error": {"message": f"Unrecognized request argument supplied: {name}",
+                        "param": None, "code": None}}),
+    "fastapi": lambda name: status(
+        422, {"detail": [{"type": "extra_forbidden", "loc": ["body", name],
+                          "input": dict(NEUTRAL_VALUES)}]}),
+    "param": lambda name: status(400, {"error": {"message": "no", "param": name}}),
+    "other spelling": lambda name: status(400, {"error": f"{camel(name)} is not for this model"}),
+}  # fmt: skip
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+@pytest.mark.parametrize("kind", STRICT)
+def test_neutral_values_that_a_server_refuses_are_left_out_whoever_learns_it_first(
+    kind: str,
+) -> None:
+    """The first eight requests are all sent with them, and are refused at the same moment."""
+    unknown = ("top_k", "min_p", "repetition_penalty")
+
+    def script(asked: Asked) -> Reply:
+        server.wait_until(lambda: len(server.asked) >= 8)
+        refused = next((name for name in unknown if name in asked.body), None)
+        return echo(asked) if refused is None else STRICT[kind](refused)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, concurrency=8)
+        got = ask(opened, requests(20))
+    assert all(completion.finish_reason == "stop" for completion in got.values())
+    assert opened.counters == {f"without {name}": 20 for name in unknown}, "and no retries"
+    accepted = [asked for asked in server.asked if "top_k" not in asked.body]
+    last = sent(server.asked[-1])
+    assert last == {
+        "max_tokens": 32, "temperature": 0.0, "top_p": 1.0, "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }  # fmt: skip
+    assert len(accepted) >= 20
+    assert len(server.asked) <= 20 + 8 * 5, "the others did not have to learn it"
+
+
+def test_no_limit_on_top_k_is_written_as_the_server_wants_it() -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.body["top_k"] < 0:  # as LMDeploy answers
+            return status(400, {"message": "The top_k -1 cannot be a negative integer."})
+        return echo(asked)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, concurrency=1)
+        ask(opened, requests(3))
+    assert [asked.body["top_k"] for asked in server.asked] == [-1, 0, 0, 0]
+    assert not opened.counters
+
+
+def test_what_the_server_has_accepted_stays_though_a_refusal_quotes_it() -> None:
+    def script(asked: Asked) -> Reply:
+        if "question 2\n" in asked.prompt:
+            return status(400, {"error": {"message": f"blocked: {json.dumps(asked.body)}"}})
+        return echo(asked)
+
+    with BadServer(script) as server:
+        got = ask(engine(server.url, concurrency=1), requests(5))
+    assert got["p/2"].finish_reason == "error"
+    assert sent(server.asked[-1]).items() >= NEUTRAL_VALUES.items()
+    assert len(server.asked) == 5
+
+
+def test_a_value_that_was_asked_for_is_never_left_out() -> None:
+    def script(asked: Asked) -> Reply:
+        return STRICT["openai"]("top_k") if "top_k" in asked.body else echo(asked)
+
+    sampling = Sampling(temperature=1, top_k=5, max_tokens=32)
+    with BadServer(script) as server:
+        said, got = refused(engine(server.url, sampling=sampling), requests(4))
+    assert "engine_args top_k=null leaves it out" in said
+    assert not got
+
+
+# Reasoning, and replies in parts
+
+
+REASONED: dict[str, dict[str, Any]] = {
+    "vllm": {"content": "4", "reasoning": "2 + 2"},
+    "sglang, deepseek": {"content": "4", "reasoning_content": "2 + 2"},
+    "both": {"content": "4", "reasoning": "2 + 2", "reasoning_content": "2 + 2"},
+    "mistral": {
+        "content": [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "2 + 2"}]},
+            {"type": "text", "text": "4"},
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("kind", REASONED)
+def test_reasoning_is_kept_apart_from_the_response(kind: str) -> None:
+    usage = {
+        "prompt_tokens": 11, "completion_tokens": 7,
+        "completion_tokens_details": {"reasoning_tokens": 5},
+    }  # fmt: skip
+    with BadServer(lambda _: replies(REASONED[kind], usage)) as server:
+        (completion,) = ask(engine(server.url), requests(1)).values()
+    assert (completion.text, completion.reasoning) == ("4", "2 + 2")
+    assert (completion.completion_tokens, completion.reasoning_tokens) == (7, 5)
+
+
+def replies(message: dict[str, Any], usage: Any = None, reason: str = "stop") -> Reply:
+    return sends({"choices": [{"message": message, "finish_reason": reason}], "usage": usage})
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": [{"type": "text", "text": "a "}, {"type": "text", "text": "b"}]}, "a b"),
+        ({"content": [{"type": "output_text", "text": "a"}, "b", 3, None, {"type": []}]}, "ab"),
+        ({"content": [{"type": "image_url", "image_url": {}}, {"type": "text"}]}, ""),
+        ({"content": None, "refusal": "I will not."}, "I will not."),
+        ({"content": None, "reasoning": 5, "reasoning_content": ["x"]}, ""),
+    ],
+)
+def test_a_reply_in_parts_is_joined(message: dict[str, Any], text: str) -> None:
+    usage = {"completion_tokens": 7, "completion_tokens_details": ["x"], "reasoning_tokens": True}
+    with BadServer(lambda _: replies(message, usage)) as server:
+        opened = engine(server.url)
+        (completion,) = ask(opened, requests(1)).values()
+    assert (completion.text, completion.finish_reason) == (text, "stop")
+    assert (completion.reasoning, completion.reasoning_tokens) == (None, None)
+    assert not opened.counters
+
+
+def test_the_key_is_not_in_the_reasoning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with BadServer(lambda _: replies({"reasoning": f"it is {KEY}"})) as server:
+        (completion,) = ask(engine(server.url), requests(1)).values()
+    assert completion.reasoning == "it is [the key]"
+
+
+# A context that is shorter than prompt and limit together
+
+
+CONTEXT, PROMPT = 40, 11
+
+
+def vllm_refuses(asked: Asked) -> Reply | None:
+    """As vLLM does (`TokenizeParams` in vllm/renderers/params.py)."""
+    limit = asked.body["max_tokens"]
+    if limit > CONTEXT:
+        told = (
+            f"max_tokens={limit} cannot be greater than max_model_len=max_total_tokens={CONTEXT}. "
+            "Please request fewer output tokens."
+        )
+        return status(400, {"error": {"message": told, "param": "max_tokens", "code": 400}})
+    if PROMPT + limit > CONTEXT:
+        told = (
+            f"This model's maximum context length is {CONTEXT} tokens. However, you requested "
+            f"{limit} output tokens and your prompt contains at least {CONTEXT - limit + 1} input "
+            "tokens. Please reduce the length of the input prompt."
+        )
+        return status(400, {"error": {"message": told, "param": "input_tokens", "code": 400}})
+    return None
+
+
+def sglang_refuses(asked: Asked) -> Reply | None:
+    """As SGLang does (`_validate_one_request` in its tokenizer_manager.py)."""
+    limit = asked.body["max_tokens"]
+    told = (
+        f"Requested token count exceeds the model's maximum context length of {CONTEXT} tokens. "
+        f"You requested a total of {PROMPT + limit} tokens: {PROMPT} tokens from the input messages"
+    )
+    return None if PROMPT + limit < CONTEXT else status(400, {"message": told, "code": 400})
+
+
+LISTED = sends({"data": [{"id": "other", "max_model_len": 9}, {"id": "served"}]})
+
+
+@pytest.mark.parametrize("limit", [30, 40, 512])
+@pytest.mark.parametrize(
+    ("refuses", "most"), [(vllm_refuses, CONTEXT - PROMPT), (sglang_refuses, CONTEXT - PROMPT - 1)]
+)
+def test_a_limit_that_the_context_cannot_hold_is_lowered_to_what_it_can(
+    limit: int, refuses: Callable[[Asked], Reply | None], most: int
+) -> None:
+    def script(asked: Asked) -> Reply:
+        return refuses(asked) or says("x", "length", usage={
+            "prompt_tokens": PROMPT, "completion_tokens": asked.body["max_tokens"],
+        })  # fmt: skip
+
+    asked = [replace(request, max_tokens=limit) for request in requests(3) for _ in range(4)]
+    asked = [replace(one, key=SampleKey(one.key.problem_id, n)) for n, one in enumerate(asked)]
+    with BadServer(script, models=LISTED) as server:
+        opened = engine(server.url)
+        got = list(opened.generate(iter(asked)))
+    assert {completion.completion_tokens for completion in got} == {most}
+    assert {completion.finish_reason for completion in got} == {"length"}
+    assert opened.counters == {"limits lowered": 12, "prompts measured": 3}
+
+
+def test_the_listed_context_is_believed_where_the_refusal_states_none() -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.body["max_tokens"] + PROMPT > CONTEXT:
+            return status(
+                400, {"error": {"message": "Too many.", "code": "context_length_exceeded"}}
+            )
+        return echo(asked)
+
+    listed = sends({"data": [{"id": "served", "max_model_len": CONTEXT}]})
+    with BadServer(script, models=listed) as server:
+        ask(engine(server.url), [replace(one, max_tokens=99) for one in requests(2)])
+    assert max(a.body["max_tokens"] for a in server.asked if a.body["max_tokens"] < 99) == 29
+
+
+def test_a_prompt_that_leaves_no_room_is_an_overflow_in_the_servers_words() -> None:
+    told = "This model's maximum context length is 1,024 tokens. \x1b[2J" + "long " * 200
+    fault = {"error": {"message": told, "param": "max_tokens", "code": 400}}
+
+    def script(asked: Asked) -> Reply:
+        return status(400, fault) if "question 5\n" in asked.prompt else echo(asked)
+
+    with BadServer(script) as server:
+        got = ask(engine(server.url, concurrency=1), requests(8))
+    assert (got["p/5"].finish_reason, got["p/5"].completion_tokens) == ("overflow", 0)
+    assert (got["p/5"].error or "").startswith("HTTP 400: This model's maximum context length")
+    assert sum(completion.finish_reason == "stop" for completion in got.values()) == 7
+
+
+def test_a_context_that_nobody_states_is_told_with_the_option_that_helps() -> None:
+    fault = {"error": {"message": "the request exceeds the available context size"}}
+    with BadServer(lambda _: status(400, fault), models=LISTED) as server:
+        said, got = refused(engine(server.url), requests(8))
+    assert "do not fit into the model's context: lower max_tokens (32)" in said
+    assert "once the server is well" not in said
+    assert not got
 
 
 # Failures that another attempt corrects
@@ -245,7 +512,7 @@ def test_one_request_that_always_fails_is_an_error_and_the_rest_go_on() -> None:
 
 
 def test_a_request_that_the_server_refuses_is_an_error_at_once() -> None:
-    told = "This model's maximum context length is 1024 tokens. \x1b[2J" + "long " * 200
+    told = "The prompt was flagged by our filter. \x1b[2J" + "long " * 200
     fault = {"error": {"message": told, "param": "max_tokens", "code": 400}}
 
     def script(asked: Asked) -> Reply:
@@ -256,7 +523,7 @@ def test_a_request_that_the_server_refuses_is_an_error_at_once() -> None:
         got = ask(opened, requests(8))
     error = got["p/5"].error or ""
     assert got["p/5"].finish_reason == "error"
-    assert error.startswith("HTTP 400: This model's maximum context length is 1024 tokens.")
+    assert error.startswith("HTTP 400: The prompt was flagged by our filter.")
     assert len(error) <= 320
     assert "\x1b" not in error
     assert "\\x1b[2J" in error
@@ -309,7 +576,7 @@ def test_a_model_that_says_nothing_has_an_empty_response() -> None:
     ],
 )  # fmt: skip
 def test_what_no_retry_mends_is_told_at_once(reply: Reply, told: str) -> None:
-    sampling = Sampling(temperature=1, top_k=5, max_tokens=32)
+    sampling = Sampling(temperature=1, top_k=5, top_p=0.9, max_tokens=32)
     with BadServer(lambda _: reply) as server:
         opened = engine(server.url, sampling=sampling)
         said, got = refused(opened, requests(8))
@@ -348,6 +615,8 @@ def test_a_server_that_refuses_everything_is_given_up() -> None:
     with BadServer(lambda _: status(400)) as server:
         said, got = refused(engine(server.url), requests(5))
     assert "5 in a row failed" in said
+    assert "the server refuses such requests, so change what it names" in said
+    assert "once the server is well" not in said
     assert not got
 
 
@@ -635,7 +904,9 @@ def test_the_endpoint_and_the_model_decide_and_how_it_is_asked_does_not(
 ) -> None:
     one = prepare(spec("http://127.0.0.1:8000/v1")).identity
     assert one.model == {"served": "served"}
-    assert one.engine.settings == {"url": "http://127.0.0.1:8000/v1", "args": {}}
+    assert one.engine.settings == {
+        "url": "http://127.0.0.1:8000/v1", "args": {}, "neutral": [*NEUTRAL_VALUES],
+    }  # fmt: skip
     assert "openai" in one.engine.versions
     same = prepare(spec("http://127.0.0.1:8000/v1/", concurrency=3, timeout=5, prompt_price=2))
     assert same.identity.fingerprint == one.fingerprint
