@@ -36,15 +36,20 @@ from bad_server import (
     sends,
     status,
 )
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import replace
 from replayed import replay_spec, write_responses
 
 from benchmarks import UserError
+from harness import Result, evaluate, import_generations, regrade, write_report
+from harness.cli.eval import command as eval_command
+from harness.cli.show import command as show_command
 from harness.common.parent_death import DRIVER
 from harness.demo import MODEL_PATH
-from harness.engines import Completion, EngineSetup, Request
+from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.openai import rate_limit as pacing
 from harness.engines.openai.engine import IN_A_ROW, OpenaiEngine
 from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
@@ -53,9 +58,11 @@ from harness.models.checkpoint import open_checkpoint
 from harness.prompts.rendering import Prompt, render
 from harness.prompts.styles import PROMPT_STYLES
 from harness.runs.catalogue import Catalogue
-from harness.runs.file_names import JOURNAL
+from harness.runs.file_names import JOURNAL, RECORD
 from harness.runs.sample import Sample, SampleKey
+from harness.runs.samples_table import COLUMNS, read_parquet
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling, Server
+from harness.runs.spec_fields import make_spec
 
 KEY = "sk-this-is/the+key-0123456789"
 NEUTRAL_VALUES: dict[str, float] = {
@@ -197,11 +204,12 @@ def test_every_sampling_parameter_is_stated_and_an_argument_has_the_last_word() 
         OpenaiEngine.require_recorded(EngineSpec(args={"stream": True}))
 
 
+@pytest.mark.engine
 def test_the_neutral_values_are_neutral_for_vllm() -> None:
     """They are what vLLM's own requests have if no generation config fills them in."""
     protocol = pytest.importorskip("vllm.entrypoints.openai.chat_completion.protocol")
     params = pytest.importorskip("vllm.sampling_params").SamplingParams(**NEUTRAL_VALUES)
-    for name, value in protocol.ChatCompletionRequest._DEFAULT_SAMPLING_PARAMS.items():
+    for name, value in protocol.ChatCompletionRequest._DEFAULT_SAMPLING_PARAMS.default.items():
         assert name in (*NEUTRAL_VALUES, "temperature")
         if name not in ("temperature", "top_k"):
             assert value == NEUTRAL_VALUES[name]
@@ -1052,6 +1060,192 @@ def test_ctrl_c_ends_a_run_whose_server_is_silent(tmp_path: Path) -> None:
     assert process.returncode == 130, said
     assert "the same command goes on from there" in said
     assert server.broken == 12
+
+
+# A run of it, in this process
+
+
+def run_here(url: str, results: Path, **fields: Any) -> Result:
+    """Evaluate three demo problems on a server, one request after the other."""
+    asked = {"benchmarks": "demo", "limit": 3, "engine": "openai", "concurrency": 1, **fields}
+    return evaluate("served", base_url=url, results=results, **asked)
+
+
+def shown(results: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(show_command, [*arguments, "--results", str(results)])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+ONLY_REASONED = {"content": None, "reasoning_content": "so it is \x1b[2J \\boxed{4}"}
+
+
+def thinking(asked: Asked) -> Reply:
+    """The first answer is only reasoning; the others have none."""
+    if len(server_of(asked)) > 1:
+        return says("It is \\boxed{1}.")
+    usage = {"prompt_tokens": 11, "completion_tokens": 30, "reasoning_tokens": 29}
+    return replies(ONLY_REASONED, usage, "length")
+
+
+def server_of(asked: Asked) -> list[Asked]:
+    return _served[asked.headers["Host"]].asked
+
+
+_served: dict[str, BadServer] = {}
+
+
+@pytest.fixture
+def thinker() -> Iterator[BadServer]:
+    with BadServer(thinking) as server:
+        _served[f"127.0.0.1:{server.port}"] = server
+        yield server
+
+
+def test_a_reply_that_only_reasons_is_kept_shown_and_told_loudly(
+    thinker: BadServer, tmp_path: Path
+) -> None:
+    run = run_here(thinker.url, tmp_path, max_tokens=30)
+    assert run.run is not None
+    assert run.path is not None
+    (score,) = run.run.scores
+    assert (score.empty, score.at_limit, score.at_context) == (1, 1, 0)
+    assert "EMPTY RESPONSES: 1 of 3 samples of demo ended without any text" in str(run)
+    assert "raise --max-tokens" in str(run)
+    first, *others = stored(tmp_path).values()
+    assert (first.response, first.reasoning) == ("", ONLY_REASONED["reasoning_content"])
+    assert first.reasoning_tokens == 29
+    lines = (run.path / JOURNAL).read_text(encoding="utf-8").splitlines()
+    assert ["reasoning" in line for line in lines] == [True, False, False]
+    assert [(one.reasoning, one.is_empty) for one in others] == [(UNSET, False)] * 2
+    frame = run.samples().to_pandas()
+    assert frame["reasoning"].notna().tolist() == [True, False, False]
+
+    said = shown(tmp_path, "served", "--problem", first.problem_id)
+    assert "--- reasoning, which is not graded\nso it is \\x1b[2J \\boxed{4}\n" in said
+    assert "30 tokens (29 of reasoning), ended by length, seed" in said
+    assert "(empty, although tokens were generated for it)" in said
+    assert "EMPTY RESPONSES" in shown(tmp_path, "served")
+    page = write_report(run, tmp_path / "page.html", results=tmp_path)
+    assert page.is_file()
+
+    (run.path / JOURNAL).unlink()
+    again = regrade(run, results=tmp_path)
+    kept = {sample.problem_id: sample for sample, _ in again.samples()}
+    assert kept[first.problem_id].reasoning == first.reasoning
+    assert again.run is not None
+    assert again.run.scores[0].empty == 1
+    imported = import_generations(run.path, name="theirs", results=tmp_path)
+    assert {sample.reasoning for sample, _ in imported.samples()} == {first.reasoning, UNSET}
+
+
+def test_a_run_without_reasoning_has_the_files_that_it_always_had(tmp_path: Path) -> None:
+    with BadServer(lambda _: says("It is \\boxed{1}.")) as server:
+        run = run_here(server.url, tmp_path)
+    assert run.path is not None
+    line = json.loads((run.path / JOURNAL).read_bytes().splitlines()[0])
+    assert [*line] == [
+        "problem_id", "index", "response", "finish_reason", "seed", "prompt_sum", "prompt_tokens",
+        "completion_tokens", "error",
+    ]  # fmt: skip
+    assert [*run.samples().to_pandas().columns] == [*COLUMNS]
+    assert [*next(read_parquet(run.path))] == [*COLUMNS]
+    record = json.loads((run.path / RECORD).read_text(encoding="utf-8"))
+    assert not {"empty", "at_context"} & record["scores"][0].keys()
+    assert record["usage"]["events"] == {}
+
+
+def test_what_a_server_refuses_is_in_the_record_and_told(tmp_path: Path) -> None:
+    def script(asked: Asked) -> Reply:
+        refused = {"top_k", "min_p"} & asked.body.keys()
+        told = {"error": {"message": f"Unrecognized arguments: {', '.join(sorted(refused))}"}}
+        return status(400, told) if refused else echo(asked)
+
+    with BadServer(script) as server:
+        run = run_here(server.url, tmp_path)
+        assert run.run is not None
+        assert run.run.usage.events == {"without min_p": 3, "without top_k": 3}
+        assert len(server.asked) == 3 + 2, "two refusals: of either way to say that top_k is none"
+    told = "the server accepts no min_p, top_k, so they were left out"
+    assert told in str(run)
+    assert told in shown(tmp_path, "served")
+
+
+def test_a_context_that_cuts_responses_is_told_apart_from_the_token_limit(tmp_path: Path) -> None:
+    """The first prompt leaves room for 29 tokens, and the others for all of the 30."""
+
+    def script(asked: Asked) -> Reply:
+        limit, is_first = asked.body["max_tokens"], asked.prompt == server.asked[0].prompt
+        usage = {"prompt_tokens": PROMPT if is_first else 5, "completion_tokens": limit}
+        return (is_first and vllm_refuses(asked)) or says("cut", "length", usage=usage)
+
+    with BadServer(script) as server:
+        run = run_here(server.url, tmp_path, max_tokens=30)
+    assert run.run is not None
+    (score,) = run.run.scores
+    assert (score.at_limit, score.at_context, score.empty) == (3, 1, 0)
+    assert run.run.usage.events == {"limits lowered": 1, "prompts measured": 1}
+    assert "demo: 1 of 3 responses that were cut off ended before the limit of 30" in str(run)
+    first, second, _ = stored(tmp_path)
+    said = shown(tmp_path, "served", "--problem", first)
+    assert "29 tokens, ended by length (the context was full before the token limit)" in said
+    assert "30 tokens, ended by length, seed" in shown(tmp_path, "served", "--problem", second)
+
+
+def test_a_run_whose_every_request_failed_is_an_error_and_no_score(tmp_path: Path) -> None:
+    port = free_port()
+    with BadServer(lambda _: status(400), models=sends({"data": []}), port=port) as server:
+        with pytest.raises(UserError, match=r"failed on every request, 2 in all, .* HTTP 400: no"):
+            run_here(server.url, tmp_path, limit=2)
+        done = CliRunner().invoke(
+            eval_command,
+            ["--engine", "openai", "--base-url", server.url, "--model", "served", "--benchmarks",
+             "demo", "--limit", "2", "--concurrency", "1", "--results", str(tmp_path)],
+        )  # fmt: skip
+        assert isinstance(done.exception, UserError), "which ends the command with 1"
+    ((_, run),) = Catalogue(tmp_path).runs
+    assert (run.status, run.scores) == ("incomplete", ())
+    with BadServer(echo, port=port) as server:
+        assert run_here(server.url, tmp_path, limit=2).run is not None
+    ((_, run),) = Catalogue(tmp_path).runs
+    assert (run.status, run.usage.samples) == ("complete", 6)
+
+
+@pytest.mark.parametrize("engine", ["openai", "vllm", "ray", "hf", "replay"])
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"key_variable": KEY}, "key_variable names the environment variable"),
+        ({"key_variable": "gsk_0123456789abcdefghij"}, "key_variable names the environment"),
+        ({"engine_args": {"api_key": KEY}}, "engine_args api_key: this holds a secret"),
+        ({"engine_args": {"hf_token": KEY}}, "engine_args hf_token: this holds a secret"),
+        ({"engine_args": {"extra_headers": {"A": KEY}}}, "engine_args extra_headers: this holds"),
+        ({"engine_args": {"extra_body": {"authorization": KEY}}}, "extra_body.authorization"),
+        ({"engine_args": {"user": f"sk-{'0123' * 9}"}}, "engine_args user: this holds a secret"),
+    ],
+)
+def test_a_setting_with_a_secret_is_refused_without_repeating_it(
+    engine: str, setting: dict[str, Any], told: str
+) -> None:
+    spec = make_spec({"model": "m", "engine": engine, "base_url": "http://127.0.0.1:1", **setting})
+    with pytest.raises(UserError) as caught:
+        ENGINES[engine].require_recorded(spec.engine)
+    assert told in str(caught.value)
+    said = everything_said(caught.value)
+    assert "0123" not in said
+    assert "OPENAI_API_KEY" in said
+
+
+def test_a_key_in_place_of_a_variables_name_is_neither_shown_nor_stored(tmp_path: Path) -> None:
+    for option in ("--key-variable", KEY), ("--engine-arg", f"api_key={KEY}"):
+        done = CliRunner().invoke(
+            eval_command,
+            ["--engine", "openai", "--base-url", "http://127.0.0.1:1/v1", "--model", "served",
+             "--benchmarks", "demo", "--results", str(tmp_path), *option],
+        )  # fmt: skip
+        assert isinstance(done.exception, UserError)
+        assert KEY not in done.output + everything_said(done.exception)
+        assert not [*tmp_path.rglob("*")]
 
 
 # A real server
