@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -442,6 +443,26 @@ def test_a_prompt_that_leaves_no_room_is_an_overflow_in_the_servers_words() -> N
     assert (got["p/5"].finish_reason, got["p/5"].completion_tokens) == ("overflow", 0)
     assert (got["p/5"].error or "").startswith("HTTP 400: This model's maximum context length")
     assert sum(completion.finish_reason == "stop" for completion in got.values()) == 7
+
+
+def test_a_server_that_counts_no_prompts_is_told_with_the_option_that_helps() -> None:
+    def script(asked: Asked) -> Reply:
+        return vllm_refuses(asked) or says("x", usage=None)
+
+    with BadServer(script) as server:
+        opened = engine(server.url)
+        said, got = refused(opened, [replace(one, max_tokens=99) for one in requests(4)])
+    assert "do not fit into 40 tokens, and the server does not say how many" in said
+    assert "lower max_tokens (32)" in said
+    assert not got
+
+
+def test_a_limit_that_an_argument_sets_is_not_lowered() -> None:
+    with BadServer(lambda asked: vllm_refuses(asked) or echo(asked)) as server:
+        opened = engine(server.url, args={"max_tokens": 99})
+        said, _ = refused(opened, requests(4))
+    assert "max_tokens=99 cannot be greater" in said
+    assert len(server.asked) == 4
 
 
 def test_a_context_that_nobody_states_is_told_with_the_option_that_helps() -> None:
@@ -1252,13 +1273,19 @@ def test_a_key_in_place_of_a_variables_name_is_neither_shown_nor_stored(tmp_path
 
 
 @contextmanager
-def vllm_serve(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run vLLM's own server with the demo model. It ends with this test, and its engine with it."""
+def vllm_serve(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run vLLM's own server with the demo model. It ends with this test, and its engine with it.
+
+    The model's generation config asks for another sampling, which a request must not get.
+    """
+    log, model = folder / "server.log", copytree(MODEL_PATH, folder / "model")
+    config = json.loads((model / "generation_config.json").read_text(encoding="utf-8"))
+    config |= {"repetition_penalty": 1.5, "top_k": 1, "top_p": 0.1, "min_p": 0.9}
+    (model / "generation_config.json").write_text(json.dumps(config), encoding="utf-8")
     command = [
-        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(MODEL_PATH)),
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)),
         *("--served-model-name", "demo", "--dtype", "float32", "--enforce-eager"),
-        # The request decides how to sample, and not the checkpoint's generation config.
-        *("--generation-config", "vllm", "--host", "127.0.0.1", "--port", str(port)),
+        *("--host", "127.0.0.1", "--port", str(port)),
         *("--kv-cache-memory-bytes", str(1 << 28)),
         # This saves a third process. It needs VLLM_ENABLE_V1_MULTIPROCESSING=0, which is set below.
         *("--distributed-executor-backend", "uni"),
@@ -1298,7 +1325,7 @@ def test_a_real_server_says_what_the_engine_says(greedy: Path, tmp_path: Path) -
     """All is checked in one test, since a server takes half a minute to start."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1"
-    with vllm_serve(port, tmp_path / "server.log"):
+    with vllm_serve(port, tmp_path):
         asked = command(
             url, tmp_path / "served", "--model", "demo", "--max-tokens", "512", limit=24
         )
@@ -1341,3 +1368,8 @@ def assert_real_prompts_and_samples(url: str) -> None:
     drawn = list(engine(url, model="demo", sampling=sampling).generate(iter(asked)))
     assert len({completion.text for completion in drawn}) > 4
     assert {completion.completion_tokens for completion in drawn} <= set(range(1, 9))
+    for limit in (1020, 100_000):  # the first is refused for the sum, the second by itself
+        opened = engine(url, model="demo")
+        (completion,) = opened.generate([replace(requests(1)[0], max_tokens=limit)])
+        assert completion.finish_reason in ("stop", "length"), completion.error
+        assert opened.counters == {"limits lowered": 1, "prompts measured": 1}

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, suppress
@@ -25,10 +24,9 @@ from queue import SimpleQueue
 from random import Random
 from typing import Any, TypeVar
 
-import msgspec
-
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.engines.openai.context import ContextFit
 from harness.engines.openai.endpoint import (
     CONNECT_SECONDS,
     Endpoint,
@@ -60,8 +58,6 @@ MISDIRECTED = range(300, 400), range(401, 406)
 LOOK_AGAIN = 0.05
 """The longest sleep in seconds while waiting for a turn. A request that ends meanwhile may free
 some of the limit."""
-SHORTENED = "limits lowered"
-"""The counter of responses whose limit of tokens was lowered to fit into the context."""
 GO_ON = "finished responses are stored, and the same command goes on from there"
 
 Result = TypeVar("Result")
@@ -298,79 +294,23 @@ class _Server:
         self._requests = _pace(self._limits.requests_per_minute)
         self._tokens = _pace(self._limits.tokens_per_minute)
         self._quiet_until = 0.0
-        self._context: int | None = None
-        self._prompts: dict[str, int] = {}
-        self._measuring: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        fit = ContextFit(self._in_its_form, self._listed_context, self._counters)
+        # Where an argument sets the limit, that is the user's word and stays.
+        self._asked = fit.ask if self._format.sets_limit else self._in_its_form
 
     async def answer(self, request: Request) -> Completion | Failure:
         """Return the response to a request, or the last failure if all attempts failed."""
         draw = Random(request.seed)
-        result = await self._within_context(request)
+        result = await self._asked(request)
         for retry in range(1, self._limits.attempts):
             if isinstance(result, Completion) or not result.again:
                 break
             self._counters["retries"] += 1
             await asyncio.sleep(backoff(retry, draw, asked=result.wait))
-            result = await self._within_context(request)
+            result = await self._asked(request)
         if isinstance(result, Completion) and result.finish_reason in ("stop", "length"):
             self._counters.update(f"{WITHOUT}{name}" for name in self._format.left_out)
         return result
-
-    async def _within_context(self, request: Request) -> Completion | Failure:
-        """Ask once; if the request is too long for the context, with a lower limit of tokens.
-
-        The server alone knows how long the prompt is. It is asked for one token, which says so.
-        """
-        if not self._surely_too_long(request):
-            result = await self._in_its_form(request)
-            if isinstance(result, Completion) or not result.too_long:
-                return result
-            if not self._format.sets_limit:
-                return result
-            self._context = self._context or await self._listed_context() or result.context
-            if self._context is None:
-                return result
-        length = await self._prompt_tokens(request)
-        if isinstance(length, Failure):
-            return _overflow(request, length) if length.too_long else length
-        return await self._shortened(request, length)
-
-    def _surely_too_long(self, request: Request) -> bool:
-        prompt = self._prompts.get(request.prompt.checksum, 1)
-        return self._context is not None and prompt + request.max_tokens > self._context
-
-    async def _shortened(self, request: Request, prompt: int) -> Completion | Failure:
-        """Ask for as many tokens as a prompt of so many tokens leaves in the context."""
-        room = min(request.max_tokens, (self._context or 0) - prompt)
-        result = Failure(message=f"the prompt's {prompt:,} tokens leave no room", too_long=True)
-        # SGLang wants prompt and response to be shorter than the context (`_validate_one_request`
-        # in its tokenizer_manager.py), and vLLM lets them fill it.
-        for limit in range(room, max(0, room - 2), -1):
-            asked = await self._in_its_form(msgspec.structs.replace(request, max_tokens=limit))
-            if isinstance(asked, Completion) or not asked.too_long:
-                if isinstance(asked, Completion) and limit < request.max_tokens:
-                    self._counters[SHORTENED] += 1
-                return asked
-            result = asked
-        return _overflow(request, result, prompt) if room < 2 else result
-
-    async def _prompt_tokens(self, request: Request) -> int | Failure:
-        """Return the tokens of a request's prompt; samples of a problem ask for them only once."""
-        prompt = request.prompt.checksum
-        async with self._measuring[prompt]:
-            if prompt in self._prompts:
-                return self._prompts[prompt]
-            result = await self._in_its_form(msgspec.structs.replace(request, max_tokens=1))
-            if isinstance(result, Failure):
-                return result
-            self._counters["prompts measured"] += 1
-            if result.prompt_tokens is None:
-                return Failure(
-                    message=f"prompt and response do not fit into {self._context:,} tokens, and "
-                    "the server does not say how many the prompt has",
-                    status=400,
-                )
-            return self._prompts.setdefault(prompt, result.prompt_tokens)
 
     async def _listed_context(self) -> int | None:
         """Return the context that the server lists for the model; None if it lists none."""
@@ -495,18 +435,6 @@ class _Server:
             context=fault.context if too_long else None,
             out_of_money=out_of_money,
         )
-
-
-def _overflow(request: Request, failure: Failure, prompt: int | None = None) -> Completion:
-    """Return what becomes of a prompt that leaves no room, in the server's own words."""
-    return Completion(
-        key=request.key,
-        text="",
-        finish_reason="overflow",
-        prompt_tokens=prompt,
-        completion_tokens=0,
-        error=failure.message,
-    )
 
 
 def _pace(per_minute: float | None) -> Pace | None:

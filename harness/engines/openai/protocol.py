@@ -39,12 +39,12 @@ OPTIONAL = ("temperature", "top_p", "seed", "top_k", "chat_template_kwargs", "ma
 """Parameters that are asked for, which a server may refuse and the user can leave out."""
 REASONS: dict[str, Literal["stop", "length"]] = {"stop": "stop", "length": "length"}
 TOO_LONG = re.compile(
-    r"context (?:length|size|window)|max_model_len|maximum (?:prompt|input|sequence) length",
+    r"context[ _]?(?:length|size|window)|max_model_len|maximum (?:prompt|input|sequence) length",
     re.IGNORECASE,
 )
 """How servers say that prompt and response together are too long for the model's context."""
 CONTEXT = re.compile(
-    r"(?:context (?:length|size|window)|max_model_len)\D{0,40}?(\d{1,3}(?:,\d{3})+|\d{1,9})\b",
+    r"(?:context[ _]?(?:length|size|window)|max_model_len)\D{0,40}?(\d{1,3}(?:,\d{3})+|\d{1,9})\b",
     re.IGNORECASE,
 )
 """The context's length in such a message."""
@@ -355,7 +355,7 @@ class ErrorBody:
     @property
     def too_long(self) -> bool:
         """Whether it says that the request is too long for the model's context."""
-        return TOO_LONG.search(self.message) is not None or "context_length" in self.code
+        return TOO_LONG.search(f"{self.code} {self.message}") is not None
 
     @property
     def context(self) -> int | None:
