@@ -63,13 +63,17 @@ def _draw_again(run: Run) -> str:
 
 def _empty(run: Run) -> list[str]:
     """Say where responses have no text, so that what was generated for them was lost."""
+    cause = "the model generated only blanks or special tokens"
+    if run.spec.engine.name == "openai":
+        cause = (
+            "perhaps the token limit ended the model's reasoning (raise --max-tokens), or the "
+            "server took all of the response for reasoning (start it with the reasoning parser of "
+            "this model, or with none)"
+        )
     return [
         f"EMPTY RESPONSES: {score.empty:,} of {counted(score.samples, 'sample')} of "
         f"{score.benchmark} ended without any text although tokens were generated for them, and "
-        "count as not correct. Perhaps the token limit ended the model's reasoning (raise "
-        "--max-tokens), or the server took all of the response for reasoning (start it with the "
-        f"reasoning parser of this model, or with none). To see them: python -m harness show "
-        f"{run.id} --wrong"
+        f"count as not correct; {cause}. To see them: python -m harness show {run.id} --wrong"
         for score in run.scores
         if score.empty
     ]
