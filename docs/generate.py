@@ -255,13 +255,24 @@ def fields_table(name: str) -> str:
     rows = [
         [
             f"`{field.name}`",
-            _linked(field.type.replace(" | ", " or ").replace("None", "null"), shown),
-            "" if field.default is None else f"`{field.default}`".replace("None", "null"),
+            _linked(_in_json(field.type).replace(" | ", " or "), shown),
+            _stored_default(field.default),
             plain(field.about),
         ]
         for field in Source(shown[name]).fields
     ]
     return table(("field", "type", "default", "meaning"), rows)
+
+
+def _in_json(text: str) -> str:
+    return text.replace(" | UnsetType", "").replace("None", "null")
+
+
+def _stored_default(default: str | None) -> str:
+    """Return what a file has where nothing was set; msgspec leaves out what is UNSET."""
+    if default == "UNSET":
+        return "left out"
+    return "" if default is None else f"`{_in_json(default)}`"
 
 
 def _linked(kind: str, shown: Iterable[str]) -> str:

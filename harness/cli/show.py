@@ -199,11 +199,36 @@ def _print_responses(result: Result, asked: SampleFilter) -> None:
         click.echo(f"responses and golds are not here: {WITHOUT_SAMPLES}")
         return
     for row in samples:
-        tokens = row["completion_tokens"]
-        length = "length unknown" if tokens is None else counted(tokens, "token")
-        click.echo(
-            f"{one_line(row['problem_id'])}  sample {row['index']}  {row['outcome']}  "
-            f"gold {one_line(row['gold'])}  answer {one_line(row['extracted'])}\n"
-            f"{length}, ended by {row['finish_reason']}, "
-            f"seed {row['seed']}\n{printable(row['response'])}\n"
-        )
+        click.echo(_whole_sample(row, result))
+
+
+def _whole_sample(row: Row, result: Result) -> str:
+    """Return everything that is known of one sample, and what it says."""
+    from harness.runs.sample_rows import sample_in
+
+    tokens, reasoned = row["completion_tokens"], row.get("reasoning_tokens")
+    length = "length unknown" if tokens is None else counted(tokens, "token")
+    if reasoned:
+        length += f" ({reasoned:,} of reasoning)"
+    said = printable(row["response"])
+    if reasoning := row.get("reasoning"):
+        said = f"--- reasoning, which is not graded\n{printable(reasoning)}\n--- response\n{said}"
+    if sample_in(row).is_empty:
+        said += "(empty, although tokens were generated for it)"
+    if row["error"]:
+        said += f"the engine said: {printable(row['error'])}"
+    return (
+        f"{one_line(row['problem_id'])}  sample {row['index']}  {row['outcome']}  "
+        f"gold {one_line(row['gold'])}  answer {one_line(row['extracted'])}\n"
+        f"{length}, ended by {_ended_by(row, result)}, seed {row['seed']}\n{said}\n"
+    )
+
+
+def _ended_by(row: Row, result: Result) -> str:
+    from harness.runs.scores import ended_by_context, token_limit
+
+    limit = None if result.run is None else token_limit(result.run)
+    cut = row["finish_reason"] == "length"
+    if ended_by_context(row["completion_tokens"], at_limit=cut, limit=limit):
+        return "length (the context was full before the token limit)"
+    return str(row["finish_reason"])

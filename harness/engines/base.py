@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 
 from benchmarks import WrongValueError
+from harness.common.secrets import names_variable, secrets_in
+from harness.common.text import printable
 from harness.prompts.rendering import Prompt
 from harness.runs.sample import SampleKey
 from harness.runs.spec import EngineSpec, Sampling
@@ -40,13 +42,20 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     key: SampleKey
     text: str
-    finish_reason: Literal["stop", "length", "error"]
+    finish_reason: Literal["stop", "length", "overflow", "error"]
+    """`overflow`: the prompt leaves no room for a response, as only a server knows that counts the
+    prompt's tokens itself."""
     prompt_tokens: int | None = None
     """The number of tokens of the prompt; None if the engine does not say."""
     completion_tokens: int | None = None
-    """The number of tokens of the response, including the one that ended it; None if not known."""
+    """The number of tokens of the response, including the one that ended it and those of the
+    reasoning; None if not known."""
+    reasoning: str | None = None
+    """What the model reasoned, if the engine returns it apart from the response."""
+    reasoning_tokens: int | None = None
+    """The number of tokens of the reasoning, where it has any and they are counted."""
     error: str | None = None
-    """What went wrong, if the finish reason is ``error``."""
+    """What went wrong, if the finish reason is ``error`` or ``overflow``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +131,12 @@ class Engine(ABC):
 
     @classmethod
     def require_recorded(cls, spec: EngineSpec) -> None:
-        """Refuse arguments that would make a run's record untrue.
+        """Refuse arguments that would make a run's record untrue, or would put a secret into it.
 
         Raises:
-            UserError: which argument, and why.
+            UserError: which argument, and why. A secret is not repeated.
         """
+        _require_no_secret(spec)
         for name in cls.reserved_args:
             if name in spec.args:
                 raise WrongValueError(
@@ -180,3 +190,20 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing
         """Free the engine's processes and memory."""
+
+
+def _require_no_secret(spec: EngineSpec) -> None:
+    """Refuse settings that hold a key or a password, since the run's record would hold it too."""
+    if not names_variable(spec.server.key_variable):
+        raise WrongValueError(
+            "key_variable names the environment variable that holds the server's key, and what was "
+            "given is no such name; it may be the key itself, so it is neither shown nor stored. "
+            "Put the key into a variable such as OPENAI_API_KEY, and give that variable's name"
+        )
+    for name in secrets_in(spec.args):
+        raise WrongValueError(
+            f"engine_args {printable(name)}: this holds a secret, and engine arguments are stored "
+            "in the run's record, so it is refused; leave it out, and put the secret into the "
+            "environment: the key of a server into the variable that key_variable names "
+            "(OPENAI_API_KEY), a token for Hugging Face into HF_TOKEN"
+        )

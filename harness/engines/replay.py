@@ -31,6 +31,8 @@ class ResponseLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     finish_reason: Literal["stop", "length", "error"] = "stop"
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
+    reasoning: str | None = None
+    reasoning_tokens: Count | None = None
     error: str | None = None
 
 
@@ -158,5 +160,7 @@ def _completion(key: SampleKey, saved: ResponseLine) -> Completion:
         finish_reason=saved.finish_reason,
         prompt_tokens=saved.prompt_tokens,
         completion_tokens=saved.completion_tokens,
+        reasoning=saved.reasoning,
+        reasoning_tokens=saved.reasoning_tokens,
         error=saved.error,
     )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from benchmarks import UserError
 from harness.engines import ENGINES, Completion, Engine, EngineSetup, Request
 from harness.evaluation.plan import Plan
@@ -102,12 +104,18 @@ def sample_of(request: Request, completion: Completion) -> Sample:
     return Sample(
         problem_id=completion.key.problem_id,
         index=completion.key.index,
-        # A lone surrogate is no text that any file could hold.
-        response=completion.text.encode("utf-8", "replace").decode("utf-8"),
+        response=_storable(completion.text),
         finish_reason=completion.finish_reason,
         seed=request.seed,
         prompt_sum=request.prompt.checksum,
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         error=completion.error,
+        reasoning=_storable(completion.reasoning) if completion.reasoning else UNSET,
+        reasoning_tokens=completion.reasoning_tokens or UNSET,
     )
+
+
+def _storable(text: str) -> str:
+    """Return a text without lone surrogates, which no file could hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")

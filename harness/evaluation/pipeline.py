@@ -13,12 +13,12 @@ from itertools import product
 
 from benchmarks import Problem, UserError
 from harness.common.progress import Progress, silent
-from harness.common.text import counted
+from harness.common.text import counted, printable
 from harness.engines import ENGINES, Completion, Engine, Request
 from harness.evaluation.drawing import Opener, draw, open_engine, overflow_sample, sample_of
 from harness.evaluation.live_grading import LiveGrading
 from harness.evaluation.plan import Plan
-from harness.grading import Grader
+from harness.grading import Grader, Outcome
 from harness.runs.completion import finish_run
 from harness.runs.folder import RunFolder
 from harness.runs.graded import Graded
@@ -163,7 +163,9 @@ class _Spent:
         self._samples = self._prompt_tokens = self._completion_tokens = 0
 
     def count(self, completion: Completion) -> None:
-        """Count one completion."""
+        """Count one completion; a prompt that leaves no room took nothing."""
+        if completion.finish_reason == "overflow":
+            return
         self._samples += 1
         self._prompt_tokens += completion.prompt_tokens or 0
         self._completion_tokens += completion.completion_tokens or 0
@@ -195,12 +197,34 @@ class _Spent:
 def _complete(plan: Plan, folder: RunFolder, grading: LiveGrading) -> Run:
     began = time.monotonic()
     grading.finish()
+    _require_a_response(plan, folder, grading)
     graded = {
         name: _graded(problems, plan.spec.sampling.samples_for(name), folder, grading)
         for name, problems in plan.problems.items()
     }
     spent = Phases(prepare=plan.seconds, finish=time.monotonic() - began)
     return finish_run(folder, graded, spent)
+
+
+def _require_a_response(plan: Plan, folder: RunFolder, grading: LiveGrading) -> None:
+    """Refuse to score a run whose every request failed: that would be no score of the model.
+
+    The run stays incomplete, so that the same command asks again.
+    """
+    failed: list[SampleKey] = []
+    for key in folder.samples:
+        outcome = grading.verdict(key).outcome
+        if outcome is Outcome.ENGINE_ERROR:
+            failed.append(key)
+        elif outcome is not Outcome.OVERFLOW:
+            return
+    if failed:
+        said = printable(folder.samples[failed[-1]].error or "no reason", limit=400)
+        raise UserError(
+            f"the {plan.spec.engine.name} engine failed on every request, {len(failed):,} in all, "
+            f"the last time with: {said}; so there is nothing to score, and the run in "
+            f"{folder.path} stays incomplete. When the cause is mended, the same command asks again"
+        )
 
 
 def _graded(

@@ -32,6 +32,9 @@ class SavedResponse:
     seed: int = 0
     prompt_sum: str = ""
     error: str | None = None
+    reasoning: str | None = None
+    """What the model reasoned, where the file has it apart from the response."""
+    reasoning_tokens: int | None = None
     task: str | None = None
     """The file's name for the benchmark."""
     theirs: bool | None = None

@@ -171,6 +171,8 @@ class _Placer:
             prompt_tokens=response.prompt_tokens,
             completion_tokens=response.completion_tokens,
             error=response.error,
+            reasoning=response.reasoning or msgspec.UNSET,
+            reasoning_tokens=response.reasoning_tokens or msgspec.UNSET,
         )
 
 

@@ -202,7 +202,8 @@ class Samples:
         """
         import pandas as pd
 
-        from harness.runs.samples_table import COLUMNS
+        from harness.runs.samples_table import COLUMNS, REASONING
 
         rows: list[dict[str, Any]] = list(map(dict, sample_rows(self.result, self.asked)))
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        found = [name for name in REASONING if any(name in row for row in rows)]
+        return pd.DataFrame(rows, columns=[*COLUMNS, *found])

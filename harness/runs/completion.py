@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from harness.runs.folder import RunFolder
 from harness.runs.graded import Graded, by_problem
 from harness.runs.record import Phases, Run
 from harness.runs.samples_table import table_batches
-from harness.runs.scores import average, score
+from harness.runs.scores import average, score, token_limit
 from harness.runs.verdicts import ProblemVerdicts, problem_verdicts, to_lines
 from harness.runs.versions import grader_versions
 
@@ -32,17 +33,22 @@ def finish_run(folder: RunFolder, graded: Mapping[str, Iterable[Graded]], spent:
     """
     began = time.monotonic()
     verdicts: dict[str, list[ProblemVerdicts]] = {name: [] for name in graded}
+    empty: Counter[str] = Counter()
 
     def rows() -> Iterator[tuple[str, Graded]]:
         """Yield the rows of the table, and keep the verdicts on each problem on the way."""
         for name, samples in graded.items():
             for problem in by_problem(samples):
                 verdicts[name].append(problem_verdicts(name, problem))
+                empty[name] += sum(row.sample.is_empty for row in problem)
                 yield from ((name, row) for row in problem)
 
     folder.write_parquet(table_batches(rows()))
     spent = spent.plus(Phases(finish=time.monotonic() - began))
-    scores = tuple(score(name, problems) for name, problems in verdicts.items())
+    limit = token_limit(folder.run)
+    scores = tuple(
+        score(name, problems, limit=limit, empty=empty[name]) for name, problems in verdicts.items()
+    )
     content = to_lines(row for problems in verdicts.values() for row in problems)
     folder.write_verdicts(content)
     run = folder.run.model_copy(

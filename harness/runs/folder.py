@@ -27,7 +27,7 @@ from harness.runs.file_names import JOURNAL, LOCK, PARQUET, RECORD, version_fold
 from harness.runs.journal import Journal, read_journal
 from harness.runs.record import Run, new_run_id, read_run
 from harness.runs.sample import Sample
-from harness.runs.samples_table import _parquet_schema
+from harness.runs.samples_table import parquet_schema
 from harness.runs.verdicts import VERDICTS
 
 
@@ -86,7 +86,7 @@ class RunFolder:
         import pyarrow.parquet as pq
 
         path = self.path / PARQUET
-        schema = _parquet_schema()
+        schema = parquet_schema(reasoning=self.samples.has_reasoning)
         with (
             _wrap_os_error(f"{path} cannot be written; the journal beside it is intact"),
             replacing(path) as partial,
@@ -95,7 +95,7 @@ class RunFolder:
         ):
             written: Future[None] | None = None
             for columns in batches:
-                table = pa.table(columns, schema=schema)
+                table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
                 if written is not None:
                     written.result()
                 written = compressor.submit(writer.write_table, table)

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from harness.runs.sample import Sample, SampleKey
 
@@ -78,7 +78,10 @@ class Journal(Mapping[SampleKey, Sample]):
     def __init__(self, path: Path) -> None:
         """Read where the samples are; a torn last line is cut off, to be drawn again."""
         self.path = path
-        self._places, self.torn, self._end = _index(path)
+        index = _index(path)
+        self._places, self.torn, self._end = index.places, index.torn, index.end
+        self.has_reasoning = index.has_reasoning
+        """Whether any sample has reasoning apart from its response."""
         if self.torn:  # the next sample must not continue a torn last line
             os.truncate(path, self._end)
         self._written: int | None = None
@@ -105,6 +108,7 @@ class Journal(Mapping[SampleKey, Sample]):
                 os.ftruncate(self._written, self._end)
             raise
         self._places.put(sample.problem_id, sample.index, self._end)
+        self.has_reasoning |= bool(sample.reasoning or sample.reasoning_tokens)
         self._end += len(line)
 
     def close(self) -> None:
@@ -147,12 +151,24 @@ def read_journal(path: Path, *, failed: bool = False) -> Iterator[Sample]:
             yield sample
 
 
-def _index(path: Path) -> tuple[Places, int, int]:
-    """Return where the samples begin, how many lines are none, and where the last whole line ends.
+class _Index(NamedTuple):
+    """What a journal holds when it is opened."""
+
+    places: Places
+    """Where the samples begin."""
+    torn: int
+    """How many lines are no sample."""
+    end: int
+    """Where the last whole line ends."""
+    has_reasoning: bool
+
+
+def _index(path: Path) -> _Index:
+    """Read what a journal holds.
 
     A sample on which the engine failed is left out, so that it is drawn again.
     """
-    places, torn, end = Places(), 0, 0
+    places, torn, end, has_reasoning = Places(), 0, 0, False
     for line, sample in _lines(path):
         begin, end = end, end + (len(line) if line.endswith(b"\n") else 0)
         try:
@@ -160,9 +176,10 @@ def _index(path: Path) -> tuple[Places, int, int]:
                 torn += 1
             elif sample.finish_reason != "error":
                 places.put(sample.problem_id, sample.index, begin)
+                has_reasoning |= bool(sample.reasoning or sample.reasoning_tokens)
         except ValueError:
             torn += 1
-    return places, torn, end
+    return _Index(places, torn, end, has_reasoning)
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, Sample | None]]:

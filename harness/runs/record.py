@@ -36,6 +36,10 @@ class WithoutErrata(Frozen):
     """The mean over these problems, as in `Score`."""
 
 
+def _is_zero(count: int) -> bool:
+    return count == 0
+
+
 class Score(Frozen):
     """Accuracy of one benchmark. The outcomes sum to the number of samples."""
 
@@ -57,6 +61,11 @@ class Score(Frozen):
     """Outcome to the number of samples with it; an outcome that no sample has is left out."""
     at_limit: int
     """Samples that the token limit ended, whatever became of them."""
+    at_context: int = Field(default=0, exclude_if=_is_zero)
+    """Those of them that ended before the run's own limit, because the model's context was full.
+    The record has this and the next only where there are such samples."""
+    empty: int = Field(default=0, exclude_if=_is_zero)
+    """Samples that ended without any text, although tokens were generated for them."""
     mean_response_tokens: float | None
     """None where the engine counts none."""
     without_errata: WithoutErrata | None = None
@@ -92,6 +101,11 @@ class Phases(Frozen):
         """Return both added, phase by phase."""
         pairs = {name: getattr(self, name) + getattr(other, name) for name in Phases.model_fields}
         return Phases(**pairs)
+
+
+WITHOUT = "without "
+"""How an event begins that counts the responses drawn without a sampling parameter, because the
+server refused it."""
 
 
 class Usage(Frozen):

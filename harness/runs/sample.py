@@ -6,6 +6,7 @@ import hashlib
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 FinishReason = Literal["stop", "length", "overflow", "error"]
 
@@ -25,7 +26,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     index: int
     """Which of the problem's samples it is, from 0."""
     response: str
-    """The response's text, without the token that ended it."""
+    """The response's text, without the token that ended it. Only this is graded."""
     finish_reason: FinishReason
     """`stop`: the model ended it; `length`: the token limit did; `overflow`: no room for any
     response; `error`: the engine failed on it."""
@@ -36,9 +37,23 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prompt_tokens: int | None = None
     """The prompt's length; None where the engine does not count."""
     completion_tokens: int | None = None
-    """None where the engine does not count."""
+    """The response's length, its reasoning included; None where the engine does not count."""
     error: str | None = None
     """What the engine said, if it failed on this sample."""
+    reasoning: str | UnsetType = UNSET
+    """What the model reasoned, where a server returns it apart from the response. This and the next
+    are left out of the line where there is none, so that other runs have the files they had."""
+    reasoning_tokens: int | UnsetType = UNSET
+    """How many of the completion's tokens are reasoning, where a server counts them."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it ended with no text at all, although tokens were generated for one.
+
+        A single token is the one that ended the response.
+        """
+        spent = bool(self.reasoning or self.reasoning_tokens or (self.completion_tokens or 0) > 1)
+        return self.finish_reason in ("stop", "length") and not self.response.strip() and spent
 
     @property
     def key(self) -> SampleKey:

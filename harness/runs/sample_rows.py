@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from benchmarks import UserError, WrongValueError
 from benchmarks.registry import suggest
 from harness.grading.verdict import Outcome, Verdict
@@ -135,6 +137,8 @@ def sample_in(row: Row) -> Sample:
         prompt_tokens=row["prompt_tokens"],
         completion_tokens=row["completion_tokens"],
         error=row["error"],
+        reasoning=row.get("reasoning") or UNSET,
+        reasoning_tokens=row.get("reasoning_tokens") or UNSET,
     )
 
 

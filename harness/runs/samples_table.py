@@ -21,6 +21,8 @@ COLUMNS = {
     "seed": "int64", "response": "large_string", "error": "string",
 }  # fmt: skip
 """The columns of a run's table of samples: names and Arrow types."""
+REASONING = {"reasoning": "large_string", "reasoning_tokens": "int64"}
+"""Further columns, which the table has only if a sample has reasoning apart from its response."""
 
 
 def finished_samples(path: Path) -> dict[SampleKey, Sample]:
@@ -59,10 +61,12 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
             ) from error
 
 
-def _parquet_schema() -> Any:
+def parquet_schema(*, reasoning: bool) -> Any:
+    """Return the table's Arrow schema, with or without the columns of the reasoning."""
     import pyarrow as pa
 
-    return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()])
+    columns = COLUMNS | REASONING if reasoning else COLUMNS
+    return pa.schema([(name, getattr(pa, kind)()) for name, kind in columns.items()])
 
 
 BATCH = 4096
@@ -70,7 +74,10 @@ BATCH = 4096
 
 
 def table_batches(rows: Iterable[tuple[str, Graded]]) -> Iterator[dict[str, list[object]]]:
-    """Yield the columns of `samples.parquet`, some rows at a time; each row has its benchmark."""
+    """Yield the columns of `samples.parquet`, some rows at a time; each row has its benchmark.
+
+    Those of the reasoning are among them, for a table that has them.
+    """
     rows = iter(rows)
     while batch := list(islice(rows, BATCH)):
         yield _columns(batch)
@@ -95,4 +102,6 @@ def _columns(rows: list[tuple[str, Graded]]) -> dict[str, list[object]]:
         "seed": [sample.seed for sample in samples],
         "response": [sample.response for sample in samples],
         "error": [sample.error for sample in samples],
+        "reasoning": [sample.reasoning or None for sample in samples],
+        "reasoning_tokens": [sample.reasoning_tokens or None for sample in samples],
     }

@@ -10,7 +10,7 @@ from typing import Self
 
 from benchmarks.errata import errata_for
 from harness.grading.verdict import Outcome
-from harness.runs.record import Average, Score, WithoutErrata
+from harness.runs.record import Average, Run, Score, WithoutErrata
 from harness.runs.verdicts import ProblemVerdicts
 from harness.stats.intervals import Interval, accuracy_interval, mean_interval
 
@@ -85,8 +85,36 @@ def count_outcomes(rows: Iterable[ProblemVerdicts]) -> dict[str, int]:
     return {name: counts[name] for name in dict.fromkeys(order) if counts[name]}
 
 
-def score(benchmark: str, rows: Sequence[ProblemVerdicts]) -> Score:
-    """Return what a run's record says of one benchmark, by the verdicts on its problems."""
+def token_limit(run: Run) -> int | None:
+    """Return the most tokens that a response of a run may have; None if the run does not know.
+
+    Saved responses were drawn with limits of their own, and an engine's argument may set one.
+    """
+    asked = run.spec.engine
+    if run.saved is not None or asked.name == "replay":
+        return None
+    named = [
+        asked.args[key] for key in ("max_completion_tokens", "max_tokens") if key in asked.args
+    ]
+    limit = named[0] if named else run.spec.sampling.max_tokens
+    return limit if isinstance(limit, int) else None
+
+
+def ended_by_context(tokens: int | None, *, at_limit: bool, limit: int | None) -> bool:
+    """Say whether a response that was cut off is shorter than the run's own limit.
+
+    Then the model's context was full, or a server has a limit of its own.
+    """
+    return at_limit and tokens is not None and limit is not None and tokens < limit
+
+
+def score(
+    benchmark: str, rows: Sequence[ProblemVerdicts], *, limit: int | None = None, empty: int = 0
+) -> Score:
+    """Return what a run's record says of one benchmark, by the verdicts on its problems.
+
+    ``limit`` is the run's `token_limit`; ``empty`` counts the samples that are `Sample.is_empty`.
+    """
     found = BenchmarkScore.of(benchmark, rows)
     single = found.problems == found.samples
     return Score(
@@ -99,6 +127,12 @@ def score(benchmark: str, rows: Sequence[ProblemVerdicts]) -> Score:
         interval_method="wilson" if single else "normal, clustered by problem",
         outcomes=dict(found.outcomes or {}),
         at_limit=found.hit_token_limit or 0,
+        at_context=sum(
+            ended_by_context(tokens, at_limit=cut, limit=limit)
+            for row in rows
+            for tokens, cut in zip(row.tokens, row.at_limit, strict=True)
+        ),
+        empty=empty,
         mean_response_tokens=found.mean_tokens,
         without_errata=_without_errata(benchmark, rows),
     )

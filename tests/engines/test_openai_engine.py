@@ -14,12 +14,13 @@ import time
 import traceback
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -36,14 +37,20 @@ from bad_server import (
     sends,
     status,
 )
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import replace
 from replayed import replay_spec, write_responses
 
 from benchmarks import UserError
+from harness import Result, evaluate, import_generations, regrade, write_report
+from harness.cli.eval import command as eval_command
+from harness.cli.show import command as show_command
 from harness.common.parent_death import DRIVER
 from harness.demo import MODEL_PATH
-from harness.engines import Completion, EngineSetup, Request
+from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.openai import rate_limit as pacing
 from harness.engines.openai.engine import IN_A_ROW, OpenaiEngine
 from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
@@ -52,11 +59,17 @@ from harness.models.checkpoint import open_checkpoint
 from harness.prompts.rendering import Prompt, render
 from harness.prompts.styles import PROMPT_STYLES
 from harness.runs.catalogue import Catalogue
-from harness.runs.file_names import JOURNAL
+from harness.runs.file_names import JOURNAL, RECORD
 from harness.runs.sample import Sample, SampleKey
+from harness.runs.samples_table import COLUMNS, read_parquet
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling, Server
+from harness.runs.spec_fields import make_spec
 
 KEY = "sk-this-is/the+key-0123456789"
+NEUTRAL_VALUES: dict[str, float] = {
+    "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +153,7 @@ def test_a_conversation_is_sent_as_its_turns_and_each_answer_goes_to_its_request
     content = requests(1)[0].prompt.messages
     assert first.body == {
         "model": "served", "messages": list(content or ()), "max_tokens": 32, "temperature": 0.0,
+        **NEUTRAL_VALUES,
     }  # fmt: skip
     assert first.headers["Authorization"] == "Bearer none", "no key is set, and none is needed here"
 
@@ -160,22 +174,304 @@ def test_a_style_that_fixes_the_text_is_sent_as_that_text(style: str, text: str)
     assert got["p/0"].text.startswith(f"re: {text}")
 
 
-def test_only_what_is_asked_for_is_sent_and_an_argument_has_the_last_word() -> None:
+def sent(asked: Asked) -> dict[str, Any]:
+    return {name: value for name, value in asked.body.items() if name not in ("model", "messages")}
+
+
+def test_every_sampling_parameter_is_stated_and_an_argument_has_the_last_word() -> None:
+    """What a request leaves out, vLLM and SGLang take from the model's generation config."""
     sampling = Sampling(temperature=0.5, top_p=0.9, top_k=7, max_tokens=32)
     with BadServer(echo) as server:
         ask(engine(server.url, sampling=sampling, template_args={"think": False}), requests(1))
-        args = {"seed": None, "max_tokens": None, "max_completion_tokens": 9}
+        args = {
+            "seed": None, "max_tokens": None, "max_completion_tokens": 9, "min_p": None,
+            "repetition_penalty": 1.1,
+        }  # fmt: skip
         ask(engine(server.url, sampling=sampling, args=args), requests(1))
-    said, other = ({k: v for k, v in a.body.items() if k != "messages"} for a in server.asked)
+        greedy = Sampling(top_p=0.9, top_k=7, max_tokens=32)
+        ask(engine(server.url, sampling=greedy), requests(1))
+    said, other, third = map(sent, server.asked)
+    rest = {name: NEUTRAL_VALUES[name] for name in ("presence_penalty", "frequency_penalty")}
     assert said == {
-        "model": "served", "max_tokens": 32, "temperature": 0.5, "top_p": 0.9, "seed": 1000,
-        "top_k": 7, "chat_template_kwargs": {"think": False},
+        "max_tokens": 32, "temperature": 0.5, "top_p": 0.9, "seed": 1000, "top_k": 7, "min_p": 0.0,
+        "repetition_penalty": 1.0, **rest, "chat_template_kwargs": {"think": False},
     }  # fmt: skip
     assert other == {
-        "model": "served", "max_completion_tokens": 9, "temperature": 0.5, "top_p": 0.9, "top_k": 7,
+        "max_completion_tokens": 9, "temperature": 0.5, "top_p": 0.9, "top_k": 7,
+        "repetition_penalty": 1.1, **rest,
     }  # fmt: skip
+    assert third == {"max_tokens": 32, "temperature": 0.0, **NEUTRAL_VALUES}, "nothing is drawn"
     with pytest.raises(UserError, match=r"engine_args stream: .* the harness sets this itself"):
         OpenaiEngine.require_recorded(EngineSpec(args={"stream": True}))
+
+
+@pytest.mark.engine
+def test_the_neutral_values_are_neutral_for_vllm() -> None:
+    """They are what vLLM's own requests have if no generation config fills them in."""
+    protocol = pytest.importorskip("vllm.entrypoints.openai.chat_completion.protocol")
+    params = pytest.importorskip("vllm.sampling_params").SamplingParams(**NEUTRAL_VALUES)
+    for name, value in protocol.ChatCompletionRequest._DEFAULT_SAMPLING_PARAMS.default.items():
+        assert name in (*NEUTRAL_VALUES, "temperature")
+        if name not in ("temperature", "top_k"):
+            assert value == NEUTRAL_VALUES[name]
+    assert params.top_k <= 0, "vLLM's samplers limit only where 0 < top_k"
+
+
+STRICT: dict[str, Callable[[str], Reply]] = {
+    "openai": lambda name: status(
+        400, {"error": {"message": f"Unrecognized request argument supplied: {name}",
+                        "param": None, "code": None}}),
+    "fastapi": lambda name: status(
+        422, {"detail": [{"type": "extra_forbidden", "loc": ["body", name],
+                          "input": dict(NEUTRAL_VALUES)}]}),
+    "param": lambda name: status(400, {"error": {"message": "no", "param": name}}),
+    "other spelling": lambda name: status(400, {"error": f"{camel(name)} is not for this model"}),
+}  # fmt: skip
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+@pytest.mark.parametrize("kind", STRICT)
+def test_neutral_values_that_a_server_refuses_are_left_out_whoever_learns_it_first(
+    kind: str,
+) -> None:
+    """The first eight requests are all sent with them, and are refused at the same moment."""
+    unknown = ("top_k", "min_p", "repetition_penalty")
+
+    def script(asked: Asked) -> Reply:
+        server.wait_until(lambda: len(server.asked) >= 8)
+        refused = next((name for name in unknown if name in asked.body), None)
+        return echo(asked) if refused is None else STRICT[kind](refused)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, concurrency=8)
+        got = ask(opened, requests(20))
+    assert all(completion.finish_reason == "stop" for completion in got.values())
+    assert opened.counters == {f"without {name}": 20 for name in unknown}, "and no retries"
+    accepted = [asked for asked in server.asked if "top_k" not in asked.body]
+    last = sent(server.asked[-1])
+    assert last == {
+        "max_tokens": 32, "temperature": 0.0, "top_p": 1.0, "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }  # fmt: skip
+    assert len(accepted) >= 20
+    assert len(server.asked) <= 20 + 8 * 5, "the others did not have to learn it"
+
+
+def test_no_limit_on_top_k_is_written_as_the_server_wants_it() -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.body["top_k"] < 0:  # as LMDeploy answers
+            return status(400, {"message": "The top_k -1 cannot be a negative integer."})
+        return echo(asked)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, concurrency=1)
+        ask(opened, requests(3))
+    assert [asked.body["top_k"] for asked in server.asked] == [-1, 0, 0, 0]
+    assert not opened.counters
+
+
+def test_what_the_server_has_accepted_stays_though_a_refusal_quotes_it() -> None:
+    def script(asked: Asked) -> Reply:
+        if "question 2\n" in asked.prompt:
+            return status(400, {"error": {"message": f"blocked: {json.dumps(asked.body)}"}})
+        return echo(asked)
+
+    with BadServer(script) as server:
+        got = ask(engine(server.url, concurrency=1), requests(5))
+    assert got["p/2"].finish_reason == "error"
+    assert sent(server.asked[-1]).items() >= NEUTRAL_VALUES.items()
+    assert len(server.asked) == 5
+
+
+def test_a_value_that_was_asked_for_is_never_left_out() -> None:
+    def script(asked: Asked) -> Reply:
+        return STRICT["openai"]("top_k") if "top_k" in asked.body else echo(asked)
+
+    sampling = Sampling(temperature=1, top_k=5, max_tokens=32)
+    with BadServer(script) as server:
+        said, got = refused(engine(server.url, sampling=sampling), requests(4))
+    assert "engine_args top_k=null leaves it out" in said
+    assert not got
+
+
+# Reasoning, and replies in parts
+
+
+REASONED: dict[str, dict[str, Any]] = {
+    "vllm": {"content": "4", "reasoning": "2 + 2"},
+    "sglang, deepseek": {"content": "4", "reasoning_content": "2 + 2"},
+    "both": {"content": "4", "reasoning": "2 + 2", "reasoning_content": "2 + 2"},
+    "mistral": {
+        "content": [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "2 + 2"}]},
+            {"type": "text", "text": "4"},
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("kind", REASONED)
+def test_reasoning_is_kept_apart_from_the_response(kind: str) -> None:
+    usage = {
+        "prompt_tokens": 11, "completion_tokens": 7,
+        "completion_tokens_details": {"reasoning_tokens": 5},
+    }  # fmt: skip
+    with BadServer(lambda _: replies(REASONED[kind], usage)) as server:
+        (completion,) = ask(engine(server.url), requests(1)).values()
+    assert (completion.text, completion.reasoning) == ("4", "2 + 2")
+    assert (completion.completion_tokens, completion.reasoning_tokens) == (7, 5)
+
+
+def replies(message: dict[str, Any], usage: Any = None, reason: str = "stop") -> Reply:
+    return sends({"choices": [{"message": message, "finish_reason": reason}], "usage": usage})
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": [{"type": "text", "text": "a "}, {"type": "text", "text": "b"}]}, "a b"),
+        ({"content": [{"type": "output_text", "text": "a"}, "b", 3, None, {"type": []}]}, "ab"),
+        ({"content": [{"type": "image_url", "image_url": {}}, {"type": "text"}]}, ""),
+        ({"content": None, "refusal": "I will not."}, "I will not."),
+        ({"content": None, "reasoning": 5, "reasoning_content": ["x"]}, ""),
+    ],
+)
+def test_a_reply_in_parts_is_joined(message: dict[str, Any], text: str) -> None:
+    usage = {"completion_tokens": 7, "completion_tokens_details": ["x"], "reasoning_tokens": True}
+    with BadServer(lambda _: replies(message, usage)) as server:
+        opened = engine(server.url)
+        (completion,) = ask(opened, requests(1)).values()
+    assert (completion.text, completion.finish_reason) == (text, "stop")
+    assert (completion.reasoning, completion.reasoning_tokens) == (None, None)
+    assert not opened.counters
+
+
+def test_the_key_is_not_in_the_reasoning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with BadServer(lambda _: replies({"reasoning": f"it is {KEY}"})) as server:
+        (completion,) = ask(engine(server.url), requests(1)).values()
+    assert completion.reasoning == "it is [the key]"
+
+
+# A context that is shorter than prompt and limit together
+
+
+CONTEXT, PROMPT = 40, 11
+
+
+def vllm_refuses(asked: Asked) -> Reply | None:
+    """As vLLM does (`TokenizeParams` in vllm/renderers/params.py)."""
+    limit = asked.body["max_tokens"]
+    if limit > CONTEXT:
+        told = (
+            f"max_tokens={limit} cannot be greater than max_model_len=max_total_tokens={CONTEXT}. "
+            "Please request fewer output tokens."
+        )
+        return status(400, {"error": {"message": told, "param": "max_tokens", "code": 400}})
+    if PROMPT + limit > CONTEXT:
+        told = (
+            f"This model's maximum context length is {CONTEXT} tokens. However, you requested "
+            f"{limit} output tokens and your prompt contains at least {CONTEXT - limit + 1} input "
+            "tokens. Please reduce the length of the input prompt."
+        )
+        return status(400, {"error": {"message": told, "param": "input_tokens", "code": 400}})
+    return None
+
+
+def sglang_refuses(asked: Asked) -> Reply | None:
+    """As SGLang does (`_validate_one_request` in its tokenizer_manager.py)."""
+    limit = asked.body["max_tokens"]
+    told = (
+        f"Requested token count exceeds the model's maximum context length of {CONTEXT} tokens. "
+        f"You requested a total of {PROMPT + limit} tokens: {PROMPT} tokens from the input messages"
+    )
+    return None if PROMPT + limit < CONTEXT else status(400, {"message": told, "code": 400})
+
+
+LISTED = sends({"data": [{"id": "other", "max_model_len": 9}, {"id": "served"}]})
+
+
+@pytest.mark.parametrize("limit", [30, 40, 512])
+@pytest.mark.parametrize(
+    ("refuses", "most"), [(vllm_refuses, CONTEXT - PROMPT), (sglang_refuses, CONTEXT - PROMPT - 1)]
+)
+def test_a_limit_that_the_context_cannot_hold_is_lowered_to_what_it_can(
+    limit: int, refuses: Callable[[Asked], Reply | None], most: int
+) -> None:
+    def script(asked: Asked) -> Reply:
+        return refuses(asked) or says("x", "length", usage={
+            "prompt_tokens": PROMPT, "completion_tokens": asked.body["max_tokens"],
+        })  # fmt: skip
+
+    asked = [replace(request, max_tokens=limit) for request in requests(3) for _ in range(4)]
+    asked = [replace(one, key=SampleKey(one.key.problem_id, n)) for n, one in enumerate(asked)]
+    with BadServer(script, models=LISTED) as server:
+        opened = engine(server.url)
+        got = list(opened.generate(iter(asked)))
+    assert {completion.completion_tokens for completion in got} == {most}
+    assert {completion.finish_reason for completion in got} == {"length"}
+    assert opened.counters == {"limits lowered": 12, "prompts measured": 3}
+
+
+def test_the_listed_context_is_believed_where_the_refusal_states_none() -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.body["max_tokens"] + PROMPT > CONTEXT:
+            return status(
+                400, {"error": {"message": "Too many.", "code": "context_length_exceeded"}}
+            )
+        return echo(asked)
+
+    listed = sends({"data": [{"id": "served", "max_model_len": CONTEXT}]})
+    with BadServer(script, models=listed) as server:
+        ask(engine(server.url), [replace(one, max_tokens=99) for one in requests(2)])
+    assert max(a.body["max_tokens"] for a in server.asked if a.body["max_tokens"] < 99) == 29
+
+
+def test_a_prompt_that_leaves_no_room_is_an_overflow_in_the_servers_words() -> None:
+    told = "This model's maximum context length is 1,024 tokens. \x1b[2J" + "long " * 200
+    fault = {"error": {"message": told, "param": "max_tokens", "code": 400}}
+
+    def script(asked: Asked) -> Reply:
+        return status(400, fault) if "question 5\n" in asked.prompt else echo(asked)
+
+    with BadServer(script) as server:
+        got = ask(engine(server.url, concurrency=1), requests(8))
+    assert (got["p/5"].finish_reason, got["p/5"].completion_tokens) == ("overflow", 0)
+    assert (got["p/5"].error or "").startswith("HTTP 400: This model's maximum context length")
+    assert sum(completion.finish_reason == "stop" for completion in got.values()) == 7
+
+
+def test_a_server_that_counts_no_prompts_is_told_with_the_option_that_helps() -> None:
+    def script(asked: Asked) -> Reply:
+        return vllm_refuses(asked) or says("x", usage=None)
+
+    with BadServer(script) as server:
+        opened = engine(server.url)
+        said, got = refused(opened, [replace(one, max_tokens=99) for one in requests(4)])
+    assert "do not fit into 40 tokens, and the server does not say how many" in said
+    assert "lower max_tokens (32)" in said
+    assert not got
+
+
+def test_a_limit_that_an_argument_sets_is_not_lowered() -> None:
+    with BadServer(lambda asked: vllm_refuses(asked) or echo(asked)) as server:
+        opened = engine(server.url, args={"max_tokens": 99})
+        said, _ = refused(opened, requests(4))
+    assert "max_tokens=99 cannot be greater" in said
+    assert len(server.asked) == 4
+
+
+def test_a_context_that_nobody_states_is_told_with_the_option_that_helps() -> None:
+    fault = {"error": {"message": "the request exceeds the available context size"}}
+    with BadServer(lambda _: status(400, fault), models=LISTED) as server:
+        said, got = refused(engine(server.url), requests(8))
+    assert "do not fit into the model's context: lower max_tokens (32)" in said
+    assert "once the server is well" not in said
+    assert not got
 
 
 # Failures that another attempt corrects
@@ -245,7 +541,7 @@ def test_one_request_that_always_fails_is_an_error_and_the_rest_go_on() -> None:
 
 
 def test_a_request_that_the_server_refuses_is_an_error_at_once() -> None:
-    told = "This model's maximum context length is 1024 tokens. \x1b[2J" + "long " * 200
+    told = "The prompt was flagged by our filter. \x1b[2J" + "long " * 200
     fault = {"error": {"message": told, "param": "max_tokens", "code": 400}}
 
     def script(asked: Asked) -> Reply:
@@ -256,7 +552,7 @@ def test_a_request_that_the_server_refuses_is_an_error_at_once() -> None:
         got = ask(opened, requests(8))
     error = got["p/5"].error or ""
     assert got["p/5"].finish_reason == "error"
-    assert error.startswith("HTTP 400: This model's maximum context length is 1024 tokens.")
+    assert error.startswith("HTTP 400: The prompt was flagged by our filter.")
     assert len(error) <= 320
     assert "\x1b" not in error
     assert "\\x1b[2J" in error
@@ -309,7 +605,7 @@ def test_a_model_that_says_nothing_has_an_empty_response() -> None:
     ],
 )  # fmt: skip
 def test_what_no_retry_mends_is_told_at_once(reply: Reply, told: str) -> None:
-    sampling = Sampling(temperature=1, top_k=5, max_tokens=32)
+    sampling = Sampling(temperature=1, top_k=5, top_p=0.9, max_tokens=32)
     with BadServer(lambda _: reply) as server:
         opened = engine(server.url, sampling=sampling)
         said, got = refused(opened, requests(8))
@@ -348,6 +644,8 @@ def test_a_server_that_refuses_everything_is_given_up() -> None:
     with BadServer(lambda _: status(400)) as server:
         said, got = refused(engine(server.url), requests(5))
     assert "5 in a row failed" in said
+    assert "the server refuses such requests, so change what it names" in said
+    assert "once the server is well" not in said
     assert not got
 
 
@@ -635,7 +933,9 @@ def test_the_endpoint_and_the_model_decide_and_how_it_is_asked_does_not(
 ) -> None:
     one = prepare(spec("http://127.0.0.1:8000/v1")).identity
     assert one.model == {"served": "served"}
-    assert one.engine.settings == {"url": "http://127.0.0.1:8000/v1", "args": {}}
+    assert one.engine.settings == {
+        "url": "http://127.0.0.1:8000/v1", "args": {}, "neutral": [*NEUTRAL_VALUES],
+    }  # fmt: skip
     assert "openai" in one.engine.versions
     same = prepare(spec("http://127.0.0.1:8000/v1/", concurrency=3, timeout=5, prompt_price=2))
     assert same.identity.fingerprint == one.fingerprint
@@ -783,17 +1083,209 @@ def test_ctrl_c_ends_a_run_whose_server_is_silent(tmp_path: Path) -> None:
     assert server.broken == 12
 
 
+# A run of it, in this process
+
+
+def run_here(url: str, results: Path, **fields: Any) -> Result:
+    """Evaluate three demo problems on a server, one request after the other."""
+    asked = {"benchmarks": "demo", "limit": 3, "engine": "openai", "concurrency": 1, **fields}
+    return evaluate("served", base_url=url, results=results, **asked)
+
+
+def shown(results: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(show_command, [*arguments, "--results", str(results)])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+ONLY_REASONED = {"content": None, "reasoning_content": "so it is \x1b[2J \\boxed{4}"}
+
+
+def thinking(asked: Asked) -> Reply:
+    """The first answer is only reasoning; the others have none."""
+    if len(server_of(asked)) > 1:
+        return says("It is \\boxed{1}.")
+    usage = {"prompt_tokens": 11, "completion_tokens": 30, "reasoning_tokens": 29}
+    return replies(ONLY_REASONED, usage, "length")
+
+
+def server_of(asked: Asked) -> list[Asked]:
+    return _served[asked.headers["Host"]].asked
+
+
+_served: dict[str, BadServer] = {}
+
+
+@pytest.fixture
+def thinker() -> Iterator[BadServer]:
+    with BadServer(thinking) as server:
+        _served[f"127.0.0.1:{server.port}"] = server
+        yield server
+
+
+def test_a_reply_that_only_reasons_is_kept_shown_and_told_loudly(
+    thinker: BadServer, tmp_path: Path
+) -> None:
+    run = run_here(thinker.url, tmp_path, max_tokens=30)
+    assert run.run is not None
+    assert run.path is not None
+    (score,) = run.run.scores
+    assert (score.empty, score.at_limit, score.at_context) == (1, 1, 0)
+    assert "EMPTY RESPONSES: 1 of 3 samples of demo ended without any text" in str(run)
+    assert "raise --max-tokens" in str(run)
+    first, *others = stored(tmp_path).values()
+    assert (first.response, first.reasoning) == ("", ONLY_REASONED["reasoning_content"])
+    assert first.reasoning_tokens == 29
+    lines = (run.path / JOURNAL).read_text(encoding="utf-8").splitlines()
+    assert ["reasoning" in line for line in lines] == [True, False, False]
+    assert [(one.reasoning, one.is_empty) for one in others] == [(UNSET, False)] * 2
+    frame = run.samples().to_pandas()
+    assert frame["reasoning"].notna().tolist() == [True, False, False]
+
+    said = shown(tmp_path, "served", "--problem", first.problem_id)
+    assert "--- reasoning, which is not graded\nso it is \\x1b[2J \\boxed{4}\n" in said
+    assert "30 tokens (29 of reasoning), ended by length, seed" in said
+    assert "(empty, although tokens were generated for it)" in said
+    assert "EMPTY RESPONSES" in shown(tmp_path, "served")
+    page = write_report(run, tmp_path / "page.html", results=tmp_path)
+    assert page.is_file()
+
+    (run.path / JOURNAL).unlink()
+    again = regrade(run, results=tmp_path)
+    kept = {sample.problem_id: sample for sample, _ in again.samples()}
+    assert kept[first.problem_id].reasoning == first.reasoning
+    assert again.run is not None
+    assert again.run.scores[0].empty == 1
+    imported = import_generations(run.path, name="theirs", results=tmp_path)
+    assert {sample.reasoning for sample, _ in imported.samples()} == {first.reasoning, UNSET}
+
+
+def test_a_run_without_reasoning_has_the_files_that_it_always_had(tmp_path: Path) -> None:
+    with BadServer(lambda _: says("It is \\boxed{1}.")) as server:
+        run = run_here(server.url, tmp_path)
+    assert run.path is not None
+    line = json.loads((run.path / JOURNAL).read_bytes().splitlines()[0])
+    assert [*line] == [
+        "problem_id", "index", "response", "finish_reason", "seed", "prompt_sum", "prompt_tokens",
+        "completion_tokens", "error",
+    ]  # fmt: skip
+    assert [*run.samples().to_pandas().columns] == [*COLUMNS]
+    assert [*next(read_parquet(run.path))] == [*COLUMNS]
+    record = json.loads((run.path / RECORD).read_text(encoding="utf-8"))
+    assert not {"empty", "at_context"} & record["scores"][0].keys()
+    assert record["usage"]["events"] == {}
+
+
+def test_what_a_server_refuses_is_in_the_record_and_told(tmp_path: Path) -> None:
+    def script(asked: Asked) -> Reply:
+        refused = {"top_k", "min_p"} & asked.body.keys()
+        told = {"error": {"message": f"Unrecognized arguments: {', '.join(sorted(refused))}"}}
+        return status(400, told) if refused else echo(asked)
+
+    with BadServer(script) as server:
+        run = run_here(server.url, tmp_path)
+        assert run.run is not None
+        assert run.run.usage.events == {"without min_p": 3, "without top_k": 3}
+        assert len(server.asked) == 3 + 2, "two refusals: of either way to say that top_k is none"
+    told = "the server accepts no min_p, top_k, so they were left out"
+    assert told in str(run)
+    assert told in shown(tmp_path, "served")
+
+
+def test_a_context_that_cuts_responses_is_told_apart_from_the_token_limit(tmp_path: Path) -> None:
+    """The first prompt leaves room for 29 tokens, and the others for all of the 30."""
+
+    def script(asked: Asked) -> Reply:
+        limit, is_first = asked.body["max_tokens"], asked.prompt == server.asked[0].prompt
+        usage = {"prompt_tokens": PROMPT if is_first else 5, "completion_tokens": limit}
+        return (is_first and vllm_refuses(asked)) or says("cut", "length", usage=usage)
+
+    with BadServer(script) as server:
+        run = run_here(server.url, tmp_path, max_tokens=30)
+    assert run.run is not None
+    (score,) = run.run.scores
+    assert (score.at_limit, score.at_context, score.empty) == (3, 1, 0)
+    assert run.run.usage.events == {"limits lowered": 1, "prompts measured": 1}
+    assert "demo: 1 of 3 responses that were cut off ended before the limit of 30" in str(run)
+    first, second, _ = stored(tmp_path)
+    said = shown(tmp_path, "served", "--problem", first)
+    assert "29 tokens, ended by length (the context was full before the token limit)" in said
+    assert "30 tokens, ended by length, seed" in shown(tmp_path, "served", "--problem", second)
+
+
+def test_a_run_whose_every_request_failed_is_an_error_and_no_score(tmp_path: Path) -> None:
+    port = free_port()
+    with BadServer(lambda _: status(400), models=sends({"data": []}), port=port) as server:
+        with pytest.raises(UserError, match=r"failed on every request, 2 in all, .* HTTP 400: no"):
+            run_here(server.url, tmp_path, limit=2)
+        done = CliRunner().invoke(
+            eval_command,
+            ["--engine", "openai", "--base-url", server.url, "--model", "served", "--benchmarks",
+             "demo", "--limit", "2", "--concurrency", "1", "--results", str(tmp_path)],
+        )  # fmt: skip
+        assert isinstance(done.exception, UserError), "which ends the command with 1"
+    ((_, run),) = Catalogue(tmp_path).runs
+    assert (run.status, run.scores) == ("incomplete", ())
+    with BadServer(echo, port=port) as server:
+        assert run_here(server.url, tmp_path, limit=2).run is not None
+    ((_, run),) = Catalogue(tmp_path).runs
+    assert (run.status, run.usage.samples) == ("complete", 6)
+
+
+@pytest.mark.parametrize("engine", ["openai", "vllm", "ray", "hf", "replay"])
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"key_variable": KEY}, "key_variable names the environment variable"),
+        ({"key_variable": "gsk_0123456789abcdefghij"}, "key_variable names the environment"),
+        ({"engine_args": {"api_key": KEY}}, "engine_args api_key: this holds a secret"),
+        ({"engine_args": {"hf_token": KEY}}, "engine_args hf_token: this holds a secret"),
+        ({"engine_args": {"extra_headers": {"A": KEY}}}, "engine_args extra_headers: this holds"),
+        ({"engine_args": {"extra_body": {"authorization": KEY}}}, "extra_body.authorization"),
+        ({"engine_args": {"user": f"sk-{'0123' * 9}"}}, "engine_args user: this holds a secret"),
+    ],
+)
+def test_a_setting_with_a_secret_is_refused_without_repeating_it(
+    engine: str, setting: dict[str, Any], told: str
+) -> None:
+    spec = make_spec({"model": "m", "engine": engine, "base_url": "http://127.0.0.1:1", **setting})
+    with pytest.raises(UserError) as caught:
+        ENGINES[engine].require_recorded(spec.engine)
+    assert told in str(caught.value)
+    said = everything_said(caught.value)
+    assert "0123" not in said
+    assert "OPENAI_API_KEY" in said
+
+
+def test_a_key_in_place_of_a_variables_name_is_neither_shown_nor_stored(tmp_path: Path) -> None:
+    for option in ("--key-variable", KEY), ("--engine-arg", f"api_key={KEY}"):
+        done = CliRunner().invoke(
+            eval_command,
+            ["--engine", "openai", "--base-url", "http://127.0.0.1:1/v1", "--model", "served",
+             "--benchmarks", "demo", "--results", str(tmp_path), *option],
+        )  # fmt: skip
+        assert isinstance(done.exception, UserError)
+        assert KEY not in done.output + everything_said(done.exception)
+        assert not [*tmp_path.rglob("*")]
+
+
 # A real server
 
 
 @contextmanager
-def vllm_serve(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run vLLM's own server with the demo model. It ends with this test, and its engine with it."""
+def vllm_serve(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run vLLM's own server with the demo model. It ends with this test, and its engine with it.
+
+    The model's generation config asks for another sampling, which a request must not get.
+    """
+    log, model = folder / "server.log", copytree(MODEL_PATH, folder / "model")
+    config = json.loads((model / "generation_config.json").read_text(encoding="utf-8"))
+    config |= {"repetition_penalty": 1.5, "top_k": 1, "top_p": 0.1, "min_p": 0.9}
+    (model / "generation_config.json").write_text(json.dumps(config), encoding="utf-8")
     command = [
-        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(MODEL_PATH)),
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)),
         *("--served-model-name", "demo", "--dtype", "float32", "--enforce-eager"),
-        # The request decides how to sample, and not the checkpoint's generation config.
-        *("--generation-config", "vllm", "--host", "127.0.0.1", "--port", str(port)),
+        *("--host", "127.0.0.1", "--port", str(port)),
         *("--kv-cache-memory-bytes", str(1 << 28)),
         # This saves a third process. It needs VLLM_ENABLE_V1_MULTIPROCESSING=0, which is set below.
         *("--distributed-executor-backend", "uni"),
@@ -833,7 +1325,7 @@ def test_a_real_server_says_what_the_engine_says(greedy: Path, tmp_path: Path) -
     """All is checked in one test, since a server takes half a minute to start."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1"
-    with vllm_serve(port, tmp_path / "server.log"):
+    with vllm_serve(port, tmp_path):
         asked = command(
             url, tmp_path / "served", "--model", "demo", "--max-tokens", "512", limit=24
         )
@@ -876,3 +1368,8 @@ def assert_real_prompts_and_samples(url: str) -> None:
     drawn = list(engine(url, model="demo", sampling=sampling).generate(iter(asked)))
     assert len({completion.text for completion in drawn}) > 4
     assert {completion.completion_tokens for completion in drawn} <= set(range(1, 9))
+    for limit in (1020, 100_000):  # the first is refused for the sum, the second by itself
+        opened = engine(url, model="demo")
+        (completion,) = opened.generate([replace(requests(1)[0], max_tokens=limit)])
+        assert completion.finish_reason in ("stop", "length"), completion.error
+        assert opened.counters == {"limits lowered": 1, "prompts measured": 1}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from harness.runs.journal import MOST_SAMPLES, Journal, Places, read_journal
 from harness.runs.sample import FinishReason, Sample, SampleKey
@@ -82,3 +84,40 @@ def test_what_the_engine_failed_on_is_there_until_the_folder_is_opened_again(
     assert SampleKey("a", 0) not in Journal(path)
     assert [s.key for s in read_journal(path, failed=True)] == [SampleKey("a", 0)]
     assert list(read_journal(path)) == []
+
+
+def test_a_line_has_reasoning_only_where_there_is_some(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    plain = sample("a", 0, "4")
+    reasoned = replace(sample("a", 1), reasoning="2 + 2", reasoning_tokens=3)
+    journal = Journal(path)
+    journal.append(plain)
+    assert b"reasoning" not in path.read_bytes()
+    assert not journal.has_reasoning
+    journal.append(reasoned)
+    assert journal.has_reasoning
+    journal.close()
+    again = Journal(path)
+    assert again.has_reasoning
+    assert [*again.values()] == [plain, reasoned]
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes", "empty"),
+    [
+        ("stop", {"completion_tokens": 9}, True),
+        ("length", {"response": " \n", "completion_tokens": 9}, True),
+        ("stop", {"reasoning": "so"}, True),
+        ("stop", {"reasoning_tokens": 5}, True),
+        ("stop", {"response": "4", "completion_tokens": 9, "reasoning": "so"}, False),
+        ("stop", {"completion_tokens": 1}, False),
+        ("stop", {}, False),
+        ("overflow", {"completion_tokens": 9}, False),
+        ("error", {"completion_tokens": 9}, False),
+    ],
+)
+def test_a_response_without_text_is_empty_if_tokens_were_generated_for_it(
+    reason: FinishReason, changes: dict[str, Any], empty: bool
+) -> None:
+    assert replace(sample("a", 0, reason=reason), **changes).is_empty == empty

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 
 from benchmarks import UserError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
+from harness.engines.openai.context import ContextFit
 from harness.engines.openai.endpoint import (
     CONNECT_SECONDS,
     Endpoint,
@@ -33,8 +34,16 @@ from harness.engines.openai.endpoint import (
     find_url,
     open_client,
 )
-from harness.engines.openai.protocol import TRANSIENT, ErrorBody, Failure, RequestFormat
+from harness.engines.openai.protocol import (
+    NEUTRAL,
+    TRANSIENT,
+    ErrorBody,
+    Failure,
+    RequestFormat,
+    listed_context,
+)
 from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
+from harness.runs.record import WITHOUT
 from harness.runs.spec import EngineSpec
 
 IN_A_ROW = 20
@@ -76,10 +85,15 @@ class OpenaiEngine(Engine):
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:
-        """Return the server's URL and the extra parameters; limits and retries do not count."""
+        """Return the server's URL and the parameters; limits and retries do not count.
+
+        Earlier versions stated no neutral parameters, so that the server could fill in others.
+        Their runs are therefore other runs.
+        """
         return {
             "url": find_url(spec.server),
             "args": spec.args,
+            "neutral": [name for name in NEUTRAL if name not in spec.args],
         }
 
     @classmethod
@@ -103,6 +117,7 @@ class _FailureHold:
         self._endpoint, self._setup = endpoint, setup
         self._answered = False
         self._held: list[Completion] = []
+        self._last = Failure(message="")
 
     def take(self, request: Request, result: Completion | Failure) -> Iterator[Completion]:
         """Take the result of a request; yield the completions that may be stored now.
@@ -116,6 +131,7 @@ class _FailureHold:
             yield result
             return
         self._check(result)
+        self._last = result
         self._held.append(
             Completion(key=request.key, text="", finish_reason="error", error=result.message)
         )
@@ -143,8 +159,23 @@ class _FailureHold:
     def _given_up(self) -> UserError:
         return UserError(
             f"the openai engine: {self._endpoint.url}: {len(self._held)} in a row failed, the last "
-            f"with: {self._held[-1].error}; {GO_ON} once the server is well"
+            f"with: {self._last.message}; {self._about_the_last()}"
         )
+
+    def _about_the_last(self) -> str:
+        """Say what to do after the last failure; a refusal stays one however long one waits."""
+        limit = self._setup.sampling.max_tokens
+        if self._last.too_long:
+            return (
+                f"prompt and response do not fit into the model's context: lower max_tokens "
+                f"({limit:,}), or start the server with a longer context"
+            )
+        if self._last.status is not None and not self._last.again:
+            return (
+                "the server refuses such requests, so change what it names (engine_args NAME=null "
+                f"leaves a parameter out, max_tokens is {limit:,}); {GO_ON}"
+            )
+        return f"{GO_ON} once the server is well"
 
     def _check(self, failure: Failure) -> None:
         """Raise UserError if the failure concerns every request of the run."""
@@ -263,18 +294,45 @@ class _Server:
         self._requests = _pace(self._limits.requests_per_minute)
         self._tokens = _pace(self._limits.tokens_per_minute)
         self._quiet_until = 0.0
+        fit = ContextFit(self._in_its_form, self._listed_context, self._counters)
+        # Where an argument sets the limit, that is the user's word and stays.
+        self._asked = fit.ask if self._format.sets_limit else self._in_its_form
 
     async def answer(self, request: Request) -> Completion | Failure:
         """Return the response to a request, or the last failure if all attempts failed."""
         draw = Random(request.seed)
-        result = await self._attempt(request)
+        result = await self._asked(request)
         for retry in range(1, self._limits.attempts):
             if isinstance(result, Completion) or not result.again:
                 break
             self._counters["retries"] += 1
             await asyncio.sleep(backoff(retry, draw, asked=result.wait))
-            result = await self._attempt(request)
+            result = await self._asked(request)
+        if isinstance(result, Completion) and result.finish_reason in ("stop", "length"):
+            self._counters.update(f"{WITHOUT}{name}" for name in self._format.left_out)
         return result
+
+    async def _listed_context(self) -> int | None:
+        """Return the context that the server lists for the model; None if it lists none."""
+        import openai
+
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                raw: Any = await self._client.models.with_raw_response.list()
+        except (openai.OpenAIError, TimeoutError):
+            return None
+        return listed_context(bytes(raw.http_response.content), self._format.model)
+
+    async def _in_its_form(self, request: Request) -> Completion | Failure:
+        """Ask once in the form that the server takes, without the neutral values it refuses."""
+        while True:
+            sent = self._format.parameters(request)
+            result = await self._attempt(request, sent)
+            if isinstance(result, Completion):
+                self._format.accept(sent)
+                return result
+            if not self._format.adapt(sent, result.named):
+                return result
 
     async def is_there(self) -> bool:
         """Say whether the server answers when it is asked for its models, which costs nothing."""
@@ -293,16 +351,16 @@ class _Server:
         """Close the connections."""
         await self._client.close()
 
-    async def _attempt(self, request: Request) -> Completion | Failure:
+    async def _attempt(self, request: Request, sent: dict[str, Any]) -> Completion | Failure:
         import openai
 
         expected = self._format.expected_tokens(request)
         await self._wait_for_turn(expected)
         try:
             async with asyncio.timeout(self._limits.timeout):
-                body = await self._post(request)
+                body = await self._post(request, sent)
         except openai.APIStatusError as error:
-            return self._refused(error)
+            return self._refused(error, sent)
         except openai.APIConnectionError as error:
             return self._unconnected(error.__cause__ or error)
         except TimeoutError:
@@ -328,12 +386,9 @@ class _Server:
         quiet = self._quiet_until - time.monotonic()
         return max(quiet, *(pace.wait() if pace else 0.0 for pace in paces))
 
-    async def _post(self, request: Request) -> bytes:
+    async def _post(self, request: Request, sent: dict[str, Any]) -> bytes:
         raw: Any
-        asked: dict[str, Any] = {
-            "model": self._format.model,
-            "extra_body": self._format.parameters(request),
-        }
+        asked: dict[str, Any] = {"model": self._format.model, "extra_body": sent}
         if request.prompt.messages is None:
             raw = await self._client.completions.with_raw_response.create(
                 prompt=request.prompt.text, **asked
@@ -358,7 +413,7 @@ class _Server:
     def _timed_out(self) -> Failure:
         return Failure(message=f"no answer in {self._limits.timeout:g} seconds", again=True)
 
-    def _refused(self, error: Any) -> Failure:
+    def _refused(self, error: Any, sent: dict[str, Any]) -> Failure:
         status: int = error.status_code
         wait = asked_wait(error.response.headers.get("retry-after"))
         if wait:  # the other requests wait, too
@@ -366,12 +421,18 @@ class _Server:
         body = error.response.content
         fault = ErrorBody.read(body)
         out_of_money = status == 429 and fault.code == "insufficient_quota"
+        refused = status in (400, 422)
+        too_long = status in (400, 413, 422) and fault.too_long
+        asked = [name for name in self._format.optional if name in sent]
         return Failure(
             message=f"HTTP {status}: {self._endpoint.redacted(fault.message)}",
             again=(status in TRANSIENT or status >= 500) and not out_of_money,
             status=status,
             wait=wait,
-            refuses=fault.parameter(self._format.optional) if status in (400, 422) else None,
+            refuses=fault.parameter(asked) if refused and not too_long else None,
+            named=fault.names(NEUTRAL) if refused else (),
+            too_long=too_long,
+            context=fault.context if too_long else None,
             out_of_money=out_of_money,
         )
 

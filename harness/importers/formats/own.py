@@ -27,6 +27,8 @@ def _read(row: Row) -> list[SavedResponse]:
             seed=_count(row.get("seed")) or 0,
             prompt_sum=text_of(row.get("prompt_sum")) or "",
             error=text_of(row.get("error")),
+            reasoning=text_of(row.get("reasoning")),
+            reasoning_tokens=_count(row.get("reasoning_tokens")),
             theirs=None if row.get("outcome") is None else row["outcome"] == "correct",
             their_answer=text_of(row.get("extracted")),
             judge="stored verdict",
@@ -51,6 +53,7 @@ FORMAT = Format(
     read=_read,
     columns=(
         "problem_id", "index", "response", "finish_reason", "gold", "outcome", "extracted",
-        "prompt_tokens", "completion_tokens", "seed", "error",
+        "prompt_tokens", "completion_tokens", "seed", "error", "reasoning",
+        "reasoning_tokens",
     ),
 )  # fmt: skip

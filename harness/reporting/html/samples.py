@@ -19,6 +19,7 @@ from harness.reporting.html.embedding import Records, Write, visible
 from harness.reporting.html.facts import ReportedResult
 from harness.runs.file_names import PARQUET
 from harness.runs.samples_table import read_parquet
+from harness.runs.scores import ended_by_context, token_limit
 from harness.runs.verdicts import ProblemVerdicts, problem_sum
 
 LONGEST_RESPONSE = 200_000
@@ -69,7 +70,9 @@ def write_samples(
         folder = version.result.path
         if folder is not None and shown[number].rows and (folder / PARQUET).is_file():
             records = Records(f"responses-{number}", write)
-            _write_responses(records, shown[number], folder, problems, progress)
+            run = version.result.run
+            limit = None if run is None else token_limit(run)
+            _write_responses(records, shown[number], folder, problems, progress, limit=limit)
             shown[number].stream = records.close()
     questions = Records("questions", write)
     for benchmark in dict.fromkeys(asked.benchmark for asked in problems.values()):
@@ -101,6 +104,8 @@ def _write_responses(
     folder: Path,
     problems: Mapping[str, _ReportedProblem],
     progress: Progress,
+    *,
+    limit: int | None,
 ) -> None:
     progress.stage(f"adding the responses of {version.label}")
     total = sum(row.samples for row in version.rows.values())
@@ -114,19 +119,23 @@ def _write_responses(
         if problem.gold is None:
             problem.gold = row["gold"]
         places = version.places.setdefault(row["problem_id"], [None] * verdicts.samples)
-        places[verdicts.indices.index(row["index"])] = records.add(_record(row))
+        places[verdicts.indices.index(row["index"])] = records.add(_record(row, limit))
 
 
-def _record(row: Mapping[str, Any]) -> dict[str, Any]:
-    response = row["response"] or ""
+def _record(row: Mapping[str, Any], limit: int | None) -> dict[str, Any]:
+    """Return what the page shows of a sample; ``limit`` is its run's limit of tokens."""
+    response, reasoning = row["response"] or "", row.get("reasoning")
+    cut = row["finish_reason"] == "length"
+    full = ended_by_context(row["completion_tokens"], at_limit=cut, limit=limit)
     return {
         "response": visible(response[:LONGEST_RESPONSE]),
         "cut": max(0, len(response) - LONGEST_RESPONSE),
         "answer": _cut(row["extracted"], LONGEST_ANSWER),
         "extraction": _cut(row["extraction"], LONGEST_LISTED),
         "rule": _cut(row["rule"], LONGEST_LISTED),
-        "finish": _cut(row["finish_reason"], LONGEST_LISTED),
+        "finish": "context" if full else _cut(row["finish_reason"], LONGEST_LISTED),
         "error": _cut(row["error"], LONGEST_ANSWER),
+        **({"reasoning": _cut(reasoning, LONGEST_RESPONSE)} if reasoning else {}),
     }
 
 

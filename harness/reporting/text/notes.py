@@ -5,14 +5,14 @@ from __future__ import annotations
 from benchmarks import BENCHMARKS
 from harness.common.text import counted, one_line
 from harness.reporting.text.numbers import percent
-from harness.runs.record import Run, Score
+from harness.runs.record import WITHOUT, Run, Score
 from harness.runs.results import Result
-from harness.runs.scores import reliability_problems
+from harness.runs.scores import reliability_problems, token_limit
 
 
 def score_notes(run: Run) -> list[str]:
     """Return the notes under a run's scores; reasons not to trust them come first."""
-    notes = [*_doubts(run), *_sources(run)]
+    notes = [*_doubts(run), *_empty(run), *_cut_by_context(run), *_left_out(run), *_sources(run)]
     shown = {"correct", "wrong", "truncated", "no answer"}
     for score in run.scores:
         rest = [
@@ -36,7 +36,7 @@ def result_notes(result: Result) -> list[str]:
     run = result.run
     if run is None:
         return []
-    return [*_doubts(run), *_missing(run), *_reward_note(run), *_limited(run)]
+    return [*_doubts(run), *_empty(run), *_missing(run), *_reward_note(run), *_limited(run)]
 
 
 def _doubts(run: Run) -> list[str]:
@@ -59,6 +59,49 @@ def _draw_again(run: Run) -> str:
         file = one_line(run.spec.engine.responses, limit=200)
         return f"add their responses to {file}, and give the same command again"
     return f"draw those again: python -m harness eval --spec RUN.JSON --again --reuse {run.id}"
+
+
+def _empty(run: Run) -> list[str]:
+    """Say where responses have no text, so that what was generated for them was lost."""
+    cause = "the model generated only blanks or special tokens"
+    if run.spec.engine.name == "openai":
+        cause = (
+            "perhaps the token limit ended the model's reasoning (raise --max-tokens), or the "
+            "server took all of the response for reasoning (start it with the reasoning parser of "
+            "this model, or with none)"
+        )
+    return [
+        f"EMPTY RESPONSES: {score.empty:,} of {counted(score.samples, 'sample')} of "
+        f"{score.benchmark} ended without any text although tokens were generated for them, and "
+        f"count as not correct; {cause}. To see them: python -m harness show {run.id} --wrong"
+        for score in run.scores
+        if score.empty
+    ]
+
+
+def _cut_by_context(run: Run) -> list[str]:
+    """Say where it was not the run's own limit that ended responses."""
+    limit = token_limit(run) or run.spec.sampling.max_tokens
+    return [
+        f"{score.benchmark}: {score.at_context:,} of {counted(score.at_limit, 'response')} that "
+        f"were cut off ended before the limit of {limit:,} tokens, because the model's context was "
+        "full (or at a limit of the server's own): a higher --max-tokens would change nothing there"
+        for score in run.scores
+        if score.at_context
+    ]
+
+
+def _left_out(run: Run) -> list[str]:
+    """Name the sampling parameters that the server refused, so that they were left out."""
+    refused = sorted(
+        event.removeprefix(WITHOUT) for event in run.usage.events if event.startswith(WITHOUT)
+    )
+    if not refused:
+        return []
+    return [
+        f"the server accepts no {', '.join(map(one_line, refused))}, so they were left out: if it "
+        "has values of its own for them, these were drawn with"
+    ]
 
 
 def _sources(run: Run) -> list[str]:

@@ -82,7 +82,7 @@ function factsOf(index, version, number, place, record, raw) {
     ["found by", record?.extraction],
     ["graded by", record?.rule],
     ["tokens", tokens?.toLocaleString("en")],
-    ["ended by", record && ({ stop: "the model", length: "the token limit" }[record.finish] ?? record.finish)],
+    ["ended by", record && ({ stop: "the model", length: "the token limit", context: "the model's context, which was full" }[record.finish] ?? record.finish)],
     ["error", record?.error],
   ].filter(([, value]) => value !== null && value !== undefined);
   return make("dl", {}, ...facts.map(([name, value]) => make("div", {}, make("dt", { textContent: name }), make("dd", {}, value))));
@@ -98,6 +98,13 @@ function responseOf(version, record, raw) {
   const response = make("div", { className: raw ? "said response verbatim" : "said response", tabIndex: 0, role: "region", "aria-label": `response of ${version.label}` });
   if (record.response === "") response.append(make("span", { className: "quiet", textContent: "(empty)" }));
   else showText(response, record.response, raw);
-  if (record.cut === 0) return [response];
-  return [response, make("p", { className: "note", textContent: `The response was cut here; it has ${record.cut.toLocaleString("en")} more characters.` })];
+  const reasoning = reasoningOf(record);
+  if (record.cut === 0) return [...reasoning, response];
+  return [...reasoning, response, make("p", { className: "note", textContent: `The response was cut here; it has ${record.cut.toLocaleString("en")} more characters.` })];
+}
+
+function reasoningOf(record) {
+  if (!record.reasoning) return [];
+  const text = make("div", { className: "said verbatim", textContent: record.reasoning });
+  return [make("details", {}, make("summary", { textContent: "reasoning, which is not graded" }), text)];
 }
