@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -36,7 +36,7 @@ verdict, and a pair that makes the system kill every worker must come to an end.
 START_LIMIT = 120.0
 """Seconds that a worker may take to import sympy; it is generous, as the machine may be busy."""
 TIME_LIMIT = 1.5
-"""Seconds of CPU time that a task may take. With the kill, a hostile pair costs less than two."""
+"""Seconds of CPU time that one attempt at a task may take. With the kill, it costs less than two."""
 MEMORY_LIMIT = 300 << 20
 """Bytes of address space that a worker may take; a new worker takes about a quarter of them."""
 
@@ -123,6 +123,47 @@ class _Limits:
     start: float
 
 
+class _Turns:
+    """Lets several threads work at a time, or one of them alone.
+
+    A thread that wants to be alone waits for those at work, and no other begins before it is done.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._at_work = 0
+        self._alone = 0
+        """How many threads want to be alone, or are."""
+
+    @contextmanager
+    def beside_others(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            self._leave()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._changed:
+            self._alone += 1
+            self._changed.wait_for(lambda: not self._at_work)
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._alone -= 1
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._at_work -= 1
+            self._changed.notify_all()
+
+
 class _Crew:
     """The workers of one process, and the threads that drive them."""
 
@@ -132,6 +173,7 @@ class _Crew:
         self._command = command
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._turns = _Turns()
         self._unfinished = 0
         self._threads: list[threading.Thread] = []
         self._running: set[Worker] = set()
@@ -187,7 +229,13 @@ class _Crew:
                 worker = self._start_worker()
         while task := self._tasks.get():
             try:
-                result, worker = self._answer(worker, task)
+                with self._turns.beside_others():
+                    result, worker = self._answer(worker, task)
+                    if result is Equivalence.TIMEOUT:
+                        worker = self._ready(worker)
+                if result is Equivalence.TIMEOUT:
+                    with self._turns.alone():
+                        result, worker = self._answer(worker, task)
             except (WorkersUnavailableError, PoolClosedError) as error:
                 worker = None
                 self._finished()
