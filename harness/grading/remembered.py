@@ -53,9 +53,7 @@ class Memory(Generic[K, T]):
         self._filled += size
 
 
-def remembered(
-    room: int, size: Callable[P, int]
-) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def remembered(room: int, size: Callable[P, int]) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Return a decorator for a function whose results are remembered in ``room`` bytes.
 
     ``size`` takes the function's arguments and returns about how many bytes they and their result

@@ -66,8 +66,7 @@ def exact(expression: Expression) -> Fraction | None:
 def _exact(expression: Expression) -> Fraction | None:
     if isinstance(expression, Number):
         return expression.value
-    rule = _EXACT.get(expression.function) if isinstance(expression, Apply) else None
-    if rule is None:
+    if isinstance(expression, Symbol) or expression.function not in _EXACT:
         return None
     arguments = []
     for argument in expression.arguments:
@@ -75,7 +74,7 @@ def _exact(expression: Expression) -> Fraction | None:
         if value is None:
             return None
         arguments.append(value)
-    return rule(*arguments)
+    return _EXACT[expression.function](*arguments)
 
 
 def _bits(value: Fraction) -> int:
@@ -244,7 +243,7 @@ class _Numeric:
     def _steps(self, name: str, arguments: list[Any]) -> int:
         is_complex = any(isinstance(argument, self._context.mpc) for argument in arguments)
         steps = _STEPS.get(name, 2) * (_COMPLEX if is_complex else 1)
-        return steps * self._context.dps // DIGITS
+        return steps * int(self._context.dps) // DIGITS
 
     def _rounded(self, value: Any) -> Any:
         return self._rational(value) if isinstance(value, Fraction) else value
