@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from harness.grading.answers.rules import INTEGER, Equivalence, decide, is_plain_number, read
+from harness.grading.answers.effort import MAXIMUM_STEPS, bounded
+from harness.grading.answers.rules import INTEGER, Equivalence, decide, read
+from harness.grading.answers.syntax import Apply, Number, Symbol
 from harness.grading.answers.values import exact
 
 CORRECT_CLASS = 0
 MOST_COMPARED = 100
 """How many earlier answers to a problem a new one is compared with, at most."""
+MOST_STEPS = 2 * MAXIMUM_STEPS
+"""How many steps of the rules these comparisons may take together. Past them, an answer equals no
+other."""
 
 
 def answer_classes(
@@ -55,7 +60,8 @@ class _Numbering:
     def of(self, answer: str) -> int:
         number = self._known.get(answer)
         if number is None:
-            number = self._known[answer] = self._number(answer)
+            with bounded(MOST_STEPS):
+                number = self._known[answer] = self._number(answer)
         return number
 
     def _number(self, answer: str) -> int:
@@ -92,7 +98,8 @@ def value_of(answer: str) -> Fraction | int | None:
     if INTEGER.fullmatch(answer):  # most answers are integers, and need no parsing
         return int(answer)
     try:
-        structure = read(answer)
-        return exact(structure) if structure is not None and is_plain_number(structure) else None
+        with bounded():
+            structure = read(answer)
+            return exact(structure) if isinstance(structure, Number | Symbol | Apply) else None
     except Exception:  # noqa: BLE001 - the grader counts the error of this answer
         return None

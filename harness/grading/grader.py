@@ -10,10 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -23,17 +21,18 @@ from benchmarks import Conventions
 from benchmarks.boxed import last_boxed
 from harness.extraction import extract
 from harness.grading.answers import rules
-from harness.grading.answers.limits import MAXIMUM_LENGTH
 from harness.grading.answers.rules import MATHEMATICS, Equivalence
+from harness.grading.remembered import Memory, remembered
 from harness.grading.verdict import Outcome, Verdict
 from harness.grading.workers.pool import TIME_LIMIT, WorkerPool
 
 SYMBOLIC_RULE = "math-verify"
 """The rule's name in a verdict that a worker decided."""
-REMEMBERED_PAIRS = 100_000
-"""How many pairs of gold and answer are remembered with what was decided about them."""
-LONGEST_REMEMBERED = 200
-"""The most characters of an answer whose decision by rules is remembered. It bounds the memory."""
+ROOM_FOR_DECISIONS = 64 << 20
+"""How many bytes the pairs of gold and answer may take that are remembered with what the rules
+decided about them: about a hundred thousand usual pairs."""
+ROOM_FOR_COMPARISONS = 32 << 20
+"""How many bytes the pairs may take that are remembered with what a worker decided."""
 _NO_ANSWER = Verdict(outcome=Outcome.NO_ANSWER)
 _TRUNCATED = Verdict(outcome=Outcome.TRUNCATED)
 FAILED_RULE = "failed"
@@ -175,10 +174,8 @@ class Grader:
 def _by_rules(
     answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
 ) -> Verdict | Undecided:
-    # The samples of one problem repeat the same few answers.
-    decide = _decide_again if len(answer) <= LONGEST_REMEMBERED else _decide
     try:
-        return decide(answer, gold, extraction_rule, conventions)
+        return _decide(answer, gold, extraction_rule, conventions)
     except Exception:  # noqa: BLE001 - one odd answer must not end a run of thousands
         return _failed(answer, extraction_rule)  # and is not remembered: it may go well next time
 
@@ -194,6 +191,11 @@ def _failed(answer: str | None, extraction_rule: str | None) -> Verdict:
     )
 
 
+# The samples of one problem repeat the same few answers.
+@remembered(
+    room=ROOM_FOR_DECISIONS,
+    size=lambda answer, gold, *_: 500 + 4 * (len(answer) + len(gold)),
+)
 def _decide(
     answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
 ) -> Verdict | Undecided:
@@ -202,9 +204,6 @@ def _decide(
     if decision is None:
         return Undecided(gold=gold, answer=answer, extraction=extraction_rule)
     return _verdict(decision.equivalence, answer, extraction_rule, decision.rule)
-
-
-_decide_again = lru_cache(maxsize=REMEMBERED_PAIRS)(_decide)
 
 
 class _PairMemory:
@@ -217,21 +216,17 @@ class _PairMemory:
     def _begin(self) -> None:
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._futures: OrderedDict[tuple[str, str], Future[Equivalence]] = OrderedDict()
+        self._futures = Memory[tuple[str, str], Future[Equivalence]](ROOM_FOR_COMPARISONS)
 
     def submit(self, gold: str, answer: str) -> Future[Equivalence]:
         if self._process != os.getpid():  # a forked child inherits the lock, which may be held
             self._begin()
-        if len(gold) > MAXIMUM_LENGTH:  # too long to be remembered
-            return self._pool.submit(gold, answer)
         with self._lock:
             future = self._futures.get((gold, answer))
             if future is None or (future.done() and future.exception()):
                 future = self._pool.submit(gold, answer)
-            self._futures[gold, answer] = future
-            self._futures.move_to_end((gold, answer))
-            if len(self._futures) > REMEMBERED_PAIRS:
-                self._futures.popitem(last=False)
+                size = 2_000 + 4 * (len(gold) + len(answer))
+                self._futures.keep((gold, answer), future, size)
         return future
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import boxed
 
-GRADER = "4"
+GRADER = "5"
 """Raise this version when a change of the code or of a pinned library gives any response another
 verdict: another outcome, or another rule that decides. Name the changed verdicts in CHANGELOG.md
 and accept them: ``pytest tests/grading/test_version.py --update-golden``. If only rules changed and
@@ -31,6 +31,7 @@ LIBRARIES: Mapping[str, str] = {
 """The libraries that decide verdicts, with the versions under which the verdicts were pinned."""
 
 EQUIVALENT: Mapping[str, str] = {
+    "4": "5",
     "3": "4",
     "2+3d636124": "4",
     "2+fdd87ae4": "4",
@@ -49,12 +50,17 @@ EQUIVALENT: Mapping[str, str] = {
 """From a past version to a later one that gave the same outcome to everything both were asked.
 
 That was the corpus, every benchmark's golds (against themselves and their neighbours), collected
-responses of models, and every answer in the runs stored in `results`. Two differences are known
-that none of these has. Up to `3`, a formula of over 100 levels, such as a product of over 100
-factors, was compared, or ended the run; it is unparsable now. Up to `2+e5a2c6f6`, the words
-``true``, ``gcd`` and ``lcm`` were unparsable against a number that is more than its digits, such
-as -1 or 1/2, and are wrong now; they were right in neither. The version `1+aa655831` gave other
-verdicts and is not here."""
+responses of models, and every answer in the runs stored in `results`. Some differences are known
+that none of these has. Up to `4`, a pair that takes more steps than `MAXIMUM_STEPS` in
+`harness.grading.answers.effort`, such as a product of many powers of ten thousand digits, was
+compared however long that took, and is unparsable now; a binomial coefficient of a number above
+1e100 was computed, or hung, and is left to a worker now; a value of over 4,300 digits was a grader
+error against a gold in another base, and is wrong now; and a pair whose comparison ran out of time
+was a grader timeout at once, and may be tried again now. Up to `3`, a formula of over 100 levels,
+such as a product of over 100 factors, was compared, or ended the run; it is unparsable now. Up to
+`2+e5a2c6f6`, the words ``true``, ``gcd`` and ``lcm`` were unparsable against a number that is more
+than its digits, such as -1 or 1/2, and are wrong now; they were right in neither. The version
+`1+aa655831` gave other verdicts and is not here."""
 
 
 @cache
@@ -77,7 +83,7 @@ def comparable_version(recorded: str) -> str:
     """Return the latest version that is equivalent to the recorded one.
 
     >>> comparable_version("2+9a20caa9"), comparable_version("a version of our own")
-    ('4', 'a version of our own')
+    ('5', 'a version of our own')
     """
     while recorded in EQUIVALENT:
         recorded = EQUIVALENT[recorded]

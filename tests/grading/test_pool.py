@@ -120,14 +120,66 @@ def test_a_task_larger_than_a_pipe_arrives() -> None:
     pool.close()
 
 
-def test_a_worker_that_stops_reading_is_given_up_in_time() -> None:
+def test_a_worker_that_stops_reading_is_given_up_in_time_and_its_task_is_not() -> None:
     pool = WorkerPool(1, time_limit=0.2, command=SCRIPTED)
     pool.submit("1", "1").result(20)
     (pid,) = pool.pids()
     os.kill(pid, signal.SIGSTOP)
-    assert pool.submit("1", "x" * 3_000_000).result(20) == Equivalence.TIMEOUT
-    assert pool.submit("1", "1").result(20) == Equivalence.EQUAL
+    assert pool.submit("1", "x" * 3_000_000).result(20) == Equivalence.EQUAL
+    assert not runs(pid)
     pool.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_only_sleeps_costs_no_task_its_verdict(workers: int, tmp_path: Path) -> None:
+    """That says nothing about the task: it has not had its time of the processor."""
+    pool = WorkerPool(workers, time_limit=0.1, command=SCRIPTED)
+    assert pool.submit(str(tmp_path / "notes"), "hang once").result(20) == Equivalence.EQUAL
+    pool.close()
+
+
+def test_a_task_that_ran_out_of_time_beside_others_is_tried_again_alone(tmp_path: Path) -> None:
+    notes = str(tmp_path / "notes")
+    pool = WorkerPool(2, command=SCRIPTED)
+    warm = [pool.submit("1", str(number)) for number in range(4)]
+    assert [future.result(20) for future in warm] == [Equivalence.EQUAL] * 4
+    asked = [pool.submit(notes, "take a while"), pool.submit(notes, "burn once")]
+    asked += [pool.submit(notes, "take a while") for _ in range(20)]
+    assert [future.result(20) for future in asked] == [Equivalence.EQUAL] * 22
+    pool.close()
+    told = Path(notes).read_text().splitlines()
+    second = [index for index, line in enumerate(told) if line == "burn once"][1]
+    assert told[second + 1] == "end of the second attempt"  # nothing else went on meanwhile
+    before, after = told[:second], told[second + 2 :]
+    assert before.count("take a while") == before.count("end")
+    assert after.count("take a while") == after.count("end") > 0
+
+
+def test_a_task_that_runs_out_of_time_twice_has_had_its_chance(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    pool = WorkerPool(2, command=SCRIPTED)
+    asked = [pool.submit(str(notes), "burn") for _ in range(2)]
+    assert [future.result(20) for future in asked] == [Equivalence.TIMEOUT] * 2
+    assert notes.read_text().count("burn") <= 4
+    pool.close()
+
+
+def test_a_task_that_ran_out_of_time_alone_is_not_tried_again(tmp_path: Path) -> None:
+    """The second attempt would be the first again, and a hostile row would cost twice as much."""
+    notes = tmp_path / "notes"
+    pool = WorkerPool(2, command=SCRIPTED)
+    assert pool.submit(str(notes), "burn").result(20) == Equivalence.TIMEOUT
+    assert notes.read_text() == "burn\n"
+    pool.close()
+
+
+def test_a_pool_that_is_closed_while_tasks_are_tried_again_ends(tmp_path: Path) -> None:
+    pool = WorkerPool(3, time_limit=0.1, command=SCRIPTED)
+    asked = [pool.submit(str(tmp_path / "notes"), "hang") for _ in range(6)]
+    time.sleep(0.5)
+    pool.close(cancel=True)
+    assert all(future.exception(0) or future.result() for future in asked)
+    assert pool.pids() == []
 
 
 def test_tasks_come_from_any_thread() -> None:

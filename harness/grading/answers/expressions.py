@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from benchmarks import Conventions
+from harness.grading.answers.effort import spend
 from harness.grading.answers.syntax import Answer, Apply, Expression, Number, Symbol
 from harness.grading.answers.values import (
     UnknownValueError,
+    count_work,
     exact,
     functions,
     numeric,
@@ -35,6 +37,7 @@ def equal_expressions(
     gold: Expression, answer: Expression, conventions: Conventions
 ) -> bool | None:
     """Compare two expressions; None if too few of their values can be computed."""
+    spend(1)
     if gold == answer:
         return True
     if symbols(gold) or symbols(answer):
@@ -94,6 +97,7 @@ def _close(gold: Expression, answer: Expression, conventions: Conventions) -> bo
         return None
     if values[0] is None or values[1] is None:
         return False
+    count_work(values[0], values[1])
     difference = abs(values[0] - values[1])
     allowed = max(
         Fraction(conventions.absolute_tolerance),
@@ -115,11 +119,10 @@ def _never_ends(expression: Expression) -> bool:
     value = exact(expression)
     if value is None:
         return True
-    rest = value.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return rest > 1
+    count_work(value, value)
+    # A decimal ends if its denominator divides a power of ten, which then is one of at most as
+    # high an exponent as the denominator has bits.
+    return pow(10, value.denominator.bit_length(), value.denominator) != 0
 
 
 def _real(expression: Expression) -> Fraction | None:
@@ -141,6 +144,7 @@ def _rounds(decimal: Number, value: Fraction, *, of_float: bool) -> bool:
     if decimal.digits < ENOUGH_DIGITS or decimal.decimals is None:
         return False
     unit = Fraction(10) ** -decimal.decimals
+    count_work(decimal.value, value)
     error = abs(decimal.value - value)
     # The last printed digit of a float belongs to the nearest double, not to the value.
     slack = abs(value) / 2**52 if of_float and decimal.digits >= _FLOAT_DIGITS else 0

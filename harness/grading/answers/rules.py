@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 
 from benchmarks import Conventions
 from harness.grading.answers import limits
+from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal, without_unit_letters
 from harness.grading.answers.parser import parse
 from harness.grading.answers.syntax import (
@@ -33,6 +33,7 @@ from harness.grading.answers.syntax import (
 )
 from harness.grading.answers.tokens import TooDeepError, UnreadableError, tokenize
 from harness.grading.answers.values import exact
+from harness.grading.remembered import remembered
 
 MATHEMATICS = Conventions()
 """The conventions where no benchmark is named: only mathematical equality counts."""
@@ -76,10 +77,11 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
     if chosen(gold, answer):
         return Decision(Equivalence.EQUAL, "choice")
     try:
-        found = structure(gold, answer, conventions)
-        if found is None:
-            found = labelled(gold, answer, conventions)
-    except TooDeepError:
+        with bounded():
+            found = structure(gold, answer, conventions)
+            if found is None:
+                found = labelled(gold, answer, conventions)
+    except (TooDeepError, TooCostlyError):
         return Decision(Equivalence.UNPARSABLE, "limits")
     if found is None and prose(answer):
         return Decision(Equivalence.UNPARSABLE, "prose")
@@ -132,7 +134,7 @@ _IDLE_BLANK = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
 _DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 
 
-@lru_cache(maxsize=4_096)
+@remembered(room=16 << 20, size=lambda answer: 300 + 8 * len(answer))
 def typeset_alike(answer: str) -> str:
     r"""Return the answer's normal form, in which nothing but typesetting is left out.
 
@@ -208,7 +210,7 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
     return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, kind_of(wanted, given))
 
 
-@lru_cache(maxsize=8_192)
+@remembered(room=48 << 20, size=lambda text: 500 + 300 * len(text))
 def read(text: str) -> Answer | None:
     """Return an answer's structure, or None if it is not understood or too costly to read.
 

@@ -4,8 +4,8 @@ Nothing is simplified. Two expressions with variables are compared by their
 values at fixed points (Schwartz 1980, "Fast probabilistic algorithms for
 verification of polynomial identities"). A difference at one point proves them
 different. Agreement to 35 digits at every point where both have a value, and at
-three points at least, counts as equality. The cost is bounded before anything is
-computed.
+three points at least, counts as equality. The cost of each step is counted before it is done
+(see `effort`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from harness.grading.answers.effort import once, spend
 from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
 
 DIGITS = 50
 MAXIMUM_BITS = 100_000
 MAXIMUM_FACTORIAL = 3_000
+_FACTORS_A_STEP = 100
+"""How many factors of a factorial are multiplied in a step, and four times those of a binomial."""
 _LARGEST_ARGUMENT = 1e12
+_LARGEST_ABOVE = 1e100
 
 IMAGINARY, EULER, PI, INFINITY = "i", "e", "\\pi", "\\infty"
 CONSTANTS = frozenset((IMAGINARY, EULER, PI, INFINITY))
@@ -32,7 +36,6 @@ class UnknownValueError(ArithmeticError):
     """The value does not exist, or would cost too much to compute."""
 
 
-@lru_cache(maxsize=4_096)
 def symbols(expression: Expression) -> frozenset[str]:
     """Return the names of an expression's variables."""
     if isinstance(expression, Symbol):
@@ -42,7 +45,6 @@ def symbols(expression: Expression) -> frozenset[str]:
     return frozenset()
 
 
-@lru_cache(maxsize=4_096)
 def functions(expression: Expression) -> frozenset[str]:
     """Return the names of the functions in an expression."""
     if not isinstance(expression, Apply):
@@ -50,22 +52,66 @@ def functions(expression: Expression) -> frozenset[str]:
     return frozenset((expression.function,)).union(*map(functions, expression.arguments))
 
 
-@lru_cache(maxsize=4_096)
 def exact(expression: Expression) -> Fraction | None:
-    """Return the value if exact arithmetic shows that it is rational, else None."""
+    """Return the value if exact arithmetic shows that it is rational, else None.
+
+    Raises:
+        TooCostlyError: the pair has had its steps.
+    """
     if isinstance(expression, Number):
         return expression.value
-    if isinstance(expression, Symbol):
+    return once(_exact, expression) if isinstance(expression, Apply) else None
+
+
+def _exact(expression: Expression) -> Fraction | None:
+    if isinstance(expression, Number):
+        return expression.value
+    if isinstance(expression, Symbol) or expression.function not in _EXACT:
         return None
-    rule = _EXACT.get(expression.function)
-    if rule is None:
-        return None
-    arguments = [exact(argument) for argument in expression.arguments]
-    known = [argument for argument in arguments if argument is not None]
-    return rule(*known) if len(known) == len(arguments) else None
+    arguments = []
+    for argument in expression.arguments:
+        value = _exact(argument)
+        if value is None:
+            return None
+        arguments.append(value)
+    return _EXACT[expression.function](*arguments)
+
+
+def _bits(value: Fraction) -> int:
+    return value.numerator.bit_length() + value.denominator.bit_length()
+
+
+_BITS_A_STEP = 1_000
+"""How many bits of a power are computed in a step."""
+_BITS_BY_BITS_A_STEP = 5_000_000
+"""The bits of two fractions that are added or multiplied in a step, multiplied by one another: the
+greatest common divisor by which the result is reduced takes time in proportion."""
+
+
+def count_work(left: Fraction, right: Fraction) -> None:
+    """Count the work of an operation on two fractions, before it is done.
+
+    Raises:
+        TooCostlyError: the pair has had its steps.
+    """
+    spend(1 + _bits(left) * _bits(right) // _BITS_BY_BITS_A_STEP)
+
+
+def _add(*terms: Fraction) -> Fraction:
+    total, *others = terms
+    for term in others:
+        count_work(total, term)
+        total += term
+    return total
+
+
+def _multiply(left: Fraction, right: Fraction) -> Fraction:
+    count_work(left, right)
+    return left * right
 
 
 def _divide(above: Fraction, below: Fraction) -> Fraction | None:
+    count_work(above, below)
     return above / below if below else None
 
 
@@ -73,8 +119,10 @@ def _raise(base: Fraction, exponent: Fraction) -> Fraction | None:
     if exponent.denominator != 1 or (base == 0 and exponent <= 0):
         return None
     bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-    if abs(exponent) * bits > MAXIMUM_BITS:
+    size = abs(int(exponent)) * bits
+    if size > MAXIMUM_BITS:
         return None
+    spend(1 + size // _BITS_A_STEP)
     return base ** int(exponent)
 
 
@@ -83,6 +131,7 @@ def _factorial(value: Fraction) -> Fraction | None:
 
     if value.denominator != 1 or not 0 <= value <= MAXIMUM_FACTORIAL:
         return None
+    spend(1 + int(value) // _FACTORS_A_STEP)
     return Fraction(math.factorial(int(value)))
 
 
@@ -92,6 +141,7 @@ def _binomial(above: Fraction, below: Fraction) -> Fraction | None:
     whole = above.denominator == below.denominator == 1
     if not whole or not 0 <= below <= above <= 4 * MAXIMUM_FACTORIAL:
         return None
+    spend(1 + int(above) // (_FACTORS_A_STEP // 4))
     return Fraction(math.comb(int(above), int(below)))
 
 
@@ -100,24 +150,36 @@ def _square_root(value: Fraction) -> Fraction | None:
 
     if value < 0 or value.numerator.bit_length() > MAXIMUM_BITS:
         return None
+    count_work(value, value)
     above, below = math.isqrt(value.numerator), math.isqrt(value.denominator)
     root = Fraction(above, below)
     return root if root * root == value else None
 
 
+def _floor(value: Fraction) -> Fraction:
+    count_work(value, value)
+    return Fraction(value.numerator // value.denominator)
+
+
 _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
-    "+": lambda *terms: sum(terms, Fraction()),
+    "+": _add,
     "-": lambda value: -value,
-    "*": lambda left, right: left * right,
+    "*": _multiply,
     "/": _divide,
     "^": _raise,
     "!": _factorial,
     "binom": _binomial,
     "sqrt": _square_root,
     "abs": abs,
-    "floor": lambda value: Fraction(value.numerator // value.denominator),
-    "ceil": lambda value: Fraction(-(-value.numerator // value.denominator)),
+    "floor": _floor,
+    "ceil": lambda value: -_floor(-value),
 }
+
+
+_STEPS = {"+": 1, "-": 1, "*": 1, "/": 1, "!": 3, "binom": 12}
+"""What an operation on real numbers of `DIGITS` digits takes, in steps; any other takes two."""
+_COMPLEX = 5
+"""How many times as long an operation on complex numbers takes."""
 
 
 class _Contexts(threading.local):
@@ -160,15 +222,31 @@ class _Numeric:
         self._context, self._at = context, at
 
     def value(self, expression: Expression) -> Any:
+        return self._rounded(self._unrounded(expression))
+
+    def _unrounded(self, expression: Expression) -> Any:
+        """Return the value as a fraction while it is rational, else as an mpmath number."""
+        if isinstance(expression, Number):
+            return expression.value
         if isinstance(expression, Symbol):
             return self._symbol(expression.name)
-        rational = exact(expression)
-        if rational is not None:
-            return self._rational(rational)
-        if isinstance(expression, Number):
-            raise UnknownValueError("unreachable: a number is rational")
-        arguments = [self.value(argument) for argument in expression.arguments]
-        return self._apply(expression.function, arguments)
+        name = expression.function
+        arguments = [self._unrounded(argument) for argument in expression.arguments]
+        if name in _EXACT and all(isinstance(argument, Fraction) for argument in arguments):
+            rational = _EXACT[name](*arguments)
+            if rational is not None:
+                return rational
+        arguments = [self._rounded(argument) for argument in arguments]
+        spend(self._steps(name, arguments))
+        return self._apply(name, arguments)
+
+    def _steps(self, name: str, arguments: list[Any]) -> int:
+        is_complex = any(isinstance(argument, self._context.mpc) for argument in arguments)
+        steps = _STEPS.get(name, 2) * (_COMPLEX if is_complex else 1)
+        return steps * int(self._context.dps) // DIGITS
+
+    def _rounded(self, value: Any) -> Any:
+        return self._rational(value) if isinstance(value, Fraction) else value
 
     def _rational(self, value: Fraction) -> Any:
         return self._context.mpf(value.numerator) / value.denominator
@@ -186,9 +264,7 @@ class _Numeric:
     def _apply(self, name: str, arguments: list[Any]) -> Any:
         if name.startswith("call:"):
             return self._unknown_function(name, arguments)
-        if name not in ("+", "-", "*", "/") and any(
-            abs(argument) > _LARGEST_ARGUMENT for argument in arguments[-1:]
-        ):
+        if name not in ("+", "-", "*", "/") and abs(arguments[-1]) > _LARGEST_ARGUMENT:
             raise UnknownValueError(f"{name} of a huge number")
         first = arguments[0]
         if name == "+":
@@ -201,7 +277,7 @@ class _Numeric:
             "/": lambda: first / arguments[1],
             "root": lambda: self._root(first, arguments[1]),
             "!": lambda: self._factorial(first),
-            "binom": lambda: self._context.binomial(first, arguments[1]),
+            "binom": lambda: self._binomial(first, arguments[1]),
             "abs": lambda: abs(first),
             "degrees": lambda: first * self._context.pi / 180,
             "log10": lambda: self._context.log(first, 10),
@@ -233,6 +309,11 @@ class _Numeric:
         if abs(value) > 1e6:
             raise UnknownValueError("a huge factorial")
         return self._context.factorial(value)
+
+    def _binomial(self, above: Any, below: Any) -> Any:
+        if abs(above) > _LARGEST_ABOVE:  # mpmath takes memory for all digits of its logarithm
+            raise UnknownValueError("a huge binomial coefficient")
+        return self._context.binomial(above, below)
 
     def _unknown_function(self, name: str, arguments: list[Any]) -> Any:
         """Return a number that depends on nothing but the function's name and its arguments."""

@@ -5,6 +5,14 @@ a few hostile answers would occupy it for good and every later task would time
 out. Here a hanging worker is killed and replaced. Any thread may submit a task,
 and every task ends within its limit. After a fork, the child may use the pool,
 too, and gets workers of its own.
+
+A task is not given up because of what else the machine does. Its limit is one of
+CPU time, but that is no constant: processes that share caches, memory or a core
+with others take more of it for the same work. So a task that ran out of time
+while another worker was at work is tried once more, alone. One that was alone
+already is not: the second attempt would be the first again. A task whose worker
+was ended by the clock, because it slept or never got a processor, is always tried
+again, with a new worker.
 """
 
 from __future__ import annotations
@@ -12,11 +20,12 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from benchmarks.errors import UserError
 from harness.grading.answers.rules import Equivalence
@@ -24,6 +33,7 @@ from harness.grading.workers.process import (
     Worker,
     WorkerFailedError,
     WorkerKilledError,
+    WorkerSilentError,
     WorkerTimeoutError,
     worker_command,
 )
@@ -36,7 +46,7 @@ verdict, and a pair that makes the system kill every worker must come to an end.
 START_LIMIT = 120.0
 """Seconds that a worker may take to import sympy; it is generous, as the machine may be busy."""
 TIME_LIMIT = 1.5
-"""Seconds of CPU time that a task may take. With the kill, a hostile pair costs less than two."""
+"""Seconds of CPU time that an attempt at a task may take. With the kill, it costs less than two."""
 MEMORY_LIMIT = 300 << 20
 """Bytes of address space that a worker may take; a new worker takes about a quarter of them."""
 
@@ -123,6 +133,74 @@ class _Limits:
     start: float
 
 
+class _Attempt(NamedTuple):
+    """What came of one attempt at a task."""
+
+    result: Equivalence | None
+    """None if something killed the worker, which says nothing about the task."""
+    worker: Worker | None
+    """None if it cannot serve another task."""
+    by_clock: bool
+    """Whether the clock ended the worker, before it had its CPU time."""
+
+
+class _Turns:
+    """Lets several threads work at a time, or one of them alone.
+
+    A thread that wants to be alone waits for those at work, and no other begins before it is done.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._at_work: set[_Turn] = set()
+        self._want_to_be_alone = 0
+
+    @contextmanager
+    def beside_others(self) -> Iterator[_Turn]:
+        """Work while others may work. Returns what says whether any other did."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._want_to_be_alone)
+            turn = self._begin()
+        try:
+            yield turn
+        finally:
+            self._end(turn)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Work while no other works."""
+        with self._changed:
+            self._want_to_be_alone += 1
+            self._changed.wait_for(lambda: not self._at_work)
+            turn = self._begin()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._want_to_be_alone -= 1
+            self._end(turn)
+
+    def _begin(self) -> _Turn:
+        turn = _Turn(alone=not self._at_work)
+        for other in self._at_work:
+            other.alone = False
+        self._at_work.add(turn)
+        return turn
+
+    def _end(self, turn: _Turn) -> None:
+        with self._changed:
+            self._at_work.discard(turn)
+            self._changed.notify_all()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Turn:
+    """The work of one thread on one task."""
+
+    alone: bool
+    """Whether no other thread has worked in the meantime."""
+
+
 class _Crew:
     """The workers of one process, and the threads that drive them."""
 
@@ -132,6 +210,7 @@ class _Crew:
         self._command = command
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._turns = _Turns()
         self._unfinished = 0
         self._threads: list[threading.Thread] = []
         self._running: set[Worker] = set()
@@ -187,7 +266,7 @@ class _Crew:
                 worker = self._start_worker()
         while task := self._tasks.get():
             try:
-                result, worker = self._answer(worker, task)
+                result, worker = self._serve(worker, task)
             except (WorkersUnavailableError, PoolClosedError) as error:
                 worker = None
                 self._finished()
@@ -202,13 +281,25 @@ class _Crew:
         with self._lock:
             self._unfinished -= 1
 
-    def _answer(self, worker: Worker | None, task: _Task) -> tuple[Equivalence, Worker | None]:
+    def _serve(self, worker: Worker | None, task: _Task) -> tuple[Equivalence, Worker | None]:
         """Return the result, and the worker if it can serve another task."""
+        with self._turns.beside_others() as turn:
+            attempt = self._attempt(worker, task)
+            if attempt.result is not Equivalence.TIMEOUT or (turn.alone and not attempt.by_clock):
+                return attempt.result or Equivalence.ERROR, attempt.worker
+            worker = self._ready(attempt.worker)
+        with self._turns.alone():
+            attempt = self._attempt(worker, task)
+        return attempt.result or Equivalence.ERROR, attempt.worker
+
+    def _attempt(self, worker: Worker | None, task: _Task) -> _Attempt:
+        """Ask a worker, and another one if something kills it."""
         for _ in range(KILLED_ATTEMPTS):
-            result, worker = self._ask(self._ready(worker), task)
-            if result is not None:
-                return result, worker
-        return Equivalence.ERROR, None
+            attempt = self._ask(self._ready(worker), task)
+            if attempt.result is not None:
+                break
+            worker = attempt.worker
+        return attempt
 
     def _ready(self, worker: Worker | None) -> Worker:
         """Return a live worker; one that was killed while idle is replaced."""
@@ -217,19 +308,16 @@ class _Crew:
             worker = None
         return worker or self._start_worker()
 
-    def _ask(self, worker: Worker, task: _Task) -> tuple[Equivalence | None, Worker | None]:
-        """Return the result and the worker.
-
-        The result is None if the worker was killed. The worker is None if it cannot serve another
-        task.
-        """
+    def _ask(self, worker: Worker, task: _Task) -> _Attempt:
         result: Equivalence | None
+        by_clock = False
         try:
             pair = {"gold": task.gold, "answer": task.answer, "method": task.method}
             reply = worker.ask(pair, time_limit=self._limits.time)
             result, retire = Equivalence(str(reply.get("result"))), bool(reply.get("retire"))
-        except WorkerTimeoutError:
+        except WorkerTimeoutError as error:
             result, retire = Equivalence.TIMEOUT, True
+            by_clock = isinstance(error, WorkerSilentError)
         except WorkerKilledError:
             result, retire = None, True
         except (WorkerFailedError, ValueError):
@@ -238,7 +326,7 @@ class _Crew:
             self._end(worker)
         if self._cancelled:
             raise PoolClosedError("the grader was closed")
-        return result, None if retire else worker
+        return _Attempt(result, None if retire else worker, by_clock)
 
     def _start_worker(self) -> Worker:
         """Start a worker. After `START_ATTEMPTS` failures in a row, every call fails at once."""

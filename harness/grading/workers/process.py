@@ -24,7 +24,6 @@ import psutil
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONHOME", "LD_LIBRARY_PATH")
 """The environment variables that a worker inherits. It parses hostile text, and the driver's
 environment may hold access tokens."""
-_OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
 _ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -38,6 +37,10 @@ class WorkerKilledError(WorkerFailedError):
 
 class WorkerTimeoutError(Exception):
     """The worker did not answer in time, and has to be killed."""
+
+
+class WorkerSilentError(WorkerTimeoutError):
+    """The clock ended the worker, before it had its time of the processor."""
 
 
 def wall_limit(time_limit: float) -> float:
@@ -133,7 +136,8 @@ class Worker:
     def ask(self, task: dict[str, str], *, time_limit: float) -> dict[str, object]:
         """Send one task and return the worker's reply, within ``time_limit`` seconds of CPU time.
 
-        Raises `WorkerTimeoutError` past the limit, `WorkerKilledError` if something killed the
+        Raises `WorkerTimeoutError` past the limit, `WorkerSilentError` if only the clock passed
+        one, `WorkerKilledError` if something killed the
         process, and `WorkerFailedError` if it died in any other way. The worker cannot be used
         again after any of them.
         """
@@ -190,7 +194,7 @@ class Worker:
             given_up = time.monotonic() >= wait.until or not self._computes()
             # It may have answered, or died, between the two looks.
             if given_up and not waiting.poll(0):
-                raise WorkerTimeoutError("no reply in time")
+                raise WorkerSilentError("no reply in time")
 
     def _computes(self) -> bool:
         """Say whether the process computes, or would if it had a processor or its memory."""
@@ -203,8 +207,10 @@ class Worker:
     def _raise_death(self, *, timeout: float | None = None) -> NoReturn:
         """Wait for the end of the process, and raise the error that its exit code stands for."""
         code = self._process.wait(timeout)
-        if code in _OUT_OF_TIME:
+        if code == -signal.SIGPROF:
             raise WorkerTimeoutError("the kernel ended the worker at its limit")
+        if code == -signal.SIGALRM:
+            raise WorkerSilentError("the kernel ended the worker when its patience ended")
         if code == -signal.SIGKILL:
             raise WorkerKilledError("the worker was killed")
         raise WorkerFailedError("the worker died")
