@@ -89,8 +89,8 @@ class RunFolder:
         schema = _parquet_schema()
         with (
             _wrap_os_error(f"{path} cannot be written; the journal beside it is intact"),
-            replacing(path) as partial,
-            pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+            replacing(path) as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
             ThreadPoolExecutor(max_workers=1) as compressor,  # while the next batch is made
         ):
             written: Future[None] | None = None
