@@ -55,8 +55,9 @@ class Score(Frozen):
     """How the interval was made."""
     outcomes: dict[str, int]
     """Outcome to the number of samples with it; an outcome that no sample has is left out."""
-    at_limit: int
-    """Samples that the token limit ended, whatever became of them."""
+    at_limit: int | None
+    """Samples that the token limit ended, whatever became of them; None if saved generations do
+    not say of each how it ended."""
     mean_response_tokens: float | None
     """None where the engine counts none."""
     without_errata: WithoutErrata | None = None

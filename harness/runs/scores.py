@@ -61,7 +61,7 @@ class BenchmarkScore:
             accuracy=fmean(means) if means else 0.0,
             interval=accuracy_interval(means, samples=samples),
             outcomes=count_outcomes(rows),
-            hit_token_limit=sum(sum(row.at_limit) for row in rows),
+            hit_token_limit=_hit_token_limit(rows),
             mean_tokens=fmean(lengths) if lengths else None,
         )
 
@@ -73,9 +73,15 @@ class BenchmarkScore:
     @property
     def share_without_answer(self) -> float | None:
         """The share of the samples that ended by themselves and state no answer, where known."""
-        if self.outcomes is None:
+        if self.outcomes is None or self.hit_token_limit is None:
             return None
         return self.outcomes.get(Outcome.NO_ANSWER, 0) / self.samples
+
+
+def _hit_token_limit(rows: Sequence[ProblemVerdicts]) -> int | None:
+    """Count the samples that the token limit ended; None if that is not known of each."""
+    known = [at_limit for row in rows for at_limit in row.at_limit if at_limit is not None]
+    return sum(known) if len(known) == sum(row.samples for row in rows) else None
 
 
 def count_outcomes(rows: Iterable[ProblemVerdicts]) -> dict[str, int]:
@@ -98,7 +104,7 @@ def score(benchmark: str, rows: Sequence[ProblemVerdicts]) -> Score:
         interval=found.interval,
         interval_method="wilson" if single else "normal, clustered by problem",
         outcomes=dict(found.outcomes or {}),
-        at_limit=found.hit_token_limit or 0,
+        at_limit=found.hit_token_limit,
         mean_response_tokens=found.mean_tokens,
         without_errata=_without_errata(benchmark, rows),
     )
