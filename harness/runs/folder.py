@@ -8,6 +8,9 @@
       lineage.json      how the checkpoint was trained, if it says so
 
 The journal holds what the engine said and nothing else: verdicts can be made again.
+
+A name that no folder can have, such as ``a/b``, is changed in the path and followed by twelve
+digits of its sum: ``a-b~c14cddc033f6``. So no two names share a folder.
 """
 
 from __future__ import annotations
