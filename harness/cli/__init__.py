@@ -9,7 +9,7 @@ import sys
 import click
 
 from benchmarks.errors import UserError, WrongValueError
-from harness.cli.output import echo, echo_click_error
+from harness.cli.output import disarm_libraries, echo, echo_click_error
 from harness.common.text import printable
 
 COMMANDS = {
@@ -69,6 +69,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character of ours
             stream.reconfigure(errors="backslashreplace")
+    disarm_libraries()
     try:
         code = cli.main(prog_name="python -m harness", standalone_mode=False)
     except click.ClickException as error:

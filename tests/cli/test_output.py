@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import shutil
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import reduce
@@ -22,6 +24,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from replayed import replay_spec, write_responses
 
+from benchmarks import UserError
 from harness.api import compare, evaluate, load_run
 from harness.cli import LazyGroup, main
 from harness.cli import data as data_command
@@ -159,6 +162,9 @@ def harness(
 ) -> tuple[int, str, str]:
     """Run a command in this process, as if on a terminal: click shows what it would there."""
     monkeypatch.setattr("click.utils.should_strip_ansi", lambda *_: False)
+    # What `main` sets is set back after the test.
+    monkeypatch.setattr(logging, "_logRecordFactory", logging.getLogRecordFactory())
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
     monkeypatch.setattr("sys.argv", ["harness", *map(str, arguments)])
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
@@ -291,6 +297,30 @@ def test_a_fault_of_ours_is_disarmed(
     assert err.startswith("Traceback")
     assert "RuntimeError" in err
     assert armed(err) == set()
+
+
+def test_what_libraries_log_and_warn_of_is_disarmed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disarmed_warning = []
+
+    def talk(*_: object) -> None:
+        logging.getLogger("a library").warning("of %s, 100 %%", HOSTILE)
+        logging.getLogger("a library").warning(f"{HOSTILE} %d")
+        disarmed_warning.append(warnings.formatwarning(HOSTILE, UserWarning, "file", 1))
+        raise UserError(HOSTILE)
+
+    monkeypatch.setattr(LazyGroup, "get_command", talk)
+    shown = logging.StreamHandler()
+    logging.getLogger("a library").addHandler(shown)
+    try:
+        _, _, err = harness(monkeypatch, capsys, "list")
+    finally:
+        logging.getLogger("a library").removeHandler(shown)
+    assert err.count(KEPT) == 3
+    assert ", 100 %\n" in err
+    assert armed(err) == set()
+    assert armed(disarmed_warning[0]) == set()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
