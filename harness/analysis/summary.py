@@ -133,8 +133,10 @@ class BenchmarkSummary:
     """Outcome to its number of samples, in the outcomes' order; outcomes with none are left out."""
     lowest: float
     """The accuracy if every truncated sample counts as wrong, as in the score."""
-    highest: float
-    """The accuracy if every truncated sample counts as correct."""
+    highest: float | None
+    """The accuracy if every truncated sample counts as correct; None if ``ends_known`` is false."""
+    ends_known: bool
+    """Whether it is known of every sample how it ended; saved generations may not say so."""
     budgets: tuple[BudgetAccuracy, ...]
     """See `budget_curve`; empty if the engine counts no tokens."""
     at_k: tuple[AccuracyAtK, ...]
@@ -209,7 +211,8 @@ def _summary(
         interval=score.interval,
         outcomes=score.outcomes or {},
         lowest=bounds.low,
-        highest=bounds.high,
+        highest=None if score.hit_token_limit is None else bounds.high,
+        ends_known=score.hit_token_limit is not None,
         budgets=budget_curve(problems, budgets),
         at_k=accuracies_at_k(problems),
         groups={key: by_group(problems, key) for key in group_keys(problems)},

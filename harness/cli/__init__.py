@@ -9,6 +9,7 @@ import sys
 import click
 
 from benchmarks.errors import UserError, WrongValueError
+from harness.cli.output import disarm_libraries, echo, echo_click_error
 from harness.common.text import printable
 
 COMMANDS = {
@@ -68,18 +69,24 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character of ours
             stream.reconfigure(errors="backslashreplace")
+    disarm_libraries()
     try:
         code = cli.main(prog_name="python -m harness", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        echo_click_error(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; the same command goes on from here", err=True)
+        echo("interrupted; the same command goes on from here", err=True)
         sys.exit(130)
     except UserError as error:
-        click.echo(f"harness: {printable(str(error))}", err=True)
+        echo(f"harness: {printable(str(error))}", err=True)
         sys.exit(2 if isinstance(error, WrongValueError) else 1)
     except BrokenPipeError:  # `… | head` has read enough
         sys.stderr.close()
         sys.exit(0)
+    except Exception:  # noqa: BLE001 - a fault of ours, whose traceback may quote anything
+        import traceback
+
+        echo(traceback.format_exc().rstrip("\n"), err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -11,6 +11,7 @@ import click
 
 from harness.cli.eval import build_spec, given_options, spec_options
 from harness.cli.options import data_option, json_option
+from harness.cli.output import echo
 
 if TYPE_CHECKING:
     from harness.evaluation.determinism import Row
@@ -50,7 +51,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
         plan, rows = repeat_draws(
             spec, batches=flags["batches"], data_dir=flags["data_dir"], stage=progress.stage
         )
-    click.echo(_as_json(plan, rows) if flags["as_json"] else _as_text(plan, rows))
+    echo(_as_json(plan, rows) if flags["as_json"] else _as_text(plan, rows))
     return int(flags["require"] and any(row.agreement.responses for row in rows))
 
 

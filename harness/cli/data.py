@@ -18,6 +18,7 @@ from benchmarks import BENCHMARKS, Benchmark, UserError
 from benchmarks.registry import loaded
 from harness.cli.data_build import build
 from harness.cli.options import data_option, json_option, tell
+from harness.cli.output import echo
 from harness.evaluation import verify_golds
 from harness.evaluation.verify_golds import Check, Report
 
@@ -41,9 +42,9 @@ def fetch(benchmarks: tuple[str, ...]) -> None:
             line = _fetch_split(benchmark, split)
             if isinstance(line, UserError):
                 faults += 1
-                click.echo(str(line), err=True)
+                echo(str(line), err=True)
             elif line:
-                click.echo(f"{benchmark.name}/{split}  {line}")
+                echo(f"{benchmark.name}/{split}  {line}")
     sys.exit(1 if faults else 0)
 
 
@@ -64,7 +65,7 @@ def verify(benchmarks: tuple[str, ...], data_dir: Path | None, as_json: bool) ->
     chosen, faults = _named(benchmarks)
     with open_progress(patience=PATIENCE) as progress:
         reports = verify_golds.verify(chosen, data_dir=data_dir, progress=progress)
-    click.echo(_as_json(reports) if as_json else "\n".join(_lines(reports)))
+    echo(_as_json(reports) if as_json else "\n".join(_lines(reports)))
     sys.exit(0 if all(report.good for report in reports) and not faults else 1)
 
 

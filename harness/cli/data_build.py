@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import data_option, json_option
+from harness.cli.output import echo
 from harness.common.text import counted, printable
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ def build(
         ngram=ngram,
         drop_contaminated=drop_contaminated,
         data_dir=data_dir,
-        report=lambda line: click.echo(f"{printable(line)} …", err=True),
+        report=lambda line: echo(f"{printable(line)} …", err=True),
     )
-    click.echo(built.card.model_dump_json(indent=2) if as_json else "\n".join(_lines(built)))
+    echo(built.card.model_dump_json(indent=2) if as_json else "\n".join(_lines(built)))
 
 
 def _lines(built: TrainingData) -> Iterator[str]:

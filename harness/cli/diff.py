@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from harness.cli.options import json_option, mismatch_option, results_option
+from harness.cli.output import echo
 
 EXAMPLES = """\b
 Examples:
@@ -58,10 +59,10 @@ def command(
 
     found = compare(a, b, results=results, allow_mismatch=allow_mismatch)
     if as_json:
-        click.echo(json.dumps(comparison_fields(found), ensure_ascii=False, indent=2))
+        echo(json.dumps(comparison_fields(found), ensure_ascii=False, indent=2))
     elif show is None:
-        click.echo(str(found))
+        echo(str(found))
     elif not found.paired:
         raise click.ClickException(f"which problems are {show} cannot be told: {found.notes[0]}")
     else:
-        click.echo(flips_text(found, show, rows))
+        echo(flips_text(found, show, rows))

@@ -17,6 +17,7 @@ from harness.cli.options import (
     results_option,
     sample_counts,
 )
+from harness.cli.output import echo
 from harness.runs.field_names import FIELDS
 
 if TYPE_CHECKING:
@@ -343,9 +344,9 @@ def _print_estimate(spec: EvalSpec, flags: dict[str, Any]) -> int:
     stored = [run for _, run in Catalogue(flags["results"]).runs]
     found = forecast(plan, stored, hardware())
     if flags["as_json"]:
-        click.echo(json.dumps(forecast_fields(found), indent=2))
+        echo(json.dumps(forecast_fields(found), indent=2))
     else:
-        click.echo(forecast_text(found, max_tokens=spec.sampling.max_tokens))
+        echo(forecast_text(found, max_tokens=spec.sampling.max_tokens))
     return 0
 
 
@@ -355,6 +356,6 @@ def print_result(result: Result, *, as_json: bool) -> None:
 
     run, path = result.stored
     if as_json:
-        click.echo(json.dumps(run_fields(run), ensure_ascii=False, indent=2))
+        echo(json.dumps(run_fields(run), ensure_ascii=False, indent=2))
     else:
-        click.echo(run_text(run, path))
+        echo(run_text(run, path))

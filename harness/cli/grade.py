@@ -18,7 +18,8 @@ import click
 
 from benchmarks.errors import UserError
 from harness.cli.options import json_option
-from harness.common.files import replacing
+from harness.cli.output import echo
+from harness.common.files import own_descriptor, replacing
 from harness.common.text import one_line
 from harness.evaluation.grade_pairs import PairGrader
 from harness.grading.compat.audit import OPINIONS, OpinionCounts
@@ -31,7 +32,7 @@ STDOUT = Path("-")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False, allow_dash=True, path_type=Path),
     required=True,
     help="File to write the verdicts to, one JSON line a row; - is standard output.",
 )
@@ -72,8 +73,8 @@ def grade(
         for row in grader.rows(lines, size=pairs.stat().st_size, progress=progress):
             write(row)
     counts = grader.counts
-    # Standard output may be carrying the rows.
-    click.echo(_summary(counts, grader.tallies, as_json=as_json), err=output == STDOUT)
+    carries_rows = output == STDOUT or own_descriptor(output) == 1
+    echo(_summary(counts, grader.tallies, as_json=as_json), err=carries_rows)
     if counts["error"]:
         raise click.ClickException(
             f"{counts['error']} of {counts.total()} rows cannot be graded; "
@@ -85,16 +86,16 @@ command = grade
 
 
 @contextmanager
-def _writer(output: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield what writes a row; the file appears whole at the end, or not at all."""
+def _writer(output: Path) -> Iterator[Callable[[dict[str, Any]], object]]:
+    """Yield what writes a row; a file appears whole at the end, or not at all."""
     if output == STDOUT:
-        yield lambda row: click.echo(json.dumps(row))
+        yield lambda row: echo(json.dumps(row))
         return
     if not output.parent.is_dir():
         raise UserError(f"cannot write {output}: there is no folder {output.parent}")
     try:
-        with replacing(output) as partial, partial.open("w", encoding="ascii") as file:
-            yield lambda row: print(json.dumps(row), file=file)
+        with replacing(output) as file:
+            yield lambda row: file.write(f"{json.dumps(row)}\n".encode("ascii"))
     except OSError as error:
         raise UserError(f"cannot write {output}: {error.strerror or error}") from error
 

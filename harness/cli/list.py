@@ -12,6 +12,7 @@ import click
 from benchmarks import UserError
 from benchmarks.registry import Registry, loaded
 from harness.cli.options import json_option, results_option, tell
+from harness.cli.output import echo
 
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
@@ -103,13 +104,13 @@ def command(kind: str | None, results: Path, as_json: bool) -> None:
 
     found = {name: KINDS[name](results) for name in ([kind] if kind else KINDS)}
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
         return
     for number, (name, rows) in enumerate(found.items()):
         if kind is None:
-            click.echo(f"{'' if number == 0 else chr(10)}{name}")
+            echo(f"{'' if number == 0 else chr(10)}{name}")
         if not rows:
-            click.echo("  none yet")
+            echo("  none yet")
             continue
         align = "".join("r" if key in NUMBERS else "l" for key in rows[0])
-        click.echo(text_table([list(row.values()) for row in rows], list(rows[0]), align))
+        echo(text_table([list(row.values()) for row in rows], list(rows[0]), align))

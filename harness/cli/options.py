@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from benchmarks.errors import UserError
+from harness.cli.output import echo
 from harness.common.folders import DATA_VARIABLE, DEFAULT_RESULTS, RESULTS_VARIABLE
 from harness.common.text import one_line
 
@@ -19,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def tell(error: UserError) -> None:
     """Say in a line on stderr what is wrong with one part; the rest is done all the same."""
-    click.echo(f"harness: {one_line(str(error), limit=500)}", err=True)
+    echo(f"harness: {one_line(str(error), limit=500)}", err=True)
 
 
 def results_option(function: F) -> F:

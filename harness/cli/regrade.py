@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import data_option, json_option, results_option
+from harness.cli.output import echo
 from harness.common.text import counted, one_line
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def command(
     catalogue = Catalogue(results)
     path, old = catalogue.find_run(run)
     done = regrade_by(reward, path, old, root=catalogue.root, data_dir=data_dir)
-    click.echo(_as_json(done) if as_json else "\n".join(_lines(done)))
+    echo(_as_json(done) if as_json else "\n".join(_lines(done)))
 
 
 def _as_json(done: Regraded) -> str:
@@ -68,7 +69,7 @@ def _lines(done: Regraded) -> list[str]:
 
     graders = f"{done.old.identity.grader} -> {done.new.identity.grader}"
     return [
-        f"{done.old.name}  {done.old.id}  grader {graders}",
+        f"{one_line(done.old.name, limit=None)}  {done.old.id}  grader {graders}",
         "",
         _accuracies(done),
         *score_notes(done.new),

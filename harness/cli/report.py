@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from harness.cli.options import data_option, mismatch_option, results_option
+from harness.cli.output import echo
+from harness.common.files import own_descriptor
 
 EXAMPLES = """\b
 Examples:
@@ -20,7 +22,7 @@ Examples:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
     default=Path("report.html"),
     show_default=True,
     metavar="FILE",
@@ -68,9 +70,10 @@ def command(
             png=png,
             progress=progress,
         )
-    click.echo(f"wrote {written.path} ({_size(written.size)})")
+    carries_page = own_descriptor(output) == 1
+    echo(f"wrote {written.path} ({_size(written.size)})", err=carries_page)
     if png is not None:
-        click.echo(f"wrote {written.plots} plots in {png}")
+        echo(f"wrote {written.plots} plots in {png}", err=carries_page)
 
 
 def _size(count: int) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import data_option, json_option, results_option
+from harness.cli.output import echo
 from harness.common.text import counted, one_line, printable
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def command(
         format_=format_,
         data_dir=data_dir,
     )
-    click.echo(_as_json(found) if as_json else "\n".join(_lines(found)))
+    echo(_as_json(found) if as_json else "\n".join(_lines(found)))
 
 
 def _as_json(found: Imported) -> str:

@@ -11,6 +11,7 @@ import click
 
 from benchmarks import WrongValueError
 from harness.cli.options import json_option, results_option
+from harness.cli.output import echo
 from harness.common.text import counted, one_line, printable
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def command(
     elif asked:
         _print_rows(result, asked, rows, as_json)
     else:
-        click.echo(_json(_fields(result)) if as_json else "\n\n".join(_sections(result)))
+        echo(_json(_fields(result)) if as_json else "\n\n".join(_sections(result)))
 
 
 def _json(content: object) -> str:
@@ -139,11 +140,11 @@ def _show_groups(result: Result, key: str, benchmark: str | None, as_json: bool)
     if as_json:
         from pydantic_core import to_jsonable_python
 
-        click.echo(_json(to_jsonable_python(groups)))
+        echo(_json(to_jsonable_python(groups)))
         return
     from harness.reporting.text.run_details import group_table
 
-    click.echo("\n\n".join(group_table(name, found) for name, found in groups.items()))
+    echo("\n\n".join(group_table(name, found) for name, found in groups.items()))
 
 
 # --- samples --------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def _print_rows(result: Result, asked: SampleFilter, limit: int, as_json: bool) 
 
     samples = sample_rows(result, asked)
     if as_json:
-        click.echo(json.dumps(list(samples), indent=2, default=str))
+        echo(json.dumps(list(samples), indent=2, default=str))
         return
     listed: list[list[object]] = []
     left_out = 0
@@ -165,9 +166,9 @@ def _print_rows(result: Result, asked: SampleFilter, limit: int, as_json: bool) 
             listed.append(_listed(row))
     _print_list(listed)
     if left_out:
-        click.echo(f"… and {left_out} more (--rows)")
+        echo(f"… and {left_out} more (--rows)")
     if not has_responses(result):
-        click.echo(f"golds and rules are not here: {WITHOUT_SAMPLES}")
+        echo(f"golds and rules are not here: {WITHOUT_SAMPLES}")
 
 
 def _listed(row: Row) -> list[object]:
@@ -185,7 +186,7 @@ def _print_list(rows: Sequence[Sequence[object]]) -> None:
     from harness.reporting.text.layout import text_table
 
     headers = ["problem", "sample", "outcome", "gold", "answer", "found by"]
-    click.echo(text_table(rows, headers, "lr"))
+    echo(text_table(rows, headers, "lr"))
 
 
 def _print_responses(result: Result, asked: SampleFilter) -> None:
@@ -196,10 +197,10 @@ def _print_responses(result: Result, asked: SampleFilter) -> None:
         raise WrongValueError("no such sample in this run; ids look like gsm8k/7")
     if not has_responses(result):
         _print_list([_listed(row) for row in samples])
-        click.echo(f"responses and golds are not here: {WITHOUT_SAMPLES}")
+        echo(f"responses and golds are not here: {WITHOUT_SAMPLES}")
         return
     for row in samples:
-        click.echo(_whole_sample(row, result))
+        echo(_whole_sample(row, result))
 
 
 def _whole_sample(row: Row, result: Result) -> str:
@@ -220,7 +221,7 @@ def _whole_sample(row: Row, result: Result) -> str:
     return (
         f"{one_line(row['problem_id'])}  sample {row['index']}  {row['outcome']}  "
         f"gold {one_line(row['gold'])}  answer {one_line(row['extracted'])}\n"
-        f"{length}, ended by {_ended_by(row, result)}, seed {row['seed']}\n{said}\n"
+        f"{length}, {_ended_by(row, result)}, seed {row['seed']}\n{said}\n"
     )
 
 
@@ -230,5 +231,6 @@ def _ended_by(row: Row, result: Result) -> str:
     limit = None if result.run is None else token_limit(result.run)
     cut = row["finish_reason"] == "length"
     if ended_by_context(row["completion_tokens"], at_limit=cut, limit=limit):
-        return "length (the context was full before the token limit)"
-    return str(row["finish_reason"])
+        return "ended by length (the context was full before the token limit)"
+    ended = row["finish_reason"]
+    return "end unknown" if ended == "unknown" else f"ended by {ended}"

@@ -9,6 +9,7 @@ import click
 
 from benchmarks import UserError, WrongValueError
 from harness.cli.options import json_option, results_option
+from harness.cli.output import echo
 
 if TYPE_CHECKING:
     from harness.reporting.text.layout import Format
@@ -83,7 +84,7 @@ def command(
             "make one: python -m harness eval --model demo --benchmarks demo"
         )
     table = cost_table if cost else runs_table
-    click.echo(table(found, "json" if as_json else format_))
+    echo(table(found, "json" if as_json else format_))
 
 
 def _with_cost(found: list[Result], *, named: bool) -> list[Result]:
@@ -105,7 +106,7 @@ def _write_or_check(results: Path, *, write: bool) -> None:
     if write:
         write_tables(tables)
         for path in tables:
-            click.echo(f"written: {path}")
+            echo(f"written: {path}")
     else:
         require_current(tables)
-        click.echo("the tables are current")
+        echo("the tables are current")

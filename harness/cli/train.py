@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import json_option, key_texts
+from harness.cli.output import echo
 
 if TYPE_CHECKING:
     from trainers import Job
@@ -141,10 +142,10 @@ def command(
     given = {"trainer": trainer, "settings": settings, **asked}
     if dry_run:
         job = train_job(**given)
-        click.echo(job.model_dump_json(indent=2) if as_json else "\n".join(dry_run_lines(job)))
+        echo(job.model_dump_json(indent=2) if as_json else "\n".join(dry_run_lines(job)))
         return
     checkpoint = train(**given, progress=True)
-    click.echo(json.dumps({"checkpoint": str(checkpoint)}) if as_json else f"trained: {checkpoint}")
+    echo(json.dumps({"checkpoint": str(checkpoint)}) if as_json else f"trained: {checkpoint}")
     if benchmarks is not None:
         from harness.cli.eval import print_result
 

@@ -3,6 +3,9 @@
 Everything is first written under a hidden name beside the path, flushed to the disk, and
 then renamed. A process that is killed in between leaves the old content in place.
 
+A symbolic link stays, and what it leads to is replaced at its own place. A pipe or a device
+cannot be replaced by a file, so it is written straight into.
+
 Nothing here turns an `OSError` into a `benchmarks.UserError`: only the caller knows what
 was lost and what the user can do about it.
 """
@@ -13,10 +16,19 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
+MOST_LINKS = 40
+"""How many symbolic links Linux follows in a path before it gives up (path_resolution(7))."""
+LONGEST_NAME = 100
+"""The most characters of a name that are in the name of its file."""
+SUM_MARK = "~"
+"""What stands before the sum in the name of a file; no name keeps it."""
+_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
 _PARTIAL = re.compile(r"\..+\.(?P<pid>\d+)\.partial")
 
 
@@ -26,34 +38,76 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: the file cannot be written; what was there before is still there.
     """
-    with replacing(path) as partial:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a new file, which takes the place of ``path`` if nothing goes wrong.
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file, which takes the place of ``path`` if nothing goes wrong::
 
-    The caller makes the file and closes it::
-
-        with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
+        with replacing(path) as file:
             file.writelines(lines)
 
+    A pipe, a terminal or a device like it, and what ``/dev/stdout`` stands for, are opened
+    themselves.
+
     Raises:
-        OSError: the file cannot be written; what was there before is still there.
+        OSError: the file cannot be written; what was there before is still there. Or ``path`` is
+            a folder, a disk or a socket.
     """
-    if path.is_dir():
-        raise IsADirectoryError(0, "that is a folder; name a file in it")
-    if path.exists() and not path.is_file():
-        raise OSError(0, "that is a device or a pipe, which no file can take the place of")
-    partial = _partial(path)
+    straight = _open_irreplaceable(path)
+    if straight is not None:
+        with straight:
+            yield straight
+        return
+    place = Path(os.path.realpath(path))
+    partial = _beside(place, "partial")
     try:
-        yield partial
+        with partial.open("wb") as file:
+            yield file
         _flush(partial)
-        partial.replace(path)
+        partial.replace(place)
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def own_descriptor(path: Path) -> int | None:
+    """Return which open file of this process a path stands for: 1 for ``/dev/stdout``, else None.
+
+    Linux's ``/dev/stdout`` and ``/dev/fd/1`` lead to ``/proc/self/fd/1`` (proc(5)). To open that
+    path would begin a file anew that the shell had opened to append to it.
+    """
+    own = os.path.realpath("/proc/self/fd")
+    for _ in range(MOST_LINKS):
+        if path.name.isdecimal() and os.path.realpath(path.parent) == own:
+            return int(path.name)
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return None
+
+
+def _open_irreplaceable(path: Path) -> IO[bytes] | None:
+    """Open what is there and is no file; None if there is a file, or nothing yet.
+
+    Raises:
+        OSError: it cannot be opened, or is nothing that a file's content can be written into.
+    """
+    if (descriptor := own_descriptor(path)) is not None:
+        return os.fdopen(os.dup(descriptor), "wb")
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:  # or a link that leads to no file yet
+        return None
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(0, "that is a folder; name a file in it")
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return path.open("wb")
+    raise OSError(0, "that is a disk or a socket; name a file, a pipe or a terminal")
 
 
 @contextmanager
@@ -63,7 +117,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written, or ``path`` is there already and is not empty.
     """
-    partial = _partial(path)
+    path = Path(os.path.realpath(path))
+    partial = _beside(path, "partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -86,6 +141,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written; what was there before is still there.
     """
+    path = Path(os.path.realpath(path))
     previous = _beside(path, "previous")
     try:
         with new_folder(path) as partial:
@@ -111,6 +167,25 @@ def remove_abandoned(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def file_name(name: str, *, unnamed: str) -> str:
+    r"""Return a name for a file or folder that says what ``name`` does; no two names share one.
+
+    Where something of the name had to go, twelve digits of its sha256 stand at the end, after a
+    character that no name keeps. ``unnamed`` stands for a name of which nothing is left.
+
+    >>> file_name("v4-t0.7", unnamed="model")
+    'v4-t0.7'
+    >>> file_name("a b", unnamed="model"), file_name("a/b", unnamed="model")
+    ('a-b~c8687a08aa5d', 'a-b~c14cddc033f6')
+    """
+    kept = _UNUSUAL.sub("-", name)[:LONGEST_NAME].strip(".-") or unnamed
+    if kept == name:
+        return kept
+    # A name may hold half of a surrogate pair: a path whose bytes are no UTF-8.
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{kept}{SUM_MARK}{digest[:12]}"
+
+
 def file_sum(path: Path) -> str:
     """Return a file's sha256 in hex.
 
@@ -121,14 +196,9 @@ def file_sum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _partial(path: Path) -> Path:
-    return _beside(path, "partial")
-
-
 def _beside(path: Path, kind: str) -> Path:
     """Return a hidden name beside ``path`` that no other process uses."""
-    whole = path.absolute()  # `.` and `..` have no name of their own otherwise
-    return whole.with_name(f".{whole.name}.{os.getpid()}.{kind}")
+    return path.with_name(f".{path.name}.{os.getpid()}.{kind}")
 
 
 def _flush(path: Path) -> None:

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from benchmarks import Conventions
 from harness.grading import Grader, Outcome, Undecided, Verdict, grade_by_rules
-from harness.runs.sample import Sample
+from harness.runs.sample import FinishReason, Sample
+
+_TRUNCATED: dict[FinishReason, bool | None] = {"length": True, "unknown": None}
+"""Whether the token limit cut a response off, by how it ended; it did not where none is named."""
 
 
 def grade_sample(
@@ -27,7 +30,8 @@ def grade_sample_by_rules(
     if sample.finish_reason == "error":
         return Verdict(outcome=Outcome.ENGINE_ERROR)
     said = read(sample.response)
-    cut = sample.finish_reason == "length" and said == sample.response
+    # What the prompt style cuts away comes after the answer, whose end is known then.
+    cut = _TRUNCATED.get(sample.finish_reason, False) if said == sample.response else False
     return grade_by_rules(said, asked.gold, truncated=cut, conventions=asked.conventions)
 
 

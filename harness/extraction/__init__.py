@@ -15,7 +15,8 @@ first that finds something ends the search:
 ``last-number``   the last number
 ================  ============================================================
 
-The last four are only tried on a response that the token limit did not cut off. Text inside a
+The last four are only tried on a response of which it is known that the token limit did not cut
+it off. Text inside a
 thinking block never counts, nor does what follows the end of the model's turn.
 Responses come from a model under training, so every step takes time linear in
 the text, however hostile.
@@ -45,11 +46,12 @@ class Extraction(NamedTuple):
     """The name of the rule that found it, from the table in this module's docstring."""
 
 
-def extract(response: str, *, truncated: bool = False) -> Extraction | None:
+def extract(response: str, *, truncated: bool | None = False) -> Extraction | None:
     r"""Return the answer that a response states, or None if it states none.
 
     ``truncated`` says that the token limit cut the response off. Its last number then
-    proves nothing, and a statement that the limit cut in two does not count.
+    proves nothing, and a statement that the limit cut in two does not count. If nobody knows
+    (None), the last number proves nothing either, but the last statement counts as it stands.
 
     >>> extract(r"<think>\boxed{7}</think> So it is \boxed{8}.")
     Extraction(answer='8', rule='boxed')
@@ -59,6 +61,8 @@ def extract(response: str, *, truncated: bool = False) -> Extraction | None:
     Extraction(answer='x \\geq 5', rule='last-formula')
     >>> extract("it was 12 and", truncated=True) is None
     True
+    >>> extract("So it is 12", truncated=None), extract("#### 12", truncated=None)
+    (None, Extraction(answer='12', rule='hash'))
     """
     reply = reply_in(response, truncated=truncated)
     if reply is None:
@@ -83,8 +87,8 @@ def _tagged(reply: Reply) -> str | None:
     return answer_is(inside) or values.tidy(values.value_in(tag.content))
 
 
-def _unless_truncated(rule: Callable[[str], str | None]) -> Callable[[Reply], str | None]:
-    return lambda reply: None if reply.truncated else rule(reply.text)
+def _if_whole(rule: Callable[[str], str | None]) -> Callable[[Reply], str | None]:
+    return lambda reply: rule(reply.text) if reply.truncated is False else None
 
 
 _RULES: dict[str, Callable[[Reply], str | None]] = {
@@ -92,8 +96,8 @@ _RULES: dict[str, Callable[[Reply], str | None]] = {
     "tag": _tagged,
     "hash": hash_mark,
     "answer-is": answer_is,
-    "bare": _unless_truncated(bare),
-    "choice": _unless_truncated(choice),
-    "last-formula": _unless_truncated(last_formula),
-    "last-number": _unless_truncated(last_number),
+    "bare": _if_whole(bare),
+    "choice": _if_whole(choice),
+    "last-formula": _if_whole(last_formula),
+    "last-number": _if_whole(last_number),
 }

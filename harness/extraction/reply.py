@@ -50,11 +50,11 @@ class Reply(NamedTuple):
 
     text: str
     """The text after the model's thinking, up to the end of its turn."""
-    truncated: bool
-    """Whether the token limit cut this text off."""
+    truncated: bool | None
+    """Whether the token limit cut this text off; None if nobody knows."""
 
 
-def reply_in(response: str, *, truncated: bool) -> Reply | None:
+def reply_in(response: str, *, truncated: bool | None) -> Reply | None:
     """Return the model's reply, or None if the response ends inside its thinking block.
 
     A chat template may have opened the thinking block in the prompt, so ``</think>``
@@ -68,7 +68,8 @@ def reply_in(response: str, *, truncated: bool) -> Reply | None:
     if text is None:
         return None
     # The token limit cut the turn off only if the turn reaches the end of the response.
-    return Reply(text=_unescaped(text), truncated=truncated and response.endswith(turn))
+    cut_off = truncated if response.endswith(turn) else False
+    return Reply(text=_unescaped(text), truncated=cut_off)
 
 
 def _turn(response: str) -> str:

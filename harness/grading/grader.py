@@ -67,11 +67,12 @@ def grade_by_rules(
     response: str,
     gold: str,
     *,
-    truncated: bool = False,
+    truncated: bool | None = False,
     conventions: Conventions = MATHEMATICS,
 ) -> Verdict | Undecided:
     """Grade one response by extraction and rules alone, which takes microseconds.
 
+    ``truncated`` says whether the token limit cut the response off; None if nobody knows.
     Returns `Undecided` if the rules cannot tell whether the answer equals the gold. Whatever goes
     wrong is a grader error of this response alone.
     """

@@ -15,7 +15,7 @@ class Outcome(StrEnum):
     WRONG = "wrong"
     """An answer was found and read, and it does not equal the gold."""
     NO_ANSWER = "no answer"
-    """The response ended by itself and states no answer."""
+    """The response states no answer; it ended by itself, or nobody knows how it ended."""
     TRUNCATED = "truncated"
     """The token limit cut the response off before it stated an answer."""
     OVERFLOW = "overflow"

@@ -26,7 +26,7 @@ class SavedResponse:
     """The gold that the file states."""
     index: int | None = None
     """The number of this sample among the problem's samples; None if the file does not state it."""
-    finish_reason: FinishReason = "stop"
+    finish_reason: FinishReason = "unknown"
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     seed: int = 0
@@ -119,8 +119,28 @@ def value_at(values: Any, position: int, count: int) -> Any:
     return values if count == 1 and not isinstance(values, list | tuple) else None
 
 
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "stop_sequence": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "overflow": "overflow",
+    "error": "error",
+}
+"""What this harness, OpenAI's API and vLLM (``stop``, ``length``), Anthropic's API (``end_turn``,
+``stop_sequence``, ``max_tokens``) and TGI (``eos_token``, ``stop_sequence``) call the reasons."""
+
+
 def finish_reason(value: Any, *, truncated: Any = None) -> FinishReason:
-    """Return why a response ended; ``stop`` if the file does not state it."""
-    if truncated is True or value in ("length", "max_tokens"):
+    """Return why a response ended; ``unknown`` if the file does not state it.
+
+    >>> finish_reason("eos_token"), finish_reason(None, truncated=False), finish_reason(None)
+    ('stop', 'stop', 'unknown')
+    """
+    if truncated is True:
         return "length"
-    return value if value in ("overflow", "error") else "stop"
+    known = _FINISH_REASONS.get(value, "unknown") if isinstance(value, str) else "unknown"
+    return "stop" if known == "unknown" and truncated is False else known

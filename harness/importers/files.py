@@ -55,6 +55,8 @@ class SavedFile:
     """One file of saved generations, with its format."""
 
     path: Path
+    label: str
+    """The file's name without its ending, with a number if another file is called the same."""
     format: Format
     sum: str
     style: str
@@ -96,7 +98,7 @@ def open_saved(path: Path, asked: str | None = None) -> SavedFile:
     record = file.parent / RECORD
     ours = found is own.FORMAT and file.name in (JOURNAL, PARQUET) and record.is_file()
     style = read_run(record).spec.prompt.style if ours else UNKNOWN_STYLE
-    return SavedFile(path=file, format=found, sum=file_sum(file), style=style)
+    return SavedFile(path=file, label=file.stem, format=found, sum=file_sum(file), style=style)
 
 
 def _file_in(folder: Path) -> Path:

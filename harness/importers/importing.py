@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import BENCHMARKS, UserError
-from harness.common.text import counted, printable
+from harness.common.text import counted, printable, told_apart
 from harness.grading import Grader
-from harness.importers.files import open_saved
+from harness.importers.files import SavedFile, open_saved
 from harness.importers.matching import ProblemIndex
 from harness.importers.scoring import Scored, score_files
 from harness.importers.storing import Source, store_scored
@@ -53,7 +53,7 @@ def import_files(
     """
     if not files:
         raise UserError("no file of generations is named; name at least one")
-    opened = [open_saved(file, format_) for file in files]
+    opened = _labelled([open_saved(file, format_) for file in files])
     names = [BENCHMARKS[one].name for one in dict.fromkeys(benchmarks)] or list(BENCHMARKS)
     index = ProblemIndex(names, data_dir)
     with Grader() as grader:
@@ -63,6 +63,11 @@ def import_files(
     if stored is None and not scored.foreign:
         raise UserError(_nothing_scored(scored))
     return Imported(scored=scored, source=source, stored=stored)
+
+
+def _labelled(files: Sequence[SavedFile]) -> list[SavedFile]:
+    labels = told_apart(file.label for file in files)
+    return [replace(file, label=label) for file, label in zip(files, labels, strict=True)]
 
 
 def _default_name(file: Path) -> str:

@@ -186,7 +186,7 @@ def _why(response: SavedResponse) -> str:
 
 def _foreign(file: SavedFile, row: SavedRow, response: SavedResponse) -> Match:
     """Return a problem made from the row itself; only its gold is known."""
-    benchmark = f"file:{file.path.stem}"
+    benchmark = f"file:{file.label}"
     gold = (response.gold or "").rpartition("####")[2].strip()
     name = response.problem_id or response.repeats or f"row {row.number}"
     return Match(benchmark, Problem(id=f"{benchmark}/{name}", question="", answer=gold))

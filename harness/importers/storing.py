@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
 from benchmarks import BENCHMARKS
 from benchmarks.source import conventions_sum, problems_sum
+from harness.common.text import told_apart
 from harness.grading import grader_version
 from harness.importers.files import SavedFile
 from harness.importers.matching import ProblemIndex
@@ -92,9 +94,10 @@ def _most_samples(rows: Sequence[Graded]) -> int:
 
 
 def _source(scored: Scored, source: Source) -> SavedSource:
+    names = [f"{file.path.parent.name}/{file.path.name}" for file in source.files]
     return SavedSource(
         format="+".join(sorted({file.format.name for file in source.files})),
-        files={f"{file.path.parent.name}/{file.path.name}": file.sum for file in source.files},
+        files=dict(zip(told_apart(names), (file.sum for file in source.files), strict=True)),
         responses=scored.responses,
         unmatched=len(scored.unmatched) + sum(one.samples for one in scored.foreign),
         unreadable=len(scored.unreadable),
@@ -112,7 +115,11 @@ def _identity(scored: Scored, source: Source, spec: EvalSpec) -> Identity:
             samples=_most_samples(rows),
             conventions=conventions_sum(BENCHMARKS[name], problems),
         )
-    sums = {str(number): file.sum for number, file in enumerate(source.files)}
+    settings: dict[str, Any] = {
+        "files": {str(number): file.sum for number, file in enumerate(source.files)}
+    }
+    if unknown := _unknown_ends(scored):
+        settings["unknown_ends"] = unknown  # earlier versions took these responses for finished
     return Identity(
         model={},
         benchmarks=benchmarks,
@@ -120,6 +127,12 @@ def _identity(scored: Scored, source: Source, spec: EvalSpec) -> Identity:
         prompts_sum="",
         stop_token_ids=(),
         sampling=spec.sampling,
-        engine=EngineIdentity(name=spec.engine.name, versions={}, settings={"files": sums}),
+        engine=EngineIdentity(name=spec.engine.name, versions={}, settings=settings),
         grader=grader_version(),
     )
+
+
+def _unknown_ends(scored: Scored) -> int:
+    """Count the stored responses of which the files do not say how they ended."""
+    rows = (row for graded in scored.graded.values() for row in graded)
+    return sum(row.sample.finish_reason == "unknown" for row in rows)

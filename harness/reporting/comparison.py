@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from harness.analysis import compare as analysis
-from harness.common.text import one_line
+from harness.common.text import one_line, printable
 from harness.reporting.text.comparison import comparison_text
 from harness.reporting.text.notes import result_notes
 from harness.reporting.text.numbers import difference_and_interval, p_value, percent
@@ -65,14 +65,14 @@ class Comparison(analysis.Comparison):
         return pd.DataFrame(rows)
 
     def __str__(self) -> str:
-        return comparison_text(self)
+        return printable(comparison_text(self))
 
     def __repr__(self) -> str:
         verdicts = [f"{row.benchmark} {row.verdict}" for row in self.rows]
         if self.average is not None:
             verdicts.append(f"average {self.average.verdict}")
         names = f"{one_line(self.a.name)} -> {one_line(self.b.name)}"
-        return f"<Comparison {names}: {', '.join(verdicts)}>"
+        return f"<Comparison {names}: {printable(', '.join(verdicts))}>"
 
     def _repr_html_(self) -> str:
         from harness.reporting.notebook import folded, html_table

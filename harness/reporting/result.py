@@ -125,16 +125,17 @@ class Result(stored.Result):
         from harness.reporting.text.runs import score_table
 
         if self.run is None:
-            return "\n\n".join(published_blocks(self))
+            return printable("\n\n".join(published_blocks(self)))
         if not self.run.scores:
             return f"{self._heading}\nno scores yet: the run is not complete"
-        return f"{self._heading}\n{score_table(self.run)}"
+        return printable(f"{self._heading}\n{score_table(self.run)}")
 
     def __repr__(self) -> str:
         scores = [f"{name} {percent(score.accuracy)} %" for name, score in self.scores.items()]
         if self.average is not None and len(scores) > 1:
             scores.append(f"average {percent(self.average)} %")
-        return f"<Result {one_line(self.name)} {self.id}: {', '.join(scores) or 'no scores yet'}>"
+        said = f"{one_line(self.name)} {self.id}: {', '.join(scores) or 'no scores yet'}"
+        return f"<Result {printable(said)}>"
 
     def _repr_html_(self) -> str:
         from harness.reporting.notebook import html_table
@@ -149,8 +150,9 @@ class Result(stored.Result):
     @property
     def _heading(self) -> str:
         if self.run is None:
-            return f"{printable(self.name)}  {printable(self.id)}"
-        return f"{printable(self.name)}  {self.id}  {self.run.status}  {self.path}"
+            return printable(f"{one_line(self.name, limit=None)}  {self.id}")
+        name = one_line(self.name, limit=None)
+        return printable(f"{name}  {self.id}  {self.run.status}  {self.path}")
 
     def _notes(self) -> list[str]:
         from harness.reporting.text.notes import score_notes

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import UserError, WrongValueError
 from benchmarks.registry import suggest
 from harness.common.schema import differences
-from harness.runs.file_names import RECORD, RUNS, version_folder
+from harness.runs.file_names import RECORD, RUNS, earlier_version_folder, version_folder
 from harness.runs.published import Published, read_published
 from harness.runs.record import Run, read_run
 from harness.runs.results import PUBLISHED_ID, Result, of_published, of_run
@@ -117,13 +117,18 @@ class Catalogue:
         Graders that give the same verdicts count as the same one.
         """
         same = run.identity.fingerprints
-        folder = self.root / version_folder(run.name)
-        named = [path for digits in {f[:8] for f in same} for path in folder.glob(f"*-{digits}")]
-        for path in sorted(named, reverse=True):
+        folders = {version_folder(run.name), earlier_version_folder(run.name)}
+        named = [
+            path
+            for folder in folders
+            for digits in {fingerprint[:8] for fingerprint in same}
+            for path in (self.root / folder).glob(f"*-{digits}")
+        ]
+        for path in sorted(named, key=lambda path: path.name, reverse=True):
             if not (path / RECORD).is_file():
                 continue
             stored = read_run(path / RECORD)
-            # Names that no folder can have share one.
+            # Several names share an earlier folder.
             if stored.fingerprint in same and stored.name == run.name:
                 return path
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from harness.common.files import SUM_MARK, file_name
 
 RUNS = "runs"
 """The folder of the stored runs."""
@@ -11,4 +11,12 @@ RECORD, JOURNAL, PARQUET, LOCK = "run.json", "samples.jsonl", "samples.parquet",
 
 def version_folder(name: str) -> str:
     """Return the name of the folder that holds the runs of the version called ``name``."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:100].strip(".-") or "model"
+    return file_name(name, unnamed="model")
+
+
+def earlier_version_folder(name: str) -> str:
+    """Return the folder of ``name`` as it was before a name that it changes had a sum in it.
+
+    Several names share such a folder, so whoever looks into it has to compare the runs' own names.
+    """
+    return version_folder(name).partition(SUM_MARK)[0]

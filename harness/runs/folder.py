@@ -8,6 +8,9 @@
       lineage.json      how the checkpoint was trained, if it says so
 
 The journal holds what the engine said and nothing else: verdicts can be made again.
+
+A name that no folder can have, such as ``a/b``, is changed in the path and followed by twelve
+digits of its sum: ``a-b~c14cddc033f6``. So no two names share a folder.
 """
 
 from __future__ import annotations
@@ -89,8 +92,8 @@ class RunFolder:
         schema = parquet_schema(reasoning=self.samples.has_reasoning)
         with (
             _wrap_os_error(f"{path} cannot be written; the journal beside it is intact"),
-            replacing(path) as partial,
-            pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+            replacing(path) as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
             ThreadPoolExecutor(max_workers=1) as compressor,  # while the next batch is made
         ):
             written: Future[None] | None = None

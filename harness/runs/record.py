@@ -59,8 +59,9 @@ class Score(Frozen):
     """How the interval was made."""
     outcomes: dict[str, int]
     """Outcome to the number of samples with it; an outcome that no sample has is left out."""
-    at_limit: int
-    """Samples that the token limit ended, whatever became of them."""
+    at_limit: int | None
+    """Samples that the token limit ended, whatever became of them; None if saved generations do
+    not say of each how it ended."""
     at_context: int = Field(default=0, exclude_if=_is_zero)
     """Those of them that ended before the run's own limit, because the model's context was full.
     The record has this and the next only where there are such samples."""

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-FinishReason = Literal["stop", "length", "overflow", "error"]
+FinishReason = Literal["stop", "length", "overflow", "error", "unknown"]
 
 
 class SampleKey(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -29,7 +29,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The response's text, without the token that ended it. Only this is graded."""
     finish_reason: FinishReason
     """`stop`: the model ended it; `length`: the token limit did; `overflow`: no room for any
-    response; `error`: the engine failed on it."""
+    response; `error`: the engine failed on it; `unknown`: saved generations do not say."""
     seed: int
     """The seed it was drawn with."""
     prompt_sum: str

@@ -104,6 +104,10 @@ def _has_verdicts(result: Result) -> bool:
     return complete and result.verdicts is not None
 
 
+_ENDED = {True: "length", False: None, None: "unknown"}
+"""How a response ended, as far as its verdict knows it."""
+
+
 def _rows_of(problem: ProblemVerdicts) -> Iterator[Row]:
     """Yield a problem's samples as far as its verdicts know them."""
     unknown = dict.fromkeys(
@@ -117,7 +121,7 @@ def _rows_of(problem: ProblemVerdicts) -> Iterator[Row]:
             "index": index,
             "outcome": problem.outcomes[place],
             "extracted": problem.answers[place],
-            "finish_reason": "length" if problem.at_limit[place] else None,
+            "finish_reason": _ENDED[problem.at_limit[place]],
             "completion_tokens": problem.tokens[place],
         }
 

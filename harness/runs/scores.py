@@ -61,7 +61,7 @@ class BenchmarkScore:
             accuracy=fmean(means) if means else 0.0,
             interval=accuracy_interval(means, samples=samples),
             outcomes=count_outcomes(rows),
-            hit_token_limit=sum(sum(row.at_limit) for row in rows),
+            hit_token_limit=_hit_token_limit(rows),
             mean_tokens=fmean(lengths) if lengths else None,
         )
 
@@ -73,9 +73,15 @@ class BenchmarkScore:
     @property
     def share_without_answer(self) -> float | None:
         """The share of the samples that ended by themselves and state no answer, where known."""
-        if self.outcomes is None:
+        if self.outcomes is None or self.hit_token_limit is None:
             return None
         return self.outcomes.get(Outcome.NO_ANSWER, 0) / self.samples
+
+
+def _hit_token_limit(rows: Sequence[ProblemVerdicts]) -> int | None:
+    """Count the samples that the token limit ended; None if that is not known of each."""
+    known = [at_limit for row in rows for at_limit in row.at_limit if at_limit is not None]
+    return sum(known) if len(known) == sum(row.samples for row in rows) else None
 
 
 def count_outcomes(rows: Iterable[ProblemVerdicts]) -> dict[str, int]:
@@ -100,12 +106,12 @@ def token_limit(run: Run) -> int | None:
     return limit if isinstance(limit, int) else None
 
 
-def ended_by_context(tokens: int | None, *, at_limit: bool, limit: int | None) -> bool:
+def ended_by_context(tokens: int | None, *, at_limit: bool | None, limit: int | None) -> bool:
     """Say whether a response that was cut off is shorter than the run's own limit.
 
     Then the model's context was full, or a server has a limit of its own.
     """
-    return at_limit and tokens is not None and limit is not None and tokens < limit
+    return bool(at_limit) and tokens is not None and limit is not None and tokens < limit
 
 
 def score(
@@ -126,7 +132,7 @@ def score(
         interval=found.interval,
         interval_method="wilson" if single else "normal, clustered by problem",
         outcomes=dict(found.outcomes or {}),
-        at_limit=found.hit_token_limit or 0,
+        at_limit=found.hit_token_limit,
         at_context=sum(
             ended_by_context(tokens, at_limit=cut, limit=limit)
             for row in rows

@@ -23,6 +23,7 @@ from harness.common.schema import Frozen, first_problem
 
 if TYPE_CHECKING:
     from harness.runs.graded import Graded
+    from harness.runs.sample import Sample
 
 VERDICTS = "verdicts.jsonl"
 SCHEMA_VERSION = 1
@@ -51,8 +52,8 @@ class ProblemVerdicts(Frozen):
     """Equal numbers for equal answers, 0 for the correct one; None where there is no answer."""
     tokens: tuple[int | None, ...]
     """Length of each response in tokens; None where the engine counts none."""
-    at_limit: tuple[bool, ...]
-    """Whether the token limit ended the response, whatever became of it."""
+    at_limit: tuple[bool | None, ...]
+    """Whether the token limit ended the response, whatever became of it; None if nobody knows."""
 
     @model_validator(mode="after")
     def _lists_run_in_parallel(self) -> ProblemVerdicts:
@@ -97,8 +98,12 @@ def problem_verdicts(benchmark: str, graded: Sequence[Graded]) -> ProblemVerdict
         answers=tuple(answer and answer[:LONGEST_ANSWER] for answer in answers),
         classes=answer_classes(answers, outcomes),
         tokens=tuple(sample.completion_tokens for sample in samples),
-        at_limit=tuple(sample.finish_reason == "length" for sample in samples),
+        at_limit=tuple(map(_at_limit, samples)),
     )
+
+
+def _at_limit(sample: Sample) -> bool | None:
+    return None if sample.finish_reason == "unknown" else sample.finish_reason == "length"
 
 
 def problem_sum(question: str, answer: str) -> str:

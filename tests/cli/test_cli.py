@@ -234,7 +234,7 @@ def test_one_is_counted_as_one_and_an_unknown_length_is_called_so(tmp_path: Path
     scored = harness("score", rows, "--name", "one", "--benchmark", "demo", cwd=tmp_path)
     assert scored.stdout.startswith("1 response read as harness")
     shown = harness("show", "one", "--problem", "demo/test-0001", cwd=tmp_path).stdout
-    assert "length unknown, ended by stop" in shown
+    assert "length unknown, end unknown" in shown
 
 
 def test_help_names_everything_that_list_shows() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from harness.common import files
 from harness.common.files import (
     file_sum,
     new_folder,
+    own_descriptor,
     remove_abandoned,
     replacing,
     replacing_folder,
@@ -40,8 +45,9 @@ def test_a_killed_writer_leaves_the_old_content(tmp_path: Path) -> None:
     path.write_text("old")
     program = (
         "import os, pathlib, signal, sys; from harness.common.files import replacing\n"
-        "with replacing(pathlib.Path(sys.argv[1])) as partial:\n"
-        "    partial.write_text('new')\n"
+        "with replacing(pathlib.Path(sys.argv[1])) as file:\n"
+        "    file.write(b'new')\n"
+        "    file.flush()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
@@ -57,8 +63,8 @@ def test_an_error_before_the_end_leaves_the_old_content(tmp_path: Path) -> None:
     path.write_text("old")
 
     def fail_after_writing() -> None:
-        with replacing(path) as partial:
-            partial.write_text("new")
+        with replacing(path) as file:
+            file.write(b"new")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -104,13 +110,90 @@ def test_the_usual_rights_of_a_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
-def test_only_a_file_is_replaced(tmp_path: Path) -> None:
+def test_a_folder_and_a_socket_are_refused(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match="that is a folder"):
         write_atomically(tmp_path, "new")
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="a device or a pipe"):
-        write_atomically(tmp_path / "pipe", "new")
-    assert names(tmp_path) == ["pipe"]
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        with pytest.raises(OSError, match="a disk or a socket"):
+            write_atomically(tmp_path / "socket", "new")
+    assert names(tmp_path) == ["socket"]
+
+
+def test_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to("pipe")
+    before = pipe.lstat()
+    with ThreadPoolExecutor(1) as reader:
+        for path in (pipe, tmp_path / "link"):
+            read = reader.submit(pipe.read_text)
+            write_atomically(path, "new")
+            assert read.result() == "new"
+    assert (pipe.lstat().st_ino, pipe.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert names(tmp_path) == ["link", "pipe"]
+
+
+def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" / "file"
+    link = tmp_path / "link"
+    link.symlink_to(Path("elsewhere", "file"))
+    (tmp_path / "further").symlink_to("link")
+    for content in ("made", "new"):  # a link that leads nowhere yet, and one that leads to a file
+        old = target.stat().st_ino if target.exists() else None
+        with replacing(tmp_path / "further") as file:
+            file.write(content.encode())
+            assert not target.exists() or target.read_text() == "made"  # whole, or not at all
+        assert target.read_text() == content
+        assert target.stat().st_ino != old
+    assert os.readlink(link) == "elsewhere/file"
+    assert (names(tmp_path), names(target.parent)) == (["elsewhere", "further", "link"], ["file"])
+
+
+def test_links_in_a_circle_are_refused_and_stay(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    with pytest.raises(OSError, match="symbolic links"):
+        write_atomically(tmp_path / "one", "new")
+    assert names(tmp_path) == ["one", "two"]
+    assert (tmp_path / "one").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_what_the_shell_opened_is_continued(name: str, tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys; from harness.common.files import write_atomically\n"
+        "write_atomically(pathlib.Path(sys.argv[1]), 'new, ')\n"
+        "print('and more', end='')\n"
+    )
+    path = tmp_path / "log"
+    path.write_text("old, ")
+    with path.open("a") as log:
+        subprocess.run([sys.executable, "-c", program, name], stdout=log, check=True)
+    assert path.read_text() == "old, new, and more"
+    piped = subprocess.run([sys.executable, "-c", program, name], capture_output=True, check=True)
+    assert piped.stdout == b"new, and more"
+
+
+def test_only_a_path_that_stands_for_an_open_file_is_a_descriptor(tmp_path: Path) -> None:
+    (tmp_path / "1").write_text("")
+    (tmp_path / "link").symlink_to("/dev/fd/7")
+    found = [own_descriptor(Path(p)) for p in (tmp_path / "1", tmp_path / "link", "/dev/stderr")]
+    assert found == [None, 7, 2]
+
+
+@pytest.mark.parametrize("write", [new_folder, replacing_folder])
+def test_a_link_to_a_folder_stays(
+    write: Callable[[Path], AbstractContextManager[Path]], tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    with write(tmp_path / "link") as partial:
+        (partial / "file").write_text("new")
+    assert os.readlink(tmp_path / "link") == "folder"
+    assert names(tmp_path / "folder") == ["file"]
+    assert names(tmp_path) == ["folder", "link"]
 
 
 def test_a_new_folder_is_there_when_it_is_whole(tmp_path: Path) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -87,6 +91,31 @@ def test_rows_may_go_to_standard_output_and_the_summary_be_json(tmp_path: Path) 
     result = run(pairs, "-", "--json")
     assert [json.loads(line)["correct"] for line in result.stdout.splitlines()] == [True, False]
     assert json.loads(result.stderr) == {"rows": 2, "outcomes": {"correct": 1, "wrong": 1}}
+
+
+def test_rows_may_go_into_a_pipe(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", [pair(1, 7)])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_text)
+        result = run(pairs, pipe)
+        assert json.loads(read.result())["id"] == "p1"
+    assert result.exit_code == 0
+    assert pipe.is_fifo()
+
+
+def test_the_path_of_standard_output_is_standard_output(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", [pair(1, 7)])
+    command = [sys.executable, "-m", "harness", "grade", str(pairs), "-o", "/dev/stdout"]
+    with (tmp_path / "log").open("a") as log:
+        log.write("before\n")
+        log.flush()
+        done = subprocess.run(command, stdout=log, stderr=subprocess.PIPE, text=True, check=True)
+    before, row = (tmp_path / "log").read_text().splitlines()
+    assert before == "before"
+    assert json.loads(row)["correct"] is True
+    assert "correct" in done.stderr
 
 
 def test_a_lone_surrogate_is_written_back(tmp_path: Path) -> None:

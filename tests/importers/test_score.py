@@ -22,8 +22,18 @@ from saved_rows import (
 )
 
 from benchmarks import UserError
+from harness.analysis.summary import summary_of
+from harness.api import compare, load_run
 from harness.cli import score as score_command
 from harness.importers import FORMATS, open_saved
+from harness.reporting.html.comparing import compare_with_first
+from harness.reporting.html.facts import labelled
+from harness.reporting.html.overview import overview
+from harness.reporting.text.comparison import comparison_fields
+from harness.reporting.text.run_details import summary_blocks
+from harness.reporting.text.runs import runs_table
+from harness.runs.sample_rows import SampleFilter, sample_rows
+from harness.runs.samples_table import read_parquet
 
 FIRST, SECOND, THIRD = demo_problems(3)
 
@@ -187,7 +197,7 @@ def test_the_same_files_again_are_the_same_run(tmp_path: Path) -> None:
 def test_a_run_of_ours_keeps_its_prompt_style_and_its_truncations(tmp_path: Path) -> None:
     rows = [
         {"problem_id": FIRST.id, "response": f"so it is {FIRST.answer}", "truncated": True},
-        {"problem_id": SECOND.id, "response": f"so it is {SECOND.answer}"},
+        {"problem_id": SECOND.id, "response": f"so it is {SECOND.answer}", "truncated": False},
         {"problem_id": THIRD.id, "response": "", "finish_reason": "overflow"},
     ]
     done = score(tmp_path, write_lines(tmp_path / "saved.jsonl", rows), "--name", "first")
@@ -204,6 +214,126 @@ def test_a_run_of_ours_keeps_its_prompt_style_and_its_truncations(tmp_path: Path
     from_table = score(tmp_path, Path(done["path"]) / "samples.parquet", "--name", "third")
     assert from_table["agreement"][0]["both_correct"] == 1
     assert from_table["agreement"][0]["neither"] == 2
+
+
+UNSAID = {
+    "plain": lambda path, said: write_lines(
+        path / "saved.jsonl", [{"problem_id": FIRST.id, "response": said}]
+    ),
+    "qwen": lambda path, said: write_lines(path / "saved.jsonl", [qwen_row(FIRST, [said], [True])]),
+    "lm-eval": lambda path, said: write_lines(
+        path / "saved.jsonl", [lm_eval_row(FIRST, said, which="strict-match", score=1.0)]
+    ),
+    "lighteval": lambda path, said: write_table(
+        path / "saved.parquet", [lighteval_row(FIRST, [said], 1.0)]
+    ),
+}
+"""Files of one response each, of which no file says how it ended."""
+
+
+@pytest.mark.parametrize("kind", UNSAID)
+def test_how_a_response_ended_is_unknown_unless_the_file_says_it(kind: str, tmp_path: Path) -> None:
+    done = score(tmp_path, UNSAID[kind](tmp_path, f"so it is {FIRST.answer}"), "--name", "a run")
+    (row,) = read_parquet(Path(done["path"]))
+    assert (row["finish_reason"], row["outcome"]) == ("unknown", "no answer")
+    (found,) = done["run"]["scores"]
+    assert (found["outcomes"], found["at_limit"]) == ({"no answer": 1}, None)
+    assert done["run"]["identity"]["engine"]["settings"]["unknown_ends"] == 1
+
+
+@pytest.mark.parametrize("said", ["#### {}", "The answer is {}", "So \\boxed{{{}}}"])
+def test_a_statement_at_an_unknown_end_counts(said: str, tmp_path: Path) -> None:
+    done = score(tmp_path, UNSAID["plain"](tmp_path, said.format(FIRST.answer)))
+    assert [outcome for *_, outcome in verdicts(done["path"])] == ["correct"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason", "at_limit"),
+    [
+        ({"finish_reason": "stop"}, "stop", 0),
+        ({"finish_reason": "eos_token"}, "stop", 0),
+        ({"truncated": False}, "stop", 0),
+        ({"finish_reason": "max_tokens"}, "length", 1),
+        ({"truncated": True}, "length", 1),
+        ({"finish_reason": "content_filter"}, "unknown", None),
+        ({"finish_reason": None, "truncated": "no"}, "unknown", None),
+        ({"finish_reason": ["stop"]}, "unknown", None),
+    ],
+)
+def test_how_a_response_ended_is_what_the_file_says(
+    stated: dict[str, Any], reason: str, at_limit: int | None, tmp_path: Path
+) -> None:
+    rows = [{"problem_id": FIRST.id, "response": right(FIRST), **stated}]
+    done = score(tmp_path, write_lines(tmp_path / "saved.jsonl", rows))
+    assert [row["finish_reason"] for row in read_parquet(Path(done["path"]))] == [reason]
+    assert done["run"]["scores"][0]["at_limit"] == at_limit
+    assert ("unknown_ends" in done["run"]["identity"]["engine"]["settings"]) == (at_limit is None)
+
+
+def test_nowhere_is_a_count_of_truncations_that_nobody_counted(tmp_path: Path) -> None:
+    silent = "I cannot say."
+    rows: list[Row | str] = [
+        {"problem_id": FIRST.id, "response": right(FIRST)},
+        {"problem_id": SECOND.id, "response": silent},
+    ]
+    known: list[Row | str] = [
+        {"problem_id": FIRST.id, "response": right(FIRST), "truncated": False},
+        {"problem_id": SECOND.id, "response": silent, "truncated": True},
+    ]
+    printed_first = printed(tmp_path, write_lines(tmp_path / "u.jsonl", rows), "--name", "u")
+    printed(tmp_path, write_lines(tmp_path / "k.jsonl", known), "--name", "k")
+    results = tmp_path / "results"
+    unknown, counted = load_run("u", results=results), load_run("k", results=results)
+    note = "the files do not say of every response whether the token limit cut it off"
+    for text in (printed_first, str(unknown), runs_table([unknown], "text")):
+        assert note in text
+    (line,) = [line for line in str(unknown).splitlines() if line.startswith("demo  ")]
+    assert line.split()[-2:] == ["-", "1"]
+    assert note not in str(counted)
+    (summary,) = summary_of(unknown) or ()
+    assert (summary.ends_known, summary.highest) == (False, None)
+    blocks = "\n".join(summary_blocks([summary, *(summary_of(counted) or ())]))
+    (row, other) = [line.split() for line in blocks.splitlines() if line.startswith("demo ")]
+    assert row[-4:] == ["-", "50.0", "–", "?"]
+    assert other[-4:] == ["1", "50.0", "–", "100.0"]
+    found = compare(unknown, counted, allow_mismatch=True)
+    (line,) = [line for line in str(found).splitlines() if "0 / 0" in line]
+    assert line.split()[4:] == ["-", "->", "50.0", "%", "-", "->", "0.0", "%", "-"]
+    assert comparison_fields(found)["benchmarks"][0]["a"]["at_limit"] is None
+    assert comparison_fields(found)["benchmarks"][0]["a"]["no_answer"] is None
+    versions = labelled([unknown, counted])
+    page = overview(versions, compare_with_first(versions, anyway=True), "now").outcomes
+    assert page is not None
+    cells = [row[page.heads.index("truncated")].text for row in page.rows]
+    assert cells == ["–", "1"]
+    shown = [dict(row) for row in sample_rows(unknown, SampleFilter(wrong=True))]
+    assert [row["finish_reason"] for row in shown] == ["unknown"]
+
+
+def test_some_known_truncations_are_the_fewest_that_there_are(tmp_path: Path) -> None:
+    rows = [
+        {"problem_id": FIRST.id, "response": "I think", "truncated": True},
+        {"problem_id": SECOND.id, "response": "I think"},
+    ]
+    text = printed(tmp_path, write_lines(tmp_path / "saved.jsonl", rows))
+    (line,) = [line for line in text.splitlines() if line.startswith("demo ")]
+    assert line.split()[-2:] == ["≥1", "1"]
+
+
+def test_two_files_that_are_called_the_same_are_two(tmp_path: Path) -> None:
+    files = []
+    for seed, gold in (("0", "5"), ("1", "6")):
+        (tmp_path / seed / "out").mkdir(parents=True)
+        rows = [
+            qwen_row(SECOND, [right(SECOND)], [True]),
+            qwen_row(FIRST, ["\\boxed{5}"], [True], question="An unheard question?", gt=gold),
+        ]
+        files.append(write_lines(tmp_path / seed / "out" / "saved.jsonl", rows))
+    done = score(tmp_path, *files)
+    assert list(done["run"]["saved"]["files"]) == ["out/saved.jsonl", "out/saved.jsonl (2)"]
+    assert [(own["benchmark"], own["correct"]) for own in done["own_golds"]] == [
+        ("file:saved", 1), ("file:saved (2)", 0),
+    ]  # fmt: skip
 
 
 def test_two_responses_for_one_sample_are_refused(tmp_path: Path) -> None:

@@ -255,7 +255,9 @@ def test_a_name_is_a_name(name: str, tmp_path: Path) -> None:
 def test_files_are_called_what_a_file_can_be_called(pair: list[Result], tmp_path: Path) -> None:
     (path,) = save_png({"../a b/$(x)": accuracy_figure(pair)}, tmp_path / "new" / "folder")
     assert path.parent == tmp_path / "new" / "folder"
-    assert path.name == "a-b-x.png"
+    assert re.fullmatch(r"a-b-x~[0-9a-f]{12}\.png", path.name)
+    figures = {name: accuracy_figure(pair) for name in ("a b", "a/b")}
+    assert len({path.name for path in save_png(figures, tmp_path)}) == 2
 
 
 @pytest.mark.parametrize("draw", [accuracy_figure, lengths_figure, budget_figure])

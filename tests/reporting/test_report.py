@@ -269,8 +269,14 @@ def test_a_torn_table_of_samples_is_told_in_one_line(tmp_path: Path) -> None:
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(UnicodeEncodeError), page.open_report(path) as file:
-        file.writelines(["half", "\ud800"])
+
+    def write_a_half() -> None:
+        with page.open_report(path) as file:
+            file.write("half")
+            file.write("\ud800")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_a_half()
     assert path.read_text(encoding="utf-8") == "old"
     with page.open_report(path) as file:
         file.write("new")
@@ -305,6 +311,16 @@ def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
     assert re.fullmatch(r"wrote two\.html \(0\.\d MB\)\nwrote \d+ plots in plots\n", done.stdout)
     assert {path.suffix for path in (tmp_path / "plots").iterdir()} == {".png"}
     assert (tmp_path / "two.html").stat().st_size > 500_000
+
+
+def test_a_page_may_go_to_standard_output(tmp_path: Path) -> None:
+    run_of(tmp_path / "results", "v1", wrong(), silent())
+    done = report(tmp_path, "v1", "-o", "/dev/stdout")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<!doctype html>")
+    assert done.stdout.endswith("</html>\n")
+    size = len(done.stdout.encode()) / 1e6
+    assert done.stderr.endswith(f"wrote /dev/stdout ({size:.1f} MB)\n")
 
 
 def test_without_runs_the_command_says_what_to_give(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,19 @@ from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
 from harness.grading import Grader
 from harness.runs.catalogue import Catalogue, require_same
-from harness.runs.file_names import JOURNAL, PARQUET, RECORD
+from harness.runs.file_names import (
+    JOURNAL,
+    PARQUET,
+    RECORD,
+    earlier_version_folder,
+    version_folder,
+)
 from harness.runs.folder import RunFolder
 from harness.runs.record import Run, new_run_id, read_run
 from harness.runs.sample import Sample, SampleKey
 
 HELPERS = Path(__file__).parent.parent / "helpers"
+REPOSITORY = Path(__file__).parents[2]
 
 
 def run_to_the_end(
@@ -254,6 +263,52 @@ def test_runs_are_found_by_name_by_id_and_by_folder(tmp_path: Path, responses: P
         assert Catalogue(tmp_path).find_run(asked) == (path, run)
     with pytest.raises(UserError, match="known: replayed"):
         Catalogue(tmp_path).find_run("nothing")
+
+
+ALIKE = ["a b", "a/b", "a-b", "a?b", "-a-b", "日本", "é", "e\u0301", "model", "..", "x" * 100,
+         "x" * 101, version_folder("a b"), "v4@gsm8k-strict", "v4-gsm8k-strict"]  # fmt: skip
+"""Names that are the same but for what a folder's name cannot hold."""
+
+
+def test_no_two_names_share_a_folder() -> None:
+    folders = {version_folder(name) for name in ALIKE}
+    assert len(folders) == len(ALIKE)
+    assert all(re.fullmatch(r"[A-Za-z0-9._~-]{1,120}", folder) for folder in folders)
+
+
+def test_ordinary_names_are_the_names_of_their_folders() -> None:
+    stored = [path.name for path in (REPOSITORY / "results" / "runs").iterdir()]
+    assert stored
+    for name in (*stored, "Qwen2.5-0.5B_Instruct", "v4"):
+        assert version_folder(name) == earlier_version_folder(name) == name
+
+
+def test_runs_of_names_that_are_alike_are_told_apart(tmp_path: Path, responses: Path) -> None:
+    plan, catalogue = prepare(replay_spec(responses, limit=12)), Catalogue(tmp_path)
+    places = {}
+    for name in ("a b", "a/b"):  # the same identity, in the same second
+        run = plan.new_run(name)
+        begun = new_run_id(run.fingerprint, datetime(2026, 1, 1, tzinfo=UTC))
+        run = run.model_copy(update={"id": begun})
+        assert catalogue.same_as(run) is None
+        with RunFolder.create(catalogue.root, run) as folder:
+            places[name] = folder.path
+        assert catalogue.same_as(run) == folder.path
+    assert places["a b"].parent != places["a/b"].parent
+
+
+def test_a_run_in_a_folder_that_several_names_shared_is_gone_on_with(
+    tmp_path: Path, responses: Path
+) -> None:
+    plan, catalogue = prepare(replay_spec(responses, limit=12)), Catalogue(tmp_path)
+    run = plan.new_run("a/b")
+    with RunFolder.create(catalogue.root, run) as folder:
+        earlier = catalogue.root / "a-b" / folder.path.name
+    earlier.parent.mkdir()
+    folder.path.rename(earlier)
+    assert catalogue.same_as(run) == earlier
+    assert catalogue.same_as(plan.new_run("a b")) is None
+    assert catalogue.find_run("a/b")[0] == earlier
 
 
 def test_a_folder_that_was_not_yet_named_is_no_run(tmp_path: Path, responses: Path) -> None:

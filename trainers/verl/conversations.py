@@ -101,8 +101,8 @@ def _keep_short(
     kept = [number for number, length in enumerate(lengths) if length <= longest]
     if random is not None:
         random.shuffle(kept)
-    with replacing(path) as partial:
-        pyarrow.parquet.write_table(table.take(pyarrow.array(kept, pyarrow.int64())), partial)
+    with replacing(path) as file:
+        pyarrow.parquet.write_table(table.take(pyarrow.array(kept, pyarrow.int64())), file)
     return len(kept)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import UserError
 from harness.analysis.summary import group_keys
+from harness.common.text import told_apart
 from harness.reporting.html.comparing import VersionPair
 from harness.reporting.html.facts import ReportedResult
 from harness.runs.results import Result
@@ -40,7 +41,8 @@ def save_plots(drawn: Sequence[Plot], folder: Path) -> None:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_png({plot.name: plot.figure for plot in drawn}, folder)
+        names = told_apart(plot.name for plot in drawn)
+        save_png(dict(zip(names, (plot.figure for plot in drawn), strict=True)), folder)
     except OSError as error:
         raise UserError(
             f"plots cannot be written to {folder}: {error.strerror or error}"

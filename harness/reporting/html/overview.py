@@ -18,6 +18,7 @@ from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
     difference_interval,
     interval,
+    outcome_count,
     p_value,
     percent,
     points,
@@ -334,40 +335,42 @@ def _outcomes(versions: Sequence[ReportedResult]) -> Table | None:
     counts = [(version, *found) for version in versions for found in _counts(version)]
     if not counts:
         return None
-    names = dict.fromkeys([*SHOWN_OUTCOMES, *(name for *_, known, _ in counts for name in known)])
+    names = dict.fromkeys([*SHOWN_OUTCOMES, *(name for count in counts for name in count[2])])
     several = len(versions) > 1
     rows = [
         (
             Cell(text=benchmark, detail=version.label if several else ""),
             Cell(text=f"{sum(known.values()):,}"),
-            *(_share(known.get(name, 0), sum(known.values())) for name in names),
+            *(_outcome(known, name, ends_known=ends_known) for name in names),
             Cell(text="–" if tokens is None else f"{tokens:,.0f}"),
         )
-        for version, benchmark, known, tokens in _grouped(counts)
+        for version, benchmark, known, ends_known, tokens in _grouped(counts)
     ]
     heads = ("benchmark", "samples", *names, "mean tokens")
     return Table(caption="Outcomes of all samples", heads=heads, rows=tuple(rows))
 
 
-_Count = tuple[ReportedResult, str, dict[str, int], float | None]
+_Count = tuple[ReportedResult, str, dict[str, int], bool, float | None]
 
 
 def _grouped(counts: Sequence[_Count]) -> list[_Count]:
     """Put the versions of each benchmark side by side."""
-    order = list(dict.fromkeys(benchmark for _, benchmark, _, _ in counts))
+    order = list(dict.fromkeys(benchmark for _, benchmark, *_ in counts))
     return sorted(counts, key=lambda count: order.index(count[1]))
 
 
-def _counts(version: ReportedResult) -> Iterable[tuple[str, dict[str, int], float | None]]:
+def _counts(version: ReportedResult) -> Iterable[tuple[str, dict[str, int], bool, float | None]]:
     verdicts = version.result.verdicts or {}
     for name, score in version.result.scores.items():
+        ends_known = score.hit_token_limit is not None
         if score.outcomes is not None:
-            yield name, dict(score.outcomes), score.mean_tokens
+            yield name, dict(score.outcomes), ends_known, score.mean_tokens
         elif verdicts.get(name):
-            yield name, count_outcomes(verdicts[name]), score.mean_tokens
+            yield name, count_outcomes(verdicts[name]), ends_known, score.mean_tokens
 
 
-def _share(count: int, samples: int) -> Cell:
-    if not count:
-        return Cell(text="0")
-    return Cell(text=f"{count:,}", detail=f"{percent(count / samples)} %")
+def _outcome(known: dict[str, int], name: str, *, ends_known: bool) -> Cell:
+    text = outcome_count(known, name, ends_known=ends_known, unknown="–")
+    if not known.get(name):
+        return Cell(text=text)
+    return Cell(text=text, detail=f"{percent(known[name] / sum(known.values()))} %")

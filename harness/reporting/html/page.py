@@ -69,7 +69,8 @@ def write_report(
 
     Args:
         results: the results to report on.
-        path: the HTML file; an existing file is replaced when the new one is complete.
+        path: the HTML file; an existing file is replaced when the new one is complete, and a pipe
+            is written into.
         anyway: also compare results that were not measured alike.
         data_dir: the folder that questions are read from instead of the cache.
         png: a folder into which every plot is also written as a file.
@@ -78,7 +79,7 @@ def write_report(
     Raises:
         UserError: a run's files cannot be read, or the report cannot be written.
     """
-    with open_report(path) as file:
+    with open_report(path) as page:
         versions = labelled(results)
         progress.stage("comparing")
         pairs = compare_with_first(versions, anyway=anyway)
@@ -89,26 +90,43 @@ def write_report(
         if png is not None:
             save_plots(drawn, png)
         head, tail = _skeleton()
-        file.write(head)
-        file.write(data_element("overview", all_visible(summary)))
-        file.write(data_element("plots", all_visible(embedded(drawn))))
-        file.write(_scripts())
-        index = write_samples(file.write, versions, data_dir=data_dir, progress=progress)
-        file.write(data_element("index", index))
-        file.write(tail)
-    return WrittenReport(path=path, size=path.stat().st_size, plots=len(drawn))
+        page.write(head)
+        page.write(data_element("overview", all_visible(summary)))
+        page.write(data_element("plots", all_visible(embedded(drawn))))
+        page.write(_scripts())
+        index = write_samples(page.write, versions, data_dir=data_dir, progress=progress)
+        page.write(data_element("index", index))
+        page.write(tail)
+    return WrittenReport(path=path, size=page.size, plots=len(drawn))
+
+
+class Page:
+    """An HTML file that is being written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.size = 0
+        """The bytes that were written; a pipe could not tell them afterwards."""
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Write a part of the page.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.size += self._file.write(text.encode())
 
 
 @contextmanager
-def open_report(path: Path) -> Iterator[IO[str]]:
-    """Open a new text file, which replaces ``path`` when it is closed without an error.
+def open_report(path: Path) -> Iterator[Page]:
+    """Open a new page, which replaces ``path`` when it is closed without an error.
 
     Raises:
         UserError: the file cannot be written; an existing file is left unchanged.
     """
     try:
-        with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
+        with replacing(path) as file:
+            yield Page(file)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 

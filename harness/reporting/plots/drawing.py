@@ -20,6 +20,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar
 
+from harness.common.files import file_name
 from harness.common.text import one_line
 
 if TYPE_CHECKING:
@@ -308,11 +309,14 @@ def _own(tag: str, own: str) -> str:
 
 
 def save_png(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
-    """Write each figure as ``<name>.png`` into a folder, made if need be; return the paths."""
+    """Write each figure as ``<name>.png`` into a folder, made if need be; return the paths.
+
+    A name that no file can have is changed, see `harness.common.files.file_name`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in figures.items():
-        path = folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('.-') or 'figure'}.png"
+        path = folder / f"{file_name(name, unnamed='figure')}.png"
         with style():
             figure.savefig(path, dpi=200, metadata={"Software": None})
         paths.append(path)

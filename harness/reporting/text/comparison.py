@@ -145,7 +145,6 @@ def _size(row: BenchmarkDifference) -> str:
 
 def _behaviour(found: Comparison) -> list[str]:
     """Return a table of how the responses changed, of benchmarks with samples on both sides."""
-    known = [row for row in found.rows if row.a.share_at_limit is not None]
     rows = [
         [
             row.benchmark,
@@ -154,8 +153,8 @@ def _behaviour(found: Comparison) -> list[str]:
             _move(row.a.share_without_answer, row.b.share_without_answer, percent, " %"),
             _move(row.a.mean_tokens, row.b.mean_tokens, count, ""),
         ]
-        for row in known
-        if row.b.share_at_limit is not None
+        for row in found.rows
+        if row.a.outcomes is not None and row.b.outcomes is not None
     ]
     if not rows:
         return []
@@ -164,7 +163,13 @@ def _behaviour(found: Comparison) -> list[str]:
 
 
 def _move(a: float | None, b: float | None, written: Callable[[float], str], unit: str) -> str:
-    return "" if a is None or b is None else f"{written(a)} -> {written(b)}{unit}"
+    if a is None and b is None:
+        return "-"
+    return f"{_or_unknown(a, written)} -> {_or_unknown(b, written)}{unit}"
+
+
+def _or_unknown(value: float | None, written: Callable[[float], str]) -> str:
+    return "-" if value is None else written(value)
 
 
 def _setup(found: Comparison) -> Iterator[str]:

@@ -56,9 +56,10 @@ def text_table(rows: Iterable[Sequence[object]], headers: Sequence[str], align: 
 
 def shown_table(rows: Sequence[Mapping[str, str]], notes: Sequence[str], form: Format) -> str:
     """Return rows under their common keys, and footnotes, as text, Markdown or LaTeX."""
-    headers = list(rows[0]) if rows else ["name", "average"]
-    body = [[_escaped(str(value), form) for value in row.values()] for row in rows]
-    align = ["left" if name in ("name", "run") else "right" for name in headers]
+    names = list(rows[0]) if rows else ["name", "average"]
+    headers = [_escaped(one_line(name, limit=_WIDEST), form) for name in names]
+    body = [[_escaped(one_line(v, limit=_WIDEST), form) for v in row.values()] for row in rows]
+    align = ["left" if name in ("name", "run") else "right" for name in names]
     table = tabulate(body, headers, tablefmt=_TABULATE[form], disable_numparse=True, colalign=align)
     if form == "latex":
         table = table.replace("≥", r"$\geq$")  # tabulate leaves it, and pdflatex lacks it
@@ -78,6 +79,7 @@ def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _joined(lines: Sequence[str], form: Format) -> str:
     """Join footnotes so that each keeps a line of its own when the text is rendered."""
+    lines = [one_line(line, limit=None) for line in lines]
     if form == "markdown":
         return "\n".join(f"- {_escaped(line, form)}" for line in lines)
     if form == "latex":

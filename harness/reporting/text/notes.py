@@ -36,7 +36,14 @@ def result_notes(result: Result) -> list[str]:
     run = result.run
     if run is None:
         return []
-    return [*_doubts(run), *_empty(run), *_missing(run), *_reward_note(run), *_limited(run)]
+    return [
+        *_doubts(run),
+        *_empty(run),
+        *_missing(run),
+        *_unknown_ends(run),
+        *_reward_note(run),
+        *_limited(run),
+    ]
 
 
 def _doubts(run: Run) -> list[str]:
@@ -115,7 +122,7 @@ def _sources(run: Run) -> list[str]:
             "drawn"
         )
         notes += [f"{text}: not a full score" for text in _missing(run)]
-    return notes
+    return notes + _unknown_ends(run)
 
 
 def _reward_note(run: Run) -> list[str]:
@@ -131,6 +138,18 @@ def _missing(run: Run) -> list[str]:
         f"{score.benchmark}: {score.problems} of {whole[score.benchmark]} problems"
         for score in run.scores
         if score.problems < whole.get(score.benchmark, 0)
+    ]
+
+
+def _unknown_ends(run: Run) -> list[str]:
+    """Say of which scores nobody knows whether the token limit cut responses off."""
+    names = [score.benchmark for score in run.scores if score.at_limit is None]
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: the files do not say of every response whether the token limit cut "
+        "it off, and where they do not, a last number or formula that nothing announces is no "
+        "answer"
     ]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from harness.grading.verdict import Outcome
 from harness.stats.intervals import Interval
 from harness.stats.paired import Difference
 
@@ -22,6 +25,27 @@ def correct_of(correct: int | None, samples: int) -> str:
     ('3/40', '-/40')
     """
     return f"{'-' if correct is None else correct}/{samples}"
+
+
+def outcome_count(
+    outcomes: Mapping[str, int], name: str, *, ends_known: bool, unknown: str = "-"
+) -> str:
+    """Return how many samples have an outcome.
+
+    Where it is not known of every response how it ended, nobody counted those that were cut off:
+    their number is ``unknown``, or at least the number of those that are known.
+
+    >>> outcome_count({"truncated": 2}, "truncated", ends_known=True)
+    '2'
+    >>> outcome_count({"truncated": 2}, "truncated", ends_known=False)
+    '≥2'
+    >>> outcome_count({}, "truncated", ends_known=False)
+    '-'
+    """
+    number = outcomes.get(name, 0)
+    if ends_known or name != Outcome.TRUNCATED:
+        return f"{number:,}"
+    return f"≥{number:,}" if number else unknown
 
 
 def percent(share: float, *, decimals: int = 1) -> str:

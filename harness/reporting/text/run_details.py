@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.common.text import one_line, printable
 from harness.reporting.text.layout import text_table
-from harness.reporting.text.numbers import count, interval, percent
+from harness.reporting.text.numbers import count, interval, outcome_count, percent
 
 if TYPE_CHECKING:
     from harness.analysis.summary import BenchmarkSummary, GroupAccuracy, Lengths
@@ -51,29 +51,36 @@ def published_blocks(result: Result) -> Iterator[str]:
     if result.average is not None and len(rows) > 1:
         rows.append(["average", "", "", percent(result.average), ""])
     headers = ["benchmark", "problems", "correct", "accuracy %", "95 % interval"]
-    yield f"{printable(result.name)}  {printable(result.id)}\n{_table(headers, rows)}"
+    heading = f"{one_line(result.name, limit=None)}  {one_line(result.id, limit=None)}"
+    yield f"{heading}\n{_table(headers, rows)}"
     lines = []
     if result.row is not None:
         settings = (f"{name} {value}" for name, value in result.row.settings.items())
         lines += [result.row.model, ", ".join(settings)]
     if result.source is not None:
         lines += [result.source.title, result.source.url, result.source.note]
-    yield "\n".join(printable(line) for line in lines if line)
+    yield "\n".join(one_line(line, limit=None) for line in lines if line)
 
 
 def _outcomes(summaries: Sequence[BenchmarkSummary]) -> str:
     """Count the outcomes. Where responses were cut off, bound the accuracy without the limit."""
     names = dict.fromkeys(name for one in summaries for name in one.outcomes)
     cut = "truncated" in names
-    bounds = [
-        [f"{percent(one.lowest)} – {percent(one.highest)}"] if cut else [] for one in summaries
-    ]
     rows = [
-        [one.benchmark, *(str(one.outcomes.get(name, 0)) for name in names), *bound]
-        for one, bound in zip(summaries, bounds, strict=True)
+        [
+            one.benchmark,
+            *(outcome_count(one.outcomes, name, ends_known=one.ends_known) for name in names),
+            *([_bounds(one)] if cut else []),
+        ]
+        for one in summaries
     ]
     last = ["accuracy %, truncated wrong – correct"] if cut else []
     return _table(["outcomes", *names, *last], rows)
+
+
+def _bounds(one: BenchmarkSummary) -> str:
+    highest = "?" if one.highest is None else percent(one.highest)
+    return f"{percent(one.lowest)} – {highest}"
 
 
 def _lengths(summaries: Sequence[BenchmarkSummary]) -> str:

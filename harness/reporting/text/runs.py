@@ -15,7 +15,7 @@ from harness.common.text import one_line
 from harness.reporting.text.cost import cost_facts
 from harness.reporting.text.layout import Format, csv_table, shown_table, text_table
 from harness.reporting.text.notes import result_notes, score_notes
-from harness.reporting.text.numbers import count, interval, percent
+from harness.reporting.text.numbers import count, interval, outcome_count, percent
 from harness.runs.cost import cost_of
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
@@ -46,7 +46,7 @@ def run_text(run: Run, path: Path) -> str:
             score_table(run),
             *(f"{adopted} samples adopted from {other}" for other, adopted in run.reused.items()),
             "",
-            f"{run.name}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
+            f"{one_line(run.name, limit=None)}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
             f"grader {run.identity.grader}",
             *cost,
             f"stored in {path}",
@@ -61,8 +61,10 @@ def _score_row(score: Score) -> list[str]:
         f"{score.correct}/{score.samples}",
         percent(score.accuracy),
         interval(score.interval),
-        str(score.outcomes.get("truncated", 0)),
-        str(score.outcomes.get("no answer", 0)),
+        *(
+            outcome_count(score.outcomes, name, ends_known=score.at_limit is not None)
+            for name in ("truncated", "no answer")
+        ),
         count(score.mean_response_tokens),
     ]
 

@@ -82,7 +82,7 @@ function factsOf(index, version, number, place, record, raw) {
     ["found by", record?.extraction],
     ["graded by", record?.rule],
     ["tokens", tokens?.toLocaleString("en")],
-    ["ended by", record && ({ stop: "the model", length: "the token limit", context: "the model's context, which was full" }[record.finish] ?? record.finish)],
+    ["ended by", record && ({ stop: "the model", length: "the token limit", context: "the model's context, which was full", unknown: "(not known)" }[record.finish] ?? record.finish)],
     ["error", record?.error],
   ].filter(([, value]) => value !== null && value !== undefined);
   return make("dl", {}, ...facts.map(([name, value]) => make("div", {}, make("dt", { textContent: name }), make("dd", {}, value))));
