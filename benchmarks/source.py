@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.benchmark import Benchmark, Problem, Row, Shot, Split
+from benchmarks.bounded_json import parse_json
 from benchmarks.errors import UserError
 
 DATA_VARIABLE = "HARNESS_DATA"
@@ -272,7 +273,7 @@ def _parse(content: bytes, origin: str) -> list[Row]:
 
 def _parse_row(line: bytes, place: str) -> Row:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError as error:
         raise UserError(f"{place} is cut off or is not JSON: {error}") from error
     if not isinstance(row, dict):

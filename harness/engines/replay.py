@@ -142,7 +142,7 @@ def _lines(path: Path) -> Iterator[tuple[int, int, ResponseLine]]:
                 continue
             try:
                 saved = _DECODER.decode(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(
                     f"{path}, line {number}: not a saved response ({error}); each line is "
                     '{"problem_id": …, "response": …}, and may have "index", "finish_reason", '

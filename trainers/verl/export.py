@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
+from benchmarks.bounded_json import read_json
 from harness.common.files import replacing_folder, write_atomically
 from harness.models.checkpoint import RECORDS, identity_files
 from harness.models.lineage import LINEAGE, Lineage
@@ -252,8 +253,8 @@ def _link(source: Path, target: Path) -> None:
 
 def _published(output: Path) -> set[str]:
     try:
-        return set(json.loads((output / PUBLISHED).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return set(map(str, read_json(output / PUBLISHED)))
+    except (OSError, ValueError, TypeError):
         return set()
 
 

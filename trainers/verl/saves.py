@@ -8,7 +8,6 @@ without saying so.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import zipfile
@@ -16,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks import UserError
+from benchmarks.bounded_json import read_json
 from harness.common.files import write_atomically
 
 SHARDS = ("model", "optim", "extra_state")
@@ -39,7 +39,7 @@ def model_folder(saved: Path) -> Path:
 def world_size(saved: Path) -> int | None:
     """Return how many processes wrote a save; None if it does not say."""
     try:
-        stated = json.loads((model_folder(saved) / "fsdp_config.json").read_text(encoding="utf-8"))
+        stated = read_json(model_folder(saved) / "fsdp_config.json")
         return int(stated["world_size"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
