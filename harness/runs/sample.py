@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 FinishReason = Literal["stop", "length", "overflow", "error"]
+MOST_SAMPLES = 1_000_000
+"""The most samples that one problem may have; a greater number in a file is an error."""
 
 
 class SampleKey(msgspec.Struct, frozen=True, order=True, gc=False):
