@@ -42,6 +42,7 @@ BENCHMARK = Benchmark(
     test=Split(
         rows=30,
         sha256="af2b8bd2aa911b6333ad0df32f3ca05c7ae8ed10f1731f4372c8ae26990bf7ac",
+        size=156_944,
         urls=evaluation_kits("aime24"),
     ),
     to_problem=_to_problem,

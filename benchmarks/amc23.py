@@ -43,6 +43,7 @@ BENCHMARK = Benchmark(
     test=Split(
         rows=40,
         sha256="43707e1ca784602d8479de24ee8ce36609dbebc46dd152b0b12a46611aa898a4",
+        size=27_631,
         urls=evaluation_kits("amc23"),
     ),
     to_problem=_to_problem,

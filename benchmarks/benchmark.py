@@ -63,6 +63,8 @@ class Split:
     """The number of rows."""
     sha256: str
     """The sha256 of the file's bytes, in hex."""
+    size: int = 64 << 20
+    """The file's size in bytes, or at least as many: no more are ever downloaded."""
     urls: tuple[str, ...] = ()
     """Addresses of the same bytes at pinned commits, which are tried in order."""
     generate: Callable[[], Iterable[Row]] | None = None

@@ -6,10 +6,11 @@ list says which verdicts to check by hand, and lets a report count them separate
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+
+from benchmarks.bounded_json import parse_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,4 +39,4 @@ def errata_for(benchmark_name: str) -> tuple[Erratum, ...]:
 @cache
 def _all_errata() -> tuple[Erratum, ...]:
     text = resources.files("benchmarks").joinpath("errata.jsonl").read_text(encoding="utf-8")
-    return tuple(Erratum(**json.loads(line)) for line in text.splitlines())
+    return tuple(Erratum(**parse_json(line)) for line in text.splitlines())

@@ -50,6 +50,7 @@ BENCHMARK = Benchmark(
     test=Split(
         rows=1319,
         sha256="9f098df7ff4522078d6ccec27a5c38a454790fdb51131bedfaa0e490070d5394",
+        size=761_421,
         urls=evaluation_kits("gsm8k"),
     ),
     to_problem=_to_problem,
@@ -59,6 +60,7 @@ BENCHMARK = Benchmark(
     train=Split(
         rows=7473,
         sha256="17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465",
+        size=4_166_206,
         urls=(
             "https://raw.githubusercontent.com/openai/grade-school-math/"
             "3101c7d5072418e28b9008a6636bde82a006892c/grade_school_math/data/train.jsonl",

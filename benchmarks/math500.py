@@ -43,6 +43,7 @@ BENCHMARK = Benchmark(
     test=Split(
         rows=500,
         sha256="35dc41080a3680858b27fa7e0533d2d547825316fc5dafe5d316f4ccc5a06132",
+        size=446_564,
         urls=(openseek("math500"),),
     ),
     to_problem=_to_problem,

@@ -56,6 +56,7 @@ BENCHMARK = Benchmark(
     test=Split(
         rows=272,
         sha256="0e656b430d3a0a1dab6aa853f453ba3805e28e2cabe4fc72486a897cc09d8ba2",
+        size=247_267,
         urls=evaluation_kits("minerva_math"),
     ),
     to_problem=_to_problem,

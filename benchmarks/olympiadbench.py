@@ -67,6 +67,7 @@ BENCHMARK = Benchmark(
     test=Split(
         rows=675,
         sha256="bb8c1e38a16ea9eacb77530315a674d883f267fbff79183effc53681b4fcc416",
+        size=1_493_870,
         urls=evaluation_kits("olympiadbench"),
     ),
     to_problem=_to_problem,

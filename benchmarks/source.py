@@ -17,14 +17,19 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from benchmarks.benchmark import Benchmark, Problem, Row, Shot, Split
+from benchmarks.bounded_json import parse_json, read_bounded
 from benchmarks.errors import UserError
 
 DATA_VARIABLE = "HARNESS_DATA"
 """The environment variable that names the local folder of data, if the caller gives none."""
+
+LARGEST_FILE = 1 << 30
+"""The most bytes of a local file that are read, to say how it differs from the pinned one."""
 
 _GITHUB = "https://raw.githubusercontent.com"
 _SPLITS = ("test", "train")
@@ -219,8 +224,8 @@ def _local_file(benchmark: Benchmark, split: str, data_dir: Path | None) -> Path
 
 def _read(path: Path, benchmark: Benchmark, split: str) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
+        return read_bounded(path, LARGEST_FILE)
+    except (OSError, ValueError) as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise UserError(
             f"{benchmark.name}/{split} was looked for at {path}: {reason}; "
@@ -272,7 +277,7 @@ def _parse(content: bytes, origin: str) -> list[Row]:
 
 def _parse_row(line: bytes, place: str) -> Row:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError as error:
         raise UserError(f"{place} is cut off or is not JSON: {error}") from error
     if not isinstance(row, dict):
@@ -291,8 +296,8 @@ def _fetch_from(url: str, wanted: Split) -> Path:
     """Return the path of the verified file from one address."""
     problem = None
     for _ in range(2):  # a cached file may be corrupt: it is removed and downloaded once more
-        path = _download(url)
-        problem = _mismatch(path.read_bytes(), wanted)
+        path = _download(url, wanted.size)
+        problem = _mismatch(_read_download(path), wanted)
         if problem is None:
             return path
         # An address may also be a local path. Only a file in the cache may be removed.
@@ -302,8 +307,18 @@ def _fetch_from(url: str, wanted: Split) -> Path:
     raise _NotThereError(problem)
 
 
-def _download(url: str) -> Path:
-    """Download into the first cache folder that works; a file that is cached needs no network."""
+def _read_download(path: Path) -> bytes:
+    try:
+        return read_bounded(path, LARGEST_FILE)
+    except (OSError, ValueError) as error:
+        raise _NotThereError(_described(error)) from error
+
+
+def _download(url: str, size: int) -> Path:
+    """Download into the first cache folder that works; a file that is cached needs no network.
+
+    No more than ``size`` bytes are taken, whatever the server sends.
+    """
     import aiohttp
     import datasets
 
@@ -313,7 +328,7 @@ def _download(url: str) -> Path:
             cache_dir=folder,
             disable_tqdm=True,
             use_etag=False,  # the commit is in the address: the bytes cannot change
-            storage_options=_http_options(),
+            storage_options=_http_options(size),
         )
         try:
             return Path(datasets.DownloadManager(download_config=settings).download(url))
@@ -323,12 +338,53 @@ def _download(url: str) -> Path:
     raise _NotThereError(_described(fault) if fault else "no cache folder")
 
 
-def _http_options() -> dict[str, dict[str, Any]]:
-    """Return shorter time limits than the default, which waits five minutes if packets are lost."""
+def _http_options(size: int) -> dict[str, dict[str, Any]]:
+    """Return a bound on the bytes, and shorter time limits than the default.
+
+    By default five minutes are waited if packets are lost.
+    """
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=300, sock_connect=15, sock_read=60)
-    return {scheme: {"client_kwargs": {"timeout": timeout}} for scheme in ("http", "https")}
+    settings = {"timeout": timeout, "response_class": _bounded_response(size)}
+    return {scheme: {"client_kwargs": settings} for scheme in ("http", "https")}
+
+
+@cache
+def _bounded_response(size: int) -> type:
+    """Return a class of responses that fail once more than ``size`` bytes were read of them.
+
+    `datasets` hands the reading to fsspec, which reads the content in pieces until it ends, and
+    writes each to the disk (`HTTPFileSystem._get_file` of fsspec). The pieces are counted after
+    they were unpacked.
+    """
+    import aiohttp
+
+    class Counted:
+        """The content of a response."""
+
+        def __init__(self, stream: aiohttp.StreamReader) -> None:
+            self._stream, self._read = stream, 0
+
+        async def read(self, count: int = -1) -> bytes:
+            piece = await self._stream.read(min(count, size + 1) if count >= 0 else size + 1)
+            self._read += len(piece)
+            if self._read > size:
+                raise aiohttp.ClientPayloadError(f"it sends more than the {size:,} bytes pinned")
+            return piece
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._stream, name)
+
+    class Bounded(aiohttp.ClientResponse):
+        async def start(self, connection: Any) -> aiohttp.ClientResponse:
+            await super().start(connection)
+            self.content = Counted(self.content)  # type: ignore[assignment]
+            return self
+
+    # fsspec keeps one client for equal settings, and compares these by their text.
+    Bounded.__qualname__ = f"bounded to {size}"
+    return Bounded
 
 
 def _caches() -> Sequence[Path]:

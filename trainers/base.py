@@ -30,8 +30,8 @@ class TrainSpec(Frozen):
     """The checkpoint's folder."""
     steps: Annotated[int, Field(ge=1)] | None = None
     """Training steps; None makes as many passes over the data as the recipe says."""
-    seed: int = 42
-    """The seed of everything random in the training."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    """The seed of everything random in the training; numpy takes none of 2**32 or more."""
     settings: dict[str, str] = Field(default_factory=dict)
     """The engine's own keys that the user set, with their values as written."""
     gpus: Annotated[int, Field(ge=1)] | None = None

@@ -13,12 +13,12 @@ has ended.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bounded_json import parse_json
 from trainers.rewards import COLUMNS, OUTCOMES_FOLDER
 
 SAMPLES = "samples"
@@ -94,8 +94,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):  # incomplete: a crash, or still being written
+                row = parse_json(line)
+            except ValueError:  # incomplete: a crash, or still being written
                 continue
             if isinstance(row, dict):
                 yield row

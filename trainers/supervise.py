@@ -26,6 +26,7 @@ from typing import IO, Any, cast
 
 import psutil
 
+from benchmarks.bounded_json import parse_json
 from benchmarks.errors import UserError
 from harness.common.parent_death import DRIVER
 from harness.common.process_guard import HOPELESS, INTERRUPT, KILL, POLL, guard_command, send
@@ -36,6 +37,8 @@ LOCK = ".lock"
 """The file in a held folder that says which process holds it and how its processes are marked."""
 TICK = 0.5
 """Seconds between two calls of ``on_tick``."""
+RECORDED = 4096
+"""Characters of that file that are read; it has fewer."""
 LET_GO = 45.0
 """Seconds that the guard of a killed holder may take to end what it guards."""
 
@@ -95,7 +98,7 @@ def _take(folder: Path, file: IO[str]) -> None:
 def _record(file: IO[str]) -> dict[str, Any]:
     file.seek(0)
     with suppress(ValueError):
-        found = json.loads(file.read())
+        found = parse_json(file.read(RECORDED))
         return found if isinstance(found, dict) else {}
     return {}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+from contextlib import suppress
 
 import click
 
 from benchmarks.errors import UserError, WrongValueError
-from harness.cli.output import disarm_libraries, echo, echo_click_error
+from harness.cli.output import disarm_libraries, echo
 from harness.common.text import printable
 
 COMMANDS = {
@@ -27,6 +28,10 @@ COMMANDS = {
     "list": "List benchmarks, engines, trainers, prompt styles, runs and published results.",
 }
 """Every command's name and short help: `--help` imports none of them."""
+
+
+LONGEST = 4000
+"""Characters of a message; what it quotes may be longer than anybody reads."""
 
 
 class LazyGroup(click.Group):
@@ -61,32 +66,52 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; every expected failure is one paragraph and an exit code.
+    """Run the command line; every failure is one paragraph and an exit code.
 
-    0 done; 1 failed; 2 an option or a value is refused; 130 interrupted, and the same command goes
-    on.
+    0 done; 1 failed; 2 an option or a value is refused; 70 a fault of the harness itself; 130
+    interrupted, and the same command goes on; 141 nobody reads the output any more.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character of ours
             stream.reconfigure(errors="backslashreplace")
     disarm_libraries()
-    try:
-        code = cli.main(prog_name="python -m harness", standalone_mode=False)
-    except click.ClickException as error:
-        echo_click_error(error)
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        echo("interrupted; the same command goes on from here", err=True)
-        sys.exit(130)
-    except UserError as error:
-        echo(f"harness: {printable(str(error))}", err=True)
-        sys.exit(2 if isinstance(error, WrongValueError) else 1)
-    except BrokenPipeError:  # `… | head` has read enough
-        sys.stderr.close()
-        sys.exit(0)
-    except Exception:  # noqa: BLE001 - a fault of ours, whose traceback may quote anything
-        import traceback
+    message, code = _run()
+    if message:
+        with suppress(OSError):  # standard error may be what takes nothing more
+            echo(message, err=True)
+    sys.exit(code)
 
-        echo(traceback.format_exc().rstrip("\n"), err=True)
-        sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+
+def _run() -> tuple[str, int]:
+    """Run the command line; return what to say of a failure, if anything, and the exit code.
+
+    `click.Group.main` is not used: it takes every broken pipe and every end of a file, also those
+    between our own processes, for the end of its user's interest.
+    """
+    try:
+        with cli.make_context("python -m harness", sys.argv[1:]) as context:
+            code = cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return "", end.exit_code
+    except click.ClickException as error:
+        return _usage(error), error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return "\ninterrupted; the same command goes on from here", 130
+    except UserError as error:
+        wrong_usage = isinstance(error, WrongValueError)
+        return f"harness: {printable(str(error), limit=LONGEST)}", 2 if wrong_usage else 1
+    except SystemExit as end:
+        return "", end.code if isinstance(end.code, int) else 0
+    except BaseException as error:  # noqa: BLE001 - the last one: panics of Rust are no Exception
+        from harness.cli.last_handler import told
+
+        message, code = told(error, sys.argv[1:])
+        return f"harness: {message}" if message else "", code
+    return "", code if isinstance(code, int) else 0
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return what click says of a wrong option, with the usage that belongs to it."""
+    said = io.StringIO()
+    error.show(said)
+    return printable(said.getvalue().rstrip("\n"), limit=LONGEST)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from benchmarks.bounded_json import read_json
 from harness.cli.options import (
     RenamedOption,
     data_option,
@@ -319,9 +320,9 @@ def _spec_fields(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise click.UsageError(f"--spec {path} is not JSON: {error}") from error
+        fields = read_json(path)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--spec {path} is not JSON that can be read: {error}") from error
     if not isinstance(fields, dict):
         raise click.UsageError(f"--spec {path} holds no JSON object")
     found = fields.get("spec") if "schema_version" in fields else fields

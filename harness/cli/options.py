@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from copy import copy
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from benchmarks.bounded_json import parse_json
 from benchmarks.errors import UserError
 from harness.cli.output import echo
 from harness.common.folders import DATA_VARIABLE, DEFAULT_RESULTS, RESULTS_VARIABLE
@@ -62,7 +62,7 @@ def key_values(
     parsed: dict[str, Any] = {}
     for key, value in key_texts(context, option, pairs).items():
         try:
-            parsed[key] = json.loads(value)
+            parsed[key] = parse_json(value)
         except ValueError:
             parsed[key] = value
     return parsed

@@ -7,7 +7,6 @@ direction, is escaped here, so that no command has to think of it.
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 from typing import Any
@@ -42,10 +41,3 @@ def _disarmed_record(*args: Any, **fields: Any) -> logging.LogRecord:
 
 def _disarmed_warning(*args: Any, **fields: Any) -> str:
     return disarmed(_format_warning(*args, **fields))
-
-
-def echo_click_error(error: click.ClickException) -> None:
-    """Print what click has to say of a wrong use; it quotes arguments and values."""
-    said = io.StringIO()
-    error.show(said)
-    echo(said.getvalue().rstrip("\n"), err=True)

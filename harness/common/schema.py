@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_json
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.bounded_json import read_json
 from harness.common.text import printable
 
 
@@ -72,7 +72,7 @@ Value = TypeVar("Value", bound=BaseModel)
 def read_value(path: Path, kind: type[Value], noun: str) -> Value:
     """Read a JSON file that holds a ``kind``; raise UserError if it is none."""
     try:
-        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(read_json(path))
     except ValidationError as error:
         raise UserError(f"{path} is no {noun}: {first_problem(error)}") from error
     except (OSError, ValueError) as error:

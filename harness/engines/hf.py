@@ -58,7 +58,7 @@ class HfEngine(Engine):
                 use_safetensors=None if setup.spec.allow_pickle else True,
                 **setup.spec.args,
             )
-        except (ValueError, OSError, RuntimeError, ImportError) as error:
+        except Exception as error:  # such as SafetensorError, which is no subclass of any other
             raise UserError(f"transformers cannot load {setup.model.path}: {error}") from error
         self._model = model.to(self._device).eval()
         self._model.generation_config = GenerationConfig()

@@ -14,8 +14,8 @@ from msgspec import Meta
 from benchmarks import UserError, WrongValueError
 from harness.common.text import printable
 from harness.engines.base import Completion, Engine, EngineSetup, Request
-from harness.runs.journal import MOST_SAMPLES, Places
-from harness.runs.sample import SampleKey
+from harness.runs.journal import Places
+from harness.runs.sample import MOST_SAMPLES, SampleKey
 from harness.runs.spec import EngineSpec
 
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
@@ -144,7 +144,7 @@ def _lines(path: Path) -> Iterator[tuple[int, int, ResponseLine]]:
                 continue
             try:
                 saved = _DECODER.decode(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(
                     f"{path}, line {number}: not a saved response ({error}); each line is "
                     '{"problem_id": …, "response": …}, and may have "index", "finish_reason", '

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from benchmarks import BENCHMARKS, Conventions
+from benchmarks.bounded_json import bounded_lines, parse_json
 from benchmarks.errors import UserError
 from harness.common.progress import Progress, silent
 from harness.common.text import one_line
@@ -136,7 +135,7 @@ def verdict_rows(
     read = 0
     waiting: deque[tuple[int, Callable[[], dict[str, Any]]]] = deque()
     under_way = 0
-    for number, line, length in numbered_lines(lines):
+    for number, (line, length) in enumerate(bounded_lines(lines, MAXIMUM_LINE), 1):
         if line is None or line.strip():
             waiting.append((length, _begin(number, line, grader)))
             under_way += length
@@ -148,28 +147,6 @@ def verdict_rows(
         progress.advance(read // 1000, size // 1000 or None, note="kB")
     for _, finish in waiting:
         yield finish()
-
-
-def numbered_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None, int]]:
-    """Yield each line's number, bytes and length; None for a line over `MAXIMUM_LINE`."""
-    for number in count(1):
-        line = file.readline(MAXIMUM_LINE)
-        if not line:
-            return
-        if len(line) < MAXIMUM_LINE or line.endswith(b"\n"):
-            yield number, line, len(line)
-        else:
-            yield number, None, len(line) + _skip_line(file)
-
-
-def _skip_line(file: IO[bytes]) -> int:
-    """Read on to the end of a line; return how many bytes that was."""
-    skipped = 0
-    while part := file.readline(MAXIMUM_LINE):
-        skipped += len(part)
-        if part.endswith(b"\n"):
-            break
-    return skipped
 
 
 def _begin(number: int, line: bytes | None, grader: PairGrader) -> Callable[[], dict[str, Any]]:
@@ -190,9 +167,7 @@ def read_pair(line: bytes) -> Pair:
     ValueError: "response" is missing
     """
     try:
-        row = json.loads(line)
-    except RecursionError as error:
-        raise ValueError("not JSON: nested too deeply") from error
+        row = parse_json(line)
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(row, dict):

@@ -5,7 +5,6 @@ The format is recognised by the fields of the first rows, never by the file's na
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.bounded_json import bounded_lines, parse_json
 from benchmarks.registry import suggest
 from harness.common.files import file_sum
 from harness.importers.base import Format, Row, SavedResponse
@@ -145,10 +145,8 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Row | str
 
 
 def _lines(file: IO[bytes]) -> Iterator[Row | str]:
-    while line := file.readline(MAX_LINE):
-        if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
-                pass
+    for line, _ in bounded_lines(file, MAX_LINE):
+        if line is None:
             yield f"longer than {MAX_LINE >> 20} MiB"
         elif line.strip():
             yield _parse(line)
@@ -156,9 +154,7 @@ def _lines(file: IO[bytes]) -> Iterator[Row | str]:
 
 def _parse(line: bytes) -> Row | str:
     try:
-        row = json.loads(line)
-    except RecursionError:
-        return "not JSON: nested too deeply"
+        row = parse_json(line)
     except ValueError as error:
         is_array = line.lstrip()[:1] == b"["
         hint = ' (an array can be turned into lines with jq -c ".[]")' if is_array else ""

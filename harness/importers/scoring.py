@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks import BENCHMARKS, Conventions, Problem, UserError
+from harness.common.text import counted, printable
 from harness.evaluation.grade_sample import Reference, grade_sample
 from harness.grading import Grader, Verdict
 from harness.importers.agreement import VerdictComparison
@@ -80,7 +81,7 @@ def score_files(files: Sequence[SavedFile], index: ProblemIndex, grader: Grader)
     """Match and grade every response of the files.
 
     Raises:
-        UserError: two responses claim to be the same sample.
+        UserError: two responses claim to be the same sample, or one a number that cannot be.
     """
     result = Scored()
     verdicts: dict[SampleKey, tuple[Placed, Verdict]] = {}
@@ -98,9 +99,25 @@ def score_files(files: Sequence[SavedFile], index: ProblemIndex, grader: Grader)
     for again in repeated:
         placed, verdict = verdicts[again.key]
         result.comparison.add(placed.benchmark, _row(placed, verdict), again.response)
+    _require_possible(verdicts, result.responses)
     _sort(verdicts.values(), index, result)
     result.faults = index.faults
     return result
+
+
+def _require_possible(keys: Iterable[SampleKey], responses: int) -> None:
+    """Refuse a sample whose number says that its problem has more samples than there are responses.
+
+    The run would be stored as one of that many samples for each problem.
+    """
+    last = max(keys, key=lambda key: key.index, default=None)
+    if last is not None and last.index >= responses:
+        raise UserError(
+            f"a response to {printable(last.problem_id, limit=80)} has the index {last.index:,}, "
+            f"as if the problem had so many samples, and the files have "
+            f"{counted(responses, 'response')} in all; leave out the index, and the responses to a "
+            "problem are numbered as they come"
+        )
 
 
 def place_all(

@@ -70,14 +70,14 @@ def find_model(name: str, revision: str | None = None, *, allow_pickle: bool = F
 
         return MODEL_PATH
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if _is_folder(folder):
         if not (folder / "config.json").is_file():
             raise WrongValueError(
                 f"model {name}: the folder has no config.json; "
                 "a model is a checkpoint in Hugging Face format"
             )
         return folder
-    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
+    if name.startswith((".", "/", "~")) or name.count("/") != 1 or folder.exists():
         raise WrongValueError(
             f"model {name}: there is no such folder; a model is a checkpoint's folder, "
             "a Hugging Face id (owner/name), or 'demo'"
@@ -86,6 +86,13 @@ def find_model(name: str, revision: str | None = None, *, allow_pickle: bool = F
     if allow_pickle and not any(folder.glob(f"*{SAFE}")):
         folder = _download(name, revision, *PICKLED)
     return folder
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # longer than a path may be, or in a folder that may not be looked into
+        return False
 
 
 def _download(name: str, revision: str | None, *weights: str) -> Path:
@@ -102,10 +109,15 @@ def _download(name: str, revision: str | None, *weights: str) -> Path:
             )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise UserError(
             f"model {name}: there is no such folder, and the Hugging Face hub did not provide it: "
             f"{reason}"
+        ) from error
+    except ValueError as error:  # what huggingface_hub says of a name that no model can have
+        raise WrongValueError(
+            f"model {name}: there is no such folder, and this is no Hugging Face id (owner/name): "
+            f"{first_line(error)}"
         ) from error
 
 
@@ -188,7 +200,7 @@ def load_tokenizer(path: Path, *, name: str, trust: bool) -> PreTrainedTokenizer
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             path, trust_remote_code=trust
         )
-    except (ValueError, OSError, KeyError, ImportError) as error:
+    except Exception as error:  # a tokenizer's file may hold anything; its reader raises any class
         raise UserError(
             f"model {name}: its tokenizer cannot be loaded: {first_line(error)}"
         ) from error

@@ -5,12 +5,12 @@ Evaluation and training both ask here, so that they never disagree about one che
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import UserError
+from benchmarks.bounded_json import read_json
 
 Part = Literal["model", "tokenizer"]
 """A part of a checkpoint that may bring Python code of its own."""
@@ -30,11 +30,9 @@ def read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
-    except RecursionError:
-        raise UserError(f"{path} is not JSON that can be read: it is nested too deeply") from None
+        raise UserError(f"{path} is not JSON that can be read: {error}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path} holds no JSON object")
     return value

@@ -20,6 +20,9 @@ from harness.prompts.styles import Message, Style
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+PATIENCE, PATIENCE_EACH = 20.0, 0.1
+"""Seconds that a template has for all conversations, and for each; it takes about a thousandth."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
@@ -78,7 +81,7 @@ def render(
 
     Raises:
         UserError: the style needs a chat template and the model has none, or the model's template
-            refuses the conversation.
+            refuses the conversation, fails, or needs more time or memory than any should.
     """
     conversations = [style.messages(question, shots) for question in questions]
     if tokenizer is None:
@@ -87,14 +90,28 @@ def render(
         texts = [_chatml(turns) if style.chatml else _plain_text(turns) for turns in conversations]
         special = not _starts_with_bos(texts, tokenizer)
     else:
-        texts = [_by_template(turns, tokenizer, template_args or {}) for turns in conversations]
+        texts = _by_template(conversations, tokenizer, template_args or {})
         special = False  # the template has written the special tokens
     if not texts:
         return []
+    _require_text(texts)
     ids = tokenizer(texts, add_special_tokens=special)["input_ids"]
     return [
         Prompt(text=text, token_ids=tuple(tokens)) for text, tokens in zip(texts, ids, strict=True)
     ]
+
+
+def _require_text(texts: Iterable[str]) -> None:
+    """Refuse what is no text for a tokenizer: JSON and Python can hold half of a surrogate pair."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            around = text[max(0, error.start - 20) : error.end]
+            raise UserError(
+                f"a prompt has half of a surrogate pair, which no model can be asked: {around!a}; "
+                "mend the question"
+            ) from None
 
 
 def _untokenized(style: Style, turns: list[Message], *, as_messages: bool) -> Prompt:
@@ -106,23 +123,35 @@ def _untokenized(style: Style, turns: list[Message], *, as_messages: bool) -> Pr
 
 
 def _by_template(
-    turns: list[Message], tokenizer: PreTrainedTokenizerBase, arguments: dict[str, Any]
-) -> str:
-    from jinja2 import TemplateError
+    conversations: Sequence[list[Message]],
+    tokenizer: PreTrainedTokenizerBase,
+    arguments: dict[str, Any],
+) -> list[str]:
+    """Render by the checkpoint's own template: a program, which may do anything with its time."""
+    from harness.common.bounded_child import BoundsError, bounded_texts
 
     if not tokenizer.chat_template:
         raise UserError(
             "the model has no chat template, which this prompt style needs; "
             "for a base model use the prompt style plain"
         )
-    try:
+
+    def rendered(turns: list[Message]) -> str:
         return str(
             tokenizer.apply_chat_template(
                 turns, tokenize=False, add_generation_prompt=True, **arguments
             )
         )
-    except TemplateError as error:
-        raise UserError(f"the model's chat template refuses the conversation: {error}") from error
+
+    try:
+        seconds = PATIENCE + PATIENCE_EACH * len(conversations)
+        return bounded_texts(rendered, conversations, seconds=seconds)
+    except BoundsError as error:
+        raise UserError(
+            f"the model's chat template does not render the conversation: {error}; mend the "
+            "template, give it what it asks for in template_args, or choose a prompt style that "
+            "needs none, such as plain"
+        ) from error
 
 
 def _chatml(turns: list[Message]) -> str:

@@ -13,18 +13,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from harness.runs.sample import Sample, SampleKey
+from harness.runs.sample import MOST_SAMPLES, Sample, SampleKey
 
-MOST_SAMPLES = 1_000_000
-"""The most samples that one problem may have; a greater number in a file is an error."""
+GAP = 64
+"""Numbers of a problem that may be left out between two samples, and still have a place each."""
 _NOWHERE = -1
 
 
 class Places(Mapping[SampleKey, int]):
-    """Where in a file of lines each sample begins, in bytes."""
+    """Where in a file of lines each sample begins, in bytes.
+
+    The memory grows with the samples, and not with their numbers: a file may name any.
+    """
 
     def __init__(self) -> None:
         self._of_problem: dict[str, array[int]] = {}
+        self._far: dict[SampleKey, int] = {}
+        """The samples whose numbers lie far beyond the others of their problem."""
         self._count = 0
 
     def put(self, problem_id: str, index: int, place: int) -> bool:
@@ -38,31 +43,35 @@ class Places(Mapping[SampleKey, int]):
         places = self._of_problem.get(problem_id)
         if places is None:
             places = self._of_problem[problem_id] = array("q")
-        if index == len(places):  # as most often: samples come in order
+        if index == len(places) and not self._far:  # as most often: samples come in order
             places.append(place)
             self._count += 1
             return True
-        if index > len(places):
+        key = SampleKey(problem_id, index)
+        first = key not in self
+        self._far.pop(key, None)
+        if index <= len(places) + GAP:
             places.extend([_NOWHERE] * (index + 1 - len(places)))
-        first = places[index] == _NOWHERE
-        places[index] = place
+            places[index] = place
+        else:
+            self._far[key] = place
         self._count += first
         return first
 
     def __getitem__(self, key: SampleKey) -> int:
         places = self._of_problem.get(key.problem_id, ())
         place = places[key.index] if key.index < len(places) else _NOWHERE
-        if place == _NOWHERE:
-            raise KeyError(key)
-        return place
+        return self._far[key] if place == _NOWHERE else place
 
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, SampleKey):
             return False
         places = self._of_problem.get(key.problem_id, ())
-        return key.index < len(places) and places[key.index] != _NOWHERE
+        near = key.index < len(places) and places[key.index] != _NOWHERE
+        return near or key in self._far
 
     def __iter__(self) -> Iterator[SampleKey]:
+        yield from self._far
         for problem_id, places in self._of_problem.items():
             for index, place in enumerate(places):
                 if place != _NOWHERE:

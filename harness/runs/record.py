@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError
 
 from benchmarks import UserError
+from benchmarks.bounded_json import read_json
 from harness.common.environment import hardware as this_machine
 from harness.common.environment import harness_version
 from harness.common.schema import Frozen, first_problem, require_storable
@@ -269,7 +269,7 @@ def migrated(fields: dict[str, Any]) -> dict[str, Any]:
 def read_run(path: Path) -> Run:
     """Read a `run.json`; raise UserError if it is not one that this version understands."""
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a run: {error}") from error
     version = fields.get("schema_version") if isinstance(fields, dict) else None

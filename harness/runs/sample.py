@@ -9,6 +9,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 FinishReason = Literal["stop", "length", "overflow", "error", "unknown"]
+MOST_SAMPLES = 1_000_000
+"""The most samples that one problem may have; a greater number in a file is an error."""
 
 
 class SampleKey(msgspec.Struct, frozen=True, order=True, gc=False):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from benchmarks import STANDARD
 from harness.common.schema import Frozen
+from harness.runs.sample import MOST_SAMPLES
 
 Trust = Literal["none", "model", "tokenizer", "all"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -27,9 +28,11 @@ class Sampling(Frozen):
     """Tokens that a response may have, at most the room that its prompt leaves in the context."""
     seed: int = 0
     """The run's seed, from which each sample's own is made."""
-    n: Annotated[int, Field(ge=1)] = 1
+    n: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 1
     """Samples for each problem."""
-    n_by_benchmark: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    n_by_benchmark: dict[str, Annotated[int, Field(ge=1, le=MOST_SAMPLES)]] = Field(
+        default_factory=dict
+    )
     """Overrides `n` for the benchmarks named."""
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, ValidationError, model_validator
 
 from benchmarks import UserError
+from benchmarks.bounded_json import parse_json
 from harness.common.schema import Frozen, first_problem
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def read_verdicts(folder: Path) -> list[ProblemVerdicts] | None:
         return None
     lines = path.read_bytes().splitlines()
     try:
-        header = json.loads(lines[0]) if lines else {}
+        header = parse_json(lines[0]) if lines else {}
         version = header.get("schema_version") if isinstance(header, dict) else None
         if version != SCHEMA_VERSION:
             raise UserError(

@@ -34,14 +34,14 @@ def lines(rows):
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def make(content, *, rows=5, urls=(), sha256=None, **others):
+def make(content, *, rows=5, urls=(), sha256=None, size=10**6, **others):
     total = hashlib.sha256(content).hexdigest() if sha256 is None else sha256
     return Benchmark(
         name="toy",
         about="a toy",
         licence="none",
         paper="none",
-        test=Split(rows=rows, sha256=total, urls=urls),
+        test=Split(rows=rows, sha256=total, size=size, urls=urls),
         to_problem=lambda row: Problem(id=f"toy/{row['id']}", question=row["q"], answer=row["a"]),
         **others,
     )
@@ -300,6 +300,26 @@ def test_without_a_network_the_error_says_what_to_do(server, cache):
     assert "harness data fetch toy" in message
     assert "--data" in message
     assert "\n" not in message
+
+
+def test_no_more_is_downloaded_than_is_pinned(server, cache, tmp_path):
+    content = lines(ROWS)
+    (tmp_path / "web" / "endless").write_bytes(content + b"x" * 50_000_000)
+    (tmp_path / "web" / "right").write_bytes(content)
+    urls = (f"{server.url}/endless", f"{server.url}/right")
+    toy = make(content, urls=urls, size=len(content))
+    assert load_rows(toy) == ROWS
+    with pytest.raises(UserError, match=f"sends more than the {len(content)} bytes pinned"):
+        fetch(make(content, urls=urls[:1], size=len(content)))
+    assert sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) < 10_000
+
+
+def test_every_benchmark_pins_the_size_of_its_files():
+    from benchmarks import BENCHMARKS, STANDARD
+
+    for name in STANDARD:
+        for split in (BENCHMARKS[name].test, BENCHMARKS[name].train):
+            assert split is None or split.size != Split(rows=1, sha256="").size
 
 
 def test_a_missing_page_is_told_as_such(server, cache):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -14,8 +13,6 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks import Conventions
 from harness.cli.grade import command
@@ -216,37 +213,6 @@ def test_a_line_too_long_is_an_error_and_is_never_held(
     written = rows(tmp_path / "out.jsonl")
     assert [row.get("error") for row in written] == [None, too_long, None, too_long]
     assert [row.get("line") for row in written] == [None, 2, None, 5]
-
-
-class Measured(io.BytesIO):
-    """A file that records the largest read."""
-
-    largest = 0
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        self.largest = max(self.largest, len(line))
-        return line
-
-
-@given(lengths=st.lists(st.integers(0, 12), max_size=8), ends=st.booleans())
-def test_lines_are_numbered_and_measured_whatever_their_length(
-    lengths: list[int], ends: bool
-) -> None:
-    lines = [b"x" * length for length in lengths]
-    file = Measured(b"\n".join(lines) + b"\n" * ends)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grade_pairs, "MAXIMUM_LINE", 5)
-        read = list(grade_pairs.numbered_lines(file))
-    assert file.largest <= 5
-    assert sum(size for _, _, size in read) == len(file.getvalue())
-    whole = [line for line in file.getvalue().splitlines(keepends=True)]
-    assert [number for number, _, _ in read] == list(range(1, len(whole) + 1))
-    assert all(line in (None, expected) for (_, line, _), expected in zip(read, whole, strict=True))
-    assert all(
-        (line is None) == (len(expected.rstrip(b"\n")) >= 5)
-        for (_, line, _), expected in zip(read, whole, strict=True)
-    )
 
 
 def test_few_bytes_of_rows_are_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -342,6 +342,25 @@ def test_two_responses_for_one_sample_are_refused(tmp_path: Path) -> None:
         printed(tmp_path, write_lines(tmp_path / "saved.jsonl", rows))
 
 
+@pytest.mark.parametrize("index", [2, 999_999])
+def test_an_index_beyond_the_responses_is_refused(index: int, tmp_path: Path) -> None:
+    rows = [{"problem_id": p.id, "response": "a", "index": index} for p in (FIRST, SECOND)]
+    with pytest.raises(UserError, match=f"has the index {index:,}.* 2 responses in all; leave out"):
+        printed(tmp_path, write_lines(tmp_path / "saved.jsonl", rows))
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("index", [-1, 1_000_000, 2_000_000, 2**70, 0.5, True, "0"])
+def test_an_index_that_no_sample_has_is_an_unreadable_row(index: object, tmp_path: Path) -> None:
+    rows = [{"problem_id": p.id, "response": "a"} for p in (FIRST, SECOND)]
+    done = score(
+        tmp_path, write_lines(tmp_path / "saved.jsonl", [*rows, {**rows[0], "index": index}])
+    )
+    assert [row["reason"] for row in done["unreadable"]] == [
+        '"index" is not the number of a sample, from 0 to 999,999'
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import BENCHMARKS, Shot, UserError
 from benchmarks.source import load_shots
 from harness.models.checkpoint import Checkpoint, open_checkpoint
+from harness.prompts import rendering
 from harness.prompts.rendering import choose_shots, prompts_sum, render
 from harness.prompts.styles import PROMPT_STYLES, find_prompt_style
 
@@ -37,6 +38,7 @@ def test_the_demo_tokenizer_would_make_two_bos_tokens_if_asked_twice(demo: Check
     assert again.count(demo.tokenizer.bos_token_id) == 2
 
 
+@settings(max_examples=30)  # a template is rendered in a process of its own
 @given(question=st.text(min_size=1, max_size=80))
 @pytest.mark.parametrize("style", ["boxed", "qwen25-math", "plain"])
 def test_the_question_reaches_the_model_as_it_is(
@@ -110,6 +112,47 @@ def test_a_model_without_a_template_is_told_what_to_do(demo: Checkpoint) -> None
             render(PROMPT_STYLES["boxed"], [QUESTION], tokenizer=demo.tokenizer)
     finally:
         demo.tokenizer.chat_template = template
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ 1 // 0 }}", "ZeroDivisionError"),
+        ("{{ raise_exception('no system turn') }}", "TemplateError: no system turn"),
+        ("{{ messages.nothing.at.all }}", "UndefinedError"),
+        ("{% for", "TemplateSyntaxError"),
+        ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "RecursionError"),
+        ("{{ 'x' * 10 ** 7 }}", "ValueError: a text has 10,000,000 bytes"),
+        ("{{ ('x' * 10 ** 10) | length }}", "it needs too much memory"),
+        ("{{ 9 ** (9 ** 9) }}", r"it took more than \d s"),
+        (
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            r"it took more than \d s",
+        ),
+    ],
+)
+def test_a_template_that_fails_or_takes_too_much_is_one_paragraph(
+    template: str, said: str, demo: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "PATIENCE", 0.4 if "it took" in said else 20.0)
+    monkeypatch.setattr(demo.tokenizer, "chat_template", template)
+    with pytest.raises(UserError, match=f"does not render the conversation: {said}"):
+        render(PROMPT_STYLES["boxed"], [QUESTION], tokenizer=demo.tokenizer)
+
+
+def test_a_template_is_rendered_as_transformers_renders_it(demo: Checkpoint) -> None:
+    questions = ["a", "\u2028", QUESTION, "ü" * 100_000]
+    texts = [p.text for p in render(PROMPT_STYLES["boxed"], questions, tokenizer=demo.tokenizer)]
+    turns = [PROMPT_STYLES["boxed"].messages(question) for question in questions]
+    assert texts == demo.tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=True
+    )
+
+
+@pytest.mark.parametrize("style", ["boxed", "plain"])
+def test_a_question_that_is_no_text_is_refused(style: str, demo: Checkpoint) -> None:
+    with pytest.raises(UserError, match=r"half of a surrogate pair.*\\ud800"):
+        render(PROMPT_STYLES[style], ["a", "b\ud800"], tokenizer=demo.tokenizer)
 
 
 def test_an_unknown_style_suggests_one() -> None:

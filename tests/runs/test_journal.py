@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from harness.runs.journal import MOST_SAMPLES, Journal, Places, read_journal
-from harness.runs.sample import FinishReason, Sample, SampleKey
+from harness.runs.journal import Journal, Places, read_journal
+from harness.runs.sample import MOST_SAMPLES, FinishReason, Sample, SampleKey
 
 
 def sample(
@@ -27,7 +28,8 @@ def sample(
     )
 
 
-keys = st.builds(SampleKey, st.sampled_from(["a", "b", "ü"]), st.integers(0, 40))
+numbers = st.integers(0, 40) | st.integers(0, 300) | st.integers(0, MOST_SAMPLES - 1)
+keys = st.builds(SampleKey, st.sampled_from(["a", "b", "ü"]), numbers)
 
 
 @given(said=st.lists(st.tuples(keys, st.text(max_size=20))))
@@ -59,7 +61,7 @@ def test_places_are_a_mapping(put: list[tuple[SampleKey, int]]) -> None:
     assert dict(places) == expected
     assert len(places) == len(expected)
     assert all(key in places for key in expected)
-    assert places.get(SampleKey("a", 41)) is None
+    assert places.get(SampleKey("c", 0)) is None
     assert SampleKey("nobody", 0) not in places
 
 
@@ -71,6 +73,16 @@ def test_a_number_that_no_sample_has_takes_no_memory(index: int, tmp_path: Path)
     path.write_bytes(sample("a", index).to_json() + b"\n")
     journal = Journal(path)
     assert (len(journal), journal.torn) == (0, 1)
+
+
+def test_memory_grows_with_the_samples_and_not_with_their_numbers() -> None:
+    tracemalloc.start()
+    places = Places()
+    for number in range(1000):
+        assert places.put(f"p{number % 100}", MOST_SAMPLES - 1 - number, number)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+    assert len(places) == len(list(places)) == 1000
 
 
 def test_what_the_engine_failed_on_is_there_until_the_folder_is_opened_again(

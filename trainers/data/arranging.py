@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.bounded_json import parse_json
 from trainers.data.reading import COLUMNS
 from trainers.data.styles import DataStyle
 
@@ -76,7 +77,7 @@ def locate(matches: Path, assignment: SplitAssignment, output: Path) -> None:
     """Write the overlaps with the split and index of each kept row instead of its position."""
     with matches.open(encoding="utf-8") as read, output.open("w", encoding="utf-8") as write:
         for line in read:
-            match = json.loads(line)
+            match = parse_json(line)
             position = match.pop("position")
             split, index = (None, None) if position is None else assignment.of(position)
             write.write(json.dumps({**match, "split": split, "index": index}) + "\n")

@@ -6,17 +6,21 @@ looked at; a file that cannot be read is an error.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks import UserError
+from benchmarks.bounded_json import bounded_lines, parse_json, read_bounded
 
 COLUMNS = ("prompt", "reasoning", "answer")
 """The columns of a row that are read."""
 BATCH = 1000
+LONGEST_LINE = 64 << 20
+"""Bytes of a row; a longer line is not read but reported."""
+LARGEST_ARRAY = 1 << 30
+"""Bytes of an array, which is read whole; rows on lines of their own may be any number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +53,18 @@ def read_file(path: Path, file: str | None = None) -> Iterator[SourceRow]:
 def _read_lines(path: Path, file: str | None) -> Iterator[SourceRow]:
     # Read as bytes: lines end only at "\n", and a line that is not UTF-8 spoils no other.
     with path.open("rb") as lines:
-        for row, line in enumerate(lines, 1):
-            if line.strip():
+        for row, (line, _) in enumerate(bounded_lines(lines, LONGEST_LINE), 1):
+            if line is None:
+                fault = f"longer than {LONGEST_LINE >> 20} MiB"
+                yield SourceRow(row=row, values={}, file=file, fault=fault)
+            elif line.strip():
                 yield _parsed(line.removeprefix(b"\xef\xbb\xbf"), row, file)
 
 
 def _parsed(line: bytes, row: int, file: str | None) -> SourceRow:
     try:
-        value = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError):
+        value = parse_json(line.decode("utf-8"))
+    except ValueError:
         return SourceRow(row=row, values={}, file=file, fault="incomplete or not JSON")
     return _found(value, row, file)
 
@@ -76,8 +83,8 @@ def _read_json(path: Path, file: str | None) -> Iterator[SourceRow]:
         yield from _read_lines(path, file)
         return
     try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        rows = parse_json(read_bounded(path, LARGEST_ARRAY).decode("utf-8-sig"))
+    except ValueError as error:
         raise UserError(
             f"{path} begins like a JSON array but is not one: {error}; mend it, or write each "
             "row on a line of its own (.jsonl), so that the other rows can be read"

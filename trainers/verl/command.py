@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import WrongValueError
 from trainers.base import Setting
 from trainers.verl import keys
+from trainers.verl.values import refuse_interpolation
 
 BATCH, MINI_BATCH = "data.train_batch_size", "actor_rollout_ref.actor.ppo_mini_batch_size"
 STEPS, SAVE = "trainer.total_training_steps", "trainer.save_freq"
@@ -123,8 +124,10 @@ def overrides(configuration: str, recipe: Iterable[Setting]) -> list[str]:
     """Return a recipe in Hydra's grammar.
 
     Raises:
-        UserError: verl has no such key.
+        UserError: verl has no such key, or a value stands for another one in verl's configuration.
     """
+    recipe = tuple(recipe)
+    refuse_interpolation(recipe)
     return [keys.override(configuration, line.key, keys.hydra_value(line.value)) for line in recipe]
 
 

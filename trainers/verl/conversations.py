@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
+from harness.common.bounded_child import BoundsError, bounded_texts
 from harness.common.files import replacing
 from harness.models.checkpoint import load_tokenizer
 from trainers.data import TrainingData, sft_rows
@@ -22,6 +23,8 @@ LONGEST = "data.max_length"
 """verl's key for the tokens that a conversation may have."""
 MEASURED = 1000
 """Conversations that are tokenised at once to see how long they are."""
+PATIENCE = 120.0
+"""Seconds in which the model's template has to render as many; it takes about one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,22 @@ def _keep_short(
 def _lengths(table: pyarrow.Table, tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
     for batch in table.to_batches(max_chunksize=MEASURED):
         messages = batch.column(MESSAGES).to_pylist()
-        texts = tokenizer.apply_chat_template(messages, tokenize=False)
+        texts = _rendered(messages, tokenizer)
         # Not verbose: it would warn of each row that is longer than the model's context.
         ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         yield from map(len, ids)
+
+
+def _rendered(messages: Sequence[Any], tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Render by the model's own template: a program, which may do anything with its time."""
+
+    def rendered(turns: Any) -> str:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False))
+
+    try:
+        return bounded_texts(rendered, messages, seconds=PATIENCE)
+    except BoundsError as error:
+        raise UserError(
+            f"the model's chat template does not render a conversation of the data: {error}; mend "
+            "the template in a copy of the model's folder"
+        ) from error

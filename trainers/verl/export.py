@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError
+from benchmarks.bounded_json import read_json
 from harness.common.files import replacing_folder, write_atomically
 from harness.models.checkpoint import RECORDS, identity_files
 from harness.models.lineage import LINEAGE, Lineage
@@ -193,11 +194,10 @@ def trained_files(base: Path) -> list[Path]:
 def _base_tensors(base: Path) -> dict[str, Tensor]:
     """Return the base's tensors by name, with shapes and dtypes but without data."""
     import torch
-    from safetensors import safe_open
 
     layout = {}
     for file in trained_files(base):
-        with safe_open(file, framework="pt") as opened:
+        with _opened(file) as opened:
             for name in opened.keys():  # noqa: SIM118 - `opened` is not a mapping
                 part = opened.get_slice(name)
                 layout[name] = torch.empty(part.get_shape(), dtype=_dtype(part), device="meta")
@@ -209,15 +209,27 @@ def _base_tensors(base: Path) -> dict[str, Tensor]:
     return layout
 
 
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as opened:
+            yield opened
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"the weights in {file} cannot be read ({error}); was the download broken off? "
+            "Download them again"
+        ) from error
+
+
 def _dtype(part: Any) -> Any:
     return part[tuple([slice(0, 0)] * len(part.get_shape()))].dtype
 
 
 def _read_tensor(base: Path, name: str) -> Tensor:
-    from safetensors import safe_open
-
     for file in trained_files(base):
-        with safe_open(file, framework="pt") as opened:
+        with _opened(file) as opened:
             if name in opened.keys():  # noqa: SIM118
                 tensor: Tensor = opened.get_tensor(name)
                 return tensor
@@ -252,8 +264,8 @@ def _link(source: Path, target: Path) -> None:
 
 def _published(output: Path) -> set[str]:
     try:
-        return set(json.loads((output / PUBLISHED).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return set(map(str, read_json(output / PUBLISHED)))
+    except (OSError, ValueError, TypeError):
         return set()
 
 

@@ -7,13 +7,13 @@ not a finite number. Names are those of verl 0.9 (`ppo/metric_utils.py`,
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bounded_json import parse_json
 from trainers.curves import Step
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -94,7 +94,7 @@ def follow(path: Path, position: int) -> tuple[list[dict[str, Any]], int]:
     rows = []
     for line in whole.split(b"\n"):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:
             continue
         if isinstance(row, dict):

@@ -8,7 +8,6 @@ without saying so.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import zipfile
@@ -16,10 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks import UserError
+from benchmarks.bounded_json import read_json
 from harness.common.files import write_atomically
 
 SHARDS = ("model", "optim", "extra_state")
 """The kinds of file that each process writes for itself; resuming needs all of them."""
+
+MOST_PROCESSES = 100_000
+"""More GPUs than any training has; a save that says more is damaged."""
 
 NOTE = "latest_checkpointed_iteration.txt"
 """The file in which verl looks for the newest save when it resumes by itself."""
@@ -39,10 +42,11 @@ def model_folder(saved: Path) -> Path:
 def world_size(saved: Path) -> int | None:
     """Return how many processes wrote a save; None if it does not say."""
     try:
-        stated = json.loads((model_folder(saved) / "fsdp_config.json").read_text(encoding="utf-8"))
-        return int(stated["world_size"])
-    except (OSError, ValueError, KeyError, TypeError):
+        stated = read_json(model_folder(saved) / "fsdp_config.json")
+        size = int(stated["world_size"])
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return None
+    return size if 1 <= size <= MOST_PROCESSES else None
 
 
 def shard(saved: Path, kind: str, *, rank: int, size: int) -> Path:

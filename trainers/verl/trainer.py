@@ -34,6 +34,7 @@ from trainers.verl.failures import cause_of
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Recipe
+from trainers.verl.values import refuse_nonsense
 from trainers.verl.watch import Watch
 
 PACKAGES = ("math-harness", "ray", "tensordict", "torch", "transformers", "verl", "vllm")
@@ -148,6 +149,7 @@ class VerlTrainer(Trainer):
         if data is not None:
             self.accepts(data)
         given = verl_command.from_user(spec.settings)
+        refuse_nonsense(self.configuration, given.values())
         context = context_length(model, trust_remote_code=spec.trust_remote_code)
         decided = verl_command.resolve(self.decided(spec, context), given)
         values = verl_command.values_of(decided)

@@ -21,6 +21,8 @@ from typing import IO, NamedTuple, NoReturn, cast
 
 import psutil
 
+from benchmarks.bounded_json import parse_json
+
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONHOME", "LD_LIBRARY_PATH")
 """The environment variables that a worker inherits. It parses hostile text, and the driver's
 environment may hold access tokens."""
@@ -175,7 +177,7 @@ class Worker:
             self._unread += self._read_some(wait)
         line, _, self._unread = self._unread.partition(b"\n")
         try:
-            message: dict[str, object] = json.loads(line)
+            message: dict[str, object] = parse_json(line)
         except ValueError as error:
             raise WorkerFailedError("the worker's reply is not JSON") from error
         return message

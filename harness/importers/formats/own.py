@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.importers.base import Format, Row, SavedResponse, finish_reason, require_text, text_of
+from harness.runs.sample import MOST_SAMPLES
 
 LARGEST = 2**62
 """Larger than any count or seed, and small enough for a 64-bit column of a table."""
@@ -12,8 +13,8 @@ LARGEST = 2**62
 
 def _read(row: Row) -> list[SavedResponse]:
     index = row.get("index")
-    if index is not None and _count(index) is None:
-        raise ValueError('"index" is not the number of a sample, counted from 0')
+    if index is not None and (_count(index) is None or index >= MOST_SAMPLES):
+        raise ValueError(f'"index" is not the number of a sample, from 0 to {MOST_SAMPLES - 1:,}')
     return [
         SavedResponse(
             response=require_text(row["response"], "response"),
