@@ -16,6 +16,7 @@ from typing import Any, Literal
 import psutil
 
 from benchmarks import WrongValueError
+from harness.common.gpus import usable_gpus, visible_gpus
 from trainers.base import Setting, TrainSpec
 from trainers.verl.memory import OFFLOADS, TOKENS, Fit
 
@@ -87,14 +88,6 @@ def place(spec: TrainSpec) -> Placement:
     )
 
 
-def visible_gpus() -> int:
-    """Return how many NVIDIA GPUs this process may use, without starting CUDA in it."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
-    return len(_cards())
-
-
 def core_count() -> int:
     """Return how many CPU cores this process may use."""
     return len(os.sched_getaffinity(0))
@@ -107,28 +100,7 @@ def host_memory() -> int:
 
 def smallest_card() -> int | None:
     """Return the memory of the smallest GPU that may be used, in bytes; None if unknown."""
-    cards = _cards()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(cards)))))
-    chosen = [part.strip() for part in visible.split(",") if part.strip()]
-    if not all(part.isdecimal() and int(part) < len(cards) for part in chosen):
-        return min(cards, default=None)  # named in another way: no larger than the smallest
-    return min((cards[int(part)] for part in chosen), default=None)
-
-
-def _cards() -> list[int]:
-    """Return the memory of each NVIDIA GPU of this machine, in bytes."""
-    try:
-        import pynvml
-    except ImportError:
-        return []
-    try:
-        pynvml.nvmlInit()
-        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        sizes = [int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) for handle in handles]
-        pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
-        return []
-    return sizes
+    return min((gpu.memory for gpu in usable_gpus()), default=None)
 
 
 def settings(
