@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trainers.verl.failures import LONGEST, TAIL, cause_of
+from harness.common.tracebacks import TAIL
+from trainers.verl.failures import LONGEST, cause_of
 
 LOGS = Path(__file__).parent / "logs"
 

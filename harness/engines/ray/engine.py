@@ -35,6 +35,7 @@ from harness.engines.ray.cluster import RayHost, own_ray_environment
 from harness.engines.ray.leases import MOST_DEATHS, Leases
 from harness.engines.ray.replica import Replica
 from harness.engines.vllm.determinism import vllm_determinism
+from harness.engines.vllm.machine import recorded, require_gpus
 from harness.engines.vllm.queue import PACKAGES, RESERVED, Output, QueueSetup, refuse_formats
 from harness.runs.spec import Cluster, EngineSpec
 
@@ -61,6 +62,8 @@ class RayEngine(Engine):
 
     def __init__(self, setup: EngineSetup, host: RayHost | None = None) -> None:
         super().__init__(setup)
+        if setup.spec.cluster.address is None:  # a cluster may grow, and this machine does not
+            require_gpus(setup.spec, copies=setup.spec.cluster.replicas)
         if host is None:
             _make_environment(setup.spec.cluster)
         _import_ray()
@@ -91,6 +94,11 @@ class RayEngine(Engine):
         _make_environment(spec.cluster)
         with closing(RayHost()) as host:
             yield partial(cls, host=host)
+
+    @classmethod
+    def settings(cls, spec: EngineSpec) -> dict[str, Any]:
+        """Return all that can change a response, with what follows from this machine."""
+        return {**super().settings(spec), **recorded(spec)}
 
     @classmethod
     def require_recorded(cls, spec: EngineSpec) -> None:
