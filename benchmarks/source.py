@@ -63,8 +63,13 @@ def load_problems(
         place = f"{benchmark.name}/test, row {number}"
         try:
             problem = benchmark.to_problem(row)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except Exception as error:  # another package's function may raise anything
             raise UserError(f"{place} is no problem: {_described(error)}") from error
+        if not isinstance(problem, Problem):
+            raise UserError(
+                f"{place} is no problem: to_problem of {benchmark.name} returned an object of "
+                f"type {type(problem).__name__}; it has to return a Problem"
+            )
         _check_problem(problem, benchmark.name, seen, place)
         problems.append(problem)
     return problems[:limit]
@@ -124,15 +129,17 @@ def load_rows(
     return rows
 
 
-def require_file(benchmark: Benchmark, *, data_dir: Path | None = None) -> None:
-    """Check that the test file exists, if a local folder of data is named. It is not read yet.
+def require_file(
+    benchmark: Benchmark, split: str = "test", *, data_dir: Path | None = None
+) -> None:
+    """Check that a split's file exists, if a local folder of data is named. It is not read yet.
 
     Raises:
         UserError: the file does not exist.
     """
-    path = _local_file(benchmark, "test", data_dir)
-    if path is not None and benchmark.test.generate is None and not path.is_file():
-        _read(path, benchmark, "test")
+    path = _local_file(benchmark, split, data_dir)
+    if path is not None and _split(benchmark, split).generate is None and not path.is_file():
+        _read(path, benchmark, split)
 
 
 def fetch(benchmark: Benchmark, split: str = "test") -> Path:

@@ -97,7 +97,8 @@ def _limited(run: Run) -> list[str]:
     if limit is None:
         return []
     # A benchmark that is not installed here is taken to have more problems than the limit.
-    rows = {name: BENCHMARKS[name].test.rows for name in run.spec.benchmarks if name in BENCHMARKS}
+    known = {name: BENCHMARKS.get(name) for name in run.spec.benchmarks}
+    rows = {name: benchmark.test.rows for name, benchmark in known.items() if benchmark}
     cut = [name for name in run.spec.benchmarks if rows.get(name, limit + 1) > limit]
     if not cut:
         return []
