@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import BENCHMARKS, UserError, WrongValueError
+from benchmarks.hints import hint
 from harness.common.arguments import checked
 from harness.common.folders import data_folder, results_folder
 
@@ -346,7 +347,7 @@ def import_generations(
         raise UserError(
             f"of {counted(imported.scored.responses, 'response')} none is to a problem of a "
             "benchmark that is known here, so there is no run to store; their files' own golds "
-            "are graded by: python -m harness score"
+            f"are graded by: {hint('score FILES')}"
         )
     return Result.of(of_run(*imported.stored))
 

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from benchmarks import hints
 from benchmarks.errors import UserError, WrongValueError
 from harness.common.text import printable
 
@@ -68,8 +69,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character of ours
             stream.reconfigure(errors="backslashreplace")
+    hints.begin(hints.start_of(sys.orig_argv, len(sys.argv) - 1))
     try:
-        code = cli.main(prog_name="python -m harness", standalone_mode=False)
+        code = cli.main(prog_name=hints.started_by(), standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import BENCHMARKS
+from benchmarks.hints import hint
 from harness.common.text import counted, one_line
 from harness.reporting.text.numbers import percent
 from harness.runs.record import Run, Score
@@ -41,7 +42,7 @@ def result_notes(result: Result) -> list[str]:
 
 def _doubts(run: Run) -> list[str]:
     remedies = {
-        "grader": f"grade it again: python -m harness regrade {run.id}",
+        "grader": f"grade it again: {hint(f'regrade {run.id}')}",
         "engine": _draw_again(run),
     }
     return [
@@ -54,11 +55,12 @@ def _doubts(run: Run) -> list[str]:
 def _draw_again(run: Run) -> str:
     """Say how to get the samples on which the engine failed."""
     if run.saved is not None:
-        return "complete the files, and score them again: python -m harness score FILES"
+        return f"complete the files, and score them again: {hint('score FILES')}"
     if run.spec.engine.name == "replay":
         file = one_line(run.spec.engine.responses, limit=200)
         return f"add their responses to {file}, and give the same command again"
-    return f"draw those again: python -m harness eval --spec RUN.JSON --again --reuse {run.id}"
+    command = hint(f"eval --spec RUN.JSON --again --reuse {run.id}")
+    return f"draw those again: {command}"
 
 
 def _sources(run: Run) -> list[str]:
