@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs that this process may use, without starting CUDA in it.
+"""The NVIDIA GPUs that this process may use, and their compiler, without starting CUDA in it.
 
 NVIDIA's driver is asked, not torch: CUDA must not start in this process before the engine forks.
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 """The variable that says which GPUs a process may use; without it, it may use all."""
+CUDA_FOLDER = Path("/usr/local/cuda")
+"""Where the CUDA toolkit is if no variable names another folder."""
 _NUMBER = re.compile(r"\+?\d+")
 
 
@@ -46,6 +50,28 @@ def usable_gpus() -> list[Gpu]:
     """Return the GPUs that this process may use; none where the driver cannot be asked."""
     installed = _installed() or []
     return [installed[place] for place in chosen(os.environ.get(VARIABLE), installed)]
+
+
+def lacks_compiler() -> bool:
+    """Say whether vLLM would compile kernels of attention here with a compiler that is not there.
+
+    On a GPU of compute capability 10 (data-centre Blackwell) it takes FlashInfer's kernels before
+    any other (`_get_backend_priorities` in platforms/cuda.py, alike in vLLM 0.24.0 and 0.30.0), and
+    FlashInfer compiles them with CUDA's nvcc when it starts.
+    """
+    return any(gpu.capability[0] == 10 for gpu in usable_gpus()) and not has_nvcc()
+
+
+def has_nvcc() -> bool:
+    """Say whether CUDA's compiler is where FlashInfer looks for it.
+
+    The places are those of `get_cuda_path` in flashinfer/jit/cpp_ext.py of flashinfer-python
+    0.6.12, which vllm 0.24.0 requires.
+    """
+    named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    if not named and shutil.which("nvcc"):
+        return True
+    return (Path(named or CUDA_FOLDER) / "bin" / "nvcc").exists()
 
 
 def count_visible(variable: str | None, installed: Sequence[Gpu] | None) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from harness.common import gpus
-from harness.common.gpus import Gpu, chosen, count_visible, usable_gpus, visible_gpus
+from harness.common.gpus import Gpu, chosen, count_visible, has_nvcc, usable_gpus, visible_gpus
 
 BIG = Gpu(memory=140 << 30, capability=(9, 0), uuid="GPU-ab12")
 SMALL = Gpu(memory=24 << 30, capability=(7, 5), uuid="GPU-cd34")
@@ -79,3 +80,24 @@ def test_the_driver_is_asked_for_every_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv(gpus.VARIABLE)
     assert usable_gpus() == found
     assert visible_gpus() == 2
+
+
+def test_nvcc_is_looked_for_where_flashinfer_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvcc = tmp_path / "bin" / "nvcc"
+    nvcc.parent.mkdir()
+    nvcc.touch(mode=0o755)
+    for name in ("CUDA_HOME", "CUDA_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(gpus, "CUDA_FOLDER", tmp_path / "none")
+    assert not has_nvcc()
+    monkeypatch.setattr(gpus, "CUDA_FOLDER", tmp_path)
+    assert has_nvcc()
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path / "none"))
+    assert not has_nvcc(), "a variable that names another folder counts alone"
+    monkeypatch.delenv("CUDA_HOME")
+    monkeypatch.setattr(gpus, "CUDA_FOLDER", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(nvcc.parent))
+    assert has_nvcc()

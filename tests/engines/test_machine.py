@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks import UserError
+from harness.common import gpus as common
 from harness.common.gpus import VARIABLE, Gpu
 from harness.engines.base import Engine
 from harness.engines.ray.engine import RayEngine
@@ -20,7 +21,6 @@ from harness.engines.vllm.machine import (
     USUAL,
     attention,
     attention_settings,
-    has_nvcc,
     require_gpus,
     take_variables,
     throughput,
@@ -50,7 +50,8 @@ def on(monkeypatch: pytest.MonkeyPatch, *gpus: Gpu, nvcc: bool = False) -> None:
     monkeypatch.setattr(machine, "usable_gpus", lambda: list(gpus))
     monkeypatch.setattr(machine, "visible_gpus", lambda: len(gpus))
     monkeypatch.setattr(machine, "can_be_counted", lambda: True)
-    monkeypatch.setattr(machine, "has_nvcc", lambda: nvcc)
+    monkeypatch.setattr(common, "usable_gpus", lambda: list(gpus))
+    monkeypatch.setattr(common, "has_nvcc", lambda: nvcc)
 
 
 @pytest.mark.parametrize("engine", [VllmEngine, RayEngine])
@@ -142,25 +143,6 @@ def test_the_kernels_are_those_for_the_model(
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert attention_settings("TRITON", tmp_path) == {"attention_backend": backend}
     assert attention_settings(None, tmp_path) == {}
-
-
-def test_nvcc_is_looked_for_where_flashinfer_looks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nvcc = tmp_path / "bin" / "nvcc"
-    nvcc.parent.mkdir()
-    nvcc.touch(mode=0o755)
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(machine, "CUDA_FOLDER", tmp_path / "none")
-    assert not has_nvcc()
-    monkeypatch.setattr(machine, "CUDA_FOLDER", tmp_path)
-    assert has_nvcc()
-    monkeypatch.setenv("CUDA_HOME", str(tmp_path / "none"))
-    assert not has_nvcc(), "a variable that names another folder counts alone"
-    monkeypatch.delenv("CUDA_HOME")
-    monkeypatch.setattr(machine, "CUDA_FOLDER", tmp_path / "none")
-    monkeypatch.setenv("PATH", str(nvcc.parent))
-    assert has_nvcc()
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,15 @@ def raised(exception: str) -> str:
         ("RuntimeError: InvalidAuthToken: Authentication token is missing", "wants a token"),
         ("OSError: [Errno 98] Address already in use", "a port is in use"),
         (
+            "RuntimeError: Could not find nvcc and default cuda_home='/usr/local/cuda' doesn't "
+            "exist",
+            "attention_backend=TRITON_ATTN",
+        ),
+        (
+            "RuntimeError: The NVIDIA driver on your system is too old (found version 12040).",
+            "version 580",
+        ),
+        (
             "RuntimeError: probability tensor contains either `inf`, `nan` or element < 0",
             "training became unstable",
         ),

@@ -160,6 +160,17 @@ def test_attention_is_what_is_installed(flash: bool, monkeypatch: pytest.MonkeyP
     assert found["actor_rollout_ref.model.use_remove_padding"] is flash
 
 
+@pytest.mark.parametrize("lacks", [True, False])
+def test_rollouts_need_no_compiler_where_there_is_none(
+    lacks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 2)
+    monkeypatch.setattr(placement, "lacks_compiler", lambda: lacks)
+    job = VerlGrpoV4().plan(asked(output=tmp_path))
+    vllm = as_verl_reads(job)["actor_rollout_ref"]["rollout"]["engine_kwargs"]["vllm"]
+    assert vllm.get("attention_backend") == ("TRITON_ATTN" if lacks else None)
+
+
 @pytest.mark.parametrize("trainer", [VerlGrpoV1, VerlGrpoV4, VerlGrpoV5])
 @pytest.mark.parametrize("machine", [{"count": 2}, {"count": 0}, {"count": 8, "nodes": 2}])
 def test_every_recipe_is_a_configuration_of_verl_wherever_it_is_placed(

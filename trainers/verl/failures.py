@@ -64,7 +64,7 @@ def _last_with(lines: Sequence[str], advice: Advice) -> str:
 
 def _with_advice(what: str, advice: Advice | None) -> str:
     said = one_line(what, limit=LONGEST).rstrip(".")
-    return f"{said}; {advice.what_to_do}" if advice else said
+    return f"{said}; {advice.said}" if advice else said
 
 
 def _unknown(chain: Sequence[Failure]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import psutil
 
 from benchmarks import WrongValueError
-from harness.common.gpus import usable_gpus, visible_gpus
+from harness.common.gpus import lacks_compiler, usable_gpus, visible_gpus
 from trainers.base import Setting, TrainSpec
 from trainers.verl.memory import OFFLOADS, TOKENS, Fit
 
@@ -194,6 +194,14 @@ def removes_padding() -> bool:
     return find_spec("flash_attn") is not None
 
 
+_TRITON: Values = {
+    f"{_ROLLOUT}.engine_kwargs.vllm.attention_backend": (
+        "TRITON_ATTN",
+        "vLLM's first choice on this GPU would be compiled with nvcc, which is not here",
+    )
+}
+
+
 def _gpu(longest: int, fit: Fit | None, fusable: bool) -> Values:
     flash = removes_padding()
     attention = "flash_attention_2" if flash else "sdpa"
@@ -210,6 +218,7 @@ def _gpu(longest: int, fit: Fit | None, fusable: bool) -> Values:
         f"{_MODEL}.fused_kernel_options.impl_backend": ("torch", "works on every GPU"),
         f"{_MODEL}.enable_gradient_checkpointing": (True, "needs less memory and more time"),
         f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
+        **(_TRITON if lacks_compiler() else {}),
         **_memory(longest, fit),
     }
 

