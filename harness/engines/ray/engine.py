@@ -27,7 +27,7 @@ from contextlib import ExitStack, closing, contextmanager, redirect_stdout, supp
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.environment import installed_versions
 from harness.common.text import last_line
 from harness.engines.base import Completion, Engine, EngineSetup, Request
@@ -73,6 +73,8 @@ class RayEngine(Engine):
             self._connect(setup.spec.cluster.address, host, opened)
             opened.callback(self._end_replicas)
             needs = _needs(setup.spec)
+            if setup.spec.cluster.address is None:
+                _require_room(needs, setup.spec.cluster.replicas)
             numbers = range(setup.spec.cluster.replicas)
             self._handles = [_ReplicaHandle(number, setup, needs) for number in numbers]
             while not all(handle.ready for handle in self._handles):
@@ -382,6 +384,19 @@ def _needs(spec: EngineSpec) -> dict[str, float]:
         return {"GPU": spec.tensor_parallel}
     processors = ray.cluster_resources().get("CPU", 1)
     return {"CPU": max(1, processors // spec.cluster.replicas)}
+
+
+def _require_room(needs: dict[str, float], replicas: int) -> None:
+    """Refuse more replicas than our own cluster has room for: it will not grow."""
+    import ray
+
+    has = ray.cluster_resources()
+    together = {name: replicas * amount for name, amount in needs.items()}
+    if any(amount > has.get(name, 0) for name, amount in together.items()):
+        raise WrongValueError(
+            f"the ray engine: {replicas} replicas need {_listed(together)}, and this machine has "
+            f"{_listed(has)}; ask for fewer (replicas, tensor_parallel)"
+        )
 
 
 def _listed(resources: dict[str, float]) -> str:
