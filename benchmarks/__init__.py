@@ -4,9 +4,11 @@ Importing this package imports no benchmark and nothing heavy. A benchmark's mod
 is imported when its name is looked up, and `datasets` when a file is downloaded.
 """
 
+from collections.abc import Callable
+
 from benchmarks.benchmark import Benchmark, Conventions, Problem, Shot, Split
 from benchmarks.errors import UserError, WrongValueError
-from benchmarks.registry import Registry
+from benchmarks.registry import Registry, no_instance_of
 
 __all__ = [
     "BENCHMARKS",
@@ -27,5 +29,6 @@ BENCHMARKS: Registry[Benchmark] = Registry(
     "benchmark",
     group="harness.benchmarks",
     builtin={name: f"benchmarks.{name}:BENCHMARK" for name in (*STANDARD, "demo")},
+    fault=no_instance_of(Benchmark, about=str, test=Split, to_problem=Callable),
 )
 """Every benchmark by name: the standard six, the built-in `demo`, and those of other packages."""

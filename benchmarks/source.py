@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.benchmark import Benchmark, Problem, Row, Shot, Split
 from benchmarks.bounded_json import parse_json, read_bounded
 from benchmarks.errors import UserError
+from benchmarks.hints import hint
 
 DATA_VARIABLE = "HARNESS_DATA"
 """The environment variable that names the local folder of data, if the caller gives none."""
@@ -68,8 +69,13 @@ def load_problems(
         place = f"{benchmark.name}/test, row {number}"
         try:
             problem = benchmark.to_problem(row)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except Exception as error:  # another package's function may raise anything
             raise UserError(f"{place} is no problem: {_described(error)}") from error
+        if not isinstance(problem, Problem):
+            raise UserError(
+                f"{place} is no problem: to_problem of {benchmark.name} returned an object of "
+                f"type {type(problem).__name__}; it has to return a Problem"
+            )
         _check_problem(problem, benchmark.name, seen, place)
         problems.append(problem)
     return problems[:limit]
@@ -129,15 +135,17 @@ def load_rows(
     return rows
 
 
-def require_file(benchmark: Benchmark, *, data_dir: Path | None = None) -> None:
-    """Check that the test file exists, if a local folder of data is named. It is not read yet.
+def require_file(
+    benchmark: Benchmark, split: str = "test", *, data_dir: Path | None = None
+) -> None:
+    """Check that a split's file exists, if a local folder of data is named. It is not read yet.
 
     Raises:
         UserError: the file does not exist.
     """
-    path = _local_file(benchmark, "test", data_dir)
-    if path is not None and benchmark.test.generate is None and not path.is_file():
-        _read(path, benchmark, "test")
+    path = _local_file(benchmark, split, data_dir)
+    if path is not None and _split(benchmark, split).generate is None and not path.is_file():
+        _read(path, benchmark, split)
 
 
 def fetch(benchmark: Benchmark, split: str = "test") -> Path:
@@ -236,7 +244,7 @@ def _read(path: Path, benchmark: Benchmark, split: str) -> bytes:
 def _remedy(benchmark: Benchmark, split: str) -> str:
     pinned = _split(benchmark, split)
     return (
-        f"run `python -m harness data fetch {benchmark.name}` on a machine with a network, or "
+        f"run `{hint(f'data fetch {benchmark.name}')}` on a machine with a network, or "
         f"point data_dir (--data, or {DATA_VARIABLE}) at a folder DIR with "
         f"DIR/{benchmark.name}/{split}.jsonl ({pinned.rows} rows, sha256 {_short(pinned.sha256)})"
     )

@@ -85,6 +85,9 @@ _TYPES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from harness.common.own_packages import require_own_packages
+
+    require_own_packages()
     module, attribute = _TYPES.get(name, f"harness.api:{name}").split(":")
     return getattr(import_module(module), attribute)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import BENCHMARKS, UserError, WrongValueError
+from benchmarks.hints import hint
 from harness.common.arguments import checked
 from harness.common.folders import data_folder, results_folder
 
@@ -93,7 +94,7 @@ def evaluate(
     from harness.evaluation import pipeline
     from harness.evaluation.expected_lengths import expected_lengths
     from harness.evaluation.given_engine import require_suited
-    from harness.evaluation.plan import prepare
+    from harness.evaluation.plan import prepare, require_files
     from harness.evaluation.resume import open_run
     from harness.grading import Grader
     from harness.reporting.result import Result
@@ -105,7 +106,7 @@ def evaluate(
     asked = {key: value for key, value in asked.items() if value is not None}
     wanted = _wanted_spec({**asked, **fields}, spec, like, opened, results)
     catalogue, data = Catalogue(results_folder(results)), data_folder(data_dir)
-    _require_files(wanted.benchmarks, data)
+    require_files(wanted, data_dir=data)
     with ExitStack() as stack:
         shown = stack.enter_context(_shown(progress))
         opener = None
@@ -346,7 +347,7 @@ def import_generations(
         raise UserError(
             f"of {counted(imported.scored.responses, 'response')} none is to a problem of a "
             "benchmark that is known here, so there is no run to store; their files' own golds "
-            "are graded by: python -m harness score"
+            f"are graded by: {hint('score FILES')}"
         )
     return Result.of(of_run(*imported.stored))
 
@@ -530,14 +531,6 @@ def default_name(model: str) -> str:
     generic = {"actor", "huggingface", "checkpoint", "final", "model", "/", ".", ".."}
     kept = [part for part in Path(model).parts[-3:] if part not in generic]
     return kept[-1] if kept else model
-
-
-def _require_files(benchmarks: Sequence[str], data_dir: Path | None) -> None:
-    """Refuse a benchmark without its file before an engine and a model take their seconds."""
-    from benchmarks.source import require_file
-
-    for benchmark in benchmarks:
-        require_file(BENCHMARKS[benchmark], data_dir=data_dir)
 
 
 def _reference(run: str | Path | Result | None) -> Any:

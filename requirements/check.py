@@ -87,8 +87,8 @@ def no_compiler(toolkit: Path) -> str | None:
     (flashinfer/jit/sampling.py), and looks for nvcc as this function does (get_cuda_path in
     flashinfer/jit/cpp_ext.py). Without nvcc, vLLM does not start
     (https://github.com/vllm-project/vllm/issues/49497). So evaluations and trainings set that
-    variable to 0. Attention is FlashInfer's, too, on
-    Blackwell GPUs of compute capability 10 (_get_backend_priorities in vllm/platforms/cuda.py).
+    variable to 0. Attention is FlashInfer's, too, on Blackwell GPUs of compute capability 10
+    (_get_backend_priorities in vllm/platforms/cuda.py); without nvcc they take Triton's there.
     DeepGEMM, for weights in FP8, also calls nvcc
     (https://github.com/vllm-project/vllm/pull/49051). verl 0.9.1 never does.
     """
@@ -100,10 +100,10 @@ def no_compiler(toolkit: Path) -> str | None:
         return None
     found = f"there is none in {folder}" + ("" if named else " or on the PATH")
     return (
-        "For weights in FP8, and on Blackwell GPUs, vLLM compiles code with CUDA's compiler nvcc "
-        f"when it starts, and {found}. For these, install the CUDA toolkit 13, and name its folder "
-        "in CUDA_HOME. Otherwise nvcc is not needed: VLLM_USE_FLASHINFER_SAMPLER is set to 0, "
-        "unless you set it"
+        "For weights in FP8, vLLM compiles code with CUDA's compiler nvcc when it starts, and "
+        f"{found}. For these, install the CUDA toolkit 13, and name its folder in CUDA_HOME. "
+        "Otherwise nvcc is not needed: VLLM_USE_FLASHINFER_SAMPLER is set to 0, unless you set it, "
+        "and attention takes Triton's kernels on Blackwell GPUs"
     )
 
 

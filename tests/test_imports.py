@@ -30,8 +30,8 @@ ORDER = (
 EXCEPTIONS = {
     # What a person sees of the house as a whole, each loaded when it is asked for.
     "harness": {
-        "benchmarks", "harness.api", "harness.engines", "harness.grading", "harness.reporting",
-        "harness.runs", "trainers",
+        "benchmarks", "harness.api", "harness.common", "harness.engines", "harness.grading",
+        "harness.reporting", "harness.runs", "trainers",
     },
     # The registry of trainers is asked for by name, like every other one.
     "harness.api": {"trainers"},

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import click
 
+from benchmarks import hints
 from benchmarks.errors import UserError, WrongValueError
 from harness.cli.output import disarm_libraries, echo
 from harness.common.text import printable
@@ -75,6 +76,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character of ours
             stream.reconfigure(errors="backslashreplace")
     disarm_libraries()
+    hints.begin(hints.start_of(sys.orig_argv, len(sys.argv) - 1))
     message, code = _run()
     if message:
         with suppress(OSError):  # standard error may be what takes nothing more
@@ -89,7 +91,7 @@ def _run() -> tuple[str, int]:
     between our own processes, for the end of its user's interest.
     """
     try:
-        with cli.make_context("python -m harness", sys.argv[1:]) as context:
+        with cli.make_context(hints.started_by(), sys.argv[1:]) as context:
             code = cli.invoke(context)
     except click.exceptions.Exit as end:
         return "", end.exit_code

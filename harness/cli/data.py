@@ -70,11 +70,11 @@ def verify(benchmarks: tuple[str, ...], data_dir: Path | None, as_json: bool) ->
 
 
 def _named(names: tuple[str, ...]) -> tuple[list[Benchmark], int]:
-    """Return the benchmarks, and how many of all could not be imported, which is told."""
+    """Return the benchmarks, and how many of all are broken, which is told."""
     if names:
         return [BENCHMARKS[name] for name in dict.fromkeys(names)], 0
     faults: list[UserError] = []
-    found = [benchmark for _, benchmark in loaded(BENCHMARKS, faults.append)]
+    found = [one for _, one in loaded(BENCHMARKS, lambda name, fault: faults.append(fault))]
     for fault in faults:
         tell(fault)
     return found, len(faults)

@@ -13,22 +13,29 @@ from benchmarks import UserError
 from benchmarks.registry import Registry, loaded
 from harness.cli.options import json_option, results_option, tell
 from harness.cli.output import echo
+from harness.common.text import one_line
 
 T = TypeVar("T")
+BROKEN = "broken"
+"""The key of the reason for which a plug-in cannot be used; then there is no other but its name."""
+LONGEST = 200
+"""Characters of that reason that are shown."""
 Rows = list[dict[str, Any]]
 NUMBERS = ("problems", "average")
 """Columns of numbers, which are right-aligned."""
 
 
 def _described(registry: Registry[T], describe: Callable[[T], dict[str, Any]]) -> Rows:
-    """Return a row for each entry; a plug-in that is broken is told of and left out."""
-    rows: Rows = []
-    for name, found in loaded(registry, tell):
-        try:
-            rows.append({"name": name, **describe(found)})
-        except AttributeError as error:
-            tell(UserError(f"the plug-in '{name}' is left out: {error}"))
-    return rows
+    """Return a row for each entry; that of a broken plug-in says why it is broken."""
+    broken: dict[str, str] = {}
+
+    def failed(name: str, error: UserError) -> None:
+        tell(error)
+        broken[name] = one_line(str(error), limit=LONGEST)
+
+    rows = {name: {"name": name, **describe(found)} for name, found in loaded(registry, failed)}
+    reasons = {name: {"name": name, BROKEN: reason} for name, reason in broken.items()}
+    return [{**rows, **reasons}[name] for name in registry]
 
 
 def _benchmarks(_: Path) -> Rows:
@@ -112,5 +119,13 @@ def command(kind: str | None, results: Path, as_json: bool) -> None:
         if not rows:
             echo("  none yet")
             continue
-        align = "".join("r" if key in NUMBERS else "l" for key in rows[0])
-        echo(text_table([list(row.values()) for row in rows], list(rows[0]), align))
+        heads = list(next((row for row in rows if BROKEN not in row), rows[0]))
+        align = "".join("r" if key in NUMBERS else "l" for key in heads)
+        echo(text_table([_cells(row, len(heads)) for row in rows], heads, align))
+
+
+def _cells(row: dict[str, Any], columns: int) -> list[Any]:
+    """Return a row as it is shown; the last column is the one that describes."""
+    if BROKEN not in row:
+        return list(row.values())
+    return [row["name"], *[""] * (columns - 2), f"BROKEN: {row[BROKEN]}"]

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from benchmarks import hints
 from benchmarks.bounded_json import parse_json
 from benchmarks.errors import UserError
 from harness.cli.output import echo
@@ -23,6 +25,15 @@ def tell(error: UserError) -> None:
     echo(f"harness: {one_line(str(error), limit=500)}", err=True)
 
 
+def _remembered(context: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+    """Have hints name the folder again; what the environment or the default says needs no name."""
+    if context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:
+        name = option.opts[0]
+        hints.remember(name, str(value))
+        context.call_on_close(lambda: hints.forget(name))
+    return value
+
+
 def results_option(function: F) -> F:
     """Add `--results`."""
     return click.option(
@@ -30,6 +41,7 @@ def results_option(function: F) -> F:
         type=click.Path(file_okay=False, path_type=Path),
         default=DEFAULT_RESULTS,
         envvar=RESULTS_VARIABLE,
+        callback=_remembered,
         show_default=True,
         help="Folder of results: stored runs in its runs/, published ones in its published/. "
         "Environment variable: HARNESS_RESULTS.",
@@ -50,6 +62,7 @@ def data_option(function: F) -> F:
         "data_dir",
         type=click.Path(file_okay=False, path_type=Path),
         envvar=DATA_VARIABLE,
+        callback=_remembered,
         help="Read benchmark files from DIR/<benchmark>/test.jsonl instead of downloading them. "
         "Environment variable: HARNESS_DATA.",
     )(function)

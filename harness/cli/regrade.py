@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.hints import hint
 from harness.cli.options import data_option, json_option, results_option
 from harness.cli.output import echo
 from harness.common.text import counted, one_line
@@ -77,7 +78,7 @@ def _lines(done: Regraded) -> list[str]:
         *_changed(done.changes),
         "",
         f"stored in {done.path}",
-        f"next: python -m harness show {done.new.id}",
+        f"next: {hint(f'show {done.new.id}')}",
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.hints import hint
 from harness.cli.options import data_option, mismatch_option, results_option
 from harness.cli.output import echo
 from harness.common.files import own_descriptor
@@ -53,8 +54,8 @@ def command(
     """
     if not runs:
         raise click.UsageError(
-            "give one run or more, by name, such as: python -m harness report v1 v4 -o report.html "
-            "(python -m harness list names those that are stored)"
+            "give one run or more, by name, such as: "
+            f"{hint('report v1 v4 -o report.html')} ({hint('list')} names those that are stored)"
         )
     from harness.reporting.html import write_report
     from harness.reporting.progress import PATIENCE, open_progress

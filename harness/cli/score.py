@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.hints import hint
 from harness.cli.options import data_option, json_option, results_option
 from harness.cli.output import echo
 from harness.common.text import counted, one_line, printable
@@ -107,7 +108,7 @@ def _lines(found: Imported) -> list[str]:
         lines += [score_table(stored[1]), ""]
     lines += [*_foreign(scored), *_agreement(scored), *_unused(scored)]
     if stored is not None:
-        lines += [f"stored in {stored[0]}", f"next: python -m harness show {stored[1].id} --wrong"]
+        lines += [f"stored in {stored[0]}", f"next: {hint(f'show {stored[1].id} --wrong')}"]
     return lines
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks import WrongValueError
+from benchmarks.hints import hint
 from harness.cli.options import json_option, results_option
 from harness.cli.output import echo
 from harness.common.text import counted, one_line, printable
@@ -124,7 +125,7 @@ def _verdict_blocks(result: Result, record: Run) -> Iterator[str]:
     if summaries is None:
         yield (
             "stored without its verdicts, so that there is no more to say of its scores; "
-            f"to make them: python -m harness regrade {record.id}"
+            f"to make them: {hint(f'regrade {record.id}')}"
         )
         return
     yield from summary_blocks(summaries)

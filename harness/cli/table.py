@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import hint
 from harness.cli.options import json_option, results_option
 from harness.cli.output import echo
 
@@ -81,7 +82,7 @@ def command(
     if not found and not (as_json or format_ == "json"):
         raise (WrongValueError if tag else UserError)(
             f"no complete run{f' tagged {tag}' if tag else ''} under {catalogue.root}; "
-            "make one: python -m harness eval --model demo --benchmarks demo"
+            f"make one: {hint('eval --model demo --benchmarks demo')}"
         )
     table = cost_table if cost else runs_table
     echo(table(found, "json" if as_json else format_))

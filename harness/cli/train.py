@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +140,8 @@ def command(
     from harness.api import evaluate, train, train_job
 
     given = {"trainer": trainer, "settings": settings, **asked}
+    if benchmarks is not None:
+        _require_evaluable(benchmarks, asked)
     if dry_run:
         job = train_job(**given)
         echo(job.model_dump_json(indent=2) if as_json else "\n".join(dry_run_lines(job)))
@@ -158,6 +160,16 @@ def command(
             progress=True,
         )
         print_result(result, as_json=False)
+
+
+def _require_evaluable(benchmarks: str, asked: Mapping[str, Any]) -> None:
+    """Refuse, before hours of training, benchmarks that are unknown or whose files are missing."""
+    from harness.evaluation.plan import require_files
+    from harness.runs.spec_fields import make_spec
+
+    named = {"benchmarks": benchmarks} if benchmarks else {}
+    spec = make_spec({"model": str(asked["output"]), **named}, base=None)
+    require_files(spec, data_dir=asked["data_dir"])
 
 
 def dry_run_lines(job: Job) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The engines, which turn prompts into responses."""
 
-from benchmarks.registry import Registry
+from benchmarks.registry import Registry, no_subclass_of
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 
 ENGINES: Registry[type[Engine]] = Registry(
@@ -13,6 +13,7 @@ ENGINES: Registry[type[Engine]] = Registry(
         "hf": "harness.engines.hf:HfEngine",
         "replay": "harness.engines.replay:ReplayEngine",
     },
+    fault=no_subclass_of(Engine, about=str),
 )
 
 __all__ = ["ENGINES", "Completion", "Engine", "EngineSetup", "Request"]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 
 from benchmarks import WrongValueError
+from benchmarks.hints import hint
 from harness.common.secrets import names_variable, secrets_in
 from harness.common.text import printable
 from harness.prompts.rendering import Prompt
@@ -156,7 +157,7 @@ class Engine(ABC):
         """
         raise WrongValueError(
             f"deterministic: the {spec.name} engine cannot promise responses that do not depend "
-            "on the batch; leave it out, and measure: python -m harness check-determinism"
+            f"on the batch; leave it out, and measure: {hint('check-determinism')}"
         )
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from types import NoneType
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -17,17 +18,28 @@ Opener = Callable[[EngineSetup], Engine]
 
 
 def open_engine(plan: Plan, opener: Opener | None = None) -> Engine:
-    """Open the engine that a plan asks for; it may take minutes."""
-    return (opener or ENGINES[plan.spec.engine.name])(
-        EngineSetup(
-            spec=plan.spec.engine,
-            sampling=plan.spec.sampling,
-            checkpoint=plan.checkpoint,
-            longest=plan.longest,
-            model_name=plan.spec.model,
-            template_args=plan.spec.prompt.template_args,
-        )
+    """Open the engine that a plan asks for; it may take minutes.
+
+    Raises:
+        UserError: it cannot be opened.
+    """
+    setup = EngineSetup(
+        spec=plan.spec.engine,
+        sampling=plan.spec.sampling,
+        checkpoint=plan.checkpoint,
+        longest=plan.longest,
+        model_name=plan.spec.model,
+        template_args=plan.spec.prompt.template_args,
     )
+    name = plan.spec.engine.name
+    try:
+        return (opener or ENGINES[name])(setup)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"the {name} engine cannot be opened: {type(error).__name__}: {error}"
+        ) from error
 
 
 class Answered(NamedTuple):
@@ -63,13 +75,41 @@ def draw(
 
     with closing(_completions(engine, remembered(), advice)) as completions:
         for completion in completions:
+            if fault := _fault(completion):
+                raise UserError(f"the engine returned {fault}: a defect of the engine")
             request = under_way.pop(completion.key, None)
             if request is None:
                 raise UserError(
                     f"the engine returned sample {completion.key.index} of "
-                    f"{completion.key.problem_id}, which is not under way: a defect of the engine"
+                    f"{completion.key.problem_id}, which is not under way (nobody asked for it, or "
+                    "it was returned before): a defect of the engine"
                 )
             yield Answered(request, completion)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "key": (SampleKey,),
+    "text": (str,),
+    "prompt_tokens": (int, NoneType),
+    "completion_tokens": (int, NoneType),
+    "error": (str, NoneType),
+}
+_REASONS = ("stop", "length", "error")
+
+
+def _fault(completion: object) -> str:
+    """Say what an engine returned, if that is no completion; it may be another package's."""
+    if not isinstance(completion, Completion):
+        return f"an object of type {type(completion).__name__} in place of a Completion"
+    for name, kinds in _KINDS.items():
+        value = getattr(completion, name)
+        if not isinstance(value, kinds):
+            return f"a Completion whose {name} is of type {type(value).__name__}"
+        if isinstance(value, int) and value < 0:
+            return f"a Completion whose {name} is {value}"
+    if completion.finish_reason not in _REASONS:
+        return f"a Completion whose finish_reason is none of {', '.join(_REASONS)}"
+    return ""
 
 
 def _completions(

@@ -23,7 +23,7 @@ def engine_spec(engine: Engine) -> EngineSpec:
     It has its registered name, or, where it has none, that of its class.
     """
     spec, kind = engine.setup.spec, type(engine)
-    if spec.name in ENGINES and ENGINES[spec.name] is kind:
+    if ENGINES.get(spec.name) is kind:
         return spec
     return spec.model_copy(update={"name": f"{kind.__module__}:{kind.__qualname__}"})
 

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import BENCHMARKS, Problem
-from benchmarks.source import conventions_sum, load_problems, load_shots, problems_sum
+from benchmarks.source import (
+    conventions_sum,
+    load_problems,
+    load_shots,
+    problems_sum,
+    require_file,
+)
 from harness.common.environment import installed_versions
 from harness.engines import ENGINES, Engine, Request
 from harness.evaluation.grade_sample import Reference
@@ -158,6 +164,19 @@ def prepare(
         prompts=prompts,
         seconds=time.monotonic() - began,
     )
+
+
+def require_files(spec: EvalSpec, *, data_dir: Path | None = None) -> None:
+    """Refuse a benchmark without its file before an engine and a model take their seconds.
+
+    Raises:
+        UserError: a folder of data is named, and a file that the run needs is not in it.
+    """
+    for name in spec.benchmarks:
+        benchmark = BENCHMARKS[name]
+        require_file(benchmark, data_dir=data_dir)
+        if spec.prompt.shots and benchmark.train is not None:
+            require_file(benchmark, "train", data_dir=data_dir)
 
 
 def _open_checkpoint(spec: EvalSpec) -> Checkpoint:

@@ -18,7 +18,7 @@ from harness.engines import ENGINES, Engine
 from harness.evaluation.determinism import Drawn, Row, Split, agreement, groups_of
 from harness.evaluation.drawing import draw, open_engine, overflow_sample, sample_of
 from harness.evaluation.grade_sample import grade_sample
-from harness.evaluation.plan import Plan, prepare
+from harness.evaluation.plan import Plan, prepare, require_files
 from harness.grading import Grader, Verdict
 from harness.runs.sample import Sample, SampleKey
 from harness.runs.spec import EvalSpec
@@ -72,6 +72,7 @@ def repeat_draws(
         UserError: a model or file is missing, the engine failed as a whole, or its responses do
             not belong to the requests.
     """
+    require_files(spec, data_dir=data_dir)
     with ENGINES[spec.engine.name].launch(spec.engine) as opener:
         stage("reading problems and model")
         plan = prepare(spec, data_dir=data_dir)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import BENCHMARKS, UserError
+from benchmarks.hints import hint
 from harness.common.text import counted, printable, told_apart
 from harness.grading import Grader
 from harness.importers.files import SavedFile, open_saved
@@ -93,5 +94,5 @@ def unread_benchmarks(scored: Scored) -> list[str]:
     names = ", ".join(scored.faults)
     return [
         f"the problems of {names} could not be read, so no response could match them; download "
-        f"them with python -m harness data fetch, or name their folder (data_dir, or --data)"
+        f"them with {hint('data fetch')}, or name their folder (data_dir, or --data)"
     ]

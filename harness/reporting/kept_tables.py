@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import UserError
+from benchmarks.hints import hint
 from harness.common.files import write_atomically
 from harness.reporting.text.runs import runs_table
 from harness.runs.catalogue import Catalogue
@@ -57,7 +58,7 @@ def require_current(tables: Mapping[Path, str]) -> None:
     if stale:
         raise UserError(
             f"not made from the runs that are stored now: {', '.join(stale)}; "
-            "make them anew: python -m harness table --write"
+            f"make them anew: {hint('table --write')}"
         )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from benchmarks import UserError
+from benchmarks.hints import hint
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.graded import Graded
 from harness.runs.journal import read_journal
@@ -25,6 +27,11 @@ REASONING = {"reasoning": "large_string", "reasoning_tokens": "int64"}
 """Further columns, which the table has only if a sample has reasoning apart from its response."""
 
 
+def _drawn_again(path: Path) -> str:
+    """Return the command that draws the samples of a run's folder again."""
+    return hint(f"eval --spec {shlex.quote(str(path / RECORD))} --again")
+
+
 def finished_samples(path: Path) -> dict[SampleKey, Sample]:
     """Return every sample of a complete run, those on which the engine failed included.
 
@@ -36,8 +43,7 @@ def finished_samples(path: Path) -> dict[SampleKey, Sample]:
     if not (path / JOURNAL).is_file() and not (path / PARQUET).is_file():
         raise UserError(
             f"{path} has no samples any more (neither {JOURNAL} nor {PARQUET}), "
-            "so there is nothing to grade; draw them again: python -m harness eval --spec "
-            f"{path / RECORD} --again"
+            f"so there is nothing to grade; draw them again: {_drawn_again(path)}"
         )
     tabled = {row.key: row for row in map(sample_in, read_parquet(path))}
     journaled = {sample.key: sample for sample in read_journal(path / JOURNAL, failed=True)}
@@ -56,8 +62,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
         except (OSError, ValueError) as error:  # pyarrow raises either for a torn file
             raise UserError(
                 f"{path / PARQUET} cannot be read ({error}); take it from where it was copied, or "
-                "draw the samples again: python -m harness eval --spec "
-                f"{path / RECORD} --again"
+                f"draw the samples again: {_drawn_again(path)}"
             ) from error
 
 

@@ -85,7 +85,8 @@ def problem_verdicts(benchmark: str, graded: Sequence[Graded]) -> ProblemVerdict
     from harness.grading.answer_classes import answer_classes
 
     # Saved generations are also scored by their files' own golds, of no benchmark known here.
-    keys = BENCHMARKS[benchmark].groups if benchmark in BENCHMARKS else ()
+    known = BENCHMARKS.get(benchmark)
+    keys = known.groups if known else ()
     problem, samples = graded[0].problem, [row.sample for row in graded]
     answers = [row.verdict.extracted for row in graded]
     outcomes = [row.verdict.outcome.value for row in graded]

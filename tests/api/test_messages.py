@@ -13,6 +13,14 @@ FOR_ONE_WHO_TYPES = re.compile(r"python -m harness[^;]*|`[^`]*`|\([^)]*\)")
 """A command that is given whole, and what stands in brackets beside a setting's own name."""
 
 
+def outside_commands(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and what is in it, but not what is in a command that is named whole."""
+    yield node
+    if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "hint"):
+        for child in ast.iter_child_nodes(node):
+            yield from outside_commands(child)
+
+
 def messages() -> Iterator[tuple[str, str]]:
     """Yield the place and the text of every error that a function below the API makes."""
     paths = [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "harness").rglob("*.py")]
@@ -21,7 +29,7 @@ def messages() -> Iterator[tuple[str, str]]:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ERRORS:
-                constants = [one for one in ast.walk(node) if isinstance(one, ast.Constant)]
+                constants = [one for one in outside_commands(node) if isinstance(one, ast.Constant)]
                 texts = [one.value for one in constants if isinstance(one.value, str)]
                 yield f"{path}:{node.lineno}", "".join(texts)
 

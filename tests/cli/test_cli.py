@@ -12,7 +12,7 @@ import click
 import pytest
 from replayed import write_responses
 
-from harness.cli import COMMANDS
+from harness.cli import COMMANDS, cli
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -28,10 +28,17 @@ def replay(cwd: Path, responses: Path, *arguments: object) -> subprocess.Complet
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_is_frozen(command: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_help_is_frozen(
+    command: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """To accept a change: `pytest tests/cli/test_cli.py --update-golden`."""
     asked = [command, "--help"] if command else ["--help"]
-    text = harness(*asked, cwd=tmp_path).stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    cli.main(asked, prog_name="python -m harness", standalone_mode=False)
+    text = capsys.readouterr().out
     golden = GOLDEN / f"help-{command or 'harness'}.txt"
     if request.config.getoption("--update-golden"):
         golden.parent.mkdir(exist_ok=True)
@@ -62,8 +69,6 @@ def test_every_flag_of_eval_is_a_setting_or_named_here() -> None:
 def test_an_option_is_also_known_by_its_earlier_name_which_help_leaves_out(
     command: str, now: str, earlier: str, tmp_path: Path
 ) -> None:
-    from harness.cli import cli
-
     found = cli.get_command(click.Context(cli), command)
     assert found is not None
     (option,) = [one for one in found.params if now in one.opts]

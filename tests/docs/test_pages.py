@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +115,35 @@ def test_a_worked_example_is_code_that_runs(title: str) -> None:
     (code,) = [content for _, named, content in FENCE.findall(page) if named == title]
 
     exec(compile(code, title, "exec"), {"__name__": title.removesuffix(".py")})
+
+
+def test_the_engine_that_is_shown_is_installed_and_evaluates(tmp_path: Path) -> None:
+    """As a reader would do it: two files, an installation, and the command of the page."""
+    page = (ROOT / "docs" / "extend.md").read_text("utf-8")
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("shouting.py", "pyproject.toml"):
+        (code,) = [content for _, named, content in FENCE.findall(page) if named == name]
+        (source / name).write_text(code, encoding="utf-8")
+    (line,) = re.findall(r"^python -m harness (eval --engine shouting .*)$", page, re.MULTILINE)
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    asked = ["pip", "install", *offline, "--target", str(tmp_path / "site"), str(source)]
+    installed = subprocess.run(
+        [sys.executable, "-m", *asked], check=False, capture_output=True, text=True
+    )
+    assert installed.returncode == 0, installed.stderr
+
+    path = os.pathsep.join([str(tmp_path / "site"), os.environ["PYTHONPATH"]])
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *shlex.split(line), "--json"],
+        check=False, capture_output=True, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert run["spec"]["engine"]["name"] == "shouting"
+    assert run["scores"][0]["samples"] == 200
 
 
 def test_entry_points_that_are_shown_are_toml() -> None:

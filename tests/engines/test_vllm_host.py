@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from made_queue import ANSWER, STEP, MadeQueue
+from made_queue import ANSWER, LOADING, STEP, MadeQueue
 
 from benchmarks import UserError
 from harness.engines import EngineSetup, Request
@@ -150,6 +150,50 @@ def test_an_engine_that_cannot_be_opened_leaves_nothing(model: str, told: str) -
     with pytest.raises(UserError, match=told):
         MadeEngine(setup(model))
     assert not hosts()
+
+
+def test_what_a_process_below_wrote_is_told_and_not_shown(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VLLM_LOGGING_LEVEL", raising=False)
+    cause = "cannot be started: OutOfMemoryError: CUDA out of memory.*is free; the GPU's memory"
+    with pytest.raises(UserError, match=cause) as told:
+        MadeEngine(setup("below"))
+    assert "See root cause" not in str(told.value)
+    assert capfd.readouterr().err == ""
+
+    monkeypatch.setenv("VLLM_LOGGING_LEVEL", "INFO")
+    with pytest.raises(UserError, match=cause):
+        MadeEngine(setup("below"))
+    assert "core.py:1349" in capfd.readouterr().err
+
+
+def test_what_is_written_while_an_engine_starts_is_shown_once_it_has(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VLLM_LOGGING_LEVEL", raising=False)
+    with closing(MadeEngine(setup())) as engine:
+        list(engine.generate([request(0)]))
+    shown = capfd.readouterr().err
+    assert 0 <= shown.find(LOADING) < shown.find("a step")
+
+
+def test_a_larger_batch_has_a_larger_window() -> None:
+    with closing(MadeEngine(setup("wide"))) as engine:
+        assert engine.window == 4000
+
+
+@pytest.mark.parametrize(("user", "read"), [(None, "0"), ("1", "1")])
+def test_vllm_does_not_compile_a_sampler_unless_the_user_wants_it(
+    user: str | None, read: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "VLLM_USE_FLASHINFER_SAMPLER"
+    if user is None:
+        monkeypatch.delenv(name, raising=False)
+    else:
+        monkeypatch.setenv(name, user)
+    with closing(MadeEngine(setup())) as engine:
+        assert engine.host.call("variable", name) == read
 
 
 def test_vllm_that_cannot_be_imported_is_told(quick_vllm: Path) -> None:

@@ -19,6 +19,7 @@ from replayed import replay_spec, write_responses
 from tiny_models import make_llama
 
 from benchmarks import UserError
+from harness.common.gpus import Gpu
 from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
 from harness.engines.vllm import determinism as invariance
@@ -339,7 +340,8 @@ def test_kernels_are_used_where_every_gpu_has_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(invariance, "installed_versions", lambda names: packages)
-    monkeypatch.setattr(invariance, "_capabilities", lambda: capabilities)
+    found = [Gpu(memory=1, capability=one, uuid="GPU-a") for one in capabilities]
+    monkeypatch.setattr(invariance, "usable_gpus", lambda: found)
     assert invariance.has_kernels() is kernels
 
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from replayed import Recorded, replay_spec, write_responses
 
 from benchmarks import BENCHMARKS, UserError
+from harness import api
 from harness.common.progress import Progress, silent
 from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
+from harness.engines.vllm.engine import VllmEngine
+from harness.evaluation.drawing import open_engine
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan, prepare
+from harness.evaluation.repeat import repeat_draws
 from harness.grading import Grader
 from harness.runs.folder import RunFolder
 from harness.runs.record import Run
 from harness.runs.sample import SampleKey
+from harness.runs.spec import EvalSpec, PromptSpec
 
 
 def setup_of(plan: Plan) -> EngineSetup:
@@ -114,6 +120,46 @@ def test_an_engine_that_forgets_a_sample_is_told_on(tmp_path: Path) -> None:
         assert SampleKey("demo/test-0001", 0) in folder.samples
 
 
+def with_field(name: str, value: object) -> Callable[[Request], object]:
+    """Return a script whose completions have a wrong value in one field."""
+    return lambda request: msgspec.structs.replace(
+        completion(request, "1", "stop"), **{name: value}
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (lambda request: {"text": "1"}, "an object of type dict in place of a Completion"),
+        (lambda request: None, "an object of type NoneType in place"),
+        (with_field("text", None), "a Completion whose text is of type NoneType"),
+        (with_field("text", b"1"), "a Completion whose text is of type bytes"),
+        (with_field("finish_reason", "eos"), "finish_reason is none of stop, length, error"),
+        (with_field("completion_tokens", "7"), "completion_tokens is of type str"),
+        (with_field("completion_tokens", -7), "completion_tokens is -7"),
+        (with_field("key", "demo/test-0001"), "key is of type str"),
+        (with_field("key", SampleKey("demo/test-9999", 0)), "not under way"),
+        (with_field("key", SampleKey("demo/test-0001", 0)), "returned before"),
+    ],
+)
+def test_nonsense_of_an_engine_is_told(
+    script: Callable[[Request], object], told: str, tmp_path: Path
+) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=3), limit=3))
+    with pytest.raises(UserError, match=f"the engine returned .*{told}.* a defect of the engine"):
+        run_scripted(tmp_path, plan, script)
+
+
+def test_an_engine_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=3), limit=3))
+
+    def broken(setup: EngineSetup) -> ScriptedEngine:
+        raise AttributeError("no such thing")
+
+    with pytest.raises(UserError, match="the replay engine cannot be opened: AttributeError: no"):
+        open_engine(plan, broken)
+
+
 def test_a_prompt_without_room_is_an_outcome_and_a_tight_one_is_clamped(tmp_path: Path) -> None:
     spec = replay_spec(write_responses(tmp_path / "r.jsonl", limit=8), limit=8)
     fields = spec.model_dump()
@@ -190,7 +236,7 @@ def test_a_response_that_nobody_waits_for_is_told_and_not_stored(
 
     engine = Confused(setup_of(plan), lambda request: "")
     with RunFolder.create(tmp_path, plan.new_run("confused")) as folder, Grader() as grader:
-        with pytest.raises(UserError, match="not under way: a defect of the engine"):
+        with pytest.raises(UserError, match=r"not under way .* a defect of the engine"):
             evaluate(plan, folder, grader=grader, engine=engine)
         assert [s.response for s in folder.samples.values()] == ["\\boxed{1}"]
         assert folder.run.usage.samples == 1
@@ -237,3 +283,31 @@ def test_a_worker_starts_beside_an_engine_that_takes_its_time(
     with RunFolder.create(tmp_path, plan.new_run("slow")) as folder, Warmed() as grader:
         evaluate(plan, folder, grader=grader, opener=opener)
     assert happened == (["warmed up", "opened"] if slow else ["opened"])
+
+
+def draw_again(spec: EvalSpec, folder: Path) -> None:
+    repeat_draws(spec, batches=(), data_dir=folder, stage=lambda text: None)
+
+
+def draw_once(spec: EvalSpec, folder: Path) -> None:
+    api.evaluate("demo", spec=spec, results=folder, data_dir=folder)
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+@pytest.mark.parametrize("draws", [draw_again, draw_once])
+def test_a_file_that_is_missing_is_told_before_an_engine_starts(
+    draws: Callable[[EvalSpec, Path], None],
+    shots: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        VllmEngine, "launch", classmethod(lambda cls, spec: pytest.fail("an engine was started"))
+    )
+    split = "train" if shots else "test"
+    if shots:
+        (tmp_path / "gsm8k").mkdir()
+        (tmp_path / "gsm8k" / "test.jsonl").touch()
+    spec = EvalSpec(model="demo", benchmarks=("gsm8k",), prompt=PromptSpec(shots=shots))
+    with pytest.raises(UserError, match=f"gsm8k/{split} was looked for at .* no such file"):
+        draws(spec, tmp_path)

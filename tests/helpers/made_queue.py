@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -16,6 +17,15 @@ STEP = 7
 ANSWER = 1000
 """The number of tokens of every answer. A few answers fill a pipe."""
 
+LOADING = "what is written while the model is loaded"
+BELOW = """\
+(EngineCore pid=8) ERROR 11-30 13:00:00 [core.py:1349] EngineCore failed to start.
+(EngineCore pid=8) ERROR 11-30 13:00:00 [core.py:1349] Traceback (most recent call last):
+(EngineCore pid=8) ERROR 11-30 13:00:00 [core.py:1349]   File "/v1/core.py", line 8, in run
+(EngineCore pid=8) ERROR 11-30 13:00:00 [core.py:1349]     raise
+(EngineCore pid=8) ERROR 11-30 13:00:00 [core.py:1349] torch.OutOfMemoryError: CUDA out of memory. \
+Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.18 GiB of which 1.06 GiB is free."""
+
 
 class MadeQueue(VllmQueue):
     """Finishes a few requests per step, in order of arrival; some problems fail in other ways."""
@@ -25,7 +35,16 @@ class MadeQueue(VllmQueue):
             raise UserError(f"vLLM cannot load {setup.model_path.name}")
         if "unknown" in setup.model_path.name:
             raise ZeroDivisionError("nobody knows why")
+        print(LOADING, file=sys.stderr)
+        if "below" in setup.model_path.name:  # as vLLM does if a process that it started fails
+            print(BELOW, file=sys.stderr)
+            raise RuntimeError("Engine core initialization failed. See root cause above. ")
+        self.wide = "wide" in setup.model_path.name
         self._asked: deque[Request] = deque()
+
+    @property
+    def max_concurrent(self) -> int:
+        return 2000 if self.wide else 64
 
     @property
     def under_way(self) -> int:
@@ -59,3 +78,6 @@ class MadeQueue(VllmQueue):
 
     def pid(self) -> int:
         return os.getpid()
+
+    def variable(self, name: str) -> str | None:
+        return os.environ.get(name)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trainers.verl.failures import LONGEST, TAIL, cause_of
+from harness.common.tracebacks import TAIL
+from trainers.verl.failures import LONGEST, cause_of
 
 LOGS = Path(__file__).parent / "logs"
 
@@ -111,6 +112,15 @@ def raised(exception: str) -> str:
         ("ConnectionError: Failed to connect to Ray cluster at 192.0.2.2:6399", "no Ray cluster"),
         ("RuntimeError: InvalidAuthToken: Authentication token is missing", "wants a token"),
         ("OSError: [Errno 98] Address already in use", "a port is in use"),
+        (
+            "RuntimeError: Could not find nvcc and default cuda_home='/usr/local/cuda' doesn't "
+            "exist",
+            "attention_backend=TRITON_ATTN",
+        ),
+        (
+            "RuntimeError: The NVIDIA driver on your system is too old (found version 12040).",
+            "version 580",
+        ),
         (
             "RuntimeError: probability tensor contains either `inf`, `nan` or element < 0",
             "training became unstable",

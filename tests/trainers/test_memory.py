@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import UserError
+from harness.common.gpus import Gpu
 from harness.demo import MODEL_PATH
 from trainers.base import Job, TrainSpec
 from trainers.verl import keys, memory, placement
@@ -148,12 +149,12 @@ def test_what_is_no_file_of_weights_is_not_waited_for(model: Path) -> None:
 
 
 def test_the_smallest_card_that_may_be_used_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(placement, "_cards", lambda: [24 * GIB, 80 * GIB])
-    for visible, gib in (("1", 80), ("0,1", 24), ("GPU-abc", 24), ("7", 24)):
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-        assert placement.smallest_card() == gib * GIB
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    cards = [Gpu(memory=80 * GIB, capability=(9, 0), uuid="GPU-a"),
+             Gpu(memory=24 * GIB, capability=(8, 9), uuid="GPU-b")]  # fmt: skip
+    monkeypatch.setattr(placement, "usable_gpus", lambda: cards)
     assert placement.smallest_card() == 24 * GIB
+    monkeypatch.setattr(placement, "usable_gpus", lambda: [])
+    assert placement.smallest_card() is None
 
 
 def test_padding_is_in_memory_unless_it_is_taken_out() -> None:

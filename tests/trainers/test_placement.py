@@ -14,7 +14,7 @@ from harness.demo import MODEL_PATH
 from trainers.base import Job, TrainSpec
 from trainers.verl import grpo, keys, placement
 from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
-from trainers.verl.placement import Placement, environment, place, settings, visible_gpus
+from trainers.verl.placement import Placement, environment, place, settings
 
 ENVIRONMENT = "ray_kwargs.ray_init.runtime_env.env_vars."
 ADDRESS = "ray_kwargs.ray_init.address"
@@ -81,25 +81,6 @@ def test_a_clusters_gpus_need_not_be_seen_from_here(monkeypatch: pytest.MonkeyPa
     gpus(monkeypatch, 0)
     found = place(asked(nodes=2, gpus=4, address="head:6379"))
     assert (found.device, found.processes) == ("cuda", 8)
-
-
-@pytest.mark.parametrize(
-    ("visible", "count"),
-    [
-        ("", 0),
-        ("-1", 0),
-        ("0", 1),
-        ("0,1,3", 3),
-        (" 2 , 5 ", 2),
-        ("GPU-ab12,GPU-cd34", 2),
-        ("0,", 1),
-    ],
-)
-def test_the_visible_devices_are_counted(
-    visible: str, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert visible_gpus() == count
 
 
 def test_counting_gpus_starts_no_cuda() -> None:
@@ -177,6 +158,17 @@ def test_attention_is_what_is_installed(flash: bool, monkeypatch: pytest.MonkeyP
     attention = found["actor_rollout_ref.model.override_config.attn_implementation"]
     assert attention == ("flash_attention_2" if flash else "sdpa")
     assert found["actor_rollout_ref.model.use_remove_padding"] is flash
+
+
+@pytest.mark.parametrize("lacks", [True, False])
+def test_rollouts_need_no_compiler_where_there_is_none(
+    lacks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 2)
+    monkeypatch.setattr(placement, "lacks_compiler", lambda: lacks)
+    job = VerlGrpoV4().plan(asked(output=tmp_path))
+    vllm = as_verl_reads(job)["actor_rollout_ref"]["rollout"]["engine_kwargs"]["vllm"]
+    assert vllm.get("attention_backend") == ("TRITON_ATTN" if lacks else None)
 
 
 @pytest.mark.parametrize("trainer", [VerlGrpoV1, VerlGrpoV4, VerlGrpoV5])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from benchmarks import UserError
 from harness.cli import cli, main
 from harness.demo import MODEL_PATH
 from trainers import Job, Reporter, Trainer, TrainSpec
@@ -50,6 +51,21 @@ def test_a_dry_run_says_all_and_does_nothing(tmp_path: Path) -> None:
     assert "actor_rollout_ref.rollout.n=3" in words
     assert f"actor_rollout_ref.model.path='{MODEL_PATH}'" in words
     assert "VERL_PLATFORM=cpu \\" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("benchmarks", "told"),
+    [("gsm8k", "gsm8k/test was looked for at nowhere"), ("gsm9k", "did you mean 'gsm8k'")],
+)
+def test_what_could_not_be_evaluated_is_told_before_the_training(
+    benchmarks: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = [*ASKED, "--output", "out", "--data-dir", "nowhere", "--eval", benchmarks]
+    done = CliRunner().invoke(cli, asked)
+    assert isinstance(done.exception, UserError)
+    assert told in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dry_run_in_json_is_the_job(tmp_path: Path) -> None:

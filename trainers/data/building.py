@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import Problem, UserError, WrongValueError
+from benchmarks.hints import hint
 from benchmarks.source import problems_sum
 from harness.common.files import file_sum, new_folder
 from harness.common.schema import differences
@@ -101,8 +102,9 @@ def _watched_problems(
     problems, missing = contamination.load(contamination.watched(source), data_dir)
     if missing:
         say(
-            f"not checked for contamination, their files are missing: {', '.join(missing)}; "
-            "`python -m harness data fetch` gets them"
+            "not checked for contamination, their problems cannot be loaded: "
+            f"{', '.join(missing)}; "
+            f"`{hint('data fetch')}` gets files that are missing"
         )
     return problems, tuple(missing)
 

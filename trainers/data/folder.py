@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import UserError
+from benchmarks.hints import hint
 from harness.common.files import file_sum
 from harness.common.schema import read_value
 from trainers.data.card import CARD, DataCard
@@ -49,7 +50,7 @@ def open_data(path: Path) -> TrainingData:
     if not is_built(path):
         raise UserError(
             f"{path} is not built training data: it has no {CARD}; "
-            f"make it with `python -m harness data build SOURCE --style STYLE -o {path}`"
+            f"make it with `{hint(f'data build SOURCE --style STYLE -o {path}')}`"
         )
     card = read_value(path / CARD, DataCard, "data card")
     for name, expected in card.files.items():

@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from benchmarks.hints import hint
+
+_BUILD = "`data build`"
+"""How an advice names our own command."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -20,6 +25,11 @@ class Advice:
     """Whether any matching line shows the failure, not only an exception."""
     about_death: bool = False
     """Whether the line says only that a process died."""
+
+    @property
+    def said(self) -> str:
+        """What to do, with our own command as the user would type it."""
+        return self.what_to_do.replace(_BUILD, f"`{hint('data build')}`")
 
 
 def _known(pattern: str, what_to_do: str, *, anywhere: bool = False) -> Advice:
@@ -97,14 +107,12 @@ ADVICE: tuple[Advice, ...] = (
     ),
     _known(
         r"KeyError: '(prompt|reward_model|data_source|ground_truth|extra_info|style|messages)'",
-        "the training data do not have the columns that verl reads; build them with "
-        "`python -m harness data build`",
+        "the training data do not have the columns that verl reads; build them with `data build`",
     ),
     _known(
         r"ArrowInvalid|ArrowException|DatasetGenerationError|Parquet magic bytes not found"
         r"|Unsupported file format",
-        "a file of the training data cannot be read; build it again with "
-        "`python -m harness data build`",
+        "a file of the training data cannot be read; build it again with `data build`",
     ),
     _known(
         r"gated repo|GatedRepoError|40[13] Client Error|[Aa]ccess to model .* is restricted",
@@ -139,6 +147,21 @@ ADVICE: tuple[Advice, ...] = (
         r"|No module named 'flash_attn'",
         "flash-attn is not installed: "
         "--set +actor_rollout_ref.model.override_config.attn_implementation=sdpa",
+    ),
+    _known(
+        r"[Cc]ould not find nvcc|nvcc: (?:command )?not found|'[^']*\bnvcc'"
+        r"|CUDA_HOME environment variable is not set",
+        "CUDA's compiler nvcc is not there: install the CUDA toolkit 13 and name its folder in "
+        "CUDA_HOME, or leave VLLM_USE_FLASHINFER_SAMPLER unset and choose kernels of attention "
+        "that need none: --set +actor_rollout_ref.rollout.engine_kwargs.vllm.attention_backend="
+        "TRITON_ATTN",
+        anywhere=True,
+    ),
+    _known(
+        r"NVIDIA driver on your system is too old|driver version is insufficient",
+        "NVIDIA's driver is too old for the installed build of torch: update it to version 580 or "
+        "newer",
+        anywhere=True,
     ),
     _known(
         r"No module named '([\w.]+)'|ModuleNotFoundError",

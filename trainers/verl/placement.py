@@ -16,6 +16,7 @@ from typing import Any, Literal
 import psutil
 
 from benchmarks import WrongValueError
+from harness.common.gpus import lacks_compiler, usable_gpus, visible_gpus
 from trainers.base import Setting, TrainSpec
 from trainers.verl.memory import OFFLOADS, TOKENS, Fit
 
@@ -87,14 +88,6 @@ def place(spec: TrainSpec) -> Placement:
     )
 
 
-def visible_gpus() -> int:
-    """Return how many NVIDIA GPUs this process may use, without starting CUDA in it."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
-    return len(_cards())
-
-
 def core_count() -> int:
     """Return how many CPU cores this process may use."""
     return len(os.sched_getaffinity(0))
@@ -107,28 +100,7 @@ def host_memory() -> int:
 
 def smallest_card() -> int | None:
     """Return the memory of the smallest GPU that may be used, in bytes; None if unknown."""
-    cards = _cards()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(cards)))))
-    chosen = [part.strip() for part in visible.split(",") if part.strip()]
-    if not all(part.isdecimal() and int(part) < len(cards) for part in chosen):
-        return min(cards, default=None)  # named in another way: no larger than the smallest
-    return min((cards[int(part)] for part in chosen), default=None)
-
-
-def _cards() -> list[int]:
-    """Return the memory of each NVIDIA GPU of this machine, in bytes."""
-    try:
-        import pynvml
-    except ImportError:
-        return []
-    try:
-        pynvml.nvmlInit()
-        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        sizes = [int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) for handle in handles]
-        pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
-        return []
-    return sizes
+    return min((gpu.memory for gpu in usable_gpus()), default=None)
 
 
 def settings(
@@ -222,6 +194,14 @@ def removes_padding() -> bool:
     return find_spec("flash_attn") is not None
 
 
+_TRITON: Values = {
+    f"{_ROLLOUT}.engine_kwargs.vllm.attention_backend": (
+        "TRITON_ATTN",
+        "vLLM's first choice on this GPU would be compiled with nvcc, which is not here",
+    )
+}
+
+
 def _gpu(longest: int, fit: Fit | None, fusable: bool) -> Values:
     flash = removes_padding()
     attention = "flash_attention_2" if flash else "sdpa"
@@ -238,6 +218,7 @@ def _gpu(longest: int, fit: Fit | None, fusable: bool) -> Values:
         f"{_MODEL}.fused_kernel_options.impl_backend": ("torch", "works on every GPU"),
         f"{_MODEL}.enable_gradient_checkpointing": (True, "needs less memory and more time"),
         f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
+        **(_TRITON if lacks_compiler() else {}),
         **_memory(longest, fit),
     }
 

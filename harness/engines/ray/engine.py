@@ -27,7 +27,7 @@ from contextlib import ExitStack, closing, contextmanager, redirect_stdout, supp
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.common.environment import installed_versions
 from harness.common.text import last_line
 from harness.engines.base import Completion, Engine, EngineSetup, Request
@@ -35,6 +35,7 @@ from harness.engines.ray.cluster import RayHost, own_ray_environment
 from harness.engines.ray.leases import MOST_DEATHS, Leases
 from harness.engines.ray.replica import Replica
 from harness.engines.vllm.determinism import vllm_determinism
+from harness.engines.vllm.machine import recorded, require_gpus
 from harness.engines.vllm.queue import PACKAGES, RESERVED, Output, QueueSetup, refuse_formats
 from harness.runs.spec import Cluster, EngineSpec
 
@@ -61,6 +62,8 @@ class RayEngine(Engine):
 
     def __init__(self, setup: EngineSetup, host: RayHost | None = None) -> None:
         super().__init__(setup)
+        if setup.spec.cluster.address is None:  # a cluster may grow, and this machine does not
+            require_gpus(setup.spec, copies=setup.spec.cluster.replicas)
         if host is None:
             _make_environment(setup.spec.cluster)
         _import_ray()
@@ -70,6 +73,8 @@ class RayEngine(Engine):
             self._connect(setup.spec.cluster.address, host, opened)
             opened.callback(self._end_replicas)
             needs = _needs(setup.spec)
+            if setup.spec.cluster.address is None:
+                _require_room(needs, setup.spec.cluster.replicas)
             numbers = range(setup.spec.cluster.replicas)
             self._handles = [_ReplicaHandle(number, setup, needs) for number in numbers]
             while not all(handle.ready for handle in self._handles):
@@ -91,6 +96,11 @@ class RayEngine(Engine):
         _make_environment(spec.cluster)
         with closing(RayHost()) as host:
             yield partial(cls, host=host)
+
+    @classmethod
+    def settings(cls, spec: EngineSpec) -> dict[str, Any]:
+        """Return all that can change a response, with what follows from this machine."""
+        return {**super().settings(spec), **recorded(spec)}
 
     @classmethod
     def require_recorded(cls, spec: EngineSpec) -> None:
@@ -374,6 +384,19 @@ def _needs(spec: EngineSpec) -> dict[str, float]:
         return {"GPU": spec.tensor_parallel}
     processors = ray.cluster_resources().get("CPU", 1)
     return {"CPU": max(1, processors // spec.cluster.replicas)}
+
+
+def _require_room(needs: dict[str, float], replicas: int) -> None:
+    """Refuse more replicas than our own cluster has room for: it will not grow."""
+    import ray
+
+    has = ray.cluster_resources()
+    together = {name: replicas * amount for name, amount in needs.items()}
+    if any(amount > has.get(name, 0) for name, amount in together.items()):
+        raise WrongValueError(
+            f"the ray engine: {replicas} replicas need {_listed(together)}, and this machine has "
+            f"{_listed(has)}; ask for fewer (replicas, tensor_parallel)"
+        )
 
 
 def _listed(resources: dict[str, float]) -> str:

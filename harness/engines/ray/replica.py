@@ -15,6 +15,8 @@ from benchmarks import UserError
 from harness.common.environment import installed_versions
 from harness.engines.base import Request
 from harness.engines.vllm.determinism import vllm_determinism
+from harness.engines.vllm.failures import cause_of, described, own_log
+from harness.engines.vllm.machine import take_variables
 from harness.engines.vllm.queue import PACKAGES, Output, QueueSetup, VllmQueue
 
 
@@ -41,7 +43,8 @@ class Replica:
         records.
 
         Raises:
-            UserError: the checkpoint is not on this node, or this node differs from the driver.
+            UserError: the checkpoint is not on this node, this node differs from the driver, or
+                the engine cannot be started.
         """
         here = installed_versions(PACKAGES)
         if here != versions:
@@ -59,7 +62,16 @@ class Replica:
                 f"deterministic: {gethostname()} does not have the settings of the machine that "
                 f"started the run, {dict(kept)}; start the run on a machine like the nodes"
             )
-        self._queue = VllmQueue(setup)
+        take_variables(setup.variables)
+        try:
+            self._queue = VllmQueue(setup)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"vLLM cannot load {setup.model_path} on {gethostname()}: "
+                f"{cause_of(described(error), own_log())}"
+            ) from error
         return self._queue.max_concurrent
 
     def step(self, requests: list[Request]) -> list[Output]:

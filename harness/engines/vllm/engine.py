@@ -15,12 +15,17 @@ from typing import Any, ClassVar
 
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.vllm.determinism import vllm_determinism
+from harness.engines.vllm.machine import recorded, require_gpus
 from harness.engines.vllm.process import VllmHost
 from harness.engines.vllm.queue import PACKAGES, RESERVED, QueueSetup, VllmQueue, refuse_formats
 from harness.runs.spec import EngineSpec
 
 WINDOW = 2048
-"""How many requests vLLM has at once: enough to keep every batch full, and bounded."""
+"""How many requests vLLM has at once, at least; bounded, since each is held in memory.
+
+Those that are not computed yet wait in vLLM's own queue, so that it starts one in the same step in
+which another ends. Twice the batch is enough for that, and this is twice the batch of a large GPU
+(`machine.LARGE_BATCH`)."""
 PORTION = 256
 """How many requests are sent to vLLM's process at once; it computes between two portions."""
 
@@ -37,8 +42,10 @@ class VllmEngine(Engine):
 
     def __init__(self, setup: EngineSetup, host: VllmHost | None = None) -> None:
         super().__init__(setup)
+        require_gpus(setup.spec)
         self.host = host or VllmHost(self.queue, setup.spec)
-        self.host.open(QueueSetup.of(setup))
+        self.window = max(WINDOW, 2 * self.host.open(QueueSetup.of(setup)))
+        """How many requests vLLM has at once: `WINDOW`, or twice the batch that the user set."""
 
     @classmethod
     @contextmanager
@@ -46,6 +53,11 @@ class VllmEngine(Engine):
         """Start the process, which imports vLLM while the caller reads problems."""
         with closing(VllmHost(cls.queue, spec)) as host:
             yield partial(cls, host=host)
+
+    @classmethod
+    def settings(cls, spec: EngineSpec) -> dict[str, Any]:
+        """Return all that can change a response, with what follows from this machine."""
+        return {**super().settings(spec), **recorded(spec)}
 
     @classmethod
     def require_recorded(cls, spec: EngineSpec) -> None:
@@ -62,7 +74,7 @@ class VllmEngine(Engine):
         """Yield each completion when it is finished, and keep the window full."""
         pending, under_way = iter(requests), 0
         while True:
-            while new := list(islice(pending, min(WINDOW - under_way, PORTION))):
+            while new := list(islice(pending, min(self.window - under_way, PORTION))):
                 self.host.add(new)
                 under_way += len(new)
             if not under_way:

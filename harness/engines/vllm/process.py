@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -29,7 +29,9 @@ from benchmarks import UserError
 from harness.common.environment import installed_versions
 from harness.common.parent_death import die_with
 from harness.common.process_guard import owners, send
+from harness.common.tracebacks import TAIL, Failure, Line, log_lines
 from harness.engines.base import Request
+from harness.engines.vllm.failures import GONE, cause_of, described
 from harness.engines.vllm.queue import Output, QueueSetup, VllmQueue, import_vllm
 from harness.runs.spec import EngineSpec
 
@@ -54,17 +56,19 @@ class VllmHost:
         # vLLM does not remove its sockets, so they get a folder that we remove.
         self._sockets = tempfile.TemporaryDirectory(prefix="vllm-")
         self._connection, theirs = Pipe()
-        with theirs:
+        self._log = _Log(held="VLLM_LOGGING_LEVEL" not in os.environ)
+        with theirs, self._log.written() as log:
             self._process = subprocess.Popen(
                 [
                     # Python's resource trackers warn when they clean up after killed processes.
-                    *(sys.executable, "-P", "-W", "ignore:resource_tracker:UserWarning"),
+                    *(sys.executable, "-u", "-P", "-W", "ignore:resource_tracker:UserWarning"),
                     *("-m", "harness.engines.vllm.process"),
                     *(str(theirs.fileno()), str(os.getpid())),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # standard output is for the command's result alone
+                stdout=log,  # standard output is for the command's result alone
+                stderr=log,
                 env={
                     **_in_process(spec),
                     "VLLM_RPC_BASE_PATH": self._sockets.name,
@@ -77,23 +81,26 @@ class VllmHost:
         with suppress(RuntimeError):  # `open` will raise it
             self._send(queue, spec)
 
-    def open(self, setup: QueueSetup) -> None:
-        """Start the engine, which may take minutes.
+    def open(self, setup: QueueSetup) -> int:
+        """Start the engine, which may take minutes; return the most requests it computes at once.
 
         Raises:
             UserError: the engine cannot be started.
         """
         try:
-            self.call("open", setup)
+            most = int(self.call("open", setup))
         except RuntimeError as error:
-            self.close()
+            self.close()  # and all of the log is there
+            kind, _, message = str(error).partition(": ")
+            failure = Failure(kind=kind, message=message, place="")
             raise UserError(
-                f"the vllm engine cannot be started: {error}; "
-                "set VLLM_LOGGING_LEVEL=INFO to see its full log"
+                f"the vllm engine cannot be started: {cause_of(failure, self._log.lines())}"
             ) from error
         except BaseException:
             self.close()
             raise
+        self._log.show()
+        return most
 
     def add(self, requests: list[Request]) -> None:
         """Send requests to the engine, without waiting for anything.
@@ -140,6 +147,7 @@ class VllmHost:
             self._process.wait()
             psutil.wait_procs(everything, GONE_WITHIN)
         self._connection.close()
+        self._log.close()
         self._sockets.cleanup()
 
     def _send(self, *message: Any) -> None:
@@ -161,7 +169,64 @@ class VllmHost:
         return result
 
     def _lost(self) -> NoReturn:
-        raise RuntimeError("its process is gone") from None
+        raise RuntimeError(GONE) from None
+
+
+class _Log:
+    """What the process and those below it write.
+
+    While the engine starts, it is held back, since of a failed start the cause alone is told. Then
+    it is shown as it is written.
+    """
+
+    def __init__(self, *, held: bool) -> None:
+        """``held`` is whether it is held back; else it is shown from the beginning."""
+        self._held = held
+        self._kept = bytearray()
+        self._changing = threading.Lock()
+        self._read, self._write = os.pipe()
+        self._reader = threading.Thread(target=self._follow, name="vllm-log", daemon=True)
+        self._reader.start()
+
+    @contextmanager
+    def written(self) -> Iterator[int]:
+        """Give the descriptor that the process writes to, and close it here afterwards."""
+        try:
+            yield self._write
+        finally:
+            os.close(self._write)
+
+    def show(self) -> None:
+        """Show what was held back, and from now on everything."""
+        with self._changing:
+            if self._held:
+                _show(self._kept)
+            self._held = False
+
+    def lines(self) -> list[Line]:
+        """Return the last lines that were written."""
+        with self._changing:
+            return log_lines(bytes(self._kept))
+
+    def close(self) -> None:
+        """Wait until the last of a process that has ended is read."""
+        self._reader.join(GONE_WITHIN)
+
+    def _follow(self) -> None:
+        while chunk := os.read(self._read, 1 << 16):
+            with self._changing:
+                self._kept += chunk
+                del self._kept[:-TAIL]
+                if not self._held:
+                    _show(chunk)
+        os.close(self._read)
+
+
+def _show(written: bytes | bytearray) -> None:
+    left = memoryview(bytes(written))
+    with suppress(OSError):  # nobody reads it
+        while left:
+            left = left[os.write(2, left) :]
 
 
 def _in_process(spec: EngineSpec) -> dict[str, str]:
@@ -207,12 +272,12 @@ class _Server:
         except Exception as error:  # noqa: BLE001 - vLLM raises classes that the driver lacks
             self._queue = None  # the engine failed, or was never opened
             known = isinstance(error, UserError)
-            self._outbox.put((True, error if known else RuntimeError(_described(error))))
+            self._outbox.put((True, error if known else RuntimeError(described(error).text)))
 
     def _do(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name == "open":
             self._queue = self._kind(*arguments)
-            self._outbox.put((False, None))
+            self._outbox.put((False, self._queue.max_concurrent))
         elif name == "add":
             self._finish(self._opened.add(*arguments))
         else:
@@ -235,10 +300,6 @@ class _Server:
         with suppress(OSError):  # the driver is gone
             while True:
                 self._connection.send(self._outbox.get())
-
-
-def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def main(descriptor: int, parent: int) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -21,9 +21,16 @@ import msgspec
 
 from benchmarks import UserError, WrongValueError
 from harness.common.parent_death import claim_engines
-from harness.common.text import last_line
 from harness.engines.base import Completion, EngineSetup, Request
 from harness.engines.vllm.determinism import engine_settings, vllm_determinism
+from harness.engines.vllm.failures import cause_of, described, is_told_elsewhere
+from harness.engines.vllm.machine import (
+    attention,
+    attention_settings,
+    refuse_redirect,
+    throughput,
+    unusual_variables,
+)
 from harness.runs.sample import SampleKey
 from harness.runs.spec import EngineSpec, Sampling
 
@@ -72,6 +79,10 @@ class QueueSetup:
     model_path: Path
     stop_token_ids: tuple[int, ...]
     longest: int
+    attention: str | None = None
+    """What `machine.attention` chose where the run began, for every replica alike."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """vLLM's environment variables that the run records, for every replica alike."""
 
     @classmethod
     def of(cls, setup: EngineSetup) -> Self:
@@ -82,6 +93,8 @@ class QueueSetup:
             model_path=setup.model.path.resolve(),
             stop_token_ids=setup.model.stop_token_ids,
             longest=setup.longest,
+            attention=attention(setup.spec),
+            variables=unusual_variables(),
         )
 
 
@@ -239,8 +252,10 @@ def refuse_formats(spec: EngineSpec) -> None:
     """Refuse to load weights that a run's record would not cover.
 
     Raises:
-        UserError: the load format reads other files than those that are summed.
+        UserError: the load format reads other files than those that are summed, or a variable
+            leads to another model.
     """
+    refuse_redirect()
     asked = spec.args.get("load_format", "auto")
     if asked in FORMATS or (asked in PICKLED_FORMATS and spec.allow_pickle):
         return
@@ -267,22 +282,17 @@ def _open(setup: QueueSetup) -> LLM:
         # The run decides how to sample, and not the checkpoint's generation config.
         "generation_config": "vllm",
         "use_tqdm_on_load": False,
-        **_platform_settings(
-            weights=sum(file.stat().st_size for file in _weights(setup)),
-            seeded=setup.sampling.temperature > 0,
-            replicas=spec.cluster.replicas,
-        ),
+        **_platform_settings(setup, {**spec.args, **invariance}),
         **spec.args,
         **invariance,
     }
     try:
         return LLM(str(setup.model_path), **settings)
-    except (ValueError, RuntimeError, TypeError, NotImplementedError) as error:
-        reason = last_line(str(error), limit=500) or type(error).__name__
+    except Exception as error:
+        if is_told_elsewhere(error):
+            raise  # whoever has what the failed process wrote will say why
         raise UserError(
-            f"vLLM cannot load {setup.model_path}: {reason}; "
-            "set VLLM_LOGGING_LEVEL=INFO to see its full log, or try model_impl transformers "
-            "or the hf engine"
+            f"vLLM cannot load {setup.model_path}: {cause_of(described(error))}"
         ) from error
 
 
@@ -292,20 +302,22 @@ def _weights(setup: QueueSetup) -> list[Path]:
     return weight_files(setup.model_path, allow_pickle=setup.spec.allow_pickle)
 
 
-def _platform_settings(*, weights: int, seeded: bool, replicas: int) -> dict[str, Any]:
+def _platform_settings(setup: QueueSetup, settled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what follows from the machine; ``settled`` is what the user and the run decided."""
     from vllm.platforms import current_platform
 
     if not current_platform.is_cpu():
-        return {}
+        return {**attention_settings(setup.attention, setup.model_path), **throughput(settled)}
     import psutil
 
     # A cache of four times the weights keeps a batch full. A larger one would only take time, as it
     # is filled with zeros at every start.
     least, most = CPU_CACHE_BYTES
-    share = psutil.virtual_memory().available // (4 * replicas)
+    weights = sum(file.stat().st_size for file in _weights(setup))
+    share = psutil.virtual_memory().available // (4 * setup.spec.cluster.replicas)
     cache = min(max(least, 4 * weights), most, share)
     settings: dict[str, Any] = {"kv_cache_memory_bytes": cache}
-    if seeded:
+    if setup.sampling.temperature > 0:
         # If a prompt is split over two steps, vLLM rewinds its random generator. torch cannot
         # do that on a CPU, and the engine would fail.
         settings["enable_chunked_prefill"] = False

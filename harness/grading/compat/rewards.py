@@ -24,6 +24,7 @@ REWARDS: Registry[Reward] = Registry(
         "gsm8k-strict": "harness.grading.compat.rewards:gsm8k_strict",
         "hendrycks-boxed": "harness.grading.compat.rewards:hendrycks_boxed",
     },
+    fault=lambda name, found: "" if callable(found) else "is no function of a response and a gold",
 )
 """Every reward by name; an unknown name raises a `UserError` that lists the known ones."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import BENCHMARKS
+from benchmarks.hints import hint
 from harness.common.text import counted, one_line
 from harness.reporting.text.numbers import percent
 from harness.runs.record import WITHOUT, Run, Score
@@ -48,7 +49,7 @@ def result_notes(result: Result) -> list[str]:
 
 def _doubts(run: Run) -> list[str]:
     remedies = {
-        "grader": f"grade it again: python -m harness regrade {run.id}",
+        "grader": f"grade it again: {hint(f'regrade {run.id}')}",
         "engine": _draw_again(run),
     }
     return [
@@ -61,11 +62,12 @@ def _doubts(run: Run) -> list[str]:
 def _draw_again(run: Run) -> str:
     """Say how to get the samples on which the engine failed."""
     if run.saved is not None:
-        return "complete the files, and score them again: python -m harness score FILES"
+        return f"complete the files, and score them again: {hint('score FILES')}"
     if run.spec.engine.name == "replay":
         file = one_line(run.spec.engine.responses, limit=200)
         return f"add their responses to {file}, and give the same command again"
-    return f"draw those again: python -m harness eval --spec RUN.JSON --again --reuse {run.id}"
+    command = hint(f"eval --spec RUN.JSON --again --reuse {run.id}")
+    return f"draw those again: {command}"
 
 
 def _empty(run: Run) -> list[str]:
@@ -159,7 +161,8 @@ def _limited(run: Run) -> list[str]:
     if limit is None:
         return []
     # A benchmark that is not installed here is taken to have more problems than the limit.
-    rows = {name: BENCHMARKS[name].test.rows for name in run.spec.benchmarks if name in BENCHMARKS}
+    known = {name: BENCHMARKS.get(name) for name in run.spec.benchmarks}
+    rows = {name: benchmark.test.rows for name, benchmark in known.items() if benchmark}
     cut = [name for name in run.spec.benchmarks if rows.get(name, limit + 1) > limit]
     if not cut:
         return []

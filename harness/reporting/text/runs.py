@@ -10,6 +10,7 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
+from benchmarks.hints import hint
 from harness.analysis.ranking import Group, grouped
 from harness.common.text import one_line
 from harness.reporting.text.cost import cost_facts
@@ -50,7 +51,7 @@ def run_text(run: Run, path: Path) -> str:
             f"grader {run.identity.grader}",
             *cost,
             f"stored in {path}",
-            f"next: python -m harness show {run.id} --wrong",
+            f"next: {hint(f'show {run.id} --wrong')}",
         ]
     )
 
