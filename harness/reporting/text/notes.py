@@ -82,7 +82,7 @@ def _empty(run: Run) -> list[str]:
     return [
         f"EMPTY RESPONSES: {score.empty:,} of {counted(score.samples, 'sample')} of "
         f"{score.benchmark} ended without any text although tokens were generated for them, and "
-        f"count as not correct; {cause}. To see them: python -m harness show {run.id} --wrong"
+        f"count as not correct; {cause}. To see them: {hint(f'show {run.id} --wrong')}"
         for score in run.scores
         if score.empty
     ]
@@ -96,7 +96,7 @@ def _cut_by_context(run: Run) -> list[str]:
         f"were cut off ended before the limit of {limit:,} tokens, because the model's context was "
         "full (or at a limit of the server's own): a higher --max-tokens would change nothing there"
         for score in run.scores
-        if score.at_context
+        if score.at_limit and score.at_context
     ]
 
 
