@@ -1129,25 +1129,17 @@ def shown(results: Path, *arguments: str) -> str:
 ONLY_REASONED = {"content": None, "reasoning_content": "so it is \x1b[2J \\boxed{4}"}
 
 
-def thinking(asked: Asked) -> Reply:
-    """The first answer is only reasoning; the others have none."""
-    if len(server_of(asked)) > 1:
-        return says("It is \\boxed{1}.")
-    usage = {"prompt_tokens": 11, "completion_tokens": 30, "reasoning_tokens": 29}
-    return replies(ONLY_REASONED, usage, "length")
-
-
-def server_of(asked: Asked) -> list[Asked]:
-    return _served[asked.headers["Host"]].asked
-
-
-_served: dict[str, BadServer] = {}
-
-
 @pytest.fixture
 def thinker() -> Iterator[BadServer]:
-    with BadServer(thinking) as server:
-        _served[f"127.0.0.1:{server.port}"] = server
+    """Return a server whose first answer is only reasoning; the others have none."""
+
+    def script(asked: Asked) -> Reply:
+        if len(server.asked) > 1:
+            return says("It is \\boxed{1}.")
+        usage = {"prompt_tokens": 11, "completion_tokens": 30, "reasoning_tokens": 29}
+        return replies(ONLY_REASONED, usage, "length")
+
+    with BadServer(script) as server:
         yield server
 
 
