@@ -73,8 +73,8 @@ def _empty(run: Run) -> list[str]:
     if run.spec.engine.name == "openai":
         cause = (
             "perhaps the token limit ended the model's reasoning (raise --max-tokens, as far as "
-            "the context allows), or the server took all of the response for reasoning (start it with "
-            "the reasoning parser of this model, or with none)"
+            "the context allows), or the server took all of the response for reasoning (start it "
+            "with the reasoning parser of this model, or with none)"
         )
     return [
         f"EMPTY RESPONSES: {score.empty:,} of {counted(score.samples, 'sample')} of "
