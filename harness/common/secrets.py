@@ -58,10 +58,13 @@ def secrets_in(values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
         if value is None or isinstance(value, bool):
             continue
-        if _is_secret_name(str(name)) or _holds_secret(value):
+        is_key = isinstance(value, str) and SECRET_VALUE.match(value) is not None
+        if is_key or _is_secret_name(str(name)):
             yield str(name)
         elif isinstance(value, Mapping):
             yield from (f"{name}.{inner}" for inner in secrets_in(value))
+        elif isinstance(value, list | tuple):
+            yield from secrets_in({f"{name}[{n}]": one for n, one in enumerate(value)})
 
 
 def _is_secret_name(name: str) -> bool:
@@ -74,9 +77,3 @@ def _is_secret_name(name: str) -> bool:
     if last == "token":
         return before not in TOKENS_OF_TEXT
     return last in ("key", "keys") and (len(words) == 1 or before in SECRET_KEYS)
-
-
-def _holds_secret(value: Any) -> bool:
-    if isinstance(value, str):
-        return SECRET_VALUE.match(value) is not None
-    return isinstance(value, list | tuple) and any(map(_holds_secret, value))

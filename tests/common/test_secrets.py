@@ -54,7 +54,11 @@ def test_a_name_of_something_else(name: str, value: Any) -> None:
 )
 def test_a_value_that_is_a_key_is_one_under_any_name(value: str) -> None:
     assert list(secrets_in({"user": value})) == ["user"]
-    assert list(secrets_in({"a": {"stop": ["x", value]}})) == ["a.stop"]
+    assert list(secrets_in({"a": {"stop": ["x", value]}})) == ["a.stop[1]"]
+
+
+def test_a_secret_deep_within_a_setting() -> None:
+    assert list(secrets_in({"a": [{"b": 1}, [{"api_key": "x"}]]})) == ["a[1][0].api_key"]
 
 
 @pytest.mark.parametrize(

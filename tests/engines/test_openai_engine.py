@@ -53,13 +53,16 @@ from harness.demo import MODEL_PATH
 from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.openai import rate_limit as pacing
 from harness.engines.openai.engine import IN_A_ROW, OpenaiEngine
+from harness.engines.openai.protocol import ErrorBody
 from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
 from harness.evaluation.plan import prepare
 from harness.models.checkpoint import open_checkpoint
 from harness.prompts.rendering import Prompt, render
 from harness.prompts.styles import PROMPT_STYLES
+from harness.reporting.text.notes import score_notes
 from harness.runs.catalogue import Catalogue
 from harness.runs.file_names import JOURNAL, RECORD
+from harness.runs.identity import EngineIdentity
 from harness.runs.sample import Sample, SampleKey
 from harness.runs.samples_table import COLUMNS, read_parquet
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling, Server
@@ -463,6 +466,31 @@ def test_a_limit_that_an_argument_sets_is_not_lowered() -> None:
         said, _ = refused(opened, requests(4))
     assert "max_tokens=99 cannot be greater" in said
     assert len(server.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("told", "context"),
+    [
+        ("This model's maximum context length is 8192 tokens. However, you requested 9000", 8192),
+        ("This model's maximum context length is 128,000 tokens, and 5 more", 128_000),
+        ("max_tokens=9 cannot be greater than max_model_len=max_total_tokens=4096. Please", 4096),
+        ("The input (99 tokens) is longer than the model's context length (40 tokens).", 40),
+        ("exceeds the model's maximum context length of 64000 tokens. You requested 71897", 64_000),
+        ("the request exceeds the available context size (2048 tokens)", 2048),
+        ("the request exceeds the available context size, try increasing it", None),
+        ("Your input exceeds the context window of this model, which is 200k", None),
+        ("This model's maximum prompt length is 131072", None),
+        ("litellm.ContextWindowExceededError: too much", None),
+    ],
+)
+def test_how_servers_say_that_a_request_is_too_long(told: str, context: int | None) -> None:
+    fault = ErrorBody(message=told)
+    assert (fault.too_long, fault.context) == (True, context)
+
+
+def test_other_refusals_are_not_about_the_length() -> None:
+    for told in ("Invalid max_tokens value", "The content is too long for our filter", "no"):
+        assert not ErrorBody(message=told).too_long
 
 
 def test_a_context_that_nobody_states_is_told_with_the_option_that_helps() -> None:
@@ -1101,25 +1129,17 @@ def shown(results: Path, *arguments: str) -> str:
 ONLY_REASONED = {"content": None, "reasoning_content": "so it is \x1b[2J \\boxed{4}"}
 
 
-def thinking(asked: Asked) -> Reply:
-    """The first answer is only reasoning; the others have none."""
-    if len(server_of(asked)) > 1:
-        return says("It is \\boxed{1}.")
-    usage = {"prompt_tokens": 11, "completion_tokens": 30, "reasoning_tokens": 29}
-    return replies(ONLY_REASONED, usage, "length")
-
-
-def server_of(asked: Asked) -> list[Asked]:
-    return _served[asked.headers["Host"]].asked
-
-
-_served: dict[str, BadServer] = {}
-
-
 @pytest.fixture
 def thinker() -> Iterator[BadServer]:
-    with BadServer(thinking) as server:
-        _served[f"127.0.0.1:{server.port}"] = server
+    """Return a server whose first answer is only reasoning; the others have none."""
+
+    def script(asked: Asked) -> Reply:
+        if len(server.asked) > 1:
+            return says("It is \\boxed{1}.")
+        usage = {"prompt_tokens": 11, "completion_tokens": 30, "reasoning_tokens": 29}
+        return replies(ONLY_REASONED, usage, "length")
+
+    with BadServer(script) as server:
         yield server
 
 
@@ -1190,6 +1210,21 @@ def test_what_a_server_refuses_is_in_the_record_and_told(tmp_path: Path) -> None
     told = "the server accepts no min_p, top_k, so they were left out"
     assert told in str(run)
     assert told in shown(tmp_path, "served")
+    assert "its requests stated only the sampling" not in str(run)
+
+
+def test_a_run_of_an_earlier_version_says_that_the_server_may_have_chosen_its_sampling(
+    tmp_path: Path,
+) -> None:
+    now = EngineIdentity(name="openai", versions={}, settings={"neutral": []})
+    old = now.model_copy(update={"settings": {"args": {}}})
+    with BadServer(echo) as server:
+        run = run_here(server.url, tmp_path).run
+    assert run is not None
+    for engine, count in ((now, 0), (old, 1)):
+        identity = run.identity.model_copy(update={"engine": engine})
+        notes = score_notes(run.model_copy(update={"identity": identity}))
+        assert sum("from the model's generation config" in note for note in notes) == count
 
 
 def test_a_context_that_cuts_responses_is_told_apart_from_the_token_limit(tmp_path: Path) -> None:
@@ -1255,6 +1290,12 @@ def test_a_setting_with_a_secret_is_refused_without_repeating_it(
     said = everything_said(caught.value)
     assert "0123" not in said
     assert "OPENAI_API_KEY" in said
+
+
+def test_an_engine_that_is_opened_directly_does_not_tell_a_key_either() -> None:
+    with pytest.raises(UserError, match="key_variable names the environment") as caught:
+        engine("https://api.example/v1", key_variable=KEY)
+    assert KEY not in everything_said(caught.value)
 
 
 def test_a_key_in_place_of_a_variables_name_is_neither_shown_nor_stored(tmp_path: Path) -> None:

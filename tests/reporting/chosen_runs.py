@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
 from stored import store_run
 
 from benchmarks import BENCHMARKS, Problem
@@ -28,6 +29,7 @@ class Said:
     outcome: Outcome = Outcome.WRONG
     answer: str | None = None
     cut: bool = False
+    reasoning: str = ""
 
 
 Responses = Mapping[str, Sequence[tuple[Problem, Sequence[Said]]]]
@@ -71,6 +73,8 @@ def store_responses(results: Path, name: str, responses: Responses, **fields: An
     result = store_run(results, name, verdicts, **fields)
     assert result.path is not None
     with RunFolder(result.path) as folder:
+        for row in (row for rows in graded.values() for row in rows if row.sample.reasoning):
+            folder.append(row.sample)
         folder.write_parquet(
             table_batches((name, row) for name, rows in graded.items() for row in rows)
         )
@@ -90,6 +94,7 @@ def _graded(problem: Problem, said: Sequence[Said]) -> list[Graded]:
                 prompt_sum="",
                 prompt_tokens=20,
                 completion_tokens=1 + len(one.response) // 4,
+                reasoning=one.reasoning or UNSET,
             ),
             verdict=Verdict(
                 outcome=one.outcome,

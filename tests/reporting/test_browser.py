@@ -102,6 +102,24 @@ def test_a_problem_opens_side_by_side(report: Path, open_page: OpenPage) -> None
     assert page.locator("#viewer .katex").count() == 0
 
 
+def test_reasoning_is_folded_above_its_response(tmp_path: Path, open_page: OpenPage) -> None:
+    first, second = demo_problems(2)
+    reasoned = Said(response="", reasoning="<b>so</b> $x$ \u202e", outcome=Outcome.NO_ANSWER)
+    rows = [(first, [reasoned]), (second, [wrong()])]
+    page = open_page(
+        write_report([store_responses(tmp_path, "v1", {"demo": rows})], tmp_path / "r.html").path
+    )
+    page.click(f"text={first.id}")
+    column = page.locator("#columns article")
+    expect(column.locator(".response")).to_have_text("(empty)")
+    expect(column.locator("details")).to_have_text(
+        "reasoning, which is not graded<b>so</b> $x$ \\u202e"
+    )
+    page.keyboard.press("Escape")
+    page.click(f"text={second.id}")
+    expect(column.locator("details")).to_have_count(0)
+
+
 def test_keys_and_links(report: Path, open_page: OpenPage) -> None:
     page = open_page(report, "#change=fixed&problem=demo%2Ftest-0004")
     title = page.locator("#viewer-title")

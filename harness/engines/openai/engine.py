@@ -81,6 +81,7 @@ class OpenaiEngine(Engine):
                 f"the openai engine: the openai package cannot be imported ({error}); "
                 "install it: pip install 'openai>=2.25,<4'"
             ) from error
+        self.require_recorded(setup.spec)  # an error about the key's variable must not tell the key
         self._endpoint = find_endpoint(setup.spec.server)
 
     @classmethod

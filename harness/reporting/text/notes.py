@@ -13,7 +13,10 @@ from harness.runs.scores import reliability_problems, token_limit
 
 def score_notes(run: Run) -> list[str]:
     """Return the notes under a run's scores; reasons not to trust them come first."""
-    notes = [*_doubts(run), *_empty(run), *_cut_by_context(run), *_left_out(run), *_sources(run)]
+    notes = [
+        *_doubts(run), *_empty(run), *_unstated(run), *_cut_by_context(run), *_left_out(run),
+        *_sources(run),
+    ]  # fmt: skip
     shown = {"correct", "wrong", "truncated", "no answer"}
     for score in run.scores:
         rest = [
@@ -40,6 +43,7 @@ def result_notes(result: Result) -> list[str]:
     return [
         *_doubts(run),
         *_empty(run),
+        *_unstated(run),
         *_missing(run),
         *_unknown_ends(run),
         *_reward_note(run),
@@ -75,9 +79,9 @@ def _empty(run: Run) -> list[str]:
     cause = "the model generated only blanks or special tokens"
     if run.spec.engine.name == "openai":
         cause = (
-            "perhaps the token limit ended the model's reasoning (raise --max-tokens), or the "
-            "server took all of the response for reasoning (start it with the reasoning parser of "
-            "this model, or with none)"
+            "perhaps the token limit ended the model's reasoning (raise --max-tokens, as far as "
+            "the context allows), or the server took all of the response for reasoning (start it "
+            "with the reasoning parser of this model, or with none)"
         )
     return [
         f"EMPTY RESPONSES: {score.empty:,} of {counted(score.samples, 'sample')} of "
@@ -97,6 +101,18 @@ def _cut_by_context(run: Run) -> list[str]:
         "full (or at a limit of the server's own): a higher --max-tokens would change nothing there"
         for score in run.scores
         if score.at_limit and score.at_context
+    ]
+
+
+def _unstated(run: Run) -> list[str]:
+    """Say of a run on a server that an earlier version of the harness left sampling to it."""
+    engine = run.identity.engine
+    if engine.name != "openai" or "neutral" in engine.settings:
+        return []
+    return [
+        "its requests stated only the sampling that was asked for, as those of earlier versions "
+        "did: the server may have taken top_p, top_k, min_p and penalties from the model's "
+        "generation config"
     ]
 
 
