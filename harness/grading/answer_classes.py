@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from harness.grading.answers.effort import MAXIMUM_STEPS, bounded
+from harness.grading.answers.effort import bounded
 from harness.grading.answers.rules import INTEGER, Equivalence, decide, read
 from harness.grading.answers.syntax import Apply, Number, Symbol
 from harness.grading.answers.values import exact
@@ -13,9 +13,6 @@ from harness.grading.answers.values import exact
 CORRECT_CLASS = 0
 MOST_COMPARED = 100
 """How many earlier answers to a problem a new one is compared with, at most."""
-MOST_STEPS = 2 * MAXIMUM_STEPS
-"""How many steps of the rules these comparisons may take together. Past them, an answer equals no
-other."""
 
 
 def answer_classes(
@@ -60,7 +57,7 @@ class _Numbering:
     def of(self, answer: str) -> int:
         number = self._known.get(answer)
         if number is None:
-            with bounded(MOST_STEPS):
+            with bounded():  # for all comparisons together; past its steps, it equals no other
                 number = self._known[answer] = self._number(answer)
         return number
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -19,26 +20,8 @@ def main() -> None:
     for line in sys.stdin:
         task = json.loads(line)
         answer = task["answer"]
-        if answer == "hang":
-            time.sleep(600)
-        if answer in ("hang once", "burn once"):
-            _note(task["gold"], answer)
-            if Path(task["gold"]).read_text().count(answer) == 1:
-                _run_out_of_time(computing=answer == "burn once")
-            _note(task["gold"], "end of the second attempt")
-        if answer == "burn":
-            _note(task["gold"], answer)
-            _run_out_of_time(computing=True)
-        if answer == "take a while":
-            _note(task["gold"], answer)
-            time.sleep(0.1)
-            _note(task["gold"], "end")
-        if answer == "compute":  # longer than a worker may say nothing, with no limit of its own
-            until = time.monotonic() + 2
-            while time.monotonic() < until:
-                pass
-        if answer == "crash":
-            os._exit(3)
+        if answer in ACTIONS:
+            ACTIONS[answer](task["gold"])
         if answer == "babble":
             print("not the protocol", flush=True)
             continue
@@ -48,23 +31,56 @@ def main() -> None:
         _say({"result": "equal", "retire": answer == "retire"})
 
 
+def _say(message: dict[str, object]) -> None:
+    print(json.dumps(message), flush=True)
+
+
 def _note(path: str, what: str) -> None:
     with open(path, "a") as notes:
         notes.write(what + "\n")
 
 
-def _run_out_of_time(*, computing: bool) -> None:
-    """Wait for the driver to lose its patience, or for the kernel to end this process."""
-    if computing:
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_PROF, 0.05)
-    while True:
-        if not computing:
-            time.sleep(600)
+def _hang(_: str = "") -> None:
+    time.sleep(600)
 
 
-def _say(message: dict[str, object]) -> None:
-    print(json.dumps(message), flush=True)
+def _compute(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+def _burn(notes: str) -> None:
+    """Compute until the kernel ends this process."""
+    _note(notes, "burn")
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, 0.05)
+    _compute(600)
+
+
+def _once(act: Callable[[str], None], notes: str) -> None:
+    """Act at the first attempt only."""
+    _note(notes, "attempt")
+    if Path(notes).read_text().count("attempt") == 1:
+        act(notes)
+    _note(notes, "end of the second attempt")
+
+
+def _take_a_while(notes: str) -> None:
+    _note(notes, "begin")
+    time.sleep(0.1)
+    _note(notes, "end")
+
+
+ACTIONS: dict[str, Callable[[str], None]] = {
+    "hang": _hang,
+    "compute": lambda _: _compute(2),  # longer than a worker may say nothing; it has no limit
+    "crash": lambda _: os._exit(3),
+    "burn": _burn,
+    "burn once": lambda notes: _once(_burn, notes),
+    "hang once": lambda notes: _once(_hang, notes),
+    "take a while": _take_a_while,
+}
 
 
 if __name__ == "__main__":

@@ -177,6 +177,7 @@ def _points(*sides: Expression) -> Iterator[tuple[dict[str, Fraction], bool]]:
     used = frozenset().union(*map(functions, sides))
     stepped = bool(used & _STEPPED)
     for number in range(_POINTS):
+        spend(1 + len(names) // 4)
         negative = number >= _POINTS - 2 and not stepped
         point = {
             name: _coordinate(name, place, number, stepped, negative)

@@ -210,7 +210,7 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
     return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, kind_of(wanted, given))
 
 
-@remembered(room=48 << 20, size=lambda text: 500 + 300 * len(text))
+@remembered(room=32 << 20, size=lambda text: 500 + 150 * len(text))
 def read(text: str) -> Answer | None:
     """Return an answer's structure, or None if it is not understood or too costly to read.
 

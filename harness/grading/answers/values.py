@@ -324,6 +324,7 @@ class _Numeric:
 
 def same_value(left: Expression, right: Expression, at: Mapping[str, Fraction]) -> bool | None:
     """Compare the values of two expressions at a point; None if one has no value there."""
+    spend(2)
     if not at:
         exactly = exact(left), exact(right)
         if exactly[0] is not None and exactly[1] is not None:
