@@ -90,7 +90,8 @@ class RunFolder:
         with (
             _wrap_os_error(f"{path} cannot be written; the journal beside it is intact"),
             replacing(path) as partial,
-            pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+            partial.open("wb") as sink,  # pyarrow takes no path that is not UTF-8
+            pq.ParquetWriter(sink, schema, compression="zstd") as writer,
             ThreadPoolExecutor(max_workers=1) as compressor,  # while the next batch is made
         ):
             written: Future[None] | None = None

@@ -59,7 +59,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
 
     if (path / PARQUET).is_file():
         try:
-            with pq.ParquetFile(path / PARQUET) as file:
+            with (path / PARQUET).open("rb") as opened, pq.ParquetFile(opened) as file:
                 schema = _schema_of(file.schema_arrow.names)
                 for batch in file.iter_batches(batch_size=512, columns=schema.names):
                     table = pa.Table.from_batches([batch])
