@@ -105,12 +105,14 @@ $(PEERS)/.ready: tests/performance/peers.sh requirements/cpu-overrides.txt | $(R
 	PYTHON=$(RUN) sh tests/performance/peers.sh $(PEERS) $(VENV)/bin/uv $(ACCELERATOR)
 	@touch $@
 
-# KILLS=100 SEED=7 make faults
+# KILLS=100 FUZZING=60 SEED=7 make faults
 KILLS ?= 50
+FUZZING ?= 600
 SEED ?= 0
 .PHONY: faults
-faults: setup ## Kill processes of evaluations, at random; every run must end as if nobody had.
+faults: setup ## Kill processes of evaluations, and fuzz files and flags: nothing is lost, and no traceback.
 	$(RUN) tests/faults/kill_loop.py --kills $(KILLS) --seed $(SEED)
+	PYTHONPATH=tests/helpers $(RUN) tests/faults/fuzz_commands.py --seconds $(FUZZING) --seed $(SEED)
 
 # The builder is installed beside the rest only when it is first asked for.
 DOCS := $(VENV)/.ready-docs

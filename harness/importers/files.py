@@ -167,7 +167,7 @@ def _table_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
             wanted = _columns_in(columns, [column.path for column in file.schema]) or None
             batches = file.iter_batches(batch_size=BATCH, columns=wanted)
             yield from chain.from_iterable(batch.to_pylist() for batch in batches)

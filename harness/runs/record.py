@@ -273,7 +273,7 @@ def read_run(path: Path) -> Run:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a run: {error}") from error
     version = fields.get("schema_version") if isinstance(fields, dict) else None
-    if version != SCHEMA_VERSION and version not in MIGRATIONS:
+    if not isinstance(version, int) or version not in (SCHEMA_VERSION, *MIGRATIONS):
         known = ", ".join(map(str, [*MIGRATIONS, SCHEMA_VERSION]))
         raise UserError(
             f"{path} has schema version {version}; this harness reads {known}: "

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from benchmarks import UserError
 from benchmarks.hints import hint
+from harness.grading.verdict import Outcome
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.graded import Graded
 from harness.runs.journal import read_journal
-from harness.runs.sample import Sample, SampleKey
+from harness.runs.sample import MOST_SAMPLES, FinishReason, Sample, SampleKey
 from harness.runs.sample_rows import sample_in
 
 COLUMNS = {
@@ -23,6 +24,11 @@ COLUMNS = {
     "seed": "int64", "response": "large_string", "error": "string",
 }  # fmt: skip
 """The columns of a run's table of samples: names and Arrow types."""
+ALWAYS = (
+    "benchmark", "problem_id", "index", "gold", "outcome", "finish_reason", "seed", "response",
+)  # fmt: skip
+"""The columns that have a value in every row."""
+_OUTCOMES = frozenset(map(str, Outcome))
 REASONING = {"reasoning": "large_string", "reasoning_tokens": "int64"}
 """Further columns, which the table has only if a sample has reasoning apart from its response."""
 
@@ -51,19 +57,53 @@ def finished_samples(path: Path) -> dict[SampleKey, Sample]:
 
 
 def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a run's table of samples and verdicts; none if it is not there."""
+    """Yield the rows of a run's table of samples and verdicts; none if it is not there.
+
+    Raises:
+        UserError: it cannot be read, or is no such table.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if (path / PARQUET).is_file():
         try:
-            with pq.ParquetFile(path / PARQUET) as file:
-                for batch in file.iter_batches(batch_size=512):
-                    yield from batch.to_pylist()
-        except (OSError, ValueError) as error:  # pyarrow raises either for a torn file
+            with (path / PARQUET).open("rb") as opened, pq.ParquetFile(opened) as file:
+                schema = _schema_of(file.schema_arrow.names)
+                for batch in file.iter_batches(batch_size=512, columns=schema.names):
+                    table = pa.Table.from_batches([batch])
+                    yield from _checked(table.select(schema.names).cast(schema).to_pylist())
+        except (OSError, ValueError, pa.ArrowException) as error:  # any of them for a torn file
             raise UserError(
                 f"{path / PARQUET} cannot be read ({error}); take it from where it was copied, or "
                 f"draw the samples again: {_drawn_again(path)}"
             ) from error
+
+
+def _schema_of(names: Sequence[str]) -> Any:
+    """Return the schema to read a table in.
+
+    Raises:
+        ValueError: it lacks a column.
+    """
+    lacking = [name for name in COLUMNS if name not in names]
+    if lacking:
+        raise ValueError(f"it has no column {', '.join(lacking)}")
+    return parquet_schema(reasoning=REASONING.keys() <= set(names))
+
+
+def _checked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows; raise ValueError if one of them is no sample with its verdict."""
+    for row in rows:
+        lacking = [name for name in ALWAYS if row[name] is None]
+        if lacking:
+            raise ValueError(f"a row has no {lacking[0]}")
+        if row["outcome"] not in _OUTCOMES:
+            raise ValueError(f"{row['outcome'][:100]!r} is no outcome")
+        if row["finish_reason"] not in get_args(FinishReason):
+            raise ValueError(f"{row['finish_reason'][:100]!r} ends no response")
+        if not 0 <= row["index"] < MOST_SAMPLES:
+            raise ValueError(f"{row['index']} is the number of no sample")
+    return rows
 
 
 def parquet_schema(*, reasoning: bool) -> Any:

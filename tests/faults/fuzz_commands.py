@@ -364,7 +364,7 @@ def _sum_up_again(folder: Path) -> None:
         for name in ("train.parquet", "test.parquet", "train.jsonl", "test.jsonl")
     ]
     for record, key, path in recorded:
-        with suppress(OSError, ValueError, AttributeError, TypeError):
+        with suppress(OSError, ValueError, AttributeError, LookupError, TypeError, RecursionError):
             fields = json.loads(record.read_text(encoding="utf-8"))
             held = fields if key in fields else fields["files"]
             found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -242,6 +242,11 @@ HOSTILE = [
     "\u202eright to left\u2066 and \x00 NUL \x1b[2J \u200b",
     "[](javascript:alert(1)) {{constructor}} ${alert(1)} `${alert(1)}`",
     "\u0627\u0644\u0639" * 200 + "é" * 500,
+    # Words that a browser cannot break take it half a minute each.
+    "a" + "\u0301" * 50_000,
+    "\u0e01\u0e02\u0e04" * 17_000,
+    "\u0915\u094d\u0937" * 17_000,
+    "\U0001f469\u200d\U0001f467" * 10_000,
 ]
 
 

@@ -136,4 +136,5 @@ def test_a_path_with_an_interpolation_is_refused_before_anything_starts(
 
 
 def test_no_interpolation_is_refused_where_there_is_none() -> None:
-    refuse_interpolation([setting("a", value) for value in ("$x", "{x}", 1, None, [], {"a": 1})])
+    values: list[Any] = ["$x", "{x}", 1, None, [], {"a": 1}]
+    refuse_interpolation([setting("a", value) for value in values])

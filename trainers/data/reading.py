@@ -96,7 +96,7 @@ def _read_json(path: Path, file: str | None) -> Iterator[SourceRow]:
 def _read_parquet(path: Path, file: str | None) -> Iterator[SourceRow]:
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as opened:
+    with path.open("rb") as source, pyarrow.parquet.ParquetFile(source) as opened:
         columns = known_columns(opened.schema_arrow.names, str(path))
         batches = opened.iter_batches(batch_size=BATCH, columns=columns)
         yield from numbered((value for batch in batches for value in batch.to_pylist()), file)

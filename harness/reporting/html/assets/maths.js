@@ -10,7 +10,9 @@ const LIMITS = {
   allElements: 40000, // HTML elements made from all formulas of one text
   milliseconds: 700, // time for one text
   listed: 60, // characters of an answer in the list
+  word: 100, // characters of a word, after which it may be broken
 };
+const LONG_WORD = new RegExp(`\\S{${LIMITS.word}}`, "gu");
 const KATEX = { trust: false, strict: "ignore", maxExpand: 200, maxSize: 20, errorColor: "var(--worse)" };
 /* A definition can double its argument again and again, \char can insert a character that reverses
  * the writing direction, and names with @ are internal to KaTeX. No answer needs any of them. */
@@ -144,11 +146,26 @@ function withoutDoubledBreaks(parts) {
   });
 }
 
+/** Return a text as nodes in which no word is long without a place to break it. Some scripts and
+ * marks take the browser a time that is quadratic in the length of such a word: half a minute for
+ * 50,000 letters. A `<wbr>` is not copied with the text. */
+function breakable(text) {
+  const nodes = [];
+  let from = 0;
+  for (const found of text.matchAll(LONG_WORD)) {
+    const end = found.index + found[0].length;
+    nodes.push(text.slice(from, end), make("wbr"));
+    from = end;
+  }
+  nodes.push(text.slice(from));
+  return nodes;
+}
+
 /** Show a text with its formulas typeset; a formula over a limit is shown as it was written. */
 function showText(target, text, raw) {
   target.replaceChildren();
   if (raw) {
-    target.append(text);
+    target.append(...breakable(text));
     return;
   }
   const end = performance.now() + LIMITS.milliseconds;
@@ -157,7 +174,7 @@ function showText(target, text, raw) {
   let elements = 0;
   for (const part of withoutDoubledBreaks(partsOf(text))) {
     if (part.tex === undefined) {
-      target.append(part.text);
+      target.append(...breakable(part.text));
       continue;
     }
     formulas += 1;
@@ -166,15 +183,16 @@ function showText(target, text, raw) {
       && elements <= LIMITS.allElements && performance.now() < end;
     const formula = within ? typeset(part.tex, part) : null;
     elements += formula === null ? 0 : elementsOf(formula);
-    target.append(formula ?? make("span", { className: "source", textContent: part.source }));
+    target.append(formula ?? make("span", { className: "source" }, ...breakable(part.source)));
   }
 }
 
 /** Show a gold or an answer. It is often a formula without delimiters, and then typeset as one. */
 function showAnswer(target, text, raw) {
   const bare = /[\\^_]/.test(text) && !/\$|\\\(|\\\[/.test(text);
-  if (raw || !bare) showText(target, text, raw);
-  else target.replaceChildren(typeset(text, { throwOnError: true }) ?? text);
+  const formula = raw || !bare ? null : typeset(text, { throwOnError: true });
+  if (formula === null) showText(target, text, raw || bare);
+  else target.replaceChildren(formula);
 }
 
 /** Show an answer in a list; a long one is cut off and not typeset. */
