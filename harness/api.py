@@ -578,7 +578,7 @@ def train_job(
     from pydantic import ValidationError
 
     from harness.common.schema import first_problem, require_storable
-    from trainers import TRAINERS, TrainSpec
+    from trainers import TRAINERS, Job, TrainSpec
 
     try:
         spec = TrainSpec(
@@ -593,7 +593,13 @@ def train_job(
     except ValidationError as error:
         raise WrongValueError(first_problem(error)) from error
     require_storable(spec)
-    return TRAINERS[trainer]().plan(spec)
+    job: object = TRAINERS[trainer]().plan(spec)
+    if not isinstance(job, Job):  # the trainer may be another package's
+        raise UserError(
+            f"the trainer '{trainer}' planned an object of type {type(job).__name__} in place of "
+            "a Job: a defect of the trainer"
+        )
+    return job
 
 
 def _written(value: Any) -> str:

@@ -153,6 +153,7 @@ def test_the_kernels_are_those_for_the_model(
         ([L4], {}, {}),
         ([], {}, {}),
         ([H200], {"max_num_seqs": 2048}, {"max_cudagraph_capture_size": 2048}),
+        ([H200], {"max_num_seqs": 1500}, {"max_cudagraph_capture_size": 1504}),
         ([H200], {"max_num_seqs": 256}, {}),
         ([H200], {"max_num_seqs": 1}, {}),
         ([H200], {"max_num_seqs": "many"}, {}),

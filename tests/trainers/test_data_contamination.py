@@ -147,7 +147,7 @@ def test_contaminated_rows_are_named_where_they_are_and_without_their_text(style
     assert data.card.overlap["toy"].rows == 2
     assert data.card.unchecked == ("lost",)
     assert any("for contamination, their problems cannot be loaded: lost;" in line for line in said)
-    assert "**Not checked**, because their files are missing: lost." in (
+    assert "**Not checked**, because their problems could not be loaded: lost." in (
         data.folder / "CARD.md"
     ).read_text(encoding="utf-8")
     listed = read(data.folder / "contaminated.jsonl")

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import UserError
+from harness.api import train_job
 from harness.cli import cli, main
 from harness.demo import MODEL_PATH
 from trainers import Job, Reporter, Trainer, TrainSpec
@@ -123,6 +124,16 @@ class Stub(Trainer):
     def train(self, job: Job, reporter: Reporter) -> Path:
         reporter.phase("doing nothing")
         return job.spec.output
+
+
+def test_nonsense_of_a_trainer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nonsense(Stub):
+        def plan(self, spec: TrainSpec) -> Job:
+            return {"spec": spec}  # type: ignore[return-value]
+
+    monkeypatch.setattr("trainers.TRAINERS", {"stub": Nonsense})
+    with pytest.raises(UserError, match="'stub' planned an object of type dict in place of a Job"):
+        train_job("stub", "demo", "demo", "out")
 
 
 @pytest.fixture

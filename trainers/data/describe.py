@@ -120,7 +120,7 @@ def _overlap(card: DataCard) -> Iterator[str]:
     if card.unchecked:
         yield ""
         names = ", ".join(card.unchecked)
-        yield f"**Not checked**, because their files are missing: {names}."
+        yield f"**Not checked**, because their problems could not be loaded: {names}."
 
 
 def _overlap_cells(overlap: Overlap) -> tuple[int, int, int, int]:

@@ -27,7 +27,11 @@ LONGEST = 400
 """Characters of an exception's message that are shown."""
 GONE = "its process is gone"
 """What is said of an engine's process that ended without a word to its driver."""
-FULL_LOG = "set VLLM_LOGGING_LEVEL=INFO to see its full log"
+FULL_LOG = (
+    "set VLLM_LOGGING_LEVEL=INFO to see its full log, or try model_impl transformers "
+    "(--model-impl) or the hf engine (--engine)"
+)
+"""What is advised for a failure that is not known."""
 
 
 class Advice(NamedTuple):

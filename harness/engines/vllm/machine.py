@@ -30,6 +30,9 @@ DEFAULT_GRAPHS = 512
 """The largest batch for which vLLM captures a CUDA graph by itself (`_set_cudagraph_sizes` in
 config/vllm.py of 0.30.0; 1,024 on Blackwell). A larger batch runs without a graph: each of its
 kernels is launched from Python, which takes longer than a small model's kernels run."""
+GRAPH_STEP = 16
+"""The distance between two batches of that size with a graph. vLLM rounds another largest size down
+(https://github.com/vllm-project/vllm/pull/37865), so that the largest batch would have none."""
 GRAPH_ARGS = ("compilation_config", "cudagraph_capture_sizes", "max_cudagraph_capture_size")
 """Arguments of `EngineArgs` by which a user says which CUDA graphs are captured; vLLM refuses two
 of them at once."""
@@ -188,5 +191,5 @@ def throughput(args: Mapping[str, Any]) -> dict[str, int]:
     batch = args.get("max_num_seqs", LARGE_BATCH)
     settings = {} if "max_num_seqs" in args else {"max_num_seqs": batch}
     if isinstance(batch, int) and batch > DEFAULT_GRAPHS and not any(a in args for a in GRAPH_ARGS):
-        settings["max_cudagraph_capture_size"] = batch
+        settings["max_cudagraph_capture_size"] = GRAPH_STEP * -(-batch // GRAPH_STEP)
     return settings
