@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from harness.grading.answers.effort import bounded
+from harness.grading.answers.effort import MAXIMUM_STEPS, bounded
 from harness.grading.answers.rules import INTEGER, Equivalence, decide, read
 from harness.grading.answers.syntax import Apply, Number, Symbol
 from harness.grading.answers.values import exact
@@ -13,6 +13,9 @@ from harness.grading.answers.values import exact
 CORRECT_CLASS = 0
 MOST_COMPARED = 100
 """How many earlier answers to a problem a new one is compared with, at most."""
+MOST_STEPS = MAXIMUM_STEPS // 20
+"""How many steps of the rules one of these comparisons may take; the usual ones take fewer than a
+hundred. Answers that take more stay apart."""
 
 
 def answer_classes(
@@ -57,8 +60,7 @@ class _Numbering:
     def of(self, answer: str) -> int:
         number = self._known.get(answer)
         if number is None:
-            with bounded():  # for all comparisons together; past its steps, it equals no other
-                number = self._known[answer] = self._number(answer)
+            number = self._known[answer] = self._number(answer)
         return number
 
     def _number(self, answer: str) -> int:
@@ -84,7 +86,8 @@ class _Numbering:
 
 def _are_equal(member: str, answer: str) -> bool:
     try:
-        decision = decide(member, answer)
+        with bounded(MOST_STEPS):
+            decision = decide(member, answer)
     except Exception:  # noqa: BLE001 - the grader counts the error of this answer
         return False
     return decision is not None and decision.equivalence is Equivalence.EQUAL

@@ -340,6 +340,26 @@ HOSTILE = {
 }
 
 
+HOSTILE_WHOLE = {
+    "nested boxes": r"\boxed{" * 140_000 + "1" + "}" * 140_000,
+    "nested empty boxes": r"\boxed{" * 140_000 + "}" * 140_000,
+    "braces that close first": "}" * 500_000 + "{" * 500_000,
+    "tags that close first": "</answer>" * 55_000 + "<answer>" * 55_000,
+    "a tag of answers": "<answer>" + "answer is " * 100_000 + "</answer>",
+    "one word": "a" * 1_000_000 + " 5",
+    "one display": r"\[" + r"x &= 1 \\ " * 90_000 + r"\]",
+    "an odd run of backslashes": "\\" * 999_999 + "boxed{1}",
+}
+
+
+@pytest.mark.parametrize("response", HOSTILE_WHOLE.values(), ids=HOSTILE_WHOLE.keys())
+def test_extraction_takes_linear_time_of_what_does_not_repeat(response: str) -> None:
+    began = time.process_time()
+    extract(response)
+    extract(response, truncated=True)
+    assert time.process_time() - began < 2
+
+
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
 def test_extraction_takes_linear_time(piece: str) -> None:
     response = piece * (1_000_000 // len(piece))
