@@ -171,7 +171,7 @@ def _table_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
             wanted = _columns_in(columns, [column.path for column in file.schema]) or None
             batches = file.iter_batches(batch_size=BATCH, columns=wanted)
             yield from chain.from_iterable(batch.to_pylist() for batch in batches)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError) as error:  # such as a text that is not UTF-8
         raise UserError(f"{path} cannot be read as a Parquet file: {error}") from error
 
 

@@ -68,7 +68,8 @@ def _without_ignored(folder: Path, results: Sequence[Result]) -> Sequence[Result
     try:
         done = subprocess.run(
             ["git", "-C", str(folder.resolve()), "check-ignore", "-z", "--stdin"],
-            input="\0".join(paths.values()), capture_output=True, text=True, check=False,
+            input="\0".join(paths.values()), capture_output=True, check=False,
+            encoding="utf-8", errors="surrogateescape",  # as Python has paths that are not UTF-8
         )  # fmt: skip
     except OSError:  # no git: nothing is ignored
         return results

@@ -54,6 +54,24 @@ def model_tensors(base: Path, change: Callable[[Tensor], Tensor]) -> dict[str, T
     return {name: change(t.float()) for name, t in model.state_dict().items()}
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"torn", (10**12).to_bytes(8, "little") + b"{}", b"\x02" + bytes(7) + b"[]"]
+)
+def test_weights_that_cannot_be_read_are_told(content: bytes, tmp_path: Path) -> None:
+    from trainers.verl.export import _base_tensors
+
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.safetensors cannot be read .*Download them again"):
+        _base_tensors(tmp_path)
+
+
+@pytest.mark.parametrize("named", [5, "x", ["a", "b"], [["LlamaForCausalLM"]], {"a": 1}])
+def test_a_config_that_names_no_architecture_is_refused(named: object, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": named}), encoding="utf-8")
+    with pytest.raises(UserError, match="training takes a model with exactly one"):
+        prepare_base(tmp_path, tmp_path / "base", trust_remote_code=False)
+
+
 def halved(tensor: Tensor) -> Tensor:
     return tensor / 2
 

@@ -46,7 +46,7 @@ def read_file(path: Path, file: str | None = None) -> Iterator[SourceRow]:
 
     try:
         yield from READERS[path.suffix](path, file)
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
 
 

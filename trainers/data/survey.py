@@ -7,6 +7,7 @@ hardly more of it than a few.
 from __future__ import annotations
 
 import json
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -170,7 +171,8 @@ def survey(
     rows: Iterator[SourceRow], surveyor: Surveyor, limit: int | None, report: Callable[[str], None]
 ) -> Survey:
     """Survey every row, or the first ``limit`` rows."""
-    for number, found in enumerate(islice(rows, limit), 1):
+    first = None if limit is None else min(limit, sys.maxsize)
+    for number, found in enumerate(islice(rows, first), 1):
         surveyor.add(found)
         if number % REPORT_EVERY == 0:
             report(f"{number:,} rows read")

@@ -70,8 +70,10 @@ def context_length(model: Path, *, trust_remote_code: bool) -> int | None:
 
 
 def _as_verl_takes_it(config: dict[str, Any], model: Path) -> dict[str, Any]:
-    names = config.get("architectures") or _usual_architecture(config)
-    if len(names) != 1 or "ForCausalLM" not in names[0]:
+    stated = config.get("architectures") or _usual_architecture(config)
+    names = [str(name) for name in stated] if isinstance(stated, list) else [str(stated)]
+    # A config may hold anything, which is no name then.
+    if len(names) != 1 or not names[0].isidentifier() or "ForCausalLM" not in names[0]:
         raise UserError(
             f"model {model}: its config.json names {', '.join(names) or 'no architecture'}; "
             "training takes a model with exactly one, a …ForCausalLM"
