@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import cli
+
 GOLDEN = Path(__file__).parent.parent / "golden" / "help-data-build.txt"
 
 
@@ -22,8 +24,11 @@ def harness(*arguments, cwd):
     )
 
 
-def test_help_is_frozen(tmp_path, request):
-    text = harness("--help", cwd=tmp_path).stdout
+def test_help_is_frozen(request, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    asked = ["data", "build", "--help"]
+    cli.main(asked, prog_name="python -m harness", standalone_mode=False)
+    text = capsys.readouterr().out
     if request.config.getoption("--update-golden"):
         GOLDEN.write_text(text, encoding="utf-8")
     assert text == GOLDEN.read_text(encoding="utf-8")

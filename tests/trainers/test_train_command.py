@@ -147,6 +147,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr("trainers.TRAINERS", {"stub": Stub})
     monkeypatch.setattr("harness.api.evaluate", evaluate)
+    monkeypatch.setattr("harness.evaluation.plan.require_files", lambda spec, *, data_dir: None)
     monkeypatch.setattr("harness.cli.eval.print_result", lambda result, *, as_json: None)
     return asked
 
