@@ -108,7 +108,8 @@ def poison_run(folder: Path, *spared: str) -> None:
     table = pq.read_table(folder / PARQUET).to_pylist()
     for row in table:
         for name, value in row.items():
-            if isinstance(value, str) and not (value + name).startswith(spared):
+            known = name in ("outcome", "finish_reason")  # another value there is refused
+            if isinstance(value, str) and not known and not (value + name).startswith(spared):
                 row[name] = f"{value}{HOSTILE}"
     pq.write_table(pa.Table.from_pylist(table), folder / PARQUET)
 
@@ -293,8 +294,8 @@ def test_a_fault_of_ours_is_disarmed(
 
     monkeypatch.setattr(LazyGroup, "get_command", fail)
     code, _, err = harness(monkeypatch, capsys, "list")
-    assert code == 1
-    assert err.startswith("Traceback")
+    assert code == 70
+    assert "a fault of the harness" in err
     assert "RuntimeError" in err
     assert armed(err) == set()
 
