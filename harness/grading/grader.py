@@ -73,7 +73,9 @@ def grade_by_rules(
     """Grade one response by extraction and rules alone.
 
     That takes microseconds, and about half a second at most: extraction is linear in the text, and
-    the rules count their steps (see `harness.grading.answers.effort`). Returns `Undecided` if the rules cannot tell whether the answer equals the gold. Whatever goes
+    the rules count their steps (see `harness.grading.answers.effort`).
+
+    Returns `Undecided` if the rules cannot tell whether the answer equals the gold. Whatever goes
     wrong is a grader error of this response alone.
     """
     try:
