@@ -70,7 +70,10 @@ def grade_by_rules(
     truncated: bool | None = False,
     conventions: Conventions = MATHEMATICS,
 ) -> Verdict | Undecided:
-    """Grade one response by extraction and rules alone, which takes microseconds.
+    """Grade one response by extraction and rules alone.
+
+    That takes microseconds, and about half a second at most: extraction is linear in the text, and
+    the rules count their steps (see `harness.grading.answers.effort`).
 
     ``truncated`` says whether the token limit cut the response off; None if nobody knows.
     Returns `Undecided` if the rules cannot tell whether the answer equals the gold. Whatever goes

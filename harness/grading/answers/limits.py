@@ -2,8 +2,9 @@ r"""Refuse text that no parser should see, because no answer looks like it.
 
 The workers' time limit alone would be enough, but a text that reaches it costs
 all of that time and a new worker. These checks cost microseconds and stop the
-texts that models produce under training. They need not be complete: the time
-limit stops what they miss.
+texts that models produce under training. They need not be complete: what they
+miss is stopped by the worker's time limit and, in the rules, by the count of
+their steps (see `effort`).
 """
 
 from __future__ import annotations
