@@ -50,6 +50,7 @@ ASKED = (
     "report good -o ''",
     "report good -o results",
     "table --results r.jsonl",
+    "table --write --results \udcff",
     "data build rows.jsonl --style boxed -o r.jsonl",
 )
 """Command lines, each with one thing that is wrong."""
