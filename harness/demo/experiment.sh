@@ -32,8 +32,8 @@ train() { # VERSION SEED
         --set data.train_batch_size=16 --set $actor.ppo_mini_batch_size=16 \
         --set data.max_prompt_length=64 --set data.max_response_length=64 \
         --set data.val_max_samples=256 \
-        --set $actor.optim.lr=3e-4 --set $actor.optim.lr_warmup_steps=5 \
-        --set $actor.optim.min_lr_ratio=0.1 \
+        --set $actor.optim.lr=1.5e-4 --set $actor.optim.lr_warmup_steps=5 \
+        --set $actor.optim.min_lr_ratio=0.0 \
         --set $actor.fsdp_config.$precision=float32 \
         --set actor_rollout_ref.ref.fsdp_config.$precision=float32 \
         --set actor_rollout_ref.rollout.dtype=float32
