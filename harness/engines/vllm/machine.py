@@ -8,7 +8,6 @@ the GPU; `--deterministic` is for whom that is too much.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from benchmarks import UserError, WrongValueError
 from harness.common.environment import installed_versions
 from harness.common.gpus import VARIABLE, can_be_counted, lacks_compiler, usable_gpus, visible_gpus
+from harness.models.trust import read_config
 from harness.runs.spec import EngineSpec
 
 LARGE_CARD = 70 << 30
@@ -113,10 +113,9 @@ def _is_latent(model: Path) -> bool:
     transformers_utils/model_arch_config_convertor.py of 0.30.0).
     """
     try:
-        config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_config(model / "config.json")
+    except UserError:  # the engine will say so
         return False
-    found = config if isinstance(config, dict) else {}
     text = found.get("text_config")
     parts = [found, text if isinstance(text, dict) else {}]
     return any(part.get("kv_lora_rank") is not None for part in parts)
