@@ -124,12 +124,17 @@ def shrunk(accuracy: float, problems: int) -> float:
 
 
 def most_alike(plan: Plan, stored: Iterable[Run]) -> Run | None:
-    """Return the newest complete run of the same model, else of the same engine; None without."""
+    """Return the newest complete run of the same model, else of the same engine; None without.
+
+    A run that was graded again is left out: it took no time to draw, and its accuracy may be a
+    reward's.
+    """
     runs = [
         run
         for run in stored
         if run.status == "complete"
         and run.saved is None
+        and run.regraded_from is None
         and any(score.benchmark in plan.problems for score in run.scores)
     ]
     same_model = [run for run in runs if run.identity.model == plan.identity.model]

@@ -161,12 +161,21 @@ def _search(runs: Sequence[StoredRun], asked: str) -> StoredRun | None:
     """Return the last run with this name, else with this tag, else the one with this id.
 
     Raises:
-        UserError: the ids or fingerprints of several runs begin in this way.
+        UserError: runs of several names have this tag, or the ids or fingerprints of several runs
+            begin in this way.
     """
-    for known_as in (lambda run: run.name == asked, lambda run: asked in run.tags):
-        named = [stored for stored in runs if known_as(stored[1])]
-        if named:
-            return named[-1]
+    named = [stored for stored in runs if stored[1].name == asked]
+    if named:
+        return named[-1]
+    tagged = [stored for stored in runs if asked in stored[1].tags]
+    names = sorted({run.name for _, run in tagged})
+    if len(names) > 1:
+        raise WrongValueError(
+            f"no run is called '{asked}'; it is the tag of {len(names)} names: "
+            f"{', '.join(names[:10])}{', …' if len(names) > 10 else ''}; give one of them"
+        )
+    if tagged:
+        return tagged[-1]
     begun = [stored for stored in runs if _begins(stored[1], asked)]
     if len(begun) > 1:
         ids = ", ".join(run.id for _, run in begun)

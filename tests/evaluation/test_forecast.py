@@ -63,6 +63,14 @@ def test_a_run_of_before_tells_lengths_accuracy_and_speed(plan: Plan, tmp_path: 
     assert found.seconds == pytest.approx(24 * 200 * 10.0 / (40 * 200))
 
 
+def test_a_run_that_was_graded_again_tells_nothing(plan: Plan, tmp_path: Path) -> None:
+    run = stored_run(tmp_path)
+    same_model = run.identity.model_copy(update={"model": plan.identity.model})
+    run = run.model_copy(update={"identity": same_model})
+    again = run.model_copy(update={"id": "again", "regraded_from": run.id})
+    assert forecast(plan, [run, again], MACHINE).like == run.id
+
+
 def test_another_model_or_machine_tells_no_speed(plan: Plan, tmp_path: Path) -> None:
     run = stored_run(tmp_path)
     assert forecast(plan, [run], MACHINE).seconds is None

@@ -42,6 +42,15 @@ def test_a_result_is_found_by_name_tag_id_folder_and_published_name(
         Catalogue(tmp_path).find("v11")
 
 
+def test_a_tag_of_several_names_chooses_none_of_them(tmp_path: Path) -> None:
+    made(tmp_path, "v1", 0.5, tags=("both", "one"))
+    newest = made(tmp_path, "v1", 0.6, seed=1, tags=("both", "one"))
+    made(tmp_path, "v2", 0.7, tags=("both",))
+    assert Catalogue(tmp_path).find("one").id == newest.id
+    with pytest.raises(UserError, match="it is the tag of 2 names: v1, v2; give one of them"):
+        Catalogue(tmp_path).find("both")
+
+
 def test_an_attempt_under_way_does_not_hide_the_complete_run(tmp_path: Path) -> None:
     complete = made(tmp_path, "v1", 0.5)
     begun = made(tmp_path, "v1", 0.6, status="incomplete")

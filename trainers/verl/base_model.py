@@ -41,12 +41,7 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
         )
     wanted = _as_verl_takes_it(config, model)
     _refuse_untrusted(model, trust_remote_code=trust_remote_code)
-    if not trained_files(model):
-        raise UserError(
-            f"model {model}: it has no *.safetensors, which training needs; load it with "
-            "transformers and save it again with save_pretrained"
-        )
-    refuse_redirected(model)
+    require_weights(model)
     if wanted == config:
         return model
     shutil.rmtree(folder, ignore_errors=True)
@@ -56,6 +51,20 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
             (folder / file.name).symlink_to(file.resolve())
     (folder / "config.json").write_text(json.dumps(wanted, indent=2), encoding="utf-8")
     return folder
+
+
+def require_weights(model: Path) -> None:
+    """Refuse a base model whose weights training cannot read, or not from its own folder.
+
+    Raises:
+        UserError: it has none in `*.safetensors`, or leads to others.
+    """
+    if not trained_files(model):
+        raise UserError(
+            f"model {model}: it has no *.safetensors, which training needs; load it with "
+            "transformers and save it again with save_pretrained"
+        )
+    refuse_redirected(model)
 
 
 def context_length(model: Path, *, trust_remote_code: bool) -> int | None:

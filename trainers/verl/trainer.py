@@ -28,7 +28,7 @@ from trainers.rollouts import discard_after
 from trainers.supervise import Hold, hold, run
 from trainers.verl import command as verl_command
 from trainers.verl import keys, loggers, placement, saves
-from trainers.verl.base_model import context_length, prepare_base
+from trainers.verl.base_model import context_length, prepare_base, require_weights
 from trainers.verl.export import publish
 from trainers.verl.failures import cause_of
 from trainers.verl.paths import TrainingPaths
@@ -184,6 +184,7 @@ class VerlTrainer(Trainer):
         _refuse_foreign(paths)
         with hold(paths.training) as held:
             model = find_model(job.spec.model, job.spec.revision)
+            require_weights(model)
             data = self._data(job.spec, paths, reporter)
             record = self._record(job, model, data)
             _refuse_another(paths, record)

@@ -66,7 +66,7 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
         yield "limit", f"the first {run.spec.limit} problems of each benchmark"
     versions = [f"{name} {version}" for name, version in run.identity.engine.versions.items()]
     yield "engine", ", ".join(versions) or run.identity.engine.name
-    yield "grader", run.identity.comparable.grader
+    yield "grader", run.identity.grader
     yield "harness", run.harness_version
     yield from cost_facts(cost_of(run))
 

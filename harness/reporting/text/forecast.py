@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from harness.common.text import counted
 from harness.evaluation.forecast import Forecast, total_tokens
 from harness.reporting.text.layout import text_table
 from harness.reporting.text.numbers import count, smallest_shown
@@ -69,9 +70,7 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
         if unknown:
             lines[0] += f"; it does not say how long its responses to {', '.join(unknown)} are"
     if found.seconds is not None:
-        lines.append(
-            f"about {max(1, round(found.seconds / 60))} minutes of generating, at that run's speed"
-        )
+        lines.append(f"{_minutes(found.seconds)} of generating, at that run's speed")
     elif found.like is not None:
         lines.append(
             "the time is not known: that run does not tell how fast this model is on this machine"
@@ -85,6 +84,11 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
         "are assumed to have a correlation of one half"
     )
     return lines
+
+
+def _minutes(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"about {counted(minutes, 'minute')}" if minutes else "less than a minute"
 
 
 def forecast_fields(found: Forecast) -> dict[str, Any]:

@@ -233,5 +233,5 @@ def _set_up(result: Result) -> dict[str, Any]:
         "temperature": settings.get("sampling.temperature"),
         "max_tokens": settings.get("sampling.max_tokens"),
         "limit": None if run is None else run.spec.limit,
-        "grader": settings.get("grader"),
+        "grader": settings.get("grader") if run is None else run.identity.grader,
     }
