@@ -17,8 +17,8 @@ SECRET_WORDS = {
     "header", "headers", "passphrase", "passwd", "password", "pwd", "secret", "secrets",
 }  # fmt: skip
 """A setting with one of these words in its name holds a secret. Headers often do."""
-SECRET_KEYS = {"access", "account", "api", "auth", "private", "secret", "service", "subscription"}
-"""Before ``key`` these words make it a secret one; a cache's key, for example, is none."""
+PLAIN_KEYS = {"cache", "group", "query", "sort"}
+"""Before ``key`` these words make it no secret one."""
 TOKENS_OF_TEXT = {
     "audio", "bos", "bot", "cls", "end", "eos", "eot", "every", "first", "image", "last", "mask",
     "next", "pad", "per", "sep", "special", "start", "stop", "text", "think", "unk", "video",
@@ -76,4 +76,4 @@ def _is_secret_name(name: str) -> bool:
         return True
     if last == "token":
         return before not in TOKENS_OF_TEXT
-    return last in ("key", "keys") and (len(words) == 1 or before in SECRET_KEYS)
+    return last in ("key", "keys") and before not in PLAIN_KEYS

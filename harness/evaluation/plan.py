@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import BENCHMARKS, Problem
+from benchmarks import BENCHMARKS, Problem, WrongValueError
 from benchmarks.source import (
     conventions_sum,
     load_problems,
@@ -17,6 +17,8 @@ from benchmarks.source import (
     require_file,
 )
 from harness.common.environment import installed_versions
+from harness.common.secrets import secrets_in
+from harness.common.text import printable
 from harness.engines import ENGINES, Engine, Request
 from harness.evaluation.grade_sample import Reference
 from harness.grading import grader_version
@@ -137,6 +139,11 @@ def prepare(
     style = find_prompt_style(spec.prompt.style)
     engine = engine or ENGINES[spec.engine.name]
     engine.require_recorded(spec.engine)
+    for name in secrets_in(spec.prompt.template_args):
+        raise WrongValueError(
+            f"template_args {printable(name)}: this holds a secret, and the variables of the chat "
+            "template are stored in the run's record; leave it out"
+        )
     benchmarks = {name: BENCHMARKS[name] for name in spec.benchmarks}
     # The model before the data: a mistyped path is told before anything is downloaded.
     checkpoint = _open_checkpoint(spec) if engine.needs_checkpoint else None

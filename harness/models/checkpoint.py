@@ -162,7 +162,7 @@ def open_checkpoint(
     allowed: list[tuple[Part, bool]] = [("model", trust_model), ("tokenizer", trust_tokenizer)]
     trusted = [part for part, trust in allowed if trust]
     refuse_untrusted(path, name=name, trusted=trusted, part_by_part=True)
-    refuse_redirected(path)
+    refuse_redirected(path, runs_code=trust_model or trust_tokenizer)
     load_config(path, name=name, trust=trust_model)  # fails at once where an engine fails later
     summer = ThreadPoolExecutor(max_workers=1)
     summing = summer.submit(file_sums, identity_files(path, allow_pickle=allow_pickle))

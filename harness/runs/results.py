@@ -28,6 +28,8 @@ from harness.runs.verdicts import VERDICTS, ProblemVerdicts, read_verdicts
 from harness.stats.intervals import wilson
 
 PUBLISHED_ID = "published:"
+ROUNDING = 1e-6
+"""How far an accuracy that was added up in another order may be from another."""
 """How a published row's id begins; its name follows. So it is found though a run has that name."""
 
 Settings = Mapping[str, str]
@@ -74,6 +76,13 @@ class Result:
                 raise UserError(
                     f"{self.path}: the record says {score.correct} correct of {name} and the "
                     f"verdicts {counted}; one was edited: take both from where they were copied"
+                )
+            means = [row.correct / row.samples for row in by_benchmark[name] if row.samples]
+            if abs((fmean(means) if means else 0.0) - score.accuracy) > ROUNDING:
+                raise UserError(
+                    f"{self.path}: the record says an accuracy of {score.accuracy:.4f} on {name}, "
+                    "and the verdicts another; one was edited: take both from where they were "
+                    "copied"
                 )
         return by_benchmark
 

@@ -368,7 +368,7 @@ CONTEXT, PROMPT = 40, 11
 
 def vllm_refuses(asked: Asked) -> Reply | None:
     """As vLLM does (`TokenizeParams` in vllm/renderers/params.py)."""
-    limit = asked.body["max_tokens"]
+    limit = asked.body.get("max_tokens") or asked.body["max_completion_tokens"]
     if limit > CONTEXT:
         told = (
             f"max_tokens={limit} cannot be greater than max_model_len=max_total_tokens={CONTEXT}. "
@@ -462,7 +462,7 @@ def test_a_server_that_counts_no_prompts_is_told_with_the_option_that_helps() ->
 
 def test_a_limit_that_an_argument_sets_is_not_lowered() -> None:
     with BadServer(lambda asked: vllm_refuses(asked) or echo(asked)) as server:
-        opened = engine(server.url, args={"max_tokens": 99})
+        opened = engine(server.url, args={"max_tokens": None, "max_completion_tokens": 99})
         said, _ = refused(opened, requests(4))
     assert "max_tokens=99 cannot be greater" in said
     assert len(server.asked) == 4

@@ -104,10 +104,13 @@ def test_a_trainers_own_files_are_no_weights(folder: Path) -> None:
 @pytest.mark.parametrize(
     "target", ["../outside/w.safetensors", "/w.safetensors", "sub/w.safetensors"]
 )
-def test_an_index_that_leads_elsewhere_is_refused(target: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["model.safetensors.index.json", "model.safetensors.index.fp16.json"]
+)
+def test_an_index_that_leads_elsewhere_is_refused(target: str, name: str, folder: Path) -> None:
     fill(folder, ["model.safetensors"])
     index = {"metadata": {}, "weight_map": {"one": target}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    (folder / name).write_text(json.dumps(index), encoding="utf-8")
     with pytest.raises(UserError, match="names weights in another folder"):
         open_checkpoint(str(folder))
 
@@ -128,13 +131,45 @@ def test_an_adapter_that_leads_to_another_model_is_refused(folder: Path) -> None
         open_checkpoint(str(folder))
 
 
-def test_a_config_that_names_the_weights_is_refused(folder: Path) -> None:
+def change(file: Path, **values: object) -> None:
+    config = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**config, **values}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("part", [None, "text_config"])
+def test_a_config_that_names_the_weights_is_refused(part: str | None, folder: Path) -> None:
     fill(folder, ["model.safetensors"])
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["transformers_weights"] = "../outside.safetensors"
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    named: dict[str, object] = {"transformers_weights": "../outside.safetensors"}
+    change(folder / "config.json", **({part: named} if part else named))
     with pytest.raises(UserError, match="transformers_weights"):
         open_checkpoint(str(folder))
+
+
+@pytest.mark.parametrize("key", ["tokenizer_file", "vocab_file", "merges_file"])
+def test_a_tokenizer_elsewhere_is_refused(key: str, folder: Path) -> None:
+    fill(folder, ["model.safetensors"])
+    change(folder / "tokenizer_config.json", **{key: "/elsewhere/tokenizer.json"})
+    with pytest.raises(UserError, match=f"in another folder .{key}"):
+        open_checkpoint(str(folder))
+
+
+def test_where_a_tokenizer_was_once_saved_does_no_harm(folder: Path) -> None:
+    fill(folder, ["model.safetensors"])
+    old = "/home/somebody/special_tokens_map.json"
+    change(folder / "tokenizer_config.json", special_tokens_map_file=old, tokenizer_file=None)
+    open_checkpoint(str(folder))
+
+
+def test_code_that_the_identity_lacks_is_refused_where_code_may_run(folder: Path) -> None:
+    fill(folder, ["model.safetensors"])
+    change(folder / "config.json", auto_map={"AutoModelForCausalLM": "owner/repo--modeling.X"})
+    open_checkpoint(str(folder))  # transformers knows the architecture, and runs its own code
+    with pytest.raises(UserError, match="auto_map takes Python code from another repository"):
+        open_checkpoint(str(folder), trust_model=True)
+    change(folder / "config.json", auto_map=None)
+    (folder / "custom_generate").mkdir()
+    with pytest.raises(UserError, match="custom_generate"):
+        open_checkpoint(str(folder), trust_model=True)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +179,10 @@ def test_a_config_that_names_the_weights_is_refused(folder: Path) -> None:
         ("vllm", {"dtype": "float16"}),
         ("vllm", {"load_format": "pt"}),
         ("vllm", {"load_format": "tensorizer"}),
+        ("vllm", {"load_format": "sharded_state"}),
+        ("vllm", {"model_loader_extra_config": {"pattern": "../x"}}),
+        ("openai", {"temperature": 1.5}),
+        ("openai", {"seed": 5}),
         ("ray", {"hf_config_path": "/another"}),
         ("ray", {"load_format": "npcache"}),
         ("hf", {"gguf_file": "w.gguf"}),

@@ -49,7 +49,9 @@ class ContextFit:
             result = await self._ask(request)
             if isinstance(result, Completion) or not result.too_long:
                 return result
-            self._context = self._context or await self._listed() or result.context
+            # A server may list the model's context, and have less room itself.
+            said = [self._context, await self._listed(), result.context]
+            self._context = min((tokens for tokens in said if tokens), default=None)
             if self._context is None:
                 return result
         length = await self._prompt_tokens(request)

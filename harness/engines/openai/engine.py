@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from random import Random
 from typing import Any, TypeVar
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.openai.context import ContextFit
 from harness.engines.openai.endpoint import (
@@ -53,6 +53,9 @@ ALL_FAILED = 3
 The cause is then the setup, and not the problems."""
 OURS = ("model", "messages", "prompt", "n", "stream", "stream_options", "best_of", "echo")
 """Parameters that `--engine-arg` may not set, since they define the request or the reply's form."""
+RECORDED = ("temperature", "top_p", "top_k", "seed", "max_tokens")
+"""Parameters that a run records under options of its own, so that an argument may only leave one
+out (null) and not set it."""
 MISDIRECTED = range(300, 400), range(401, 406)
 """HTTP statuses that, before any response, mean that the URL, the key or the model is wrong."""
 LOOK_AGAIN = 0.05
@@ -83,6 +86,17 @@ class OpenaiEngine(Engine):
             ) from error
         self.require_recorded(setup.spec)  # an error about the key's variable must not tell the key
         self._endpoint = find_endpoint(setup.spec.server)
+
+    @classmethod
+    def require_recorded(cls, spec: EngineSpec) -> None:
+        """Refuse what would make a run's record untrue; see `Engine`."""
+        super().require_recorded(spec)
+        for name in RECORDED:
+            if spec.args.get(name) is not None:
+                raise WrongValueError(
+                    f"engine_args {name}: the run records its own option of that name, and would "
+                    f"be untrue; use the option, or {name}=null to leave the parameter out"
+                )
 
     @classmethod
     def settings(cls, spec: EngineSpec) -> dict[str, Any]:

@@ -79,10 +79,21 @@ class Failure:
 class _Usage(BaseModel):
     prompt_tokens: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
     completion_tokens: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
+    total_tokens: Any = None
     completion_tokens_details: Any = None
     """Here OpenAI and vLLM count the tokens of the reasoning."""
     reasoning_tokens: Any = None
     """Here SGLang counts them."""
+
+    @property
+    def response(self) -> int | None:
+        """The tokens of the response, reasoning included, which some servers count apart."""
+        found = self.completion_tokens
+        if found is None or self.reasoning is None:
+            return found
+        total = self.total_tokens if type(self.total_tokens) is int else 0
+        apart = total - (self.prompt_tokens or 0) == found + self.reasoning
+        return found + self.reasoning if apart or self.reasoning > found else found
 
     @property
     def reasoning(self) -> int | None:
@@ -285,7 +296,7 @@ def _completion(
         text=text if reason else "",
         finish_reason=reason or "error",
         prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
+        completion_tokens=usage.response,
         reasoning=reasoning,
         reasoning_tokens=usage.reasoning,
         error=None if reason else f"the server ended it with '{ended}': {endpoint.redacted(text)}",

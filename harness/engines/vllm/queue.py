@@ -57,12 +57,12 @@ then takes torch's sampler (v1/sample/ops/topk_topp_sampler.py, `forward_cuda`).
 RESERVED = (
     "model", "model_weights", "tokenizer", "skip_tokenizer_init", "hf_config_path", "dtype",
     "max_model_len", "model_impl", "tensor_parallel_size", "trust_remote_code", "revision",
-    "code_revision", "generation_config",
+    "code_revision", "generation_config", "model_loader_extra_config",
 )  # fmt: skip
 """Arguments of vLLM's `EngineArgs` that would make a run's record untrue."""
 FORMATS = (
     "auto", "hf", "safetensors", "fastsafetensors", "instanttensor", "mistral", "bitsandbytes",
-    "runai_streamer", "sharded_state", "dummy",
+    "runai_streamer", "dummy",
 )  # fmt: skip
 """The load formats of vLLM (`config/load.py` of 0.30.0) that read `*.safetensors`, or nothing."""
 PICKLED_FORMATS = ("pt", "npcache")
