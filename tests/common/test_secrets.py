@@ -16,7 +16,7 @@ from harness.common.secrets import names_variable, secrets_in
         "hf_token", "token", "auth_token", "access_tokens", "authorization", "Authorization",
         "extra_headers", "headers", "default_headers", "password", "db_password", "passwd",
         "client_secret", "secret", "aws_secret_access_key", "credentials", "cookie",
-        "subscription-key", "private_key",
+        "subscription-key", "private_key", "openai_key", "vendor_key",
     ],
 )  # fmt: skip
 def test_a_name_of_a_secret(name: str) -> None:

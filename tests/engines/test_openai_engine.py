@@ -53,7 +53,7 @@ from harness.demo import MODEL_PATH
 from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.openai import rate_limit as pacing
 from harness.engines.openai.engine import IN_A_ROW, OpenaiEngine
-from harness.engines.openai.protocol import ErrorBody
+from harness.engines.openai.protocol import ErrorBody, _Usage
 from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
 from harness.evaluation.plan import prepare
 from harness.models.checkpoint import open_checkpoint
@@ -1414,3 +1414,21 @@ def assert_real_prompts_and_samples(url: str) -> None:
         (completion,) = opened.generate([replace(requests(1)[0], max_tokens=limit)])
         assert completion.finish_reason in ("stop", "length"), completion.error
         assert opened.counters == {"limits lowered": 1, "prompts measured": 1}
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"completion_tokens": 64, "reasoning_tokens": 57, "total_tokens": 75}, 64),
+        ({"completion_tokens": 7, "reasoning_tokens": 57, "total_tokens": 75}, 64),
+        ({"completion_tokens": 40, "reasoning_tokens": 24, "total_tokens": 75}, 64),
+        ({"completion_tokens": 7, "reasoning_tokens": 57}, 64),
+        ({"completion_tokens": 64, "reasoning_tokens": 57, "total_tokens": "?"}, 64),
+        ({"completion_tokens": 7}, 7),
+    ],
+)
+def test_reasoning_is_a_part_of_the_response_however_a_server_counts(
+    usage: dict[str, object], tokens: int
+) -> None:
+    found = _Usage.model_validate({"prompt_tokens": 11, **usage})
+    assert found.response == tokens

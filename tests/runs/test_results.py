@@ -51,6 +51,17 @@ def test_a_tag_of_several_names_chooses_none_of_them(tmp_path: Path) -> None:
         Catalogue(tmp_path).find("both")
 
 
+def test_an_accuracy_that_the_verdicts_do_not_give_is_refused(tmp_path: Path) -> None:
+    result = made(tmp_path, "v1", 0.5)
+    assert result.path is not None
+    file = result.path / "run.json"
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    fields["scores"][0]["accuracy"] += 0.01
+    file.write_text(json.dumps(fields), encoding="utf-8")
+    with pytest.raises(UserError, match="the record says an accuracy of"):
+        _ = Catalogue(tmp_path).find("v1").verdicts
+
+
 def test_an_attempt_under_way_does_not_hide_the_complete_run(tmp_path: Path) -> None:
     complete = made(tmp_path, "v1", 0.5)
     begun = made(tmp_path, "v1", 0.6, status="incomplete")
