@@ -23,7 +23,7 @@ from harness.evaluation import verify_golds
 from harness.evaluation.verify_golds import Check, Report
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def data() -> None:
     """Fetch and verify the benchmarks' files; build training data."""
 
