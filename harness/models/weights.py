@@ -79,8 +79,8 @@ def _refuse_code_elsewhere(folder: Path, maps: list[Any]) -> None:
     if any("--" in name for names in maps for name in _texts(names)):
         raise UserError(
             f"model {folder}: its auto_map takes Python code from another repository, which no "
-            "run's record would cover; copy the files into the folder, and remove the part "
-            "before -- from the names"
+            "run's record would cover; copy the files into the folder, and remove the "
+            "repository from the names"
         )
     if (folder / "custom_generate").exists():
         raise UserError(

@@ -207,7 +207,8 @@ def test_hostile_rows_hold_up_no_other() -> None:
         plain = [own.submit_answer(f"{number}.0", str(number)) for number in range(1_000)]
         assert all(future.done() and future.result().correct for future in plain)
         assert time.thread_time() - began < SECONDS_A_ROW  # for a thousand of them
-        assert not any(future.result(60).correct for future in hostile)
+        # Each may be compared twice, alone the second time; a busy machine needs long for that.
+        assert not any(future.result(600).correct for future in hostile)
 
 
 # --- the larger collection ------------------------------------------------------------------
