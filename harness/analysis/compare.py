@@ -8,7 +8,6 @@ something else than the model's is refused unless asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal, NamedTuple
@@ -24,9 +23,9 @@ from harness.stats.paired import (
     Difference,
     average_paired,
     holm,
-    paired_means,
-    paired_single,
+    paired_difference,
 )
+from harness.stats.permutation import PairedCounts
 from harness.stats.power import LEVEL, POWER
 from harness.stats.unpaired import Counts, average_unpaired, unpaired
 
@@ -60,7 +59,7 @@ class BenchmarkDifference:
     """B's score over them."""
     difference: Difference
     adjusted_p: float
-    """The p-value after Holm's correction over the benchmarks of the comparison."""
+    """The p-value after Holm's correction over the benchmarks and their average."""
     verdict: Conclusion
     detectable: float
     """The smallest true difference that these data show with a power of 80 %."""
@@ -79,6 +78,8 @@ class AverageDifference:
     a: float
     b: float
     difference: Difference
+    adjusted_p: float
+    """The p-value after Holm's correction over the benchmarks and their average."""
     verdict: Conclusion
     detectable: float
 
@@ -126,21 +127,22 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         )
     pairs, notes = pair_up(a, b)
     paired = all(pair.rows_a for pair in pairs.values())
-    several = len(pairs) > 1
-    with ThreadPoolExecutor(1) as beside:  # numpy draws without the interpreter's lock
-        average = beside.submit(_average_difference, pairs, paired=paired) if several else None
-        differences = {name: _difference(pair) for name, pair in pairs.items()}
-        adjusted = holm([found.p_value for found in differences.values()])
-        rows = tuple(
-            _row(name, pair, differences[name], p, level=LEVEL / len(pairs))
-            for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
-        )
+    average = _average_difference(pairs, paired=paired) if len(pairs) > 1 else None
+    differences = [_difference(pair) for pair in pairs.values()]
+    # One family: whatever is true, the chance of any false "better" or "worse" is 5 % at most.
+    family = differences if average is None else [*differences, average]
+    adjusted = holm([found.p_value for found in family])
+    level = LEVEL / len(family)
+    rows = tuple(
+        _row(name, pair, difference, p, level=level)
+        for (name, pair), difference, p in zip(pairs.items(), differences, adjusted, strict=False)
+    )
     return Comparison(
         a=a,
         b=b,
         paired=paired,
         rows=rows,
-        average=None if average is None else _average(rows, average.result()),
+        average=None if average is None else _average(rows, average, adjusted[-1], level=level),
         changes=tuple(what_changed(a, b)),
         mismatches=tuple(found),
         notes=tuple(notes),
@@ -205,20 +207,20 @@ def _matched(
 def _difference(pair: MatchedVerdicts) -> Difference:
     if not pair.rows_a:
         return unpaired(counts_of(pair.a), counts_of(pair.b))
-    if all(row.samples == 1 for row in (*pair.rows_a, *pair.rows_b)):
-        means = mean_differences(pair)
-        return paired_single(means.count(1.0), means.count(-1.0), len(means))
-    return paired_means(mean_differences(pair))
+    return paired_difference(paired_counts(pair))
+
+
+def paired_counts(pair: MatchedVerdicts) -> PairedCounts:
+    """Return of each problem how many samples are correct, and of how many, on both sides."""
+    return PairedCounts.of(
+        (a.correct, a.samples, b.correct, b.samples)
+        for a, b in zip(pair.rows_a, pair.rows_b, strict=True)
+    )
 
 
 def counts_of(score: BenchmarkScore) -> Counts:
     """Return what an unpaired test needs of a score."""
     return Counts(problems=score.problems, samples=score.samples, accuracy=score.accuracy)
-
-
-def mean_differences(pair: MatchedVerdicts) -> list[float]:
-    """Return each problem's accuracy in B minus that in A."""
-    return [b.accuracy - a.accuracy for a, b in zip(pair.rows_a, pair.rows_b, strict=True)]
 
 
 def _row(
@@ -299,17 +301,20 @@ def most_frequent_answer(row: ProblemVerdicts) -> str | None:
 
 def _average_difference(pairs: Mapping[str, MatchedVerdicts], *, paired: bool) -> Difference:
     if paired:
-        return average_paired({name: mean_differences(pair) for name, pair in pairs.items()})
+        return average_paired({name: paired_counts(pair) for name, pair in pairs.items()})
     return average_unpaired(
         {name: (counts_of(pair.a), counts_of(pair.b)) for name, pair in pairs.items()}
     )
 
 
-def _average(rows: Sequence[BenchmarkDifference], found: Difference) -> AverageDifference:
+def _average(
+    rows: Sequence[BenchmarkDifference], found: Difference, adjusted: float, *, level: float
+) -> AverageDifference:
     return AverageDifference(
         a=fmean(row.a.accuracy for row in rows),
         b=fmean(row.b.accuracy for row in rows),
         difference=found,
-        verdict=verdict(found.difference, found.p_value),
-        detectable=power.minimum_detectable(found.standard_error, level=LEVEL, power=POWER),
+        adjusted_p=adjusted,
+        verdict=verdict(found.difference, adjusted),
+        detectable=power.minimum_detectable(found.standard_error, level=level, power=POWER),
     )

@@ -8,15 +8,13 @@ from itertools import combinations
 from statistics import fmean
 
 from harness.analysis.comparability import mismatches
-from harness.analysis.compare import counts_of, mean_differences, pair_up
+from harness.analysis.compare import counts_of, pair_up, paired_counts
 from harness.common.schema import Change
 from harness.runs.results import Result
-from harness.stats.paired import average_flips, holm
+from harness.stats.paired import holm
+from harness.stats.permutation import permutation_test
 from harness.stats.power import LEVEL
 from harness.stats.unpaired import average_unpaired, unpaired
-
-DRAWS = 2_000
-"""Draws of sign flips for each pair of results; there may be hundreds of pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +97,9 @@ def _average_test(a: Result, b: Result) -> tuple[float, float]:
     """Return the difference of the averages, B − A, and its p-value, as a comparison has it."""
     pairs, _ = pair_up(a, b)
     if all(pair.rows_a for pair in pairs.values()):
-        differences = {name: mean_differences(pair) for name, pair in pairs.items()}
-        return (
-            fmean(map(fmean, differences.values())),
-            average_flips(differences, draws=DRAWS),
-        )
+        counts = [paired_counts(pair) for pair in pairs.values()]
+        p_value, _ = permutation_test(counts)
+        return fmean(fmean(problems.differences.tolist()) for problems in counts), p_value
     tallies = {name: (counts_of(pair.a), counts_of(pair.b)) for name, pair in pairs.items()}
     if len(tallies) == 1:
         found = unpaired(*next(iter(tallies.values())))

@@ -43,7 +43,7 @@ class Comparison(analysis.Comparison):
         """Return one row a benchmark: both accuracies, their difference, and the verdict.
 
         ``difference`` is B - A, ``low`` and ``high`` are its 95 % interval, and ``adjusted_p`` is
-        corrected over the benchmarks by Holm's method.
+        corrected over the benchmarks and their average by Holm's method.
         """
         import pandas as pd
 
@@ -89,7 +89,7 @@ class Comparison(analysis.Comparison):
         if self.average is not None:
             mean = self.average
             accuracies = [percent(share, decimals=3) for share in (mean.a, mean.b)]
-            numbers = [*difference_and_interval(mean.difference), ""]
+            numbers = [*difference_and_interval(mean.difference), p_value(mean.adjusted_p)]
             yield ["average", *accuracies, *numbers, mean.verdict]
 
     def _warnings(self) -> Iterator[str]:

@@ -14,6 +14,7 @@ from harness.analysis.compare import AverageDifference, BenchmarkDifference, Com
 from harness.common.text import counted
 from harness.reporting.html.comparing import VersionPair
 from harness.reporting.html.facts import ReportedResult
+from harness.reporting.text.comparison import family, puzzles
 from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
     difference_interval,
@@ -149,10 +150,11 @@ def _verdict(pair: VersionPair) -> Headline:
         return Headline(subject=subject, word="not compared", sentence=pair.refusal)
     if found.average is not None:
         average = found.average
-        sentence = f"On average {_in_words(average.difference)}. {_by_benchmark(found)}"
+        words = _in_words(average.difference, average.adjusted_p)
+        sentence = f"On average {words}. {_by_benchmark(found)}"
         return Headline(subject=subject, word=average.verdict, sentence=sentence + _caveat(found))
     (row,) = found.rows
-    sentence = f"On {row.benchmark} {_in_words(row.difference)}."
+    sentence = f"On {row.benchmark} {_in_words(row.difference, row.adjusted_p)}."
     return Headline(subject=subject, word=row.verdict, sentence=sentence + _caveat(found))
 
 
@@ -161,10 +163,10 @@ def _caveat(found: Comparison) -> str:
     return " They were not measured alike: see the note under the scores." * bool(found.mismatches)
 
 
-def _in_words(found: Difference) -> str:
+def _in_words(found: Difference, adjusted_p: float) -> str:
     return (
         f"{points(found.difference)} points, 95 % interval {difference_interval(found)}, "
-        f"p = {p_value(found.p_value)}"
+        f"p = {p_value(adjusted_p)}{' (Holm)' * (adjusted_p != found.p_value)}"
     ).replace("p = <", "p < ")
 
 
@@ -288,7 +290,7 @@ def _average_row(found: Comparison, average: AverageDifference) -> tuple[Cell, .
         _mean([row.b for row in found.rows]),
         _difference(average.difference),
         Cell(text=p_value(average.difference.p_value)),
-        Cell(text=""),
+        Cell(text=p_value(average.adjusted_p)),
         _word(average.verdict, average.detectable),
     )
 
@@ -313,9 +315,10 @@ def _paragraphs(found: Comparison) -> Iterator[str]:
     how = "paired, problem by problem" if found.paired else "unpaired, from counts"
     tests = "; ".join(dict.fromkeys(row.difference.test for row in found.rows))
     yield (
-        f"Compared {how}: {tests}; Holm's correction over {len(found.rows)} "
-        f"benchmark{'s' if len(found.rows) > 1 else ''}."
+        f"Compared {how}: {tests}; Holm's correction over {family(found)}; the intervals are not "
+        "corrected."
     )
+    yield from (f"{text[:1].upper()}{text[1:]}." for text in puzzles(found))
     if any(row.verdict == "no evidence" for row in found.rows):
         yield (
             "No evidence is not evidence of no difference: “could show” names the smallest true "

@@ -15,6 +15,7 @@ from harness.reporting.plots.drawing import (
     plain,
     row_places,
 )
+from harness.reporting.text.numbers import contradiction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,13 +59,16 @@ def difference_figure(comparison: Comparison) -> Figure:
 
 
 def _corrected(rows: Iterable[tuple[str, Difference, str]]) -> str:
-    """Explain, where it happens, how an interval without 0 can be no evidence."""
-    puzzling = any(v == UNDECIDED and (d.low > 0 or d.high < 0) for _, d, v in rows)
-    return (
-        "\n(the verdicts are corrected for the number of benchmarks, the intervals are not)"
-        if puzzling
-        else ""
-    )
+    """Explain, where it happens, how verdict and interval can seem to disagree."""
+    seen = {contradiction(difference, verdict) for _, difference, verdict in rows}
+    lines = []
+    if "outside" in seen:
+        lines.append(
+            "\n(the verdicts are corrected for the number of tests, the intervals are not)"
+        )
+    if "inside" in seen:
+        lines.append("\n(a verdict is about these problems, an interval also about their choice)")
+    return "".join(lines)
 
 
 def _mark(verdict: str) -> Line2D:

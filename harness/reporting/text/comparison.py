@@ -12,6 +12,7 @@ from harness.common.text import counted, one_line
 from harness.reporting.text.layout import text_table
 from harness.reporting.text.notes import result_notes
 from harness.reporting.text.numbers import (
+    contradiction,
     correct_of,
     count,
     difference_and_interval,
@@ -21,7 +22,6 @@ from harness.reporting.text.numbers import (
 )
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
-from harness.stats.paired import Difference
 from harness.stats.power import LEVEL, POWER
 
 LISTED = 40
@@ -84,7 +84,7 @@ def _table(found: Comparison) -> str:
                 *shares,
                 *difference_and_interval(average.difference),
                 p,
-                "",
+                p_value(average.adjusted_p),
                 average.verdict,
             ]
         )
@@ -95,9 +95,8 @@ def _tests(found: Comparison) -> Iterator[str]:
     tests = dict.fromkeys(row.difference.test for row in found.rows)
     how = "paired, problem by problem" if found.paired else "unpaired, from counts"
     yield (
-        f"{how}: {'; '.join(tests)}; Holm's correction over {len(found.rows)} "
-        f"benchmark{'s' if len(found.rows) > 1 else ''}; differences are in percentage points, and "
-        "their intervals are not corrected"
+        f"{how}: {'; '.join(tests)}; Holm's correction over {family(found)}; "
+        "differences are in percentage points, and their intervals are not corrected"
     )
     if found.average is not None:
         average = found.average.difference
@@ -105,12 +104,33 @@ def _tests(found: Comparison) -> Iterator[str]:
             f"average: the plain mean of the benchmarks; {average.test}; interval: "
             f"{average.interval_method}"
         )
-    if any(_excludes_zero(row.difference) and row.verdict == "no evidence" for row in found.rows):
-        yield "an interval can exclude 0 where the exact, corrected test finds no evidence"
+    yield from puzzles(found)
 
 
-def _excludes_zero(found: Difference) -> bool:
-    return found.low > 0 or found.high < 0
+def family(found: Comparison) -> str:
+    """Return what the correction for several tests is over.
+
+    Together with the average, if there is one: so no verdict of the comparison is outside.
+    """
+    benchmarks = counted(len(found.rows), "benchmark")
+    return benchmarks if found.average is None else f"{benchmarks} and their average"
+
+
+def puzzles(found: Comparison) -> Iterator[str]:
+    """Yield an explanation where a verdict and the interval beside it seem to disagree."""
+    seen = {contradiction(row.difference, row.verdict) for row in found.rows}
+    if found.average is not None:
+        seen.add(contradiction(found.average.difference, found.average.verdict))
+    if "outside" in seen:
+        yield (
+            "an interval can exclude 0 where the test, which is corrected for the number of tests, "
+            "finds no evidence"
+        )
+    if "inside" in seen:
+        yield (
+            "an interval can hold 0 where the test says better or worse: the test asks whether the "
+            "two differ on these problems, and the interval is about all problems of this kind"
+        )
 
 
 def _sizes(found: Comparison) -> list[str]:
@@ -229,7 +249,7 @@ def comparison_fields(found: Comparison) -> dict[str, Any]:
         "b": _result_fields(found.b),
         "paired": found.paired,
         "level": LEVEL,
-        "correction": "Holm, over the benchmarks",
+        "correction": f"Holm, over {family(found)}",
         "power": POWER,
         "benchmarks": [_row_fields(row) for row in found.rows],
         "average": None if found.average is None else asdict(found.average),

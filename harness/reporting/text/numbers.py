@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from harness.grading.verdict import Outcome
 from harness.stats.intervals import Interval
@@ -98,6 +99,18 @@ def difference_interval(found: Difference) -> str:
 def difference_and_interval(found: Difference) -> tuple[str, str]:
     """Return a difference and its interval, each in percentage points."""
     return points(found.difference), difference_interval(found)
+
+
+def contradiction(found: Difference, verdict: str) -> Literal["", "outside", "inside"]:
+    """Return how a verdict seems to contradict the interval beside it.
+
+    ``outside`` if there is no evidence, but 0 is outside the interval; ``inside`` if B is better
+    or worse, but 0 is inside; otherwise nothing.
+    """
+    holds_zero = found.low <= 0 <= found.high
+    if verdict == "no evidence":
+        return "" if holds_zero else "outside"
+    return "inside" if holds_zero else ""
 
 
 def p_value(p: float) -> str:
