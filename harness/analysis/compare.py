@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import fsum, sqrt
 from statistics import fmean
 from typing import Literal, NamedTuple
 
@@ -137,12 +138,15 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         _row(name, pair, difference, p, level=level)
         for (name, pair), difference, p in zip(pairs.items(), differences, adjusted, strict=False)
     )
+    errors = [_planning_error(*both) for both in zip(pairs.values(), differences, strict=True)]
     return Comparison(
         a=a,
         b=b,
         paired=paired,
         rows=rows,
-        average=None if average is None else _average(rows, average, adjusted[-1], level=level),
+        average=None
+        if average is None
+        else _average(rows, average, adjusted[-1], errors, level=level),
         changes=tuple(what_changed(a, b)),
         mismatches=tuple(found),
         notes=tuple(notes),
@@ -162,7 +166,7 @@ def pair_up(a: Result, b: Result) -> tuple[dict[str, MatchedVerdicts], list[str]
     verdicts_a, verdicts_b = a.verdicts, b.verdicts
     if verdicts_a is None or verdicts_b is None:
         counts = {name: MatchedVerdicts(a.scores[name], b.scores[name]) for name in names}
-        return counts, [_why_unpaired(a, b)]
+        return counts, [_why_unpaired(a, b), *_not_whole(a, b, names)]
     pairs, notes = {}, []
     for name in names:
         pair, left_out = _matched(a, b, verdicts_a[name], verdicts_b[name], name)
@@ -183,6 +187,25 @@ def _why_unpaired(a: Result, b: Result) -> str:
         f"of {' and '.join(without)} only counts are known, so problems cannot be paired: the "
         "tests are unpaired, and see less"
     )
+
+
+def _not_whole(a: Result, b: Result, names: Sequence[str]) -> list[str]:
+    """Say which published percentages are no count, so that a test of counts would be invented."""
+    return [
+        f"{result.name}: {name}: no number of {score.samples} correct samples is "
+        f"{_printed(result, name)} %, so it may be a mean of several samples a problem, and nobody "
+        "says of how many; the test is one of accuracies, with every problem counted once"
+        for result in (a, b)
+        for name in names
+        for score in [result.scores[name]]
+        if not score.whole
+    ]
+
+
+def _printed(result: Result, benchmark: str) -> str:
+    """Return the percentage as its source printed it."""
+    printed = None if result.row is None else result.row.scores[benchmark].accuracy
+    return printed or f"{100 * result.scores[benchmark].accuracy:.4g}"
 
 
 def _matched(
@@ -220,7 +243,12 @@ def paired_counts(pair: MatchedVerdicts) -> PairedCounts:
 
 def counts_of(score: BenchmarkScore) -> Counts:
     """Return what an unpaired test needs of a score."""
-    return Counts(problems=score.problems, samples=score.samples, accuracy=score.accuracy)
+    return Counts(
+        problems=score.problems,
+        samples=score.samples,
+        accuracy=score.accuracy,
+        whole=score.whole,
+    )
 
 
 def _row(
@@ -228,7 +256,7 @@ def _row(
 ) -> BenchmarkDifference:
     score_a, score_b = _score(pair.a, pair.rows_a), _score(pair.b, pair.rows_b)
     both = list(zip(pair.rows_a, pair.rows_b, strict=True))
-    error = difference.standard_error
+    error = _planning_error(pair, difference)
     return BenchmarkDifference(
         benchmark=name,
         a=score_a,
@@ -244,6 +272,12 @@ def _row(
         fixed=tuple(_changed_problem(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
         broken=tuple(_changed_problem(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
     )
+
+
+def _planning_error(pair: MatchedVerdicts, difference: Difference) -> float:
+    if not pair.rows_a:
+        return difference.standard_error
+    return power.planning_error(mean_differences(pair))
 
 
 def verdict(difference: float, p_value: float) -> Conclusion:
@@ -308,13 +342,19 @@ def _average_difference(pairs: Mapping[str, MatchedVerdicts], *, paired: bool) -
 
 
 def _average(
-    rows: Sequence[BenchmarkDifference], found: Difference, adjusted: float, *, level: float
+    rows: Sequence[BenchmarkDifference],
+    found: Difference,
+    adjusted: float,
+    errors: Sequence[float],
+    *,
+    level: float,
 ) -> AverageDifference:
+    error = sqrt(fsum(error**2 for error in errors)) / len(errors)
     return AverageDifference(
         a=fmean(row.a.accuracy for row in rows),
         b=fmean(row.b.accuracy for row in rows),
         difference=found,
         adjusted_p=adjusted,
         verdict=verdict(found.difference, adjusted),
-        detectable=power.minimum_detectable(found.standard_error, level=level, power=POWER),
+        detectable=power.minimum_detectable(error, level=level, power=POWER),
     )

@@ -19,7 +19,7 @@ from benchmarks.registry import suggest
 from harness.grading.verdict import Outcome
 from harness.runs.scores import BenchmarkScore
 from harness.runs.verdicts import ProblemVerdicts
-from harness.stats.intervals import Interval, standard_error
+from harness.stats.intervals import Interval, accuracy_interval, standard_error
 from harness.stats.metrics import Marked, majority_at_k, pass_at_k, truncation_bounds, within_budget
 
 if TYPE_CHECKING:
@@ -50,10 +50,14 @@ class AccuracyAtK:
     """The mean over problems of the chance that at least one of k samples is correct."""
     passed_error: float
     """The standard error of ``passed``."""
+    passed_interval: Interval
+    """The 95 % confidence interval of ``passed``, made as that of an accuracy."""
     majority: float
     """The mean over problems of the chance that the most frequent of k answers is correct."""
     majority_error: float
     """The standard error of ``majority``."""
+    majority_interval: Interval
+    """The 95 % confidence interval of ``majority``, made as that of an accuracy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,8 @@ class BenchmarkSummary:
     standard_error: float
     """The standard error of the accuracy, clustered by problem."""
     interval: Interval
+    interval_method: str
+    """How the interval was made, and those of the groups and at each k."""
     outcomes: Mapping[str, int]
     """Outcome to its number of samples, in the outcomes' order; outcomes with none are left out."""
     lowest: float
@@ -209,6 +215,7 @@ def _summary(
         accuracy=score.accuracy,
         standard_error=standard_error([problem.accuracy for problem in problems]),
         interval=score.interval,
+        interval_method=score.interval_method,
         outcomes=score.outcomes or {},
         lowest=bounds.low,
         highest=None if score.hit_token_limit is None else bounds.high,
@@ -281,6 +288,7 @@ def budget_curve(
 def accuracies_at_k(problems: Sequence[ProblemVerdicts]) -> tuple[AccuracyAtK, ...]:
     """Return pass@k and maj@k for k = 1, 2, 4, … and the samples that every problem has."""
     fewest = min(problem.samples for problem in problems)
+    samples = sum(problem.samples for problem in problems)
     ladder = [1 << power for power in range(fewest.bit_length())]
     found = []
     for k in dict.fromkeys([*ladder, fewest]):
@@ -291,8 +299,10 @@ def accuracies_at_k(problems: Sequence[ProblemVerdicts]) -> tuple[AccuracyAtK, .
                 k=k,
                 passed=fmean(passed),
                 passed_error=standard_error(passed),
+                passed_interval=accuracy_interval(passed, samples=samples),
                 majority=fmean(majority),
                 majority_error=standard_error(majority),
+                majority_interval=accuracy_interval(majority, samples=samples),
             )
         )
     return tuple(found)

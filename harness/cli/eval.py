@@ -333,7 +333,7 @@ def _spec_fields(path: Path | None) -> dict[str, Any]:
 
 def _print_estimate(spec: EvalSpec, flags: dict[str, Any]) -> int:
     from harness.common.environment import hardware
-    from harness.evaluation.forecast import forecast
+    from harness.evaluation.forecast import forecast, stored_pairs
     from harness.evaluation.plan import prepare
     from harness.reporting.progress import open_progress
     from harness.reporting.text.forecast import forecast_fields, forecast_text
@@ -342,8 +342,9 @@ def _print_estimate(spec: EvalSpec, flags: dict[str, Any]) -> int:
     with open_progress() as progress:
         progress.stage("reading problems and model")
         plan = prepare(spec, data_dir=flags["data_dir"])
-    stored = [run for _, run in Catalogue(flags["results"]).runs]
-    found = forecast(plan, stored, hardware())
+    stored = Catalogue(flags["results"]).runs
+    pairs = stored_pairs(plan, stored)
+    found = forecast(plan, [run for _, run in stored], hardware(), pairs)
     if flags["as_json"]:
         echo(json.dumps(forecast_fields(found), indent=2))
     else:

@@ -142,8 +142,8 @@ class Result(stored.Result):
 
         rows = [_shown(score) for score in self.scores.values()]
         if self.average is not None:
-            of_run = None if self.run is None else self.run.average
-            spread = "" if of_run is None else interval(of_run.interval)
+            found = self.average_interval
+            spread = "" if found is None else interval(found)
             rows.append(["average", "", percent(self.average), spread, ""])
         return html_table(self._heading, HEADERS, rows, self._notes())
 

@@ -73,6 +73,22 @@ class PublishedScore(Frozen):
             return self.correct / self.samples
         return float(_decimal(self.accuracy or "0")) / 100
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether some number of correct samples has the printed percentage, rounded or cut off.
+
+        "21.7" of 30 samples has none: it is the mean of several samples a problem, say, of which
+        the source does not tell how many there are.
+        """
+        if self.correct is not None or self.accuracy is None:
+            return True
+        nearest = round(self.share * self.samples)
+        try:
+            require_agreement(self.accuracy, 100 * nearest / self.samples)
+        except ValueError:
+            return False
+        return True
+
 
 class PublishedResult(Frozen):
     """One model's scores. A setting that the source does not state is left out."""

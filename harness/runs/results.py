@@ -23,9 +23,9 @@ from harness.models.lineage import Lineage, read_lineage
 from harness.runs.identity import UNKNOWN_STYLE
 from harness.runs.published import Published, PublishedResult
 from harness.runs.record import Run, Score
-from harness.runs.scores import BenchmarkScore
+from harness.runs.scores import OUTDATED, BenchmarkScore, with_current_intervals
 from harness.runs.verdicts import VERDICTS, ProblemVerdicts, read_verdicts
-from harness.stats.intervals import wilson
+from harness.stats.intervals import Interval, mean_interval, wilson
 
 PUBLISHED_ID = "published:"
 ROUNDING = 1e-6
@@ -55,6 +55,14 @@ class Result:
     def average(self) -> float | None:
         """The plain mean of the benchmarks' accuracies."""
         return fmean(s.accuracy for s in self.scores.values()) if self.scores else None
+
+    @property
+    def average_interval(self) -> Interval | None:
+        """The 95 % confidence interval of the average, by `mean_interval`."""
+        scores = list(self.scores.values())
+        if not scores:
+            return None
+        return mean_interval([s.accuracy for s in scores], [s.interval for s in scores])
 
     @cached_property
     def verdicts(self) -> Mapping[str, list[ProblemVerdicts]] | None:
@@ -125,9 +133,23 @@ def _text(value: Any) -> str:
 
 
 def of_run(path: Path, run: Run) -> Result:
-    """Return the result of a stored run."""
+    """Return the result of a stored run.
+
+    Intervals that an earlier version recorded by an `OUTDATED` method are made anew from the
+    run's verdicts, so that all that is shown of the run agrees; without its verdicts they stay as
+    recorded, with their method.
+    """
+    if any(score.interval_method == OUTDATED for score in run.scores):
+        run = _current(path, run)
     scores = {score.benchmark: _of_score(score) for score in run.scores}
     return Result(name=run.name, id=run.id, scores=scores, path=path, run=run)
+
+
+def _current(path: Path, run: Run) -> Run:
+    file = path / VERDICTS
+    if not file.is_file() or _sum_of(file) != run.verdicts_sum:
+        return run
+    return with_current_intervals(run, read_verdicts(path) or ())
 
 
 def _of_score(score: Score) -> BenchmarkScore:
@@ -138,6 +160,7 @@ def _of_score(score: Score) -> BenchmarkScore:
         correct=score.correct,
         accuracy=score.accuracy,
         interval=score.interval,
+        interval_method=score.interval_method,
         outcomes=score.outcomes,
         hit_token_limit=score.at_limit,
         mean_tokens=score.mean_response_tokens,
@@ -157,6 +180,8 @@ def of_published(source: Published, row: PublishedResult) -> Result:
             correct=score.correct,
             accuracy=score.share,
             interval=wilson(score.share * score.problems, score.problems),
+            interval_method="wilson",
+            whole=score.is_whole,
         )
         for name, score in row.scores.items()
     }
@@ -166,7 +191,7 @@ def of_published(source: Published, row: PublishedResult) -> Result:
 
 
 def _require_sum(path: Path, expected: str | None) -> None:
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = _sum_of(path)
     if found != expected:
         folder = shlex.quote(str(path.parent))
         raise UserError(
@@ -174,3 +199,7 @@ def _require_sum(path: Path, expected: str | None) -> None:
             f"{found[:12]}… and the record says {(expected or 'none')[:12]}…; take the file from "
             f"where it was copied, or grade the samples again: {hint(f'regrade {folder}')}"
         )
+
+
+def _sum_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

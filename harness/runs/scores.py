@@ -12,7 +12,12 @@ from benchmarks.errata import errata_for
 from harness.grading.verdict import Outcome
 from harness.runs.record import Average, Run, Score, WithoutErrata
 from harness.runs.verdicts import ProblemVerdicts
-from harness.stats.intervals import Interval, accuracy_interval, mean_interval
+from harness.stats.intervals import (
+    Interval,
+    accuracy_interval,
+    interval_method,
+    mean_interval,
+)
 
 MAX_FAILURES = 0.005
 """The share of a benchmark's samples on which grader or engine may fail before its score is
@@ -40,6 +45,10 @@ class BenchmarkScore:
     """The mean over the problems of the share of their samples that are correct."""
     interval: Interval
     """The 95 % confidence interval of the accuracy."""
+    interval_method: str
+    """How the interval was made."""
+    whole: bool = True
+    """Whether a whole number of correct samples has this accuracy, as far as it was printed."""
     outcomes: Mapping[str, int] | None = None
     """The number of samples with each outcome that occurs; None where it was not published."""
     hit_token_limit: int | None = None
@@ -60,6 +69,7 @@ class BenchmarkScore:
             correct=sum(row.correct for row in rows),
             accuracy=fmean(means) if means else 0.0,
             interval=accuracy_interval(means, samples=samples),
+            interval_method=interval_method(problems=len(rows), samples=samples),
             outcomes=count_outcomes(rows),
             hit_token_limit=_hit_token_limit(rows),
             mean_tokens=fmean(lengths) if lengths else None,
@@ -122,7 +132,6 @@ def score(
     ``limit`` is the run's `token_limit`; ``empty`` counts the samples that are `Sample.is_empty`.
     """
     found = BenchmarkScore.of(benchmark, rows)
-    single = found.problems == found.samples
     return Score(
         benchmark=benchmark,
         problems=found.problems,
@@ -130,7 +139,7 @@ def score(
         correct=found.correct or 0,
         accuracy=found.accuracy,
         interval=found.interval,
-        interval_method="wilson" if single else "normal, clustered by problem",
+        interval_method=found.interval_method,
         outcomes=dict(found.outcomes or {}),
         at_limit=found.hit_token_limit,
         at_context=sum(
@@ -178,7 +187,7 @@ def reliability_problems(scores: Iterable[Score], *parts: str) -> list[str]:
     return reasons
 
 
-def average(scores: Sequence[Score]) -> Average:
+def average(scores: Sequence[Score | BenchmarkScore]) -> Average:
     """Return the plain mean of the accuracies, as published tables have it."""
     values = [s.accuracy for s in scores]
     return Average(
@@ -186,3 +195,31 @@ def average(scores: Sequence[Score]) -> Average:
         interval=mean_interval(values, [s.interval for s in scores]),
         interval_method="MOVER over the benchmarks' intervals",
     )
+
+
+OUTDATED = "normal, clustered by problem"
+"""The method by which earlier versions made the interval of several samples a problem. It is too
+narrow where the problems are few or the accuracy is extreme."""
+
+
+def with_current_intervals(run: Run, rows: Iterable[ProblemVerdicts]) -> Run:
+    """Return a run's record with the intervals that its verdicts have today, and their methods.
+
+    Only `OUTDATED` intervals are made anew, and the average's with them.
+    """
+    by_benchmark: dict[str, list[ProblemVerdicts]] = {}
+    for row in rows:
+        by_benchmark.setdefault(row.benchmark, []).append(row)
+    scores = tuple(
+        _with_current_interval(one, by_benchmark.get(one.benchmark, ())) for one in run.scores
+    )
+    found = run.average and average(scores)
+    return run.model_copy(update={"scores": scores, "average": found})
+
+
+def _with_current_interval(score: Score, rows: Sequence[ProblemVerdicts]) -> Score:
+    if score.interval_method != OUTDATED or not rows:
+        return score
+    found = BenchmarkScore.of(score.benchmark, rows)
+    changes = {"interval": found.interval, "interval_method": found.interval_method}
+    return score.model_copy(update=changes)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, fsum, sqrt
 from statistics import NormalDist, fmean
+from typing import NamedTuple
 
 from harness.stats.intervals import standard_error as error_of_mean
 from harness.stats.paired import TIE
@@ -21,6 +22,24 @@ def minimum_detectable(standard_error: float, *, level: float = 0.05, power: flo
     """
     normal = NormalDist()
     return (normal.inv_cdf(1 - level / 2) + normal.inv_cdf(power)) * standard_error
+
+
+def planning_error(differences: Sequence[float]) -> float:
+    """Return the standard error of a mean difference to plan with, of at least one problem.
+
+    ``differences`` holds each problem's accuracy in B minus that in A. Where hardly any problem
+    differs, their spread says little about that of further problems, and is near 0 or 0. So two
+    imagined problems are added, of differences 1 and −1, as in Bonett and Price's interval (J.
+    Educ. Behav. Stat. 37 (2012) 479), whose S this is: √(((Σ d² + 2) / (N + 2) − D²) / (N + 2)),
+    D = Σ d / (N + 2).
+
+    >>> none, one = [0.0] * 30, [1 / 16] + [0.0] * 29
+    >>> round(planning_error(none), 4), round(planning_error(one), 4)
+    (0.0442, 0.0442)
+    """
+    count = len(differences) + 2
+    mean = fsum(differences) / count
+    return sqrt(((fsum(d * d for d in differences) + 2) / count - mean**2) / count)
 
 
 def problems_needed(
@@ -89,6 +108,60 @@ def samples_needed(
 
 def _within(means: Sequence[float], samples: int) -> float:
     return fmean(p * (1 - p) for p in means) * samples / (samples - 1)
+
+
+class Shares(NamedTuple):
+    """How the variance of a single sample's correctness splits, for two runs of one benchmark."""
+
+    by_problem: float
+    """The part that lies between problems; the rest is chance in sampling."""
+    correlation: float
+    """How far the two runs' true accuracies on single problems are correlated."""
+
+
+ASSUMED = Shares(by_problem=0.5, correlation=0.5)
+"""What is assumed where no two runs tell."""
+
+
+def shares(
+    a: Sequence[float], b: Sequence[float], *, samples_a: Sequence[int], samples_b: Sequence[int]
+) -> Shares | None:
+    """Estimate from two runs' accuracies on the same problems how a sample's variance splits.
+
+    With v = p(1 − p) the variance of a sample at the accuracy p over all problems, and w as in
+    ``samples_needed``, 1 − w/v lies between problems; it is averaged over the runs with several
+    samples a problem, and assumed to be one half if both have one. The covariance of the two runs'
+    accuracies has no part from sampling, so the correlation is that covariance over √(v_A v_B) and
+    over the part between problems (Miller, arXiv 2411.00640, §3 and §5). Both are moved towards
+    one half as if four problems more had it, since few problems tell little.
+
+    None for fewer than two problems, or if a run has none or all of them right.
+
+    >>> found = shares([1, 1, 0, 0] * 50, [1, 1, 0, 1] * 50, samples_a=[1] * 200,
+    ...                samples_b=[1] * 200)
+    >>> round(found.by_problem, 3), round(found.correlation, 3)
+    (0.575, 0.99)
+    """
+    variances = [p * (1 - p) for p in (fmean(a), fmean(b))] if len(a) > 1 else [0.0]
+    if min(variances) < TIE:
+        return None
+    known = [
+        1 - min(1.0, within / variance)
+        for means, samples, variance in zip((a, b), (samples_a, samples_b), variances, strict=True)
+        if (within := _within_unequal(means, samples)) is not None
+    ]
+    middle_a, middle_b, count = fmean(a), fmean(b), len(a)
+    products = [(x - middle_a) * (y - middle_b) for x, y in zip(a, b, strict=True)]
+    shared = max(0.0, fsum(products) / (count - 1) / sqrt(variances[0] * variances[1]))
+    by_problem = fmean(known) if known else max(ASSUMED.by_problem, min(1.0, shared))
+    correlation = min(1.0, shared / by_problem) if by_problem else 0.0
+    return Shares(*((part * count + 2) / (count + 4) for part in (by_problem, correlation)))
+
+
+def _within_unequal(means: Sequence[float], samples: Sequence[int]) -> float | None:
+    """Return the variance of a single sample within its problem; None if no problem has two."""
+    found = [p * (1 - p) * n / (n - 1) for p, n in zip(means, samples, strict=True) if n > 1]
+    return fmean(found) if found else None
 
 
 LEVEL = 0.05

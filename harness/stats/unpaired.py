@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import comb, fsum, sqrt
+from math import fsum, perm, sqrt
 from statistics import fmean
+
+import numpy as np
 
 from harness.stats.distributions import two_sided
 from harness.stats.intervals import Z95, Interval, mean_interval, wilson
@@ -26,6 +28,8 @@ class Counts:
     samples: int
     accuracy: float
     """Mean over problems of the share of their samples that are correct."""
+    whole: bool = True
+    """Whether a whole number of correct samples has this accuracy, as far as it is known."""
 
     def __post_init__(self) -> None:
         if not (1 <= self.problems <= self.samples and 0 <= self.accuracy <= 1):
@@ -35,6 +39,11 @@ class Counts:
     def single(self) -> bool:
         """Whether every problem has one sample."""
         return self.samples == self.problems
+
+    @property
+    def countable(self) -> bool:
+        """Whether it is known how many problems are right."""
+        return self.single and self.whole
 
     @property
     def correct(self) -> int:
@@ -47,13 +56,14 @@ def unpaired(a: Counts, b: Counts) -> Difference:
 
     One sample a problem: Fisher's exact test, two-sided by summing the probability of
     every table as improbable as this one or more (Fisher, J. R. Stat. Soc. 98 (1935) 39),
-    in whole numbers, so that ties are ties; and Newcombe's hybrid score interval
+    ties decided in whole numbers; and Newcombe's hybrid score interval
     (method 10: Stat. Med. 17 (1998) 873), made of each side's Wilson limits l and u:
     low = D − √((p_B − l_B)² + (u_A − p_A)²), high = D + √((u_B − p_B)² + (p_A − l_A)²).
 
     Several samples: how they cluster is not known. An accuracy p over N problems has at
     most the variance p(1 − p)/N, which it has if all samples of a problem agree; so a
-    problem counts once, in Wilson's limits and in a z test with the pooled variance.
+    problem counts once, in Wilson's limits and in a z test with the pooled variance. The same
+    holds of an accuracy that no whole number of samples has: it is no count that could be tested.
 
     >>> a = Counts(problems=500, samples=500, accuracy=78 / 500)
     >>> found = unpaired(a, Counts(problems=500, samples=500, accuracy=119 / 500))
@@ -61,7 +71,7 @@ def unpaired(a: Counts, b: Counts) -> Difference:
     (0.0327, 0.1309, 0.0014)
     """
     interval = _newcombe(a, b)
-    if a.single and b.single:
+    if a.countable and b.countable:
         p_value = _fisher(a.correct, a.problems, b.correct, b.problems)
         test = "Fisher's exact, unpaired"
     else:
@@ -87,8 +97,7 @@ def _newcombe(a: Counts, b: Counts) -> Interval:
 
 
 def _wilson(counts: Counts) -> Interval:
-    right = counts.correct if counts.single else counts.accuracy * counts.problems
-    return wilson(right, counts.problems)
+    return wilson(counts.accuracy * counts.problems, counts.problems)
 
 
 def _half_width(interval: Interval) -> float:
@@ -106,16 +115,41 @@ def _variance(counts: Counts) -> float:
 
 
 def _fisher(right_a: int, problems_a: int, right_b: int, problems_b: int) -> float:
+    """Return the two-sided p-value of a table.
+
+    The probabilities of all tables with these sums are relative to the most probable one: each is
+    that of its neighbour times a fraction.
+
+    >>> round(_fisher(3, 10, 7, 10), 6)
+    0.178895
+    """
     right = right_a + right_b
     first, last = max(0, right - problems_b), min(right, problems_a)
-    weight = comb(problems_a, first) * comb(problems_b, right - first)
-    weights = []
-    for k in range(first, last + 1):
-        weights.append(weight)
-        weight = weight * (problems_a - k) * (right - k) // (k + 1)
-        weight //= problems_b - right + k + 1
+    k = np.arange(first, last, dtype=float)  # of the step from k to k + 1
+    rises = (problems_a - k) * (right - k) / ((k + 1) * (problems_b - right + k + 1))
+    mode = int((rises > 1).sum())
+    below = np.cumprod(1 / rises[:mode][::-1])[::-1]
+    weights = np.concatenate([below, [1.0], np.cumprod(rises[mode:])])
     observed = weights[right_a - first]
-    return sum(weight for weight in weights if weight <= observed) / sum(weights)
+    if observed == 0:  # less probable than any float above 0
+        return 0.0
+    reached = weights < observed
+    # Tables that look equally probable may be so, or differ by rounding only.
+    for index in np.flatnonzero(np.abs(weights - observed) <= 1e-9 * observed):
+        reached[index] = _at_most_as_probable(
+            first + int(index), right_a, right, problems_a, problems_b
+        )
+    return min(1.0, float(weights[reached].sum() / weights.sum()))
+
+
+def _at_most_as_probable(k: int, than: int, right: int, problems_a: int, problems_b: int) -> bool:
+    """Compare two tables' probabilities in whole numbers: k right in A, and ``than``."""
+    low, high = sorted((k, than))
+    steps = high - low
+    rise = perm(problems_a - low, steps) * perm(right - low, steps)
+    fall = perm(high, steps) * perm(problems_b - right + high, steps)
+    # The table of ``high`` is rise / fall times as probable as that of ``low``.
+    return rise <= fall if k == high else fall <= rise
 
 
 def _pooled_z(a: Counts, b: Counts) -> float:
@@ -152,6 +186,8 @@ def average_unpaired(pairs: Mapping[str, tuple[Counts, Counts]]) -> Difference:
         high=interval.high,
         standard_error=error,
         p_value=two_sided(difference, error),
-        test="normal, unpaired" if all(a.single and b.single for a, b in ordered) else CLUSTERED,
+        test="normal, unpaired"
+        if all(a.countable and b.countable for a, b in ordered)
+        else CLUSTERED,
         interval_method="MOVER over Newcombe intervals",
     )

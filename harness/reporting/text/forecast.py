@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from harness.common.text import counted
 from harness.evaluation.forecast import Forecast, total_tokens
 from harness.reporting.text.layout import text_table
-from harness.reporting.text.numbers import count, smallest_shown
+from harness.reporting.text.numbers import count, percent, smallest_shown
 from harness.runs.cost import money
 
 
@@ -80,10 +81,28 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
         lines.append(f"{expected}at most {money(found.most_money)} by the prices given")
     lines.append(
         "the difference is the smallest true one to another run of these problems that is found "
-        "four times in five, at 5 % over all benchmarks (Holm); the two runs' results on a problem "
-        "are assumed to have a correlation of one half"
+        "four times in five, at 5 % over all benchmarks (Holm)"
     )
-    return lines
+    return [*lines, *_splits(found)]
+
+
+def _splits(found: Forecast) -> Iterator[str]:
+    """Say how the two runs' results on a problem are taken to be correlated, and why."""
+    for row in found.rows:
+        if row.pair is not None:
+            yield (
+                f"{row.benchmark}: as between {' and '.join(row.pair)}, the two runs' accuracies "
+                f"on a problem have a correlation of {row.correlation:.2f}, and "
+                f"{percent(row.by_problem, decimals=0)} % of a sample's variance is between "
+                "problems"
+            )
+    assumed = [row.benchmark for row in found.rows if row.pair is None]
+    if assumed:
+        yield (
+            f"{', '.join(assumed)}: no two stored runs of different models have these settings, so "
+            "the two runs' accuracies on a problem are assumed to have a correlation of one half, "
+            "and half of a sample's variance to be between problems"
+        )
 
 
 def _minutes(seconds: float) -> str:

@@ -8,7 +8,7 @@ from harness.common.text import counted, one_line
 from harness.reporting.text.numbers import percent
 from harness.runs.record import WITHOUT, Run, Score
 from harness.runs.results import Result
-from harness.runs.scores import reliability_problems, token_limit
+from harness.runs.scores import OUTDATED, reliability_problems, token_limit
 
 
 def score_notes(run: Run) -> list[str]:
@@ -29,7 +29,12 @@ def score_notes(run: Run) -> list[str]:
         if score.samples != score.problems:
             notes.append(
                 f"{score.benchmark}: {counted(score.problems, 'problem')}, "
-                f"{counted(score.samples, 'sample')}"
+                f"{counted(score.samples, 'sample')}; interval: {score.interval_method}"
+            )
+        if score.interval_method == OUTDATED:
+            notes.append(
+                f"{score.benchmark}: this interval is as an earlier version recorded it, and too "
+                "narrow where problems are few; it cannot be made anew without the run's verdicts"
             )
         notes.extend(_without_errata(score))
     return notes + [f"{text}: not a full score" for text in _limited(run)]

@@ -49,7 +49,7 @@ def published_blocks(result: Result) -> Iterator[str]:
         for score in result.scores.values()
     ]
     if result.average is not None and len(rows) > 1:
-        rows.append(["average", "", "", percent(result.average), ""])
+        rows.append(["average", "", "", percent(result.average), _of_average(result)])
     headers = ["benchmark", "problems", "correct", "accuracy %", "95 % interval"]
     heading = f"{one_line(result.name, limit=None)}  {one_line(result.id, limit=None)}"
     yield f"{heading}\n{_table(headers, rows)}"
@@ -60,6 +60,11 @@ def published_blocks(result: Result) -> Iterator[str]:
     if result.source is not None:
         lines += [result.source.title, result.source.url, result.source.note]
     yield "\n".join(one_line(line, limit=None) for line in lines if line)
+
+
+def _of_average(result: Result) -> str:
+    found = result.average_interval
+    return "" if found is None else interval(found)
 
 
 def _outcomes(summaries: Sequence[BenchmarkSummary]) -> str:
@@ -123,21 +128,24 @@ def _several_samples(summaries: Sequence[BenchmarkSummary]) -> str:
     several = [one for one in summaries if one.fewest > 1]
     if not several:
         return ""
-    ks = sorted({at.k for one in several for at in one.at_k})
-    rows = [row for one in several for row in _at_k(one, ks)]
-    headers = ["several samples", "accuracy % ± error", "", *(f"k={k}" for k in ks)]
-    advice = [f"{one.benchmark}: {one.spread.advice}" for one in several if one.spread is not None]
-    return "\n".join([_table(headers, rows), *map(printable, advice)])
+    rows = [row for one in several for row in _at_k(one)]
+    headers = ["several samples", "k", "pass@k", "95 % interval", "maj@k", "95 % interval"]
+    methods = dict.fromkeys(one.interval_method for one in several)
+    notes = [f"pass@1 is the accuracy; intervals: {'; '.join(methods)}"]
+    notes += [f"{one.benchmark}: {one.spread.advice}" for one in several if one.spread is not None]
+    return "\n".join([_table(headers, rows), *map(printable, notes)])
 
 
-def _at_k(one: BenchmarkSummary, ks: Iterable[int]) -> list[list[str]]:
-    passed = {at.k: percent(at.passed) for at in one.at_k}
-    majority = {at.k: percent(at.majority) for at in one.at_k}
-    mean = f"{percent(one.accuracy)} ± {percent(one.standard_error)}"
-    return [
-        [one.benchmark, mean, "pass@k", *(passed.get(k, "") for k in ks)],
-        ["", "", "maj@k", *(majority.get(k, "") for k in ks)],
-    ]
+def _at_k(one: BenchmarkSummary) -> Iterator[list[str]]:
+    for at in one.at_k:
+        yield [
+            one.benchmark if at is one.at_k[0] else "",
+            str(at.k),
+            percent(at.passed),
+            interval(at.passed_interval),
+            percent(at.majority),
+            interval(at.majority_interval),
+        ]
 
 
 def _group_names(summaries: Sequence[BenchmarkSummary]) -> str:

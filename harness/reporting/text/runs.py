@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +20,8 @@ from harness.reporting.text.numbers import count, interval, outcome_count, perce
 from harness.runs.cost import cost_of
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
-from harness.runs.scores import reliability_problems
+from harness.runs.scores import BenchmarkScore, reliability_problems
+from harness.stats.intervals import Interval
 
 
 def score_table(run: Run) -> str:
@@ -82,7 +83,7 @@ def run_fields(run: Run) -> dict[str, Any]:
 
 
 def runs_table(results: Sequence[Result], form: Format) -> str:
-    """Return results side by side: accuracies in per cent, one row a result.
+    """Return results side by side: accuracies in per cent with 95 % intervals, one row a result.
 
     Results that were not measured alike get different letters, and a footnote says in what they
     differ; they are ranked only among those of the same letter. CSV and JSON have columns for
@@ -112,6 +113,8 @@ class _Notes:
             for group in groups
             if group is not groups[0] or group.results[0].source is not None
         }
+        methods = _methods(result for group in groups for result in group.results)
+        self._intervals = [f"[low, high]: 95 % intervals ({methods})"] if methods else []
         self._ranked = any(rank is not None for group in groups for rank in group.ranks)
         self._numbers: dict[str, int] = {}
 
@@ -122,7 +125,11 @@ class _Notes:
 
     def lines(self) -> list[str]:
         ranked = [RANK_NOTE] if self._ranked else []
-        return [*ranked, *(f"[{number}] {text}" for text, number in self._numbers.items())]
+        return [
+            *self._intervals,
+            *ranked,
+            *(f"[{number}] {text}" for text, number in self._numbers.items()),
+        ]
 
 
 RANK_NOTE = (
@@ -167,7 +174,7 @@ def _shown_rows(
             "rank": letter if rank is None else f"{letter}{rank}",
             "name": one_line(result.name) + notes.marks(group, result),
             **{name: _percent_of(result, name) for name in benchmarks},
-            "average": "" if result.average is None else percent(result.average, decimals=2),
+            "average": _with_interval(result.average, result.average_interval),
             "samples": str(sum(score.samples for score in result.scores.values())),
             "run": result.id,
         }
@@ -177,7 +184,13 @@ def _shown_rows(
 
 def _percent_of(result: Result, benchmark: str) -> str:
     score = result.scores.get(benchmark)
-    return "" if score is None else percent(score.accuracy, decimals=2)
+    return "" if score is None else _with_interval(score.accuracy, score.interval)
+
+
+def _with_interval(share: float | None, spread: Interval | None) -> str:
+    if share is None or spread is None:
+        return ""
+    return f"{percent(share, decimals=2)} {interval(spread)}"
 
 
 def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
@@ -187,18 +200,43 @@ def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dic
             "group": number,
             "name": result.name,
             **{
-                name: None if score is None else round(100 * score.accuracy, 6)
+                key: value
                 for name in benchmarks
-                for score in [result.scores.get(name)]
+                for key, value in _data_columns(name, result.scores.get(name)).items()
             },
-            "average": None if result.average is None else round(100 * result.average, 6),
+            "average": _rounded(result.average),
+            **_ends("average", result.average_interval),
             "samples": sum(score.samples for score in result.scores.values()),
+            "intervals": _methods([result]),
             **_set_up(result),
             "run": result.id,
             "notes": "; ".join(result_notes(result)),
         }
         for result, rank in zip(group.results, group.ranks, strict=True)
     ]
+
+
+def _data_columns(name: str, score: BenchmarkScore | None) -> dict[str, float | None]:
+    """Return an accuracy and its interval in per cent, under the benchmark's name."""
+    share, spread = (None, None) if score is None else (score.accuracy, score.interval)
+    return {name: _rounded(share), **_ends(name, spread)}
+
+
+def _ends(name: str, spread: Interval | None) -> dict[str, float | None]:
+    """Return the ends of an interval in per cent; a benchmark's name has no blank."""
+    low, high = (None, None) if spread is None else (spread.low, spread.high)
+    return {f"{name} low": _rounded(low), f"{name} high": _rounded(high)}
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 6)
+
+
+def _methods(results: Iterable[Result]) -> str:
+    """Name the methods by which the intervals of results were made."""
+    scores = [score for result in results for score in result.scores.values()]
+    methods = sorted({score.interval_method for score in scores}, key=str.casefold)
+    return "; ".join([*methods, *(["average: MOVER over them"] if methods else [])])
 
 
 def _with_more(rows: Sequence[dict[str, Any]], groups: Sequence[Group]) -> list[dict[str, Any]]:
