@@ -313,7 +313,9 @@ def _norms(contrasts: Floats, values: Floats) -> Floats:
     """Return √Σ x² of each row of ``contrasts`` @ ``values``, without holding all the rows."""
     rows = max(1, CELLS // values.shape[1])
     pieces = [contrasts[start : start + rows] for start in range(0, len(contrasts), rows)]
-    return np.sqrt(np.concatenate([((piece @ values) ** 2).sum(axis=1) for piece in pieces]))
+    squares = np.concatenate([((piece @ values) ** 2).sum(axis=1) for piece in pieces])
+    norms: Floats = np.sqrt(squares)
+    return norms
 
 
 def _joint_level(highest: Floats, shares: Floats, comparisons: int) -> float:
