@@ -51,7 +51,8 @@ def ranks_figure(ranking: ManyComparison, labels: Mapping[str, str] | None = Non
     right.tick_params(axis="y", length=0, labelleft=False)
     several = len(ranking.benchmarks) > 1
     left.set_xlabel(f"{'average' if several else 'accuracy'}, %, with 95 % interval of its own")
-    right.set_xlabel("possible ranks (95 % for all runs at once)")
+    right.set_xlabel("possible ranks, jointly 95 %")
+    right.set_title("blue: may be the best")
     step = -(-len(runs) // TICKS)
     right.set_xticks(range(1, len(runs) + 1, step))
     right.set_xlim(0.5, len(runs) + 0.5)
