@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         import_generations,
         list_runs,
         load_run,
+        rank,
         regrade,
         train,
         write_report,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from harness.engines import Engine
     from harness.grading import Outcome, Verdict
     from harness.reporting.comparison import Comparison
+    from harness.reporting.ranking import Ranking
     from harness.reporting.result import Result, Samples
     from harness.runs.record import Run
     from harness.runs.scores import BenchmarkScore as Score
@@ -43,6 +45,7 @@ __all__ = [
     "EvalSpec",
     "Outcome",
     "PromptSpec",
+    "Ranking",
     "Result",
     "Run",
     "Samples",
@@ -57,6 +60,7 @@ __all__ = [
     "import_generations",
     "list_runs",
     "load_run",
+    "rank",
     "regrade",
     "train",
     "write_report",
@@ -70,6 +74,7 @@ _TYPES = {
     "EvalSpec": "harness.runs.spec:EvalSpec",
     "Outcome": "harness.grading:Outcome",
     "PromptSpec": "harness.runs.spec:PromptSpec",
+    "Ranking": "harness.reporting.ranking:Ranking",
     "Result": "harness.reporting.result:Result",
     "Run": "harness.runs.record:Run",
     "Samples": "harness.reporting.result:Samples",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.engines import Engine
     from harness.grading import Verdict
     from harness.reporting.comparison import Comparison
+    from harness.reporting.ranking import Ranking
     from harness.reporting.result import Result
     from harness.runs.record import Run
     from harness.runs.results import Result as StoredResult
@@ -178,6 +179,47 @@ def compare(
     from harness.reporting.comparison import Comparison
 
     return Comparison.of(compared(*_found([a, b], results), anyway=allow_mismatch))
+
+
+@checked
+def rank(
+    runs: Sequence[str | Path | Result],
+    base: str | Path | Result | None = None,
+    *,
+    results: str | Path | None = None,
+    allow_mismatch: bool = False,
+) -> Ranking:
+    """Rank many runs by their average, or say of each whether it is better than a base.
+
+    All are compared at once, at a level of 5 % together, by the average over their benchmarks. The
+    highest of many averages is partly luck: ``winner.corrected`` is what it is where half of the
+    problems choose the run and the other half score it.
+
+    Args:
+        runs: two results or more (with a base one or more), or the names, tags, ids or folders of
+            stored runs.
+        base: compare each of them with this one, and do not rank them.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        allow_mismatch: compare what all share even if not all were measured alike; the ranking
+            says so.
+
+    Raises:
+        UserError: one of them is not there, is not complete, is named twice, or has only published
+            counts; they share no problem; or, without ``allow_mismatch``, something but the model
+            differs that decides a score.
+
+    Example:
+        found = rank(["step-100", "step-200", "step-300"])
+        print(found)
+        found.winner.certain  # whether it can be said which is the best
+    """
+    from harness.analysis.many import rank as ranked
+    from harness.reporting.ranking import Ranking
+
+    given = [runs] if isinstance(runs, str | Path) else runs
+    members = _found([*given, *([] if base is None else [base])], results)
+    against = None if base is None else members.pop()
+    return Ranking.of(ranked(members, against, anyway=allow_mismatch))
 
 
 @checked

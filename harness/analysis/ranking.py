@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.aligned import Aligned, align
 from harness.analysis.comparability import mismatches
-from harness.analysis.compare import counts_of, pair_up, paired_counts
+from harness.analysis.compare import MatchedVerdicts, counts_of, pair_up, paired_counts
 from harness.common.schema import Change
 from harness.runs.results import Result
+from harness.stats.many import Floats, all_pairs
 from harness.stats.paired import holm
 from harness.stats.permutation import permutation_test
 from harness.stats.power import LEVEL
@@ -76,26 +81,96 @@ def _group(members: Sequence[Result], first: Result) -> Group:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairTests:
+    """Every pair of results, tested; each table has a row and a column for each result."""
+
+    differences: Floats
+    """How far the row's average is above the column's."""
+    p_values: Floats
+    adjusted: Floats
+    """The p-values corrected for the number of pairs."""
+    exact: bool
+    """Whether every sign vector was counted; otherwise they were drawn."""
+    together: bool
+    """Whether one sign vector was shared by all pairs; otherwise each pair was tested alone, and
+    the correction is Holm's."""
+
+    @property
+    def better(self) -> NDArray[np.bool_]:
+        """Where the row's result was found better than the column's."""
+        return (self.adjusted < LEVEL) & (self.differences > 0)
+
+
 def ranks(results: Sequence[Result]) -> list[int]:
     """Rank comparable results by their average; what cannot be told apart shares a rank.
 
     A result's rank is one more than the number of results that are better than it (Chiang
-    et al., "Chatbot Arena", arXiv 2403.04132): each pair's averages are tested as `compare`
-    tests them, at 5 % after Holm's correction over all pairs.
+    et al., "Chatbot Arena", arXiv 2403.04132), at 5 % after the correction of `pair_tests`.
     """
+    better = pair_tests(results, align(results)).better
+    return [1 + int(number) for number in better.sum(axis=0)]
+
+
+def pair_tests(results: Sequence[Result], aligned: Aligned | None) -> PairTests:
+    """Test the averages of every pair of results, and correct for the number of pairs.
+
+    With the verdicts of all results (``aligned``), and equal numbers of samples, all pairs share
+    their random signs, see `harness.stats.many.all_pairs`. Otherwise each pair is tested alone, as
+    `compare` tests it, and the correction is Holm's: a shared sign vector needs a symmetry that
+    unequal numbers of samples do not have.
+    """
+    if aligned is not None and aligned.equal_samples:
+        # In the order of the ids, so that the order in which they are named changes nothing.
+        order = sorted(range(len(results)), key=lambda place: (results[place].id, place))
+        accuracies = aligned.accuracies[order]
+        found = all_pairs(accuracies, aligned.weights)
+        averages = accuracies @ np.array(aligned.weights)
+        back = np.ix_(np.argsort(order), np.argsort(order))
+        differences = np.subtract.outer(averages, averages)
+        return PairTests(
+            differences=differences[back],
+            p_values=found.p_values[back],
+            adjusted=found.adjusted[back],
+            exact=found.exact,
+            together=True,
+        )
+    return _tested_alone(results, aligned)
+
+
+def _tested_alone(results: Sequence[Result], aligned: Aligned | None) -> PairTests:
+    shape = (len(results), len(results))
+    differences, p_values, adjusted = np.zeros(shape), np.ones(shape), np.ones(shape)
     pairs = list(combinations(range(len(results)), 2))
-    tested = [_average_test(results[i], results[j]) for i, j in pairs]
-    adjusted = holm([p_value for _, p_value in tested])
-    better = [0] * len(results)
-    for (i, j), (difference, _), p_value in zip(pairs, tested, adjusted, strict=True):
-        if p_value < LEVEL:
-            better[i if difference > 0 else j] += 1
-    return [count + 1 for count in better]
+    tested = [
+        average_test(pair_up(results[i], results[j])[0])
+        if aligned is None
+        else average_test(matched(aligned, i, j))
+        for i, j in pairs
+    ]
+    corrected = holm([p_value for _, p_value in tested])
+    for (i, j), (difference, p_value), p in zip(pairs, tested, corrected, strict=True):
+        differences[j, i], differences[i, j] = difference, 0.0 - difference
+        p_values[i, j] = p_values[j, i] = p_value
+        adjusted[i, j] = adjusted[j, i] = p
+    return PairTests(
+        differences=differences, p_values=p_values, adjusted=adjusted, exact=False, together=False
+    )
 
 
-def _average_test(a: Result, b: Result) -> tuple[float, float]:
+def matched(aligned: Aligned, a: int, b: int) -> dict[str, MatchedVerdicts]:
+    """Return the data of two of the aligned results, as a comparison of the two has them."""
+    results, rows = aligned.results, aligned.rows
+    return {
+        name: MatchedVerdicts(
+            results[a].scores[name], results[b].scores[name], rows[a][name], rows[b][name]
+        )
+        for name in aligned.benchmarks
+    }
+
+
+def average_test(pairs: Mapping[str, MatchedVerdicts]) -> tuple[float, float]:
     """Return the difference of the averages, B − A, and its p-value, as a comparison has it."""
-    pairs, _ = pair_up(a, b)
     if all(pair.rows_a for pair in pairs.values()):
         counts = [paired_counts(pair) for pair in pairs.values()]
         p_value, _ = permutation_test(counts)

@@ -20,6 +20,7 @@ COMMANDS = {
     "show": "Show one run: its scores, its problems, its responses.",
     "table": "Print the stored runs side by side.",
     "diff": "Compare two versions: better, worse, or no evidence.",
+    "rank": "Rank many runs: which is the best, and can that be said?",
     "report": "Write an HTML page: scores, differences, plots, every sample.",
     "regrade": "Grade a stored run's samples again.",
     "score": "Score saved generations, this harness's or another's.",

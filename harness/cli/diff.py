@@ -16,12 +16,14 @@ Examples:
   python -m harness diff openseek-v1 openseek-v4
   python -m harness diff v1 v4 --show broken
   python -m harness diff v4 v4-greedy --allow-mismatch
+  python -m harness diff v1 step-100 step-200 step-300
 """
 
 
 @click.command("diff", epilog=EXAMPLES)
 @click.argument("a")
 @click.argument("b")
+@click.argument("more", nargs=-1, metavar="[C]...")
 @click.option(
     "--show",
     type=click.Choice(["fixed", "broken"]),
@@ -42,6 +44,7 @@ Examples:
 def command(
     a: str,
     b: str,
+    more: tuple[str, ...],
     show: Literal["fixed", "broken"] | None,
     rows: int,
     allow_mismatch: bool,
@@ -53,7 +56,15 @@ def command(
     Says for each benchmark, and for the average, whether B is better, worse, or whether there is
     no evidence of either, at a level of 5 % corrected for the number of benchmarks. Runs are
     compared problem by problem; published counts, about which less is known, as counts.
+
+    With further runs each of them, and B, is compared with A by its average, corrected for the
+    number of runs, as by `rank --base A`.
     """
+    if more:
+        if show is not None:
+            raise click.UsageError("--show lists the problems of two runs; name two")
+        _print_many(a, (b, *more), results, allow_mismatch=allow_mismatch, as_json=as_json)
+        return
     from harness.api import compare
     from harness.reporting.text.comparison import comparison_fields, flips_text
 
@@ -66,3 +77,13 @@ def command(
         raise click.ClickException(f"which problems are {show} cannot be told: {found.notes[0]}")
     else:
         echo(flips_text(found, show, rows))
+
+
+def _print_many(
+    base: str, runs: tuple[str, ...], results: Path, *, allow_mismatch: bool, as_json: bool
+) -> None:
+    from harness.api import rank
+    from harness.reporting.text.many import many_fields
+
+    found = rank(runs, base, results=results, allow_mismatch=allow_mismatch)
+    echo(json.dumps(many_fields(found), ensure_ascii=False, indent=2) if as_json else str(found))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks import UserError
 from harness.analysis.summary import group_keys
 from harness.common.text import told_apart
-from harness.reporting.html.comparing import VersionPair
+from harness.reporting.html.comparing import RankedVersions, VersionPair
 from harness.reporting.html.facts import ReportedResult
 from harness.runs.results import Result
 
@@ -29,10 +29,20 @@ class Plot:
     figure: Figure
 
 
-def plots(versions: Sequence[ReportedResult], pairs: Sequence[VersionPair]) -> list[Plot]:
+def plots(
+    versions: Sequence[ReportedResult],
+    pairs: Sequence[VersionPair],
+    ranked: RankedVersions | None = None,
+) -> list[Plot]:
     """Draw every plot for which the results have data."""
     results = [version.result for version in versions]
-    return [*_differences(pairs), *_scores(results), *_groups(results), *_training(results)]
+    return [
+        *_ranks(ranked),
+        *_differences(pairs),
+        *_scores(results),
+        *_groups(results),
+        *_training(results),
+    ]
 
 
 def save_plots(drawn: Sequence[Plot], folder: Path) -> None:
@@ -47,6 +57,19 @@ def save_plots(drawn: Sequence[Plot], folder: Path) -> None:
         raise UserError(
             f"plots cannot be written to {folder}: {error.strerror or error}"
         ) from error
+
+
+def _ranks(ranked: RankedVersions | None) -> Iterator[Plot]:
+    from harness.reporting.plots import ranks_figure
+
+    if ranked is not None and ranked.ranking is not None:
+        yield Plot(
+            name="ranks",
+            title="Ranks",
+            caption="Each average with its own 95 % interval, and the ranks that each version may "
+            "have, which hold for all at once with 95 %. Versions that may be the best are blue.",
+            figure=ranks_figure(ranked.ranking, ranked.labels),
+        )
 
 
 def _differences(pairs: Sequence[VersionPair]) -> Iterator[Plot]:

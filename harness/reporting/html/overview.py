@@ -12,9 +12,16 @@ from statistics import fmean
 
 from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
 from harness.common.text import counted
-from harness.reporting.html.comparing import VersionPair
+from harness.reporting.html.comparing import RankedVersions, VersionPair
 from harness.reporting.html.facts import ReportedResult
 from harness.reporting.text.comparison import family, puzzles
+from harness.reporting.text.many import (
+    many_explained,
+    many_mismatches,
+    many_sentences,
+    many_test,
+    rank_interval,
+)
 from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
     difference_interval,
@@ -94,7 +101,10 @@ class Overview:
 
 
 def overview(
-    versions: Sequence[ReportedResult], pairs: Sequence[VersionPair], made: str
+    versions: Sequence[ReportedResult],
+    pairs: Sequence[VersionPair],
+    made: str,
+    ranked: RankedVersions | None = None,
 ) -> Overview:
     """Return the overview of the versions and of their comparisons with the first."""
     return Overview(
@@ -102,7 +112,7 @@ def overview(
         made=made,
         verdicts=tuple(_verdict(pair) for pair in pairs),
         facts=_facts(versions),
-        sections=tuple(_sections(versions, pairs)),
+        sections=(*_ranking(ranked), *_sections(versions, pairs)),
         outcomes=_outcomes(versions),
         notes=tuple(_notes(versions)),
     )
@@ -192,6 +202,48 @@ def _sections(
         if pair.comparison is not None:
             title = "Scores" if len(versions) == 2 else f"{pair.b.label} against {pair.a.label}"
             yield _section(title, pair, pair.comparison)
+
+
+def _ranking(ranked: RankedVersions | None) -> Iterator[Section]:
+    """Yield the ranking of three versions or more, or why there is none."""
+    if ranked is None:
+        return
+    found = ranked.ranking
+    if found is None:
+        yield Section(title="Ranks", tables=(), paragraphs=(f"Not ranked: {ranked.refusal}",))
+        return
+    rows = tuple(
+        (
+            Cell(text=ranked.labels[one.result.id]),
+            Cell(text=rank_interval(one)),
+            Cell(text=percent(one.average), detail=interval(one.interval)),
+            Cell(text=", ".join(ranked.labels[other] for other in one.better_than) or "–"),
+        )
+        for one in found.runs
+    )
+    yield Section(
+        title="Ranks",
+        tables=(
+            Table(
+                caption="Which ranks each version may have",
+                heads=("version", "ranks", "average %", "better than"),
+                rows=rows,
+            ),
+        ),
+        paragraphs=(
+            *many_sentences(found),
+            f"Test: {many_test(found)}.",
+            *many_explained(found),
+            *_unlike(many_mismatches(found)),
+            *found.notes,
+        ),
+    )
+
+
+def _unlike(lines: Iterable[str]) -> Iterator[str]:
+    text = " ".join(line.strip() for line in lines)
+    if text:
+        yield text
 
 
 def _scores(versions: Sequence[ReportedResult]) -> Table:

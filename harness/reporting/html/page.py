@@ -23,7 +23,7 @@ from benchmarks import UserError
 from harness.common.environment import harness_version
 from harness.common.files import replacing
 from harness.common.progress import Progress, silent
-from harness.reporting.html.comparing import compare_with_first
+from harness.reporting.html.comparing import compare_with_first, rank_all
 from harness.reporting.html.embedding import all_visible, data_element
 from harness.reporting.html.facts import labelled
 from harness.reporting.html.figures import embedded, plots, save_plots
@@ -83,10 +83,11 @@ def write_report(
         versions = labelled(results)
         progress.stage("comparing")
         pairs = compare_with_first(versions, anyway=anyway)
+        ranked = rank_all(versions, anyway=anyway)
         made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, harness {harness_version()}"
-        summary = asdict(overview(versions, pairs, made))
+        summary = asdict(overview(versions, pairs, made, ranked))
         progress.stage("drawing plots")
-        drawn = plots(versions, pairs)
+        drawn = plots(versions, pairs, ranked)
         if png is not None:
             save_plots(drawn, png)
         head, tail = _skeleton()
