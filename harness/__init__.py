@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from benchmarks import Benchmark, UserError
     from harness.api import (
         compare,
+        compare_recipes,
         evaluate,
         grade,
         import_generations,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from harness.engines import Engine
     from harness.grading import Outcome, Verdict
     from harness.reporting.comparison import Comparison
+    from harness.reporting.recipes import RecipeComparison
     from harness.reporting.result import Result, Samples
     from harness.runs.record import Run
     from harness.runs.scores import BenchmarkScore as Score
@@ -43,6 +45,7 @@ __all__ = [
     "EvalSpec",
     "Outcome",
     "PromptSpec",
+    "RecipeComparison",
     "Result",
     "Run",
     "Samples",
@@ -52,6 +55,7 @@ __all__ = [
     "UserError",
     "Verdict",
     "compare",
+    "compare_recipes",
     "evaluate",
     "grade",
     "import_generations",
@@ -70,6 +74,7 @@ _TYPES = {
     "EvalSpec": "harness.runs.spec:EvalSpec",
     "Outcome": "harness.grading:Outcome",
     "PromptSpec": "harness.runs.spec:PromptSpec",
+    "RecipeComparison": "harness.reporting.recipes:RecipeComparison",
     "Result": "harness.reporting.result:Result",
     "Run": "harness.runs.record:Run",
     "Samples": "harness.reporting.result:Samples",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.common.schema import UNSTATED, Change, changes
 from harness.runs.results import Result
 
@@ -49,6 +51,17 @@ def what_changed(a: Result, b: Result) -> list[Change]:
     if a.run is None or b.run is None:  # what only one of them can state is no change
         return [change for change in found if UNSTATED not in (change.a, change.b)]
     return found
+
+
+def what_sets_apart(a: Sequence[Result], b: Sequence[Result]) -> list[Change]:
+    """List what is the same within each of two groups of results, and differs between them."""
+    inside = {
+        change.field
+        for group in (a, b)
+        for other in group[1:]
+        for change in changes(_stated(group[0]), _stated(other))
+    }
+    return [change for change in what_changed(a[0], b[0]) if change.field not in inside]
 
 
 def _stated(result: Result) -> dict[str, object]:
