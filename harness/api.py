@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -489,7 +490,9 @@ def write_report(
     """Write one HTML file about results: scores, differences, plots, and every sample.
 
     Args:
-        runs: results, or names of them as `compare` takes; each is compared with the first.
+        runs: results, or names of them as `compare` takes; each is compared with the first. A
+            text of names with commas between them has the trainings of one recipe: then each
+            further recipe is compared with the first, as `compare_recipes` does.
         path: the HTML file, which is replaced once the new one is whole.
         results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         allow_mismatch: compare what all share even if they were not measured alike; the page
@@ -510,10 +513,12 @@ def write_report(
     given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Sequence) else runs
     if not given:
         raise WrongValueError("a report is about one result or more, and none was given")
+    groups = _groups(given, results)
     with _shown(progress) as shown:
         written = write(
-            _found(given, results),
+            [run for group in groups for run in group],
             Path(path),
+            recipes=groups if any(len(group) > 1 for group in groups) else (),
             anyway=allow_mismatch,
             data_dir=data_folder(data_dir),
             png=None if png is None else Path(png),
@@ -614,8 +619,9 @@ def _groups(
         alone = isinstance(group, str | Path) or not isinstance(group, Sequence)
         runs = cast("Sequence[str | Path | Result]", [group] if alone else group)
         names = [catalogue.group(one) if isinstance(one, str) else [one] for one in runs]
-        groups.append(_found([one for several in names for one in several], results))
-    return groups
+        groups.append([one for several in names for one in several])
+    found = iter(_found([run for group in groups for run in group], results))
+    return [list(islice(found, len(group))) for group in groups]
 
 
 def train_job(

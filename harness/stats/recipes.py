@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.stats.distributions import t_quantile, t_tail
+from harness.stats.intervals import Interval
 from harness.stats.paired import ENUMERATED, TIE, Difference
 
 LEAST_TRAININGS = 2
@@ -100,6 +101,9 @@ class GroupDifference:
     scores_a: tuple[float, ...]
     """The accuracy of each of A's trainings, in the given order."""
     scores_b: tuple[float, ...]
+    interval_a: Interval
+    """The 95 % interval of A's mean, for other seeds and other problems."""
+    interval_b: Interval
     difference: Difference
     freedom: float
     """Satterthwaite's degrees of freedom."""
@@ -156,39 +160,37 @@ def compare_groups(benchmarks: Mapping[str, tuple[Trainings, Trainings]]) -> Gro
     Relabelling(p_value=0.1, floor=0.1, assignments=20)
     """
     found = [_crossed(*benchmarks[name]) for name in sorted(benchmarks)]
-    scores = _averages([one.a.scores for one in found]), _averages([one.b.scores for one in found])
+    scores = _averages([one.a for one in found]), _averages([one.b for one in found])
     seeds = _seeds(*scores)
-    problems = [one.problem / len(found) ** 2 for one in found]
-    mean_a, mean_b = fmean(one.a.mean for one in found), fmean(one.b.mean for one in found)
-    difference = fmean(one.difference for one in found)
-    total, noise = _total(seeds, problems, found)
-    if total < TIE**2:
-        problems = [_imagined(one) / len(found) ** 2 for one in found]
-        total = fsum(problems)
-    parts = [seed**2 / (len(group) - 1) for seed, group in zip(seeds, scores, strict=True)]
-    parts += [v**2 / (one.problems - 1) for v, one in zip(problems, found, strict=True)]
-    freedom, error = total**2 / fsum(parts), sqrt(total)
-    half = t_quantile(0.975, freedom) * error
-    variances = Variances(
-        seed=fsum(seeds), problem=fsum(problems), interaction=fsum(noise), total=total
+    noise = [_noise([one.a for one in found]), _noise([one.b for one in found])]
+    estimate = _estimate(
+        list(zip(seeds, map(len, scores), strict=True)),
+        [one.differences for one in found],
+        fsum(noise),
+        imagined=(-1.0, 1.0),
     )
-    split = _split(variances, found)
+    error = sqrt(estimate.variances.total)
+    half = t_quantile(0.975, estimate.freedom) * error
+    difference = fmean(one.difference for one in found)
+    split = _split(estimate.variances, found)
     return GroupDifference(
-        a=mean_a,
-        b=mean_b,
+        a=fmean(one.a.mean for one in found),
+        b=fmean(one.b.mean for one in found),
         scores_a=scores[0],
         scores_b=scores[1],
+        interval_a=_mean_interval([one.a for one in found]),
+        interval_b=_mean_interval([one.b for one in found]),
         difference=Difference(
             difference=difference,
             low=max(-1.0, difference - half),
             high=min(1.0, difference + half),
             standard_error=error,
-            p_value=min(1.0, 2 * t_tail(abs(difference) / error, freedom)),
+            p_value=min(1.0, 2 * t_tail(abs(difference) / error, estimate.freedom)),
             test=TEST,
             interval_method="Student's t, clustered by training and by problem",
         ),
-        freedom=freedom,
-        variances=variances,
+        freedom=estimate.freedom,
+        variances=estimate.variances,
         split=split,
         forecast=_forecast(split, seeds, noise, [len(group) for group in scores]),
         relabelling=relabel(*scores),
@@ -218,8 +220,6 @@ class _Benchmark(NamedTuple):
     difference: float
     differences: list[float]
     """Of each problem."""
-    problem: float
-    """V_problem."""
 
 
 def _crossed(a: Trainings, b: Trainings) -> _Benchmark:
@@ -234,7 +234,6 @@ def _crossed(a: Trainings, b: Trainings) -> _Benchmark:
         problems=count,
         difference=fmean(differences),
         differences=differences,
-        problem=_variance(differences) / count,
     )
 
 
@@ -272,19 +271,61 @@ def _variance(values: Sequence[float]) -> float:
     return fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
-def _imagined(one: _Benchmark) -> float:
-    """Return V_problem with two imagined problems more, of the differences 1 and −1."""
-    count = one.problems + 2
-    mean = fsum(one.differences) / count
-    return ((fsum(d * d for d in one.differences) + 2) / count - mean**2) / count
+def _imagined(values: Sequence[float], added: tuple[float, float]) -> float:
+    """Return the variance of a mean with two imagined problems more."""
+    whole = [*values, *added]
+    mean = fmean(whole)
+    return (fsum(value * value for value in whole) / len(whole) - mean**2) / len(whole)
 
 
 # --- both recipes ---------------------------------------------------------------------------
 
 
-def _averages(scores: Sequence[Sequence[float]]) -> tuple[float, ...]:
+class _Estimate(NamedTuple):
+    variances: Variances
+    freedom: float
+
+
+def _estimate(
+    seeds: Sequence[tuple[float, int]],
+    benchmarks: Sequence[Sequence[float]],
+    interaction: float,
+    *,
+    imagined: tuple[float, float],
+) -> _Estimate:
+    """Return V and Satterthwaite's degrees of freedom.
+
+    Args:
+        seeds: for each recipe its s² / S, and S.
+        benchmarks: for each benchmark the values whose mean is taken, one a problem.
+        interaction: V_interaction.
+        imagined: the values of two problems more, which count only where nothing varies.
+    """
+    squared = len(benchmarks) ** 2
+    problems = [_variance(values) / len(values) / squared for values in benchmarks]
+    seed, problem = fsum(part for part, _ in seeds), fsum(problems)
+    total = max(seed, problem, fsum([seed, problem, -interaction]))
+    if total < TIE**2:
+        problems = [_imagined(values, imagined) / squared for values in benchmarks]
+        total = problem = fsum(problems)
+    parts = [part**2 / (size - 1) for part, size in seeds]
+    parts += [
+        part**2 / (len(values) - 1) for part, values in zip(problems, benchmarks, strict=True)
+    ]
+    return _Estimate(
+        variances=Variances(seed=seed, problem=problem, interaction=interaction, total=total),
+        freedom=total**2 / fsum(parts),
+    )
+
+
+def _averages(groups: Sequence[_Group]) -> tuple[float, ...]:
     """Return each training's plain mean over the benchmarks."""
-    return tuple(fmean(one) for one in zip(*scores, strict=True))
+    return tuple(fmean(one) for one in zip(*(group.scores for group in groups), strict=True))
+
+
+def _noise(groups: Sequence[_Group]) -> float:
+    """Return V_interaction of one recipe, over all benchmarks."""
+    return fsum(group.interaction for group in groups) / len(groups) ** 2
 
 
 def _seeds(a: Sequence[float], b: Sequence[float]) -> list[float]:
@@ -295,16 +336,18 @@ def _seeds(a: Sequence[float], b: Sequence[float]) -> list[float]:
     return [spread / len(group) for spread, group in zip(spreads, (a, b), strict=True)]
 
 
-def _total(
-    seeds: Sequence[float], problems: Sequence[float], found: Sequence[_Benchmark]
-) -> tuple[float, list[float]]:
-    """Return V, and V_interaction of each recipe."""
-    noise = [
-        fsum(side.interaction for side in sides) / len(found) ** 2
-        for sides in ([one.a for one in found], [one.b for one in found])
-    ]
-    seed, problem = fsum(seeds), fsum(problems)
-    return max(seed, problem, fsum([seed, problem, -noise[0], -noise[1]])), noise
+def _mean_interval(groups: Sequence[_Group]) -> Interval:
+    """Return the interval of one recipe's mean, by the same formulas."""
+    scores = _averages(groups)
+    found = _estimate(
+        [(_variance(scores) / len(scores), len(scores))],
+        [group.means for group in groups],
+        _noise(groups),
+        imagined=(0.0, 1.0),
+    )
+    mean = fmean(group.mean for group in groups)
+    half = t_quantile(0.975, found.freedom) * sqrt(found.variances.total)
+    return Interval(low=max(0.0, mean - half), high=min(1.0, mean + half))
 
 
 def _split(variances: Variances, found: Sequence[_Benchmark]) -> Split:

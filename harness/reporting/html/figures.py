@@ -12,6 +12,7 @@ from harness.analysis.summary import group_keys
 from harness.common.text import told_apart
 from harness.reporting.html.comparing import VersionPair
 from harness.reporting.html.facts import ReportedResult
+from harness.reporting.html.recipes import RecipePair
 from harness.runs.results import Result
 
 if TYPE_CHECKING:
@@ -29,10 +30,20 @@ class Plot:
     figure: Figure
 
 
-def plots(versions: Sequence[ReportedResult], pairs: Sequence[VersionPair]) -> list[Plot]:
+def plots(
+    versions: Sequence[ReportedResult],
+    pairs: Sequence[VersionPair],
+    recipes: Sequence[RecipePair] = (),
+) -> list[Plot]:
     """Draw every plot for which the results have data."""
     results = [version.result for version in versions]
-    return [*_differences(pairs), *_scores(results), *_groups(results), *_training(results)]
+    return [
+        *_recipes(recipes),
+        *_differences(pairs),
+        *_scores(results),
+        *_groups(results),
+        *_training(results),
+    ]
 
 
 def save_plots(drawn: Sequence[Plot], folder: Path) -> None:
@@ -47,6 +58,20 @@ def save_plots(drawn: Sequence[Plot], folder: Path) -> None:
         raise UserError(
             f"plots cannot be written to {folder}: {error.strerror or error}"
         ) from error
+
+
+def _recipes(pairs: Sequence[RecipePair]) -> Iterator[Plot]:
+    from harness.reporting.plots import recipes_figure
+
+    for number, pair in enumerate(pairs, 1):
+        if pair.comparison is not None:
+            yield Plot(
+                name=f"recipes-{number}" if len(pairs) > 1 else "recipes",
+                title=pair.title,
+                caption="Left: the accuracy of each training, and the recipes' means with 95 % "
+                "intervals. Right: what makes the difference between the recipes uncertain.",
+                figure=recipes_figure(pair.comparison),
+            )
 
 
 def _differences(pairs: Sequence[VersionPair]) -> Iterator[Plot]:
