@@ -14,7 +14,13 @@ from statistics import fmean
 from typing import Literal, NamedTuple
 
 from benchmarks import UserError
-from harness.analysis.comparability import _names, _shared, mismatches, what_changed
+from harness.analysis.comparability import (
+    _names,
+    _shared,
+    about_checkpoints,
+    mismatches,
+    what_changed,
+)
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
@@ -143,7 +149,7 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         average=None if average is None else _average(rows, average.result()),
         changes=tuple(what_changed(a, b)),
         mismatches=tuple(found),
-        notes=tuple(notes),
+        notes=(*notes, *about_checkpoints(a, b)),
     )
 
 

@@ -12,18 +12,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, takewhile
-from pathlib import PurePath
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks import UserError
 from benchmarks.hints import hint
-from harness.analysis.comparability import mismatches, what_sets_apart
+from harness.analysis.comparability import mismatches, weight_sums, what_sets_apart
 from harness.analysis.compare import Conclusion, verdict
 from harness.common.schema import Change, changes
 from harness.common.text import counted, told_apart
-from harness.models.weights import PICKLED, SAFE
 from harness.runs.results import Result
 from harness.runs.verdicts import ProblemVerdicts
 from harness.stats.paired import holm
@@ -229,7 +227,7 @@ def _why_same(one: Result, other: Result) -> str:
         return ""
     if one.id == other.id:
         return "they are the same run"
-    weights = _weights(one), _weights(other)
+    weights = weight_sums(one), weight_sums(other)
     if weights[0] and weights[0] == weights[1]:
         return "they have the same weights"
     if not any(weights) and one.run.saved is None and other.run.saved is None:
@@ -240,15 +238,6 @@ def _why_same(one: Result, other: Result) -> str:
     if one.run.verdicts_sum == other.run.verdicts_sum and (one.run.saved or other.run.saved):
         return "their verdicts are the same file"
     return ""
-
-
-def _weights(result: Result) -> tuple[str, ...]:
-    """Return the checksums of a run's weights; nothing where they are not known."""
-    if result.run is None:
-        return ()
-    suffixes = {SAFE, *PICKLED}
-    files = result.run.identity.model.items()
-    return tuple(sorted(one for name, one in files if PurePath(name).suffix in suffixes))
 
 
 def _require_one_recipe(recipe: Recipe) -> None:
