@@ -69,7 +69,9 @@ def _recipes(pairs: Sequence[RecipePair]) -> Iterator[Plot]:
                 name=f"recipes-{number}" if len(pairs) > 1 else "recipes",
                 title=pair.title,
                 caption="Left: the accuracy of each training, and the recipes' means with 95 % "
-                "intervals. Right: what makes the difference between the recipes uncertain.",
+                "intervals. Right: what makes the difference between the recipes uncertain; both "
+                "is single trainings on single problems, and with one sample of a problem also the "
+                "drawing of samples.",
                 figure=recipes_figure(pair.comparison),
             )
 

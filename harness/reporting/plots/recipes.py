@@ -34,6 +34,8 @@ PARTS = {
 LANE = 0.19
 """How far each recipe's row is from the middle of a benchmark's."""
 LANES = (-LANE, LANE)
+BAR = 0.4
+"""The height of a bar."""
 BESIDE = 0.13
 """How far below its recipe's mean a training is drawn."""
 
@@ -44,7 +46,7 @@ def recipes_figure(found: RecipeComparison) -> Figure:
     rows = [*found.rows, *([] if found.average is None else [found.average])]
     apart = found.average is not None
     a, b = plain(found.a.name), plain(found.b.name)
-    figure = blank(1.5 + 0.62 * len(rows), f"recipes {a} and {b}: trainings, means and variance")
+    figure = blank(1.8 + 0.62 * len(rows), f"recipes {a} and {b}: trainings, means and variance")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     places = row_places(len(rows), apart=apart)
     for place, row in zip(places, rows, strict=True):
@@ -107,7 +109,7 @@ def _split(axes: Axes, place: float, row: RecipeDifference) -> None:
             place,
             share,
             left=begun,
-            height=0.4,
+            height=BAR,
             facecolor=colour,
             edgecolor="black",
             linewidth=0.6,
@@ -116,8 +118,8 @@ def _split(axes: Axes, place: float, row: RecipeDifference) -> None:
         begun += share
     axes.annotate(
         f"standard error {100 * found.difference.standard_error:.2f} points",
-        xy=(0, place),
-        xytext=(0, 18),
+        xy=(0, place - BAR / 2),
+        xytext=(0, 8),
         textcoords="offset points",
         va="center",
     )
@@ -125,6 +127,7 @@ def _split(axes: Axes, place: float, row: RecipeDifference) -> None:
 
 def _legend(figure: Figure, rows: list[RecipeDifference], names: tuple[str, str]) -> None:
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     entries = {
         name: Line2D([], [], color=COLOURS[number], marker=MARKERS[number])
@@ -133,10 +136,16 @@ def _legend(figure: Figure, rows: list[RecipeDifference], names: tuple[str, str]
     entries["a training"] = Line2D(
         [], [], color="black", marker="o", markerfacecolor="white", markersize=4, linestyle="none"
     )
-    for name, (colour, _) in PARTS.items():
-        if any(getattr(row.found.split, name) is not None for row in rows):
-            entries[name] = Line2D(
-                [], [], color="black", marker="s", markerfacecolor=colour, markersize=8,
-                markeredgewidth=0.6, linestyle="none",
-            )  # fmt: skip
     legend(figure, entries)
+    parts = [
+        Patch(facecolor=colour, edgecolor="black", linewidth=0.6, hatch=hatch, label=name)
+        for name, (colour, hatch) in PARTS.items()
+        if any(getattr(row.found.split, name) is not None for row in rows)
+    ]
+    figure.legend(
+        handles=parts,
+        loc="outside lower right",
+        ncols=len(parts),
+        handlelength=1.6,
+        borderaxespad=0.2,
+    )

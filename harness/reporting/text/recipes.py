@@ -124,17 +124,13 @@ def tests(found: RecipeComparison) -> Iterator[str]:
         )
     relabelled = found.whole.found.relabelling
     text = (
-        f"permutation of the trainings' labels, on these problems{_on(found)}: "
+        f"permutation of the trainings' labels{_average(found)}, on these problems: "
         f"{_p(relabelled.p_value)} of {relabelled.assignments:,} assignments; "
         f"{sizes[0]} against {sizes[1]} trainings cannot give less than {p_value(relabelled.floor)}"
     )
     if relabelled.floor >= LEVEL:
         text += ", so that this test alone never shows a difference at 5 %"
     yield text
-
-
-def _on(found: RecipeComparison) -> str:
-    return " and their average" if found.average is not None else ""
 
 
 def _scores(found: RecipeComparison) -> str:
