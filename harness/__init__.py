@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from benchmarks import Benchmark, UserError
     from harness.api import (
         compare,
+        compare_recipes,
         evaluate,
         grade,
         import_generations,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from harness.grading import Outcome, Verdict
     from harness.reporting.comparison import Comparison
     from harness.reporting.ranking import Ranking
+    from harness.reporting.recipes import RecipeComparison
     from harness.reporting.result import Result, Samples
     from harness.runs.record import Run
     from harness.runs.scores import BenchmarkScore as Score
@@ -46,6 +48,7 @@ __all__ = [
     "Outcome",
     "PromptSpec",
     "Ranking",
+    "RecipeComparison",
     "Result",
     "Run",
     "Samples",
@@ -55,6 +58,7 @@ __all__ = [
     "UserError",
     "Verdict",
     "compare",
+    "compare_recipes",
     "evaluate",
     "grade",
     "import_generations",
@@ -75,6 +79,7 @@ _TYPES = {
     "Outcome": "harness.grading:Outcome",
     "PromptSpec": "harness.runs.spec:PromptSpec",
     "Ranking": "harness.reporting.ranking:Ranking",
+    "RecipeComparison": "harness.reporting.recipes:RecipeComparison",
     "Result": "harness.reporting.result:Result",
     "Run": "harness.runs.record:Run",
     "Samples": "harness.reporting.result:Samples",

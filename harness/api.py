@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks import BENCHMARKS, UserError, WrongValueError
 from benchmarks.hints import hint
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from harness.grading import Verdict
     from harness.reporting.comparison import Comparison
     from harness.reporting.ranking import Ranking
+    from harness.reporting.recipes import RecipeComparison
     from harness.reporting.result import Result
     from harness.runs.record import Run
     from harness.runs.results import Result as StoredResult
@@ -220,6 +222,46 @@ def rank(
     members = _found([*given, *([] if base is None else [base])], results)
     against = None if base is None else members.pop()
     return Ranking.of(ranked(members, against, anyway=allow_mismatch))
+
+
+@checked
+def compare_recipes(
+    a: str | Path | Result | Sequence[str | Path | Result],
+    b: str | Path | Result | Sequence[str | Path | Result],
+    *,
+    results: str | Path | None = None,
+    allow_mismatch: bool = False,
+) -> RecipeComparison:
+    """Say whether recipe B is better than recipe A, by runs of several trainings of each.
+
+    `compare` is about two checkpoints; another seed would have given others. Here the trainings
+    count as a sample of what the recipe gives, as problems do of what could be asked. Equal seeds
+    on both sides are no pairs.
+
+    Args:
+        a: results, or names as `compare` takes them, one for each training of the one recipe; a
+            text can have several names with commas between them.
+        b: the same of the other recipe; differences are B - A.
+        results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
+        allow_mismatch: compare what all share even if they were not measured alike; the
+            comparison says so.
+
+    Raises:
+        UserError: a recipe has fewer than two trainings; a run is not there or not complete, or is
+            published as counts; two runs are of one training; the trainings of a group had
+            different recipes, as far as their lineage says; or, without ``allow_mismatch``,
+            something but the recipe differs that decides a score.
+
+    Example:
+        found = compare_recipes(["v1-seed1", "v1-seed2"], ["v4-seed1", "v4-seed2"])
+        print(found)
+        found.rows[0].verdict  # "better", "worse" or "no evidence"
+    """
+    from harness.analysis.recipes import compare_recipes as compared
+    from harness.reporting.recipes import RecipeComparison
+
+    groups = _groups([a, b], results)
+    return RecipeComparison.of(compared(*groups, anyway=allow_mismatch))
 
 
 @checked
@@ -490,7 +532,9 @@ def write_report(
     """Write one HTML file about results: scores, differences, plots, and every sample.
 
     Args:
-        runs: results, or names of them as `compare` takes; each is compared with the first.
+        runs: results, or names of them as `compare` takes; each is compared with the first. A
+            text of names with commas between them has the trainings of one recipe: then each
+            further recipe is compared with the first, as `compare_recipes` does.
         path: the HTML file, which is replaced once the new one is whole.
         results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         allow_mismatch: compare what all share even if they were not measured alike; the page
@@ -511,10 +555,12 @@ def write_report(
     given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Sequence) else runs
     if not given:
         raise WrongValueError("a report is about one result or more, and none was given")
+    groups = _groups(given, results)
     with _shown(progress) as shown:
         written = write(
-            _found(given, results),
+            [run for group in groups for run in group],
             Path(path),
+            recipes=groups if any(len(group) > 1 for group in groups) else (),
             anyway=allow_mismatch,
             data_dir=data_folder(data_dir),
             png=None if png is None else Path(png),
@@ -600,6 +646,24 @@ def _found(runs: Sequence[str | Path | Result], results: str | Path | None) -> l
         else:
             found.append(run)
     return found
+
+
+def _groups(
+    asked: Sequence[str | Path | Result | Sequence[str | Path | Result]],
+    results: str | Path | None,
+) -> list[list[StoredResult]]:
+    """Return complete results in groups; a text with commas is a group, unless it is a name."""
+    from harness.runs.catalogue import Catalogue
+
+    catalogue = Catalogue(results_folder(results))
+    groups = []
+    for group in asked:
+        alone = isinstance(group, str | Path) or not isinstance(group, Sequence)
+        runs = cast("Sequence[str | Path | Result]", [group] if alone else group)
+        names = [catalogue.group(one) if isinstance(one, str) else [one] for one in runs]
+        groups.append([one for several in names for one in several])
+    found = iter(_found([run for group in groups for run in group], results))
+    return [list(islice(found, len(group))) for group in groups]
 
 
 def train_job(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from benchmarks.hints import hint
 from harness.common.schema import UNSTATED, Change, changes
+from harness.models.weights import PICKLED, SAFE
 from harness.runs.results import Result
 
 
@@ -49,6 +54,37 @@ def what_changed(a: Result, b: Result) -> list[Change]:
     if a.run is None or b.run is None:  # what only one of them can state is no change
         return [change for change in found if UNSTATED not in (change.a, change.b)]
     return found
+
+
+def what_sets_apart(a: Sequence[Result], b: Sequence[Result]) -> list[Change]:
+    """List what is the same within each of two groups of results, and differs between them."""
+    inside = {
+        change.field
+        for group in (a, b)
+        for other in group[1:]
+        for change in changes(_stated(group[0]), _stated(other))
+    }
+    return [change for change in what_changed(a[0], b[0]) if change.field not in inside]
+
+
+def weight_sums(result: Result) -> tuple[str, ...]:
+    """Return the checksums of a run's weights; nothing where they are not known."""
+    if result.run is None:
+        return ()
+    suffixes = {SAFE, *PICKLED}
+    files = result.run.identity.model.items()
+    return tuple(sorted(one for name, one in files if PurePath(name).suffix in suffixes))
+
+
+def about_checkpoints(a: Result, b: Result) -> list[str]:
+    """Say that a comparison of two trainings is not one of their recipes."""
+    if a.lineage is None or b.lineage is None or weight_sums(a) == weight_sums(b):
+        return []
+    several = hint("diff A-SEED1,A-SEED2 B-SEED1,B-SEED2")
+    return [
+        "this is about these two checkpoints, not about their recipes: each is one training, and "
+        f"another seed would have given another. To compare recipes by several trainings: {several}"
+    ]
 
 
 def _stated(result: Result) -> dict[str, object]:

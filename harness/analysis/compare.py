@@ -14,7 +14,13 @@ from statistics import fmean
 from typing import Literal, NamedTuple
 
 from benchmarks import UserError
-from harness.analysis.comparability import _names, _shared, mismatches, what_changed
+from harness.analysis.comparability import (
+    _names,
+    _shared,
+    about_checkpoints,
+    mismatches,
+    what_changed,
+)
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
@@ -149,7 +155,7 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
         else _average(rows, average, adjusted[-1], errors, level=level),
         changes=tuple(what_changed(a, b)),
         mismatches=tuple(found),
-        notes=tuple(notes),
+        notes=(*notes, *about_checkpoints(a, b)),
     )
 
 
@@ -277,7 +283,7 @@ def _row(
 def _planning_error(pair: MatchedVerdicts, difference: Difference) -> float:
     if not pair.rows_a:
         return difference.standard_error
-    return power.planning_error(mean_differences(pair))
+    return power.planning_error(paired_counts(pair).differences.tolist())
 
 
 def verdict(difference: float, p_value: float) -> Conclusion:

@@ -17,6 +17,7 @@ Examples:
   python -m harness diff v1 v4 --show broken
   python -m harness diff v4 v4-greedy --allow-mismatch
   python -m harness diff v1 step-100 step-200 step-300
+  python -m harness diff v1-seed1,v1-seed2,v1-seed3 v4-seed1,v4-seed2,v4-seed3
 """
 
 
@@ -59,11 +60,17 @@ def command(
 
     With further runs each of them, and B, is compared with A by its average, corrected for the
     number of runs, as by `rank --base A`.
+
+    Runs with commas between them are trainings of one recipe, with different seeds. Then the
+    recipes are compared and not two checkpoints: trainings count as a sample, as problems do.
     """
     if more:
         if show is not None:
             raise click.UsageError("--show lists the problems of two runs; name two")
         _print_many(a, (b, *more), results, allow_mismatch=allow_mismatch, as_json=as_json)
+        return
+    if "," in a + b and _groups(a, b, results):
+        _diff_recipes(a, b, show, allow_mismatch=allow_mismatch, results=results, as_json=as_json)
         return
     from harness.api import compare
     from harness.reporting.text.comparison import comparison_fields, flips_text
@@ -87,3 +94,29 @@ def _print_many(
 
     found = rank(runs, base, results=results, allow_mismatch=allow_mismatch)
     echo(json.dumps(many_fields(found), ensure_ascii=False, indent=2) if as_json else str(found))
+
+
+def _groups(a: str, b: str, results: Path) -> bool:
+    """Say whether either side is several runs; a name may have commas of its own."""
+    from harness.runs.catalogue import Catalogue
+
+    catalogue = Catalogue(results)
+    return any(len(catalogue.group(side)) > 1 for side in (a, b))
+
+
+def _diff_recipes(
+    a: str, b: str, show: str | None, *, allow_mismatch: bool, results: Path, as_json: bool
+) -> None:
+    from harness.api import compare_recipes
+    from harness.reporting.text.recipes import recipes_fields
+
+    if show is not None:
+        raise click.UsageError(
+            f"--show {show} lists problems of two runs, and here are groups of runs; give one run "
+            "on either side"
+        )
+    found = compare_recipes(a, b, results=results, allow_mismatch=allow_mismatch)
+    if as_json:
+        echo(json.dumps(recipes_fields(found), ensure_ascii=False, indent=2))
+    else:
+        echo(str(found))

@@ -15,6 +15,7 @@ EXAMPLES = """\b
 Examples:
   python -m harness report v1 v4 -o v1-v4.html
   python -m harness report v4 -o v4.html --png plots
+  python -m harness report v1-seed1,v1-seed2,v1-seed3 v4-seed1,v4-seed2,v4-seed3
 """
 
 
@@ -51,6 +52,9 @@ def command(
     Two runs are compared, of more each with the first. The file needs no network and no server:
     it holds the scores, what their differences are worth, the plots, and every response, to be
     filtered and read side by side.
+
+    Runs with commas between them are trainings of one recipe, with different seeds. Then recipes
+    are compared and not single runs.
     """
     if not runs:
         raise click.UsageError(
@@ -62,10 +66,12 @@ def command(
     from harness.runs.catalogue import Catalogue
 
     catalogue = Catalogue(results)
+    groups = [[catalogue.find(name) for name in catalogue.group(asked)] for asked in runs]
     with open_progress(patience=PATIENCE) as progress:
         written = write_report(
-            [catalogue.find(asked) for asked in runs],
+            [run for group in groups for run in group],
             output,
+            recipes=groups if any(len(group) > 1 for group in groups) else (),
             anyway=allow_mismatch,
             data_dir=data_dir,
             png=png,

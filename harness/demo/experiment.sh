@@ -1,7 +1,8 @@
 #!/bin/sh
 # A published report's experiment in miniature, on two CPU cores: one starting checkpoint is
 # trained by the report's first recipe and by its improved one; all three are evaluated, and the
-# two compared, in the terminal and on a page with both training curves.
+# two compared, in the terminal and on a page with both training curves. Of several seeds the recipes
+# are compared in the end, over all trainings.
 # usage: experiment.sh [SEED …], in the folder to work in; given again, it goes on.
 set -eu
 [ $# -gt 0 ] || set -- 1
@@ -89,3 +90,12 @@ for seed in "$@"; do
     harness report demo-start "demo-v1-seed$seed" "demo-v4-seed$seed" --results "$results" \
         -o "$out/report-seed$seed.html"
 done
+if [ $# -gt 1 ]; then
+    say "Is recipe v4 better than recipe v1, over all seeds?"
+    old= new=
+    for seed in "$@"; do
+        old="${old:+$old,}demo-v1-seed$seed" new="${new:+$new,}demo-v4-seed$seed"
+    done
+    harness diff "$old" "$new" --results "$results"
+    harness report "$old" "$new" --results "$results" -o "$out/report-recipes.html"
+fi

@@ -99,6 +99,30 @@ class Catalogue:
             )
         return of_run(path, run)
 
+    def group(self, asked: str) -> list[str]:
+        """Return the names in a list with commas; one alone if something has just this name.
+
+        Commas can be in the name of a run, of a folder or of a published result.
+
+        Raises:
+            WrongValueError: there is nothing between two commas.
+        """
+        if (
+            "," not in asked
+            or _in_folder(asked)
+            or asked.removeprefix(PUBLISHED_ID) in self.published
+        ):
+            return [asked]
+        if any(asked == run.name or asked in run.tags for _, run in self.runs):
+            return [asked]
+        names = [name.strip() for name in asked.split(",")]
+        if not all(names):
+            raise WrongValueError(
+                f"'{asked}': expected names of runs with commas between them, such as "
+                "v1-seed1,v1-seed2"
+            )
+        return names
+
     def find_run(self, asked: str) -> StoredRun:
         """Find a stored run by its folder, name, tag or id, whether or not it is complete.
 

@@ -79,7 +79,9 @@ def test_the_experiment_asks_for_each_step_in_order(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     verbs = [line[2] if line[1] == "harness" else "habits" for line in words]
     seed = ["train", "train", "eval", "eval", "diff", "report"]
-    assert verbs == ["habits", "data", "data", "train", "train", "eval", *seed, *seed]
+    recipes = ["diff", "report"]
+    assert verbs == ["habits", "data", "data", "train", "train", "eval", *seed, *seed, *recipes]
+    assert words[-2][3:5] == ["demo-v1-seed1,demo-v1-seed2", "demo-v4-seed1,demo-v4-seed2"]
     for line in words:
         if line[2] in ("eval", "diff", "report"):
             assert line[line.index("--results") + 1] == "out/demo/results", "not what is stored"

@@ -12,6 +12,7 @@ from harness.analysis.summary import group_keys
 from harness.common.text import told_apart
 from harness.reporting.html.comparing import RankedVersions, VersionPair
 from harness.reporting.html.facts import ReportedResult
+from harness.reporting.html.recipes import RecipePair
 from harness.runs.results import Result
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ def plots(
     versions: Sequence[ReportedResult],
     pairs: Sequence[VersionPair],
     ranked: RankedVersions | None = None,
+    recipes: Sequence[RecipePair] = (),
 ) -> list[Plot]:
     """Draw every plot for which the results have data."""
     results = [version.result for version in versions]
     return [
         *_ranks(ranked),
+        *_recipes(recipes),
         *_differences(pairs),
         *_scores(results),
         *_groups(results),
@@ -70,6 +73,22 @@ def _ranks(ranked: RankedVersions | None) -> Iterator[Plot]:
             "have, which hold for all at once with 95 %. Versions that may be the best are blue.",
             figure=ranks_figure(ranked.ranking, ranked.labels),
         )
+
+
+def _recipes(pairs: Sequence[RecipePair]) -> Iterator[Plot]:
+    from harness.reporting.plots import recipes_figure
+
+    for number, pair in enumerate(pairs, 1):
+        if pair.comparison is not None:
+            yield Plot(
+                name=f"recipes-{number}" if len(pairs) > 1 else "recipes",
+                title=pair.title,
+                caption="Left: the accuracy of each training, and the recipes' means with 95 % "
+                "intervals. Right: what makes the difference between the recipes uncertain; both "
+                "is single trainings on single problems, and with one sample of a problem also the "
+                "drawing of samples.",
+                figure=recipes_figure(pair.comparison),
+            )
 
 
 def _differences(pairs: Sequence[VersionPair]) -> Iterator[Plot]:

@@ -196,7 +196,7 @@ def _by_benchmark(found: Comparison) -> str:
 def _sections(
     versions: Sequence[ReportedResult], pairs: Sequence[VersionPair]
 ) -> Iterator[Section]:
-    if len(versions) != 2 or pairs[0].comparison is None:
+    if len(versions) != 2 or not pairs or pairs[0].comparison is None:
         yield Section(title="Scores", tables=(_scores(versions),))
     for pair in pairs:
         if pair.comparison is not None:

@@ -28,6 +28,7 @@ from harness.reporting.html.embedding import all_visible, data_element
 from harness.reporting.html.facts import labelled
 from harness.reporting.html.figures import embedded, plots, save_plots
 from harness.reporting.html.overview import overview
+from harness.reporting.html.recipes import compare_recipes_with_first, with_recipes
 from harness.reporting.html.samples import write_samples
 from harness.runs.results import Result
 
@@ -60,6 +61,7 @@ def write_report(
     results: Sequence[Result],
     path: Path,
     *,
+    recipes: Sequence[Sequence[Result]] = (),
     anyway: bool = False,
     data_dir: Path | None = None,
     png: Path | None = None,
@@ -69,6 +71,8 @@ def write_report(
 
     Args:
         results: the results to report on.
+        recipes: groups of these results, each of the trainings of one recipe. Then each further
+            recipe is compared with the first, and no single results are.
         path: the HTML file; an existing file is replaced when the new one is complete, and a pipe
             is written into.
         anyway: also compare results that were not measured alike.
@@ -82,12 +86,13 @@ def write_report(
     with open_report(path) as page:
         versions = labelled(results)
         progress.stage("comparing")
-        pairs = compare_with_first(versions, anyway=anyway)
-        ranked = rank_all(versions, anyway=anyway)
+        pairs = [] if recipes else compare_with_first(versions, anyway=anyway)
+        ranked = None if recipes else rank_all(versions, anyway=anyway)
+        compared = compare_recipes_with_first(recipes, anyway=anyway) if recipes else []
         made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, harness {harness_version()}"
-        summary = asdict(overview(versions, pairs, made, ranked))
+        summary = asdict(with_recipes(overview(versions, pairs, made, ranked), compared))
         progress.stage("drawing plots")
-        drawn = plots(versions, pairs, ranked)
+        drawn = plots(versions, pairs, ranked, compared)
         if png is not None:
             save_plots(drawn, png)
         head, tail = _skeleton()

@@ -11,10 +11,19 @@ from harness.reporting.plots.accuracies import accuracy_figure, groups_figure
 from harness.reporting.plots.difference import difference_figure
 from harness.reporting.plots.drawing import save_png, svg
 from harness.reporting.plots.ranks import ranks_figure
+from harness.reporting.plots.recipes import recipes_figure
 from harness.reporting.plots.tokens import budget_figure, lengths_figure
 from harness.reporting.plots.training import curves_figure
 
 __all__ = [
-    "accuracy_figure", "budget_figure", "curves_figure", "difference_figure", "groups_figure",
-    "lengths_figure", "ranks_figure", "save_png", "svg",
+    "accuracy_figure",
+    "budget_figure",
+    "curves_figure",
+    "difference_figure",
+    "groups_figure",
+    "lengths_figure",
+    "ranks_figure",
+    "recipes_figure",
+    "save_png",
+    "svg",
 ]  # fmt: skip
