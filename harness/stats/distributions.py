@@ -1,6 +1,6 @@
 """Tails and quantiles of the normal distribution and of Student's t.
 
-Student's come from `scipy.special`, which is imported where it is used: it takes a tenth of a second.
+Student's come from `scipy.special`, which takes a tenth of a second to import: only where it is used.
 """
 
 from __future__ import annotations
