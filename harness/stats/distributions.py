@@ -1,6 +1,6 @@
 """Tails and quantiles of the normal distribution and of Student's t.
 
-Student's come from `scipy.special`, which takes a tenth of a second to import: only where it is used.
+Student's come from `scipy.special`, imported only where it is used: that takes a tenth of a second.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.stats.distributions import normal_tail, t_quantile
 from harness.stats.intervals import Interval
-from harness.stats.paired import ENUMERATED
 from harness.stats.power import LEVEL
+from harness.stats.sums import ENUMERATED
 
 Floats = NDArray[np.float64]
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from harness.stats.distributions import t_quantile, t_tail
 from harness.stats.intervals import Interval
-from harness.stats.paired import ENUMERATED, TIE, Difference
+from harness.stats.paired import TIE, Difference
+from harness.stats.sums import ENUMERATED
 
 LEAST_TRAININGS = 2
 """Fewer trainings of a recipe do not tell how much its trainings differ."""

@@ -32,6 +32,8 @@ POINTS = 2**17
 """The most values that a distribution is computed at one by one."""
 GRID = 2**16
 """How many points the grid has that the values of larger distributions are rounded to."""
+ENUMERATED = 2**16
+"""Up to so many outcomes are counted one by one where each has to be looked at, not drawn."""
 STEEPEST = 60.0
 """The largest exponent θ, in units of the smallest step: e^-60 is nothing beside 1."""
 
