@@ -24,6 +24,8 @@ from queue import SimpleQueue
 from random import Random
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from benchmarks import UserError, WrongValueError
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.openai.context import ContextFit
@@ -36,6 +38,7 @@ from harness.engines.openai.endpoint import (
 )
 from harness.engines.openai.protocol import (
     NEUTRAL,
+    REFUSED,
     TRANSIENT,
     ErrorBody,
     Failure,
@@ -43,7 +46,9 @@ from harness.engines.openai.protocol import (
     listed_context,
 )
 from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
+from harness.engines.openai.refusals import PROBE_TOKENS, Values, accepted_values
 from harness.runs.record import WITHOUT
+from harness.runs.sample import SampleKey
 from harness.runs.spec import EngineSpec
 
 IN_A_ROW = 20
@@ -306,6 +311,9 @@ class _Server:
             endpoint, timeout=self._limits.timeout, max_tokens=setup.sampling.max_tokens
         )
         self._turn = asyncio.Lock()
+        self._learning = asyncio.Lock()
+        self._sent: dict[SampleKey, dict[str, Any]] = {}
+        """What the last request for a sample that was answered was sent with."""
         self._requests = _pace(self._limits.requests_per_minute)
         self._tokens = _pace(self._limits.tokens_per_minute)
         self._quiet_until = 0.0
@@ -323,8 +331,9 @@ class _Server:
             self._counters["retries"] += 1
             await asyncio.sleep(backoff(retry, draw, asked=result.wait))
             result = await self._asked(request)
+        sent = self._sent.pop(request.key, {})
         if isinstance(result, Completion) and result.finish_reason in ("stop", "length"):
-            self._counters.update(f"{WITHOUT}{name}" for name in self._format.left_out)
+            self._counters.update(f"{WITHOUT}{name}" for name in self._format.left_out(sent))
         return result
 
     async def _listed_context(self) -> int | None:
@@ -345,9 +354,29 @@ class _Server:
             result = await self._attempt(request, sent)
             if isinstance(result, Completion):
                 self._format.accept(sent)
+                self._sent[request.key] = sent
                 return result
-            if not self._format.adapt(sent, result.named):
-                return result
+            async with self._learning:
+                self._format.refuse(sent, result.named)
+                if self._format.parameters(request) != sent:  # learned here, or by another request
+                    continue
+                found = await self._accepted_values(request, result)
+                if isinstance(found, Failure):
+                    return found
+                self._format.learn(found)
+                if self._format.parameters(request) == sent:  # it was something else
+                    return result
+
+    async def _accepted_values(self, request: Request, refusal: Failure) -> Values | Failure:
+        """Return the neutral values that the server takes; the failure if it is not about them."""
+        probe = replace(request, max_tokens=min(PROBE_TOKENS, request.max_tokens))
+
+        async def ask(values: Values) -> Completion | Failure:
+            return await self._attempt(probe, self._format.parameters(probe, values))
+
+        return await accepted_values(
+            ask, self._format.values, refusal, accepted=self._format.accepted
+        )
 
     async def is_there(self) -> bool:
         """Say whether the server answers when it is asked for its models, which costs nothing."""
@@ -436,7 +465,7 @@ class _Server:
         body = error.response.content
         fault = ErrorBody.read(body)
         out_of_money = status == 429 and fault.code == "insufficient_quota"
-        refused = status in (400, 422)
+        refused = status in REFUSED
         too_long = status in (400, 413, 422) and fault.too_long
         asked = [name for name in self._format.optional if name in sent]
         return Failure(
@@ -446,6 +475,7 @@ class _Server:
             wait=wait,
             refuses=fault.parameter(asked) if refused and not too_long else None,
             named=fault.names(NEUTRAL) if refused else (),
+            quoted=fault.quotes(NEUTRAL) if refused and not too_long else (),
             too_long=too_long,
             context=fault.context if too_long else None,
             out_of_money=out_of_money,
