@@ -184,7 +184,7 @@ class VerlTrainer(Trainer):
         _refuse_foreign(paths)
         with hold(paths.training) as held:
             model = find_model(job.spec.model, job.spec.revision)
-            require_weights(model)
+            require_weights(model, trust_remote_code=job.spec.trust_remote_code)
             data = self._data(job.spec, paths, reporter)
             record = self._record(job, model, data)
             _refuse_another(paths, record)
