@@ -465,6 +465,7 @@ def write_report(
         write_report(["v1", "v4"], "v1-v4.html")
     """
     from harness.reporting.html import write_report as write
+    from harness.runs.published import published_files
 
     given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Sequence) else runs
     if not given:
@@ -477,6 +478,7 @@ def write_report(
             data_dir=data_folder(data_dir),
             png=None if png is None else Path(png),
             progress=shown,
+            published=published_files(results_folder(results)),
         )
     return written.path
 

@@ -60,6 +60,7 @@ def command(
     from harness.reporting.html import write_report
     from harness.reporting.progress import PATIENCE, open_progress
     from harness.runs.catalogue import Catalogue
+    from harness.runs.published import published_files
 
     catalogue = Catalogue(results)
     with open_progress(patience=PATIENCE) as progress:
@@ -70,6 +71,7 @@ def command(
             data_dir=data_dir,
             png=png,
             progress=progress,
+            published=published_files(results),
         )
     carries_page = own_descriptor(output) == 1
     echo(f"wrote {written.path} ({_size(written.size)})", err=carries_page)

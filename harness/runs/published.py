@@ -138,6 +138,11 @@ def _decimal(printed: str) -> Decimal:
     return value
 
 
+def published_files(results: Path) -> list[Path]:
+    """Return the files of published results under a results folder, sorted."""
+    return sorted((results / PUBLISHED).glob("*.json"))
+
+
 def read_published(results: Path) -> list[tuple[Path, Published]]:
     """Return every published source under a results folder, by file name.
 
@@ -146,7 +151,7 @@ def read_published(results: Path) -> list[tuple[Path, Published]]:
     """
     found = [
         (path, read_value(path, Published, "published result"))
-        for path in sorted((results / PUBLISHED).glob("*.json"))
+        for path in published_files(results)
     ]
     owners: dict[str, Path] = {}
     for path, source in found:
