@@ -144,7 +144,9 @@ def evaluate(
             )
             shown.say(stopped)
             raise KeyboardInterrupt(stopped) from None
-    return Result.of(of_run(folder.path, run))
+    result = Result.of(of_run(folder.path, run))
+    result.require_counted()  # it may have been stored long ago
+    return result
 
 
 @checked

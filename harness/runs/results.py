@@ -86,6 +86,17 @@ class Result:
                 )
         return by_benchmark
 
+    def require_counted(self) -> None:
+        """Read the verdicts of a complete run, and refuse scores that are not their counts.
+
+        Whoever shows a run's scores, and nothing else of it, asks here first.
+
+        Raises:
+            UserError: the record or the verdicts were changed; see `verdicts`.
+        """
+        if self.run is not None and self.run.status == "complete":
+            _ = self.verdicts
+
     @cached_property
     def lineage(self) -> Lineage | None:
         """How the run's checkpoint was trained, if that is known."""

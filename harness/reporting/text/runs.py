@@ -1,4 +1,4 @@
-"""Writes the scores of one run, and those of many side by side. Pure: records in, text out."""
+"""Writes the scores of one run, and those of many side by side."""
 
 from __future__ import annotations
 
@@ -87,7 +87,12 @@ def runs_table(results: Sequence[Result], form: Format) -> str:
     Results that were not measured alike get different letters, and a footnote says in what they
     differ; they are ranked only among those of the same letter. CSV and JSON have columns for
     the group and the notes instead.
+
+    Raises:
+        UserError: a run's scores are not those of its verdicts.
     """
+    for result in results:  # to rank two reads their verdicts; one alone is not ranked
+        result.require_counted()
     groups = grouped(results)
     benchmarks = list(dict.fromkeys(name for result in results for name in result.scores))
     if form in ("csv", "json"):
