@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.hints import word
 from harness.cli.options import json_option, key_texts
 from harness.cli.output import echo
 
@@ -186,8 +186,8 @@ def dry_run_lines(job: Job) -> Iterator[str]:
             yield tabulate(rows, tablefmt="plain", maxcolwidths=[None, 60, 72])
             yield ""
     for name, value in job.environment.items():
-        yield f"{name}={shlex.quote(value)} \\"
-    yield shlex.join(job.command)
+        yield f"{name}={word(value)} \\"
+    yield " ".join(map(word, job.command))
 
 
 def _reason(line: Setting) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks import BENCHMARKS, Problem, UserError
+from benchmarks.hints import setting
 from benchmarks.source import conventions_sum, load_problems, problems_sum
 from harness.evaluation.grade_sample import Reference, grade_sample
 from harness.grading import Grader, Outcome, Verdict, grader_version
@@ -160,7 +161,7 @@ def asked_problems(
             raise UserError(
                 f"{run.id} was asked other problems of {name} than there are here: their sum was "
                 f"{identity.sum[:12]}… and is {now[:12]}…; grade it with the problems of its "
-                f"time (data_dir, or --data), or evaluate anew"
+                f"time ({setting('data_dir')}), or evaluate anew"
             )
         found[name] = problems
     return found

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from benchmarks import BENCHMARKS, UserError, WrongValueError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, setting
 from harness.common.text import counted, printable, told_apart
 from harness.grading import Grader
 from harness.importers.files import SavedFile, open_saved
@@ -107,5 +107,5 @@ def unread_benchmarks(scored: Scored) -> list[str]:
     names = ", ".join(scored.faults)
     return [
         f"the problems of {names} could not be read, so no response could match them; download "
-        f"them with {hint('data fetch')}, or name their folder (data_dir, or --data)"
+        f"them with {hint('data fetch')}, or name their folder ({setting('data_dir')})"
     ]

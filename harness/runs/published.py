@@ -150,8 +150,7 @@ def read_published(results: Path) -> list[tuple[Path, Published]]:
         UserError: a file does not have this format, or two results have the same name.
     """
     found = [
-        (path, read_value(path, Published, "published result"))
-        for path in published_files(results)
+        (path, read_value(path, Published, "published result")) for path in published_files(results)
     ]
     owners: dict[str, Path] = {}
     for path, source in found:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks import UserError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, word
 from harness.grading.version import comparable_version
 from harness.models.lineage import Lineage, read_lineage
 from harness.runs.identity import UNKNOWN_STYLE
@@ -179,7 +178,7 @@ def of_published(source: Published, row: PublishedResult) -> Result:
 def _require_sum(path: Path, expected: str | None) -> None:
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != expected:
-        folder = shlex.quote(str(path.parent))
+        folder = word(str(path.parent))
         raise UserError(
             f"{path} is not the file that the run's scores were taken from: its sum is "
             f"{found[:12]}… and the record says {(expected or 'none')[:12]}…; take the file from "

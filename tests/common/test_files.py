@@ -142,7 +142,7 @@ def test_an_input_is_not_overwritten(way: str, tmp_path: Path) -> None:
         output.hardlink_to(path)
     else:
         output = path if way == "itself" else tmp_path / "." / ".." / tmp_path.name / "file"
-    with pytest.raises(WrongValueError, match="it is read as .* name another file"):
+    with pytest.raises(WrongValueError, match="it is read as"):
         refuse_overwriting(output, [tmp_path / "missing", path])
     refuse_overwriting(tmp_path / "new", [path])
     refuse_overwriting(Path("/dev/null"), [Path("/dev/null")])

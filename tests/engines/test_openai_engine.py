@@ -1284,7 +1284,7 @@ def test_a_run_of_an_earlier_version_says_that_the_server_may_have_chosen_its_sa
     assert run is not None
     for engine, count in ((now, 0), (old, 1)):
         identity = run.identity.model_copy(update={"engine": engine})
-        notes = score_notes(run.model_copy(update={"identity": identity}))
+        notes = score_notes(run.model_copy(update={"identity": identity}), tmp_path)
         assert sum("from the model's generation config" in note for note in notes) == count
 
 

@@ -170,7 +170,7 @@ def test_a_rewards_verdicts_cannot_be_mistaken_for_the_harnesss(old: Path) -> No
     from harness.runs.results import of_run
 
     stored = Catalogue(old.parents[2]).find_run(run["id"])[1]
-    for text in (score_table(stored), runs_table([of_run(Path(), stored)], "text")):
+    for text in (score_table(stored, Path()), runs_table([of_run(Path(), stored)], "text")):
         assert "not the harness's own score" in text
     back = regrade(Catalogue(old.parents[2]).find_run(run["id"])[0])
     assert back["run"]["name"] == "v1"

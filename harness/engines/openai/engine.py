@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import setting
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.openai.context import ContextFit
 from harness.engines.openai.endpoint import (
@@ -99,8 +100,9 @@ class OpenaiEngine(Engine):
         for name in RECORDED:
             if spec.args.get(name) is not None:
                 raise WrongValueError(
-                    f"engine_args {name}: the run records its own option of that name, and would "
-                    f"be untrue; use the option, or {name}=null to leave the parameter out"
+                    f"{setting('engine_args')} {name}: the run records its own option of that "
+                    f"name, and would be untrue; use the option, or {name}=null to leave the "
+                    "parameter out"
                 )
 
     @classmethod
@@ -187,13 +189,14 @@ class _FailureHold:
         limit = self._setup.sampling.max_tokens
         if self._last.too_long:
             return (
-                f"prompt and response do not fit into the model's context: lower max_tokens "
-                f"({limit:,}), or start the server with a longer context"
+                "prompt and response do not fit into the model's context: lower "
+                f"{setting('max_tokens')} ({limit:,}), or start the server with a longer context"
             )
         if self._last.status is not None and not self._last.again:
             return (
-                "the server refuses such requests, so change what it names (engine_args NAME=null "
-                f"leaves a parameter out, max_tokens is {limit:,}); {GO_ON}"
+                "the server refuses such requests, so change what it names "
+                f"({setting('engine_args')} NAME=null leaves a parameter out, "
+                f"{setting('max_tokens')} is {limit:,}); {GO_ON}"
             )
         return f"{GO_ON} once the server is well"
 
@@ -209,22 +212,25 @@ class _FailureHold:
         if failure.refuses is not None:
             raise UserError(
                 f"{found}; it does not take '{failure.refuses}': "
-                f"engine_args {failure.refuses}=null leaves it out"
+                f"{setting('engine_args')} {failure.refuses}=null leaves it out"
             )
         if failure.unreachable:
-            raise UserError(f"{found}; does the server run, and is base_url right (up to /v1)?")
+            raise UserError(
+                f"{found}; does the server run, and is {setting('base_url')} right (up to /v1)?"
+            )
         if failure.status is not None and any(failure.status in kind for kind in MISDIRECTED):
             raise UserError(
-                f"{found}; is base_url right (up to /v1), does the server have the model "
-                f"'{self._setup.model_name}', and may the key use it? A chat-only server takes no "
+                f"{found}; is {setting('base_url')} right (up to /v1), does the server have the "
+                f"model '{self._setup.model_name}', and may the key use it? A chat-only server "
+                "takes no "
                 "prompt style that fixes the whole text (see: list prompts)"
             )
 
     def _about_the_key(self) -> str:
-        variable = self._endpoint.key_variable
+        variable, option = self._endpoint.key_variable, setting("key_variable")
         if self._endpoint.key is None:
-            return f"it needs a key: set {variable}, or name another variable with key_variable"
-        return f"it does not accept the key in {variable} (key_variable names another variable)"
+            return f"it needs a key: set {variable}, or name another variable with {option}"
+        return f"it does not accept the key in {variable} ({option} names another variable)"
 
 
 class _Asking:

@@ -23,8 +23,8 @@ from harness.runs.results import Result
 from harness.runs.scores import reliability_problems
 
 
-def score_table(run: Run) -> str:
-    """Return a run's table: one row for each benchmark, and the average.
+def score_table(run: Run, path: Path) -> str:
+    """Return the table of the run in a folder: one row for each benchmark, and the average.
 
     Outcomes without a column of their own are counted in footnotes.
     """
@@ -34,7 +34,7 @@ def score_table(run: Run) -> str:
     rows = [_score_row(score) for score in run.scores]
     if run.average is not None:
         rows.append(["average", "", percent(run.average.accuracy), interval(run.average.interval)])
-    return "\n".join([text_table(rows, headers, "lrrrrrr"), *score_notes(run)])
+    return "\n".join([text_table(rows, headers, "lrrrrrr"), *score_notes(run, path)])
 
 
 def run_text(run: Run, path: Path) -> str:
@@ -44,7 +44,7 @@ def run_text(run: Run, path: Path) -> str:
         path = path.resolve().relative_to(Path.cwd())
     return "\n".join(
         [
-            score_table(run),
+            score_table(run, path),
             *(f"{adopted} samples adopted from {other}" for other, adopted in run.reused.items()),
             "",
             f"{one_line(run.name, limit=None)}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
