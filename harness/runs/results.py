@@ -6,7 +6,6 @@ was made. What is not stated is unknown, and never taken for equal.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from benchmarks import UserError
 from benchmarks.hints import hint, word
+from harness.common.files import file_sum
 from harness.grading.version import comparable_version
 from harness.models.lineage import Lineage, read_lineage
 from harness.runs.identity import UNKNOWN_STYLE
@@ -176,7 +176,7 @@ def of_published(source: Published, row: PublishedResult) -> Result:
 
 
 def _require_sum(path: Path, expected: str | None) -> None:
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = file_sum(path)
     if found != expected:
         folder = word(str(path.parent))
         raise UserError(
