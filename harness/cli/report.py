@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from benchmarks.hints import hint
-from harness.cli.options import data_option, mismatch_option, results_option
+from harness.cli.options import NewFolder, data_option, mismatch_option, results_option
 from harness.cli.output import echo
 from harness.common.files import own_descriptor
 
@@ -31,7 +31,7 @@ Examples:
 )
 @click.option(
     "--png",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NewFolder(),
     metavar="DIR",
     help="Also write every plot as a PNG file into this folder.",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.hints import word
-from harness.cli.options import json_option, key_texts
+from harness.cli.options import NewFolder, json_option, key_texts
 from harness.cli.output import echo
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ ORIGINS = {
 @click.option(
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
+    type=NewFolder(),
     help="Folder to write the checkpoint to; a training that is there already is continued.",
 )
 @click.option(

@@ -60,12 +60,12 @@ def require_weights(model: Path, *, trust_remote_code: bool) -> None:
         UserError: it has none in `*.safetensors`, or leads to others, or to code elsewhere that
             would run.
     """
+    refuse_redirected(model, runs_code=trust_remote_code)
     if not trained_files(model):
         raise UserError(
             f"model {model}: it has no *.safetensors, which training needs; load it with "
             "transformers and save it again with save_pretrained"
         )
-    refuse_redirected(model, runs_code=trust_remote_code)
 
 
 def context_length(model: Path, *, trust_remote_code: bool) -> int | None:
