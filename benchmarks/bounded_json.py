@@ -1,8 +1,9 @@
 """Read JSON that somebody else may have written: bounded in size, in depth and in the line.
 
-Every file of JSON is read through here, so that a hostile or broken one is one error that can be
-told, and never a stack overflow or a full memory. Depth matters even where Python can still read
-a value: whoever walks, copies or writes it afterwards would fail much later.
+Every file of JSON is read through here, and every file of JSON lines line by line, so that a
+hostile or broken one is one error that can be told, and never a stack overflow or a full memory.
+Depth matters even where Python can still read a value: whoever walks, copies or writes it
+afterwards would fail much later.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import IO, Any
 
 DEEPEST = 100
 """Objects and arrays within each other; no file that a program writes for another has so many."""
+LONGEST_LINE = 64 << 20
+"""The most bytes of a line in a file of JSON lines: of a sample, a problem's verdicts or a step."""
 LARGEST = 64 << 20
 """The most bytes of a file that is read whole; records and configurations have thousands."""
 

@@ -1,14 +1,16 @@
 """How a message names a command of ours, so that it works when it is copied.
 
 The command line says once how it was started and which folders it was told; every message that
-names a command calls `hint`. It is in this room because every other one may use it.
+names a command calls `hint`, and every message that names a setting calls `setting`: whoever typed
+a command knows an option, and a caller of the Python API a parameter. It is in this room because
+every other one may use it.
 """
 
 from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,6 +29,7 @@ class _Begun:
 
     start: ClassVar[str] = USUAL
     given: ClassVar[dict[str, str]] = {}
+    option: ClassVar[Callable[[str], str | None]] = staticmethod(lambda name: None)
 
 
 def hint(words: str) -> str:
@@ -37,11 +40,52 @@ def hint(words: str) -> str:
     """
     command, *rest = words.split()
     options = [
-        f" {option} {shlex.quote(value)}"
+        f" {option} {word(value)}"
         for option, value in _Begun.given.items()
         if command in TAKING[option] and option not in rest
     ]
     return f"{_Begun.start} {words}{''.join(options)}"
+
+
+def word(text: str) -> str:
+    r"""Return a path or another text as a word of a command, which works when it is copied.
+
+    What a terminal does not show as it is, such as a byte that is no UTF-8, is written in ``$'…'``,
+    which bash, zsh, ksh and POSIX 2024 (Shell Command Language, 2.2.4) understand.
+
+    >>> print(word("v1"), word("my results"), word("caf\udce9's"))
+    v1 'my results' $'caf\351\'s'
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    shown = []
+    for character in text:
+        if character in "\\'":
+            shown.append(f"\\{character}")
+        elif character.isprintable():
+            shown.append(character)
+        else:
+            # A path's bytes that are no UTF-8 are halves of surrogate pairs (PEP 383).
+            is_byte = "\udc80" <= character <= "\udcff"
+            encoded = character.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
+            shown += [f"\\{byte:03o}" for byte in encoded]
+    return f"$'{''.join(shown)}'"
+
+
+def setting(name: str, *, python: str | None = None) -> str:
+    """Return how the user names a setting: by its option where a command runs that has one.
+
+    ``python`` is what a caller of the Python API writes, if not the name.
+
+    >>> setting("base_url"), setting("again", python="resume=False")
+    ('base_url', 'resume=False')
+    """
+    return _Begun.option(name) or python or name
+
+
+def options_by(option: Callable[[str], str | None]) -> None:
+    """Name settings by what ``option`` returns for a parameter of the command that is running."""
+    _Begun.option = staticmethod(option)
 
 
 def started_by() -> str:
@@ -74,11 +118,11 @@ def start_of(typed: Sequence[str], arguments: int) -> str:
     """
     start = list(typed[: len(typed) - arguments])
     if start[-2:] == ["-m", "harness"]:
-        return shlex.join(start)
+        return " ".join(map(word, start))
     script = Path(start[-1]) if start else Path()
     if script.name != "harness":
         return USUAL
     found = shutil.which("harness")
     if found and Path(found).resolve() == script.resolve():
         return "harness"
-    return shlex.quote(str(script))
+    return word(str(script))

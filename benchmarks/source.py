@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.benchmark import Benchmark, Problem, Row, Shot, Split
 from benchmarks.bounded_json import parse_json, read_bounded
 from benchmarks.errors import UserError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, setting
 
 DATA_VARIABLE = "HARNESS_DATA"
 """The environment variable that names the local folder of data, if the caller gives none."""
@@ -245,7 +245,7 @@ def _remedy(benchmark: Benchmark, split: str) -> str:
     pinned = _split(benchmark, split)
     return (
         f"run `{hint(f'data fetch {benchmark.name}')}` on a machine with a network, or "
-        f"point data_dir (--data, or {DATA_VARIABLE}) at a folder DIR with "
+        f"point {setting('data_dir')} (or {DATA_VARIABLE}) at a folder DIR with "
         f"DIR/{benchmark.name}/{split}.jsonl ({pinned.rows} rows, sha256 {_short(pinned.sha256)})"
     )
 

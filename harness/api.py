@@ -147,7 +147,9 @@ def evaluate(
             )
             shown.say(stopped)
             raise KeyboardInterrupt(stopped) from None
-    return Result.of(of_run(folder.path, run))
+    result = Result.of(of_run(folder.path, run))
+    result.require_counted()  # it may have been stored long ago
+    return result
 
 
 @checked
@@ -551,6 +553,7 @@ def write_report(
         write_report(["v1", "v4"], "v1-v4.html")
     """
     from harness.reporting.html import write_report as write
+    from harness.runs.published import published_files
 
     given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Sequence) else runs
     if not given:
@@ -565,6 +568,7 @@ def write_report(
             data_dir=data_folder(data_dir),
             png=None if png is None else Path(png),
             progress=shown,
+            published=published_files(results_folder(results)),
         )
     return written.path
 

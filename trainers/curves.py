@@ -14,6 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from benchmarks.bounded_json import LONGEST_LINE, bounded_lines
 from benchmarks.errors import UserError
 from harness.common.files import write_atomically
 from harness.common.schema import Frozen, first_problem
@@ -109,9 +110,19 @@ def read(path: Path) -> list[Step]:
     """
     if not path.is_file():
         return []
-    lines = path.read_bytes().split(b"\n")
+    with path.open("rb") as file:
+        return _steps(path, bounded_lines(file, LONGEST_LINE))
+
+
+def _steps(path: Path, lines: Iterable[tuple[bytes | None, int]]) -> list[Step]:
+    """Return the steps in the lines of a file, in order; see `read`."""
     steps: dict[int, Step] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, (line, _) in enumerate(lines, start=1):
+        if line is None:
+            raise UserError(
+                f"{path} line {number} is longer than {LONGEST_LINE >> 20} MiB, which no training "
+                "step is; mend or remove that line"
+            )
         if not line.strip():
             continue
         try:

@@ -32,6 +32,16 @@ COMMANDS = {
 """Every command's name and short help: `--help` imports none of them."""
 
 
+def _option(name: str) -> str | None:
+    """Return the option that sets a parameter of the command that is running, if it has one."""
+    context = click.get_current_context(silent=True)
+    parameters = [] if context is None else context.command.params
+    options = (one.opts[0] for one in parameters if one.name == name)
+    return next((option for option in options if option.startswith("--")), None)
+
+
+hints.options_by(_option)
+
 LONGEST = 4000
 """Characters of a message; what it quotes may be longer than anybody reads."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import data_option, json_option
+from harness.cli.options import NewFolder, data_option, json_option
 from harness.cli.output import echo
 from harness.common.text import counted, printable
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--output",
     "-o",
     required=True,
-    type=click.Path(path_type=Path),
+    type=NewFolder(),
     help="Folder to write the data to.",
 )
 @click.option(

@@ -19,7 +19,7 @@ import click
 from benchmarks.errors import UserError
 from harness.cli.options import json_option
 from harness.cli.output import echo
-from harness.common.files import own_descriptor, replacing
+from harness.common.files import own_descriptor, reader_left, refuse_overwriting, replacing
 from harness.common.text import one_line
 from harness.evaluation.grade_pairs import PairGrader
 from harness.grading.compat.audit import OPINIONS, OpinionCounts
@@ -64,6 +64,7 @@ def grade(
     """
     from harness.reporting.progress import PATIENCE, open_progress
 
+    refuse_overwriting(Path("/dev/stdout") if output == STDOUT else output, [pairs])
     with (
         pairs.open("rb") as lines,
         _writer(output) as write,
@@ -97,6 +98,8 @@ def _writer(output: Path) -> Iterator[Callable[[dict[str, Any]], object]]:
         with replacing(output) as file:
             yield lambda row: file.write(f"{json.dumps(row)}\n".encode("ascii"))
     except OSError as error:
+        if reader_left(error, output):
+            raise
         raise UserError(f"cannot write {output}: {error.strerror or error}") from error
 
 

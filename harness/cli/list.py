@@ -105,7 +105,8 @@ KINDS: dict[str, Callable[[Path], Rows]] = {
 def command(kind: str | None, results: Path, as_json: bool) -> None:
     """List benchmarks, engines, trainers, prompt styles, runs or published results.
 
-    Without KIND all of them.
+    Without KIND all of them. A run's average is what its record states; `table` and `show` check
+    it against the run's verdicts.
     """
     from harness.reporting.text.layout import text_table
 

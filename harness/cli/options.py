@@ -20,6 +20,23 @@ from harness.common.text import one_line
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class NewFolder(click.Path):
+    """A folder to write to. An empty text is none: Python would take it for the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            click.BadParameter: the text is empty, or a file is there.
+        """
+        if value == "":
+            self.fail("an empty text names no folder; the current one is '.'", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def tell(error: UserError) -> None:
     """Say in a line on stderr what is wrong with one part; the rest is done all the same."""
     echo(f"harness: {one_line(str(error), limit=500)}", err=True)

@@ -73,7 +73,7 @@ def _lines(done: Regraded) -> list[str]:
         f"{one_line(done.old.name, limit=None)}  {done.old.id}  grader {graders}",
         "",
         _accuracies(done),
-        *score_notes(done.new),
+        *score_notes(done.new, done.path),
         "",
         *_changed(done.changes),
         "",

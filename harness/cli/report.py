@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from benchmarks.hints import hint
-from harness.cli.options import data_option, mismatch_option, results_option
+from harness.cli.options import NewFolder, data_option, mismatch_option, results_option
 from harness.cli.output import echo
 from harness.common.files import own_descriptor
 
@@ -32,7 +32,7 @@ Examples:
 )
 @click.option(
     "--png",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NewFolder(),
     metavar="DIR",
     help="Also write every plot as a PNG file into this folder.",
 )
@@ -64,6 +64,7 @@ def command(
     from harness.reporting.html import write_report
     from harness.reporting.progress import PATIENCE, open_progress
     from harness.runs.catalogue import Catalogue
+    from harness.runs.published import published_files
 
     catalogue = Catalogue(results)
     groups = [[catalogue.find(name) for name in catalogue.group(asked)] for asked in runs]
@@ -76,6 +77,7 @@ def command(
             data_dir=data_dir,
             png=png,
             progress=progress,
+            published=published_files(results),
         )
     carries_page = own_descriptor(output) == 1
     echo(f"wrote {written.path} ({_size(written.size)})", err=carries_page)

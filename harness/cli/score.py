@@ -105,7 +105,7 @@ def _lines(found: Imported) -> list[str]:
     formats = ", ".join(dict.fromkeys(file.format.name for file in found.source.files))
     lines = [f"{counted(scored.responses, 'response')} read as {formats}", ""]
     if stored is not None:
-        lines += [score_table(stored[1]), ""]
+        lines += [score_table(stored[1], stored[0]), ""]
     lines += [*_foreign(scored), *_agreement(scored), *_unused(scored)]
     if stored is not None:
         lines += [f"stored in {stored[0]}", f"next: {hint(f'show {stored[1].id} --wrong')}"]

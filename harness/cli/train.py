@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import json_option, key_texts
+from benchmarks.hints import word
+from harness.cli.options import NewFolder, json_option, key_texts
 from harness.cli.output import echo
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ ORIGINS = {
 @click.option(
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
+    type=NewFolder(),
     help="Folder to write the checkpoint to; a training that is there already is continued.",
 )
 @click.option(
@@ -186,8 +186,8 @@ def dry_run_lines(job: Job) -> Iterator[str]:
             yield tabulate(rows, tablefmt="plain", maxcolwidths=[None, 60, 72])
             yield ""
     for name, value in job.environment.items():
-        yield f"{name}={shlex.quote(value)} \\"
-    yield shlex.join(job.command)
+        yield f"{name}={word(value)} \\"
+    yield " ".join(map(word, job.command))
 
 
 def _reason(line: Setting) -> str:

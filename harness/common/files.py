@@ -3,8 +3,9 @@
 Everything is first written under a hidden name beside the path, flushed to the disk, and
 then renamed. A process that is killed in between leaves the old content in place.
 
-A symbolic link stays, and what it leads to is replaced at its own place. A pipe or a device
-cannot be replaced by a file, so it is written straight into.
+A symbolic link stays, and what it leads to is replaced at its own place. Who may read what is
+replaced stays, too. A pipe or a device cannot be replaced by a file, so it is written straight
+into.
 
 Nothing here turns an `OSError` into a `benchmarks.UserError`: only the caller knows what
 was lost and what the user can do about it.
@@ -17,10 +18,12 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from benchmarks.errors import WrongValueError
 
 MOST_LINKS = 40
 """How many symbolic links Linux follows in a path before it gives up (path_resolution(7))."""
@@ -28,6 +31,9 @@ LONGEST_NAME = 100
 """The most characters of a name that are in the name of its file."""
 SUM_MARK = "~"
 """What stands before the sum in the name of a file; no name keeps it."""
+WRITING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+NEW_FILE = 0o666
+"""The permissions of a new file, of which the umask takes some away (open(2))."""
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
 _PARTIAL = re.compile(r"\..+\.(?P<pid>\d+)\.partial")
 
@@ -63,14 +69,44 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         return
     place = Path(os.path.realpath(path))
     partial = _beside(place, "partial")
+    mode = _permissions(place)
     try:
-        with partial.open("wb") as file:
+        # It has its permissions from the first byte on: it may hold what others must not read.
+        descriptor = os.open(partial, WRITING, NEW_FILE if mode is None else mode)
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:  # the umask may have taken some away
+                os.fchmod(descriptor, mode)
             yield file
         _flush(partial)
         partial.replace(place)
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write where one of the files that are read lies, whatever path leads to it.
+
+    A pipe or a terminal may be both read and written.
+
+    Raises:
+        WrongValueError: ``output`` is one of the inputs.
+    """
+    for path in inputs:
+        with suppress(OSError):  # there is no such file, which whoever reads or writes it tells
+            if path.is_file() and output.samefile(path):
+                raise WrongValueError(
+                    f"{output}: it is read as {path} and would be replaced by what is written; "
+                    "name another file to write"
+                )
+
+
+def reader_left(error: OSError, path: Path) -> bool:
+    """Say whether a write failed since nobody reads this process's output, as in ``… | head``.
+
+    That is no fault of the file that was named, ``/dev/stdout``.
+    """
+    return isinstance(error, BrokenPipeError) and own_descriptor(path) in (1, 2)
 
 
 def own_descriptor(path: Path) -> int | None:
@@ -147,6 +183,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         with new_folder(path) as partial:
             yield partial
             if path.exists():
+                partial.chmod(stat.S_IMODE(path.stat().st_mode))
                 path.rename(previous)
     except BaseException:
         if previous.exists():
@@ -194,6 +231,14 @@ def file_sum(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _permissions(path: Path) -> int | None:
+    """Return who may read, write and run a file, as the last nine bits of its mode; None if new."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        return None
 
 
 def _beside(path: Path, kind: str) -> Path:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 
 from benchmarks import WrongValueError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, setting
 from harness.common.secrets import names_variable, secrets_in
 from harness.common.text import printable
 from harness.prompts.rendering import Prompt
@@ -141,9 +141,9 @@ class Engine(ABC):
         for name in cls.reserved_args:
             if name in spec.args:
                 raise WrongValueError(
-                    f"engine_args {name}: with the {spec.name} engine the harness sets this "
-                    "itself, or what it leads to would not be in the run's record; leave it out, "
-                    "and use the harness's own option where there is one"
+                    f"{setting('engine_args')} {name}: with the {spec.name} engine the harness "
+                    "sets this itself, or what it leads to would not be in the run's record; leave "
+                    "it out, and use the harness's own option where there is one"
                 )
 
     @classmethod
@@ -156,8 +156,8 @@ class Engine(ABC):
             UserError: this engine, or this machine, cannot promise it.
         """
         raise WrongValueError(
-            f"deterministic: the {spec.name} engine cannot promise responses that do not depend "
-            f"on the batch; leave it out, and measure: {hint('check-determinism')}"
+            f"{setting('deterministic')}: the {spec.name} engine cannot promise responses that do "
+            f"not depend on the batch; leave it out, and measure: {hint('check-determinism')}"
         )
 
     @classmethod
@@ -197,14 +197,16 @@ def _require_no_secret(spec: EngineSpec) -> None:
     """Refuse settings that hold a key or a password, since the run's record would hold it too."""
     if not names_variable(spec.server.key_variable):
         raise WrongValueError(
-            "key_variable names the environment variable that holds the server's key, and what was "
-            "given is no such name; it may be the key itself, so it is neither shown nor stored. "
-            "Put the key into a variable such as OPENAI_API_KEY, and give that variable's name"
+            f"{setting('key_variable')} names the environment variable that holds the server's "
+            "key, and what was given is no such name; it may be the key itself, so it is neither "
+            "shown nor stored. Put the key into a variable such as OPENAI_API_KEY, and give that "
+            "variable's name"
         )
     for name in secrets_in(spec.args):
         raise WrongValueError(
-            f"engine_args {printable(name)}: this holds a secret, and engine arguments are stored "
-            "in the run's record, so it is refused; leave it out, and put the secret into the "
-            "environment: the key of a server into the variable that key_variable names "
-            "(OPENAI_API_KEY), a token for Hugging Face into HF_TOKEN"
+            f"{setting('engine_args')} {printable(name)}: this holds a secret, and engine "
+            "arguments are stored in the run's record, so it is refused; leave it out, and put "
+            "the secret into the environment: the key of a server into the variable that "
+            f"{setting('key_variable')} names (OPENAI_API_KEY), a token for Hugging Face into "
+            "HF_TOKEN"
         )

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.bounded_json import LONGEST_LINE, bounded_lines
 from harness.common.text import printable
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.runs.journal import Places
@@ -138,8 +139,13 @@ def _lines(path: Path) -> Iterator[tuple[int, int, ResponseLine]]:
     """Yield each saved response with the number of its line and where that begins, in bytes."""
     end = 0
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            begin, end = end, end + len(line)
+        for number, (line, length) in enumerate(bounded_lines(file, LONGEST_LINE), start=1):
+            begin, end = end, end + length
+            if line is None:
+                raise UserError(
+                    f"{path}, line {number}: longer than {LONGEST_LINE >> 20} MiB, which no saved "
+                    "response is; leave the line out"
+                )
             if not line.strip():
                 continue
             try:

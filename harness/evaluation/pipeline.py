@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from itertools import product
 
 from benchmarks import Problem, UserError
+from benchmarks.hints import setting
 from harness.common.progress import Progress, silent
 from harness.common.text import counted, printable
 from harness.engines import ENGINES, Completion, Engine, Request
@@ -56,7 +57,8 @@ def evaluate(
             folder, and the next call goes on from there.
     """
     if folder.run.status == "complete":
-        progress.say(f"already complete: {folder.path} (--again, or resume=False, draws it anew)")
+        anew = setting("again", python="resume=False")
+        progress.say(f"already complete: {folder.path} ({anew} draws it anew)")
         return folder.run
     if folder.samples:
         progress.say(_kept(folder))

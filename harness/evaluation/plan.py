@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import BENCHMARKS, Problem, WrongValueError
+from benchmarks.hints import setting
 from benchmarks.source import (
     conventions_sum,
     load_problems,
@@ -141,8 +142,8 @@ def prepare(
     engine.require_recorded(spec.engine)
     for name in secrets_in(spec.prompt.template_args):
         raise WrongValueError(
-            f"template_args {printable(name)}: this holds a secret, and the variables of the chat "
-            "template are stored in the run's record; leave it out"
+            f"{setting('template_args')} {printable(name)}: this holds a secret, and the variables "
+            "of the chat template are stored in the run's record; leave it out"
         )
     benchmarks = {name: BENCHMARKS[name] for name in spec.benchmarks}
     # The model before the data: a mistyped path is told before anything is downloaded.

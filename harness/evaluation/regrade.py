@@ -6,17 +6,21 @@ touched, so that a score which moved can be traced to the verdicts that moved it
 
 from __future__ import annotations
 
-import hashlib
 import inspect
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Protocol
 
 from benchmarks import BENCHMARKS, Problem, UserError
+from benchmarks.hints import setting
 from benchmarks.source import conventions_sum, load_problems, problems_sum
+from harness.common.files import file_sum
+from harness.common.text import counted, one_line
 from harness.evaluation.grade_sample import Reference, grade_sample
 from harness.grading import Grader, Outcome, Verdict, grader_version
 from harness.grading.compat.rewards import REWARDS, VERSIONS, Reward
@@ -34,6 +38,9 @@ LaterVerdict = Verdict | Future[Verdict]
 """A verdict, or the promise of one."""
 
 
+_log = logging.getLogger(__name__)
+
+
 class Grading(Protocol):
     """Who gives the verdicts: the grader, or a reward."""
 
@@ -42,6 +49,9 @@ class Grading(Protocol):
 
     def grade(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> LaterVerdict:
         """Return the verdict of one sample, perhaps later."""
+
+    def require_worked(self) -> None:
+        """Refuse verdicts that say nothing, once all samples are graded."""
 
 
 class HarnessGrading:
@@ -55,6 +65,9 @@ class HarnessGrading:
         """Grade as an evaluation does."""
         return grade_sample(sample, asked, read=read, grader=self._grader)
 
+    def require_worked(self) -> None:
+        """Do nothing: the grader raises nothing, and its failures are outcomes."""
+
 
 class RewardGrading:
     """A training reward: correct if and only if it gives the whole point."""
@@ -63,7 +76,9 @@ class RewardGrading:
         self._name = name
         self._reward: Reward = REWARDS[name]
         # A reward of another package states no version, so the sum of its file stands for one.
-        version = VERSIONS.get(name) or _source_sum(self._reward)
+        version = VERSIONS.get(name) or _source_sum(name, self._reward)
+        self._asked = self._failed = 0
+        self._told = ""
         self.identity = f"{REWARD_GRADER}{name}+{version}"
 
     def grade(self, sample: Sample, asked: Reference, read: Callable[[str], str]) -> LaterVerdict:
@@ -71,12 +86,43 @@ class RewardGrading:
         if sample.finish_reason in ("overflow", "error"):
             overflow = sample.finish_reason == "overflow"
             return Verdict(outcome=Outcome.OVERFLOW if overflow else Outcome.ENGINE_ERROR)
-        full = self._reward(read(sample.response), asked.gold) == 1
+        self._asked += 1
+        try:
+            value: object = self._reward(read(sample.response), asked.gold)
+            if not isinstance(value, Real):
+                raise TypeError(f"it returned {type(value).__name__}, and not a number")
+        except Exception as error:  # noqa: BLE001 - code of another package: it may raise anything
+            self._failed += 1
+            self._told = self._told or one_line(f"{type(error).__name__}: {error}", limit=200)
+            return Verdict(outcome=Outcome.GRADER_ERROR, rule=self._name)
+        full = value == 1
         return Verdict(outcome=Outcome.CORRECT if full else Outcome.WRONG, rule=self._name)
 
+    def require_worked(self) -> None:
+        """Warn where the reward failed on samples, which are grader errors then.
 
-def _source_sum(reward: Reward) -> str:
-    return hashlib.sha256(Path(inspect.getfile(reward)).read_bytes()).hexdigest()[:8]
+        Raises:
+            UserError: it failed on every one, so that there is no verdict to store.
+        """
+        if not self._failed:
+            return
+        found = (
+            f"the reward {self._name} failed on {self._failed:,} of "
+            f"{counted(self._asked, 'sample')}, first with {self._told}"
+        )
+        if self._failed == self._asked:
+            raise UserError(f"{found}; nothing was stored: mend the reward's package")
+        _log.warning("%s; they are grader errors", found)
+
+
+def _source_sum(name: str, reward: Reward) -> str:
+    try:
+        return file_sum(Path(inspect.getfile(reward)))[:8]
+    except (TypeError, OSError) as error:
+        raise UserError(
+            f"the reward {name}: the file that defines it cannot be read ({error}), and its sum "
+            "is the reward's version; give a function of a Python file as the entry point"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +171,7 @@ def regrade(
     samples = finished_samples(path)
     problems = asked_problems(old, samples, data_dir)
     graded = _grade(old, problems, samples, grading)
+    grading.require_worked()
     with RunFolder.create(
         root, _new_run(old, problems, grading), lineage=lineage_bytes(path)
     ) as folder:
@@ -160,7 +207,7 @@ def asked_problems(
             raise UserError(
                 f"{run.id} was asked other problems of {name} than there are here: their sum was "
                 f"{identity.sum[:12]}… and is {now[:12]}…; grade it with the problems of its "
-                f"time (data_dir, or --data), or evaluate anew"
+                f"time ({setting('data_dir')}), or evaluate anew"
             )
         found[name] = problems
     return found

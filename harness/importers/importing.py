@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
-from benchmarks import BENCHMARKS, UserError
-from benchmarks.hints import hint
+from benchmarks import BENCHMARKS, UserError, WrongValueError
+from benchmarks.hints import hint, setting
 from harness.common.text import counted, printable, told_apart
 from harness.grading import Grader
 from harness.importers.files import SavedFile, open_saved
@@ -50,11 +51,13 @@ def import_files(
         data_dir: the folder that the benchmarks' files are read from.
 
     Raises:
-        UserError: no file is named, a file cannot be read, or nothing in the files could be scored.
+        UserError: no file is named, one is named twice, a file cannot be read, or nothing in the
+            files could be scored.
     """
     if not files:
         raise UserError("no file of generations is named; name at least one")
     opened = _labelled([open_saved(file, format_) for file in files])
+    _refuse_twice([file.path for file in opened])
     names = [BENCHMARKS[one].name for one in dict.fromkeys(benchmarks)] or list(BENCHMARKS)
     index = ProblemIndex(names, data_dir)
     with Grader() as grader:
@@ -64,6 +67,16 @@ def import_files(
     if stored is None and not scored.foreign:
         raise UserError(_nothing_scored(scored))
     return Imported(scored=scored, source=source, stored=stored)
+
+
+def _refuse_twice(files: Sequence[Path]) -> None:
+    """Refuse a file that is named twice, whose responses would count as further samples."""
+    for first, second in combinations(files, 2):
+        if first.samefile(second):
+            raise WrongValueError(
+                f"{second} is the same file as {first}, and its responses would count twice; "
+                "name it once"
+            )
 
 
 def _labelled(files: Sequence[SavedFile]) -> list[SavedFile]:
@@ -94,5 +107,5 @@ def unread_benchmarks(scored: Scored) -> list[str]:
     names = ", ".join(scored.faults)
     return [
         f"the problems of {names} could not be read, so no response could match them; download "
-        f"them with {hint('data fetch')}, or name their folder (data_dir, or --data)"
+        f"them with {hint('data fetch')}, or name their folder ({setting('data_dir')})"
     ]

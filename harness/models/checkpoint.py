@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import setting
 from harness.common.files import file_sum
 from harness.models.trust import (
     Part,
@@ -171,7 +172,7 @@ def open_checkpoint(
     declared = declared_context(path, name=name, trust=trust_model)
     if max_model_len is not None and declared is not None and max_model_len > declared:
         raise WrongValueError(
-            f"max_model_len {max_model_len} is more than the {declared} tokens "
+            f"{setting('max_model_len')} {max_model_len} is more than the {declared} tokens "
             f"that {name} declares; give {declared} or less"
         )
     return Checkpoint(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from benchmarks import UserError
 from benchmarks.bounded_json import read_json
+from benchmarks.hints import setting
 
 Part = Literal["model", "tokenizer"]
 """A part of a checkpoint that may bring Python code of its own."""
@@ -151,7 +152,7 @@ def refuse_untrusted(
     raise UserError(
         f"model {name}: its {' and '.join(own)} is Python code in the checkpoint (its config has "
         f"auto_map), and that code is not run unless asked for; read it, then set "
-        f"trust_remote_code {trust}"
+        f"{setting('trust_remote_code')} {trust}"
     )
 
 

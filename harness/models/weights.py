@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks import UserError
+from benchmarks.hints import setting
 from harness.models.trust import read_config
 
 SAFE = ".safetensors"
@@ -129,12 +130,12 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> list[Path]:
         raise UserError(
             f"model {folder}: its weights are Python pickles ({sorted(pickled)[0].name}), which "
             "can run code when they are read, and it has no *.safetensors. If you trust whoever "
-            "made it, set allow_pickle; or load it with transformers and save it again with "
-            "save_pretrained"
+            f"made it, set {setting('allow_pickle')}; or load it with transformers and save it "
+            "again with save_pretrained"
         )
     raise UserError(
         f"model {folder}: it has no weights (*.safetensors). Was its download broken off? If its "
-        "weights are *.bin or *.pt, and you trust whoever made them, set allow_pickle"
+        f"weights are *.bin or *.pt, and you trust whoever made them, set {setting('allow_pickle')}"
     )
 
 

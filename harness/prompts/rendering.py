@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import Shot, UserError, WrongValueError
+from benchmarks.hints import setting
 from harness.prompts.styles import Message, Style
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def _by_template(
     except BoundsError as error:
         raise UserError(
             f"the model's chat template does not render the conversation: {error}; mend the "
-            "template, give it what it asks for in template_args, or choose a prompt style that "
-            "needs none, such as plain"
+            f"template, give it what it asks for in {setting('template_args')}, or choose a prompt "
+            "style that needs none, such as plain"
         ) from error
 
 

@@ -128,7 +128,7 @@ class Result(stored.Result):
             return printable("\n\n".join(published_blocks(self)))
         if not self.run.scores:
             return f"{self._heading}\nno scores yet: the run is not complete"
-        return printable(f"{self._heading}\n{score_table(self.run)}")
+        return printable(f"{self._heading}\n{score_table(*self.stored)}")
 
     def __repr__(self) -> str:
         scores = [f"{name} {percent(score.accuracy)} %" for name, score in self.scores.items()]
@@ -159,7 +159,9 @@ class Result(stored.Result):
 
         if self.run is None:
             return [] if self.source is None else [self.source.title, self.source.url]
-        return score_notes(self.run) if self.run.scores else ["no scores yet: it is not complete"]
+        if not self.run.scores:
+            return ["no scores yet: it is not complete"]
+        return score_notes(*self.stored)
 
 
 def _shown(score: BenchmarkScore) -> list[str]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import setting
 from benchmarks.registry import suggest
 from harness.common.schema import differences
 from harness.runs.file_names import RECORD, RUNS, earlier_version_folder, version_folder
@@ -220,5 +221,6 @@ def require_same(path: Path, run: Run) -> None:
     changed = differences(stored.identity.comparable, run.identity.comparable)
     raise UserError(
         f"{path} holds another run, and its samples would not be comparable; "
-        f"stored -> asked: {'; '.join(changed)}. Leave out resume to begin a new run."
+        f"stored -> asked: {'; '.join(changed)}. Leave out "
+        f"{setting('resume')} to begin a new run."
     )

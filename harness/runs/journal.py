@@ -6,6 +6,7 @@ sample, so that a million samples weigh no more than a thousand.
 
 from __future__ import annotations
 
+import errno
 import os
 from array import array
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from benchmarks.bounded_json import LONGEST_LINE, bounded_lines
 from harness.runs.sample import MOST_SAMPLES, Sample, SampleKey
 
 GAP = 64
@@ -105,11 +107,13 @@ class Journal(Mapping[SampleKey, Sample]):
         """Write one finished sample; from here on it survives a kill of this process.
 
         Raises:
-            OSError: it could not be written; the earlier ones are intact.
+            OSError: it is too long, or could not be written; the earlier ones are intact.
         """
         if self._written is None:
             self._written = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         line = sample.to_json() + b"\n"
+        if len(line) > LONGEST_LINE:
+            raise OSError(errno.EFBIG, f"it has more than {LONGEST_LINE >> 20} MiB")
         try:
             _write_all(self._written, line)
         except OSError:
@@ -178,8 +182,8 @@ def _index(path: Path) -> _Index:
     A sample on which the engine failed is left out, so that it is drawn again.
     """
     places, torn, end, has_reasoning = Places(), 0, 0, False
-    for line, sample in _lines(path):
-        begin, end = end, end + (len(line) if line.endswith(b"\n") else 0)
+    for length, sample in _lines(path):
+        begin, end = end, end + length
         try:
             if sample is None:
                 torn += 1
@@ -191,16 +195,28 @@ def _index(path: Path) -> _Index:
     return _Index(places, torn, end, has_reasoning)
 
 
-def _lines(path: Path) -> Iterator[tuple[bytes, Sample | None]]:
-    """Yield each line with its sample, or with None if it holds none, such as a torn last line."""
+def _lines(path: Path) -> Iterator[tuple[int, Sample | None]]:
+    """Yield each line's length in bytes with its sample, or with None if it holds none.
+
+    A last line that was torn off counts as 0 bytes. A line that is too long is never held.
+    """
     if not path.is_file():
         return
     with path.open("rb") as file:
-        for line in file:
+        for line, length in bounded_lines(file, LONGEST_LINE):
+            if not _has_ended(file):
+                yield 0, None
+                continue
             try:
-                yield line, Sample.from_json(line) if line.endswith(b"\n") else None
+                yield length, None if line is None else Sample.from_json(line)
             except ValueError:
-                yield line, None
+                yield length, None
+
+
+def _has_ended(file: IO[bytes]) -> bool:
+    """Say whether what was read last is the end of a line."""
+    file.seek(-1, os.SEEK_CUR)
+    return file.read(1) == b"\n"
 
 
 def _write_all(file: int, content: bytes) -> None:

@@ -154,6 +154,11 @@ def _decimal(printed: str) -> Decimal:
     return value
 
 
+def published_files(results: Path) -> list[Path]:
+    """Return the files of published results under a results folder, sorted."""
+    return sorted((results / PUBLISHED).glob("*.json"))
+
+
 def read_published(results: Path) -> list[tuple[Path, Published]]:
     """Return every published source under a results folder, by file name.
 
@@ -161,8 +166,7 @@ def read_published(results: Path) -> list[tuple[Path, Published]]:
         UserError: a file does not have this format, or two results have the same name.
     """
     found = [
-        (path, read_value(path, Published, "published result"))
-        for path in sorted((results / PUBLISHED).glob("*.json"))
+        (path, read_value(path, Published, "published result")) for path in published_files(results)
     ]
     owners: dict[str, Path] = {}
     for path, source in found:

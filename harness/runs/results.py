@@ -6,9 +6,7 @@ was made. What is not stated is unknown, and never taken for equal.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +15,8 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks import UserError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, word
+from harness.common.files import file_sum
 from harness.grading.version import comparable_version
 from harness.models.lineage import Lineage, read_lineage
 from harness.runs.identity import UNKNOWN_STYLE
@@ -94,6 +93,17 @@ class Result:
                 )
         return by_benchmark
 
+    def require_counted(self) -> None:
+        """Read the verdicts of a complete run, and refuse scores that are not their counts.
+
+        Whoever shows a run's scores, and nothing else of it, asks here first.
+
+        Raises:
+            UserError: the record or the verdicts were changed; see `verdicts`.
+        """
+        if self.run is not None and self.run.status == "complete":
+            _ = self.verdicts
+
     @cached_property
     def lineage(self) -> Lineage | None:
         """How the run's checkpoint was trained, if that is known."""
@@ -147,7 +157,7 @@ def of_run(path: Path, run: Run) -> Result:
 
 def _current(path: Path, run: Run) -> Run:
     file = path / VERDICTS
-    if not file.is_file() or _sum_of(file) != run.verdicts_sum:
+    if not file.is_file() or file_sum(file) != run.verdicts_sum:
         return run
     return with_current_intervals(run, read_verdicts(path) or ())
 
@@ -191,15 +201,11 @@ def of_published(source: Published, row: PublishedResult) -> Result:
 
 
 def _require_sum(path: Path, expected: str | None) -> None:
-    found = _sum_of(path)
+    found = file_sum(path)
     if found != expected:
-        folder = shlex.quote(str(path.parent))
+        folder = word(str(path.parent))
         raise UserError(
             f"{path} is not the file that the run's scores were taken from: its sum is "
             f"{found[:12]}… and the record says {(expected or 'none')[:12]}…; take the file from "
             f"where it was copied, or grade the samples again: {hint(f'regrade {folder}')}"
         )
-
-
-def _sum_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks import UserError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, word
 from harness.grading.verdict import Outcome
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.graded import Graded
@@ -33,9 +32,13 @@ REASONING = {"reasoning": "large_string", "reasoning_tokens": "int64"}
 """Further columns, which the table has only if a sample has reasoning apart from its response."""
 
 
-def _drawn_again(path: Path) -> str:
-    """Return the command that draws the samples of a run's folder again."""
-    return hint(f"eval --spec {shlex.quote(str(path / RECORD))} --again")
+def drawn_again(path: Path, *, reuse: str | None = None) -> str:
+    """Return the command that draws the samples of a run's folder again.
+
+    It takes over those samples of the run ``reuse`` that need not be drawn.
+    """
+    taken_over = "" if reuse is None else f" --reuse {reuse}"
+    return hint(f"eval --spec {word(str(path / RECORD))} --again{taken_over}")
 
 
 def finished_samples(path: Path) -> dict[SampleKey, Sample]:
@@ -49,7 +52,7 @@ def finished_samples(path: Path) -> dict[SampleKey, Sample]:
     if not (path / JOURNAL).is_file() and not (path / PARQUET).is_file():
         raise UserError(
             f"{path} has no samples any more (neither {JOURNAL} nor {PARQUET}), "
-            f"so there is nothing to grade; draw them again: {_drawn_again(path)}"
+            f"so there is nothing to grade; draw them again: {drawn_again(path)}"
         )
     tabled = {row.key: row for row in map(sample_in, read_parquet(path))}
     journaled = {sample.key: sample for sample in read_journal(path / JOURNAL, failed=True)}
@@ -75,7 +78,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
         except (OSError, ValueError, pa.ArrowException) as error:  # any of them for a torn file
             raise UserError(
                 f"{path / PARQUET} cannot be read ({error}); take it from where it was copied, or "
-                f"draw the samples again: {_drawn_again(path)}"
+                f"draw the samples again: {drawn_again(path)}"
             ) from error
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, ValidationError, model_validator
 
 from benchmarks import UserError
-from benchmarks.bounded_json import parse_json
+from benchmarks.bounded_json import LONGEST_LINE, bounded_lines, parse_json
 from harness.common.schema import Frozen, first_problem
 
 if TYPE_CHECKING:
@@ -130,19 +130,32 @@ def read_verdicts(folder: Path) -> list[ProblemVerdicts] | None:
     path = folder / VERDICTS
     if not path.is_file():
         return None
-    lines = path.read_bytes().splitlines()
     try:
-        header = parse_json(lines[0]) if lines else {}
-        version = header.get("schema_version") if isinstance(header, dict) else None
-        if version != SCHEMA_VERSION:
-            raise UserError(
-                f"{path} has schema version {version}; this harness reads {SCHEMA_VERSION}: "
-                "use the harness that wrote it, or a newer one"
-            )
-        return [ProblemVerdicts.model_validate_json(line) for line in lines[1:]]
+        with path.open("rb") as file:
+            return _read(path, bounded_lines(file, LONGEST_LINE))
     except ValidationError as error:
         raise UserError(
             f"{path} holds a row that is no problem's: {first_problem(error)}"
         ) from error
     except ValueError as error:
         raise UserError(f"{path} is not JSON lines: {error}") from error
+
+
+def _read(path: Path, lines: Iterator[tuple[bytes | None, int]]) -> list[ProblemVerdicts]:
+    """Return the verdicts in a file's lines; the first line is its header."""
+    rows = (_not_too_long(line) for line, _ in lines)
+    first = next(rows, None)
+    header = {} if first is None else parse_json(first)
+    version = header.get("schema_version") if isinstance(header, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema version {version}; this harness reads {SCHEMA_VERSION}: "
+            "use the harness that wrote it, or a newer one"
+        )
+    return [ProblemVerdicts.model_validate_json(line) for line in rows]
+
+
+def _not_too_long(line: bytes | None) -> bytes:
+    if line is None:
+        raise ValueError(f"a line is longer than {LONGEST_LINE >> 20} MiB")
+    return line

@@ -188,7 +188,7 @@ def test_runs_measured_otherwise_are_refused_by_field(
     rows = verdict_rows(made(1, 0.5))
     a = store_run(tmp_path, "a", rows)
     b = store_run(tmp_path, "b", rows, **changed)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="--allow-mismatch") as refused:
+    with pytest.raises(UserError, match="allow_mismatch") as refused:
         compare(a, b)
     assert field in str(refused.value)
     found = compare(a, b, anyway=True)

@@ -593,6 +593,16 @@ def test_a_replayed_row_with_a_number_that_counts_nothing_is_refused_before_anyt
     assert not Path("results").exists()
 
 
+def test_a_replayed_line_without_end_is_refused_by_its_number(
+    responses: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.engines.replay.LONGEST_LINE", 1 << 16)
+    with responses.open("a", encoding="utf-8") as file:
+        file.write("x" * (1 << 18))
+    with pytest.raises(UserError, match=r"line \d+: longer than .* leave the line out"):
+        replay(responses)
+
+
 def test_an_imported_number_that_counts_nothing_is_unknown(tmp_path: Path) -> None:
     row = {"problem_id": "demo/test-0001", "response": "1", "completion_tokens": -5}
     file = tmp_path / "theirs.jsonl"

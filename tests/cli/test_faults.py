@@ -157,6 +157,25 @@ def test_a_pipe_that_nobody_reads_ends_without_a_word() -> None:
         assert running.wait() == UNREAD
 
 
+def test_an_output_that_nobody_reads_ends_without_a_word_whatever_it_is_called(
+    tmp_path: Path,
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"gold": "4", "response": "The answer is 4."}\n')
+    published = str(Path(__file__).parents[2] / "results")
+    for words in (
+        ["grade", str(rows), "-o", "/dev/stdout"],
+        ["report", "openseek-v1", "--results", published, "-o", "/dev/stdout"],
+    ):
+        running = harness(*words)
+        with running:
+            assert running.stdout is not None
+            assert running.stderr is not None
+            running.stdout.close()
+            said = running.stderr.read()
+            assert (running.wait(), said) == (UNREAD, ""), words
+
+
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A command with a fault, and the folder in which its traceback is kept."""

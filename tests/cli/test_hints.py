@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +14,15 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
+from hypothesis import example, given
+from hypothesis import strategies as st
 from replayed import write_responses
 
 from benchmarks import hints
-from benchmarks.hints import TAKING, hint, start_of
+from benchmarks.hints import TAKING, hint, setting, start_of, word
 from harness.cli import cli
+from harness.common.text import printable
 from trainers.verl.advice import ADVICE
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +71,72 @@ def test_only_commands_that_take_a_folder_are_given_it() -> None:
     assert hint("show v1") == "harness show v1"
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "ksh"])
+@given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+@example(text="")
+@example(text=os.fsdecode(b"caf\xe9's \\ \xff7"))
+@example(text="two\nlines\u202e")
+def test_any_path_works_in_a_command_that_is_copied(shell: str, text: str) -> None:
+    written = word(text)
+    assert printable(written) == written, "it is shown as it is"
+    if (found := shutil.which(shell)) is None:
+        pytest.skip(f"no {shell} here")
+    done = subprocess.run([found, "-c", f"printf %s {written}"], check=True, capture_output=True)
+    assert done.stdout == os.fsencode(text)
+
+
+def test_a_folder_whose_name_is_no_utf8_is_named_as_the_shell_takes_it() -> None:
+    hints.remember("--results", os.fsdecode(b"caf\xe9"))
+    assert hint("show v1") == r"python -m harness show v1 --results $'caf\351'"
+
+
+def test_a_setting_is_named_as_it_was_given() -> None:
+    assert setting("base_url") == "base_url"
+    for command, name, option in (
+        ("eval", "data_dir", "--data"),
+        ("train", "data_dir", "--data-dir"),
+        ("eval", "engine_args", "--engine-arg"),
+        ("diff", "engine_args", "engine_args"),
+        ("show", "run", "run"),
+    ):
+        found = cli.get_command(click.Context(cli), command)
+        assert found is not None
+        with click.Context(found):
+            assert setting(name) == option
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--base-url", "ftp://x"], "--base-url is no URL of a server"),
+        (["--key-variable", "sk-0123456789abcdefghij"], "--key-variable names the environment"),
+        (["--engine-arg", "seed=3"], "--engine-arg seed: the run records"),
+    ],
+)
+def test_an_error_of_a_command_names_the_option(
+    given: list[str], told: str, tmp_path: Path
+) -> None:
+    asked = ["eval", "--engine", "openai", "--model", "m", "--benchmarks", "demo"]
+    done = CliRunner().invoke(cli, [*asked, *given, "--results", str(tmp_path)])
+    assert told in str(done.exception)
+
+
+def test_every_setting_that_a_message_names_is_an_option_of_some_command() -> None:
+    named = {
+        node.args[0].value
+        for room in ("benchmarks", "harness", "trainers")
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "setting"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    commands = [cli.get_command(click.Context(cli), name) for name in cli.list_commands(None)]  # type: ignore[arg-type]
+    options = {one.name for command in commands if command for one in command.params}
+    assert named - options == set()
+    assert len(named) > 10
+
+
 def test_the_options_are_those_that_the_commands_have() -> None:
     for option, commands in TAKING.items():
         for name in commands:
@@ -90,8 +162,6 @@ def test_what_eval_advises_works_when_it_is_copied(tmp_path: Path) -> None:
 def test_what_the_environment_names_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from click.testing import CliRunner
-
     monkeypatch.setenv("HARNESS_RESULTS", str(tmp_path))
     done = CliRunner().invoke(cli, ["table"])
     assert str(done.exception).endswith("python -m harness eval --model demo --benchmarks demo")

@@ -31,6 +31,7 @@ from harness.cli import data as data_command
 from harness.common.text import disarmed, printable
 from harness.models.lineage import LINEAGE, Lineage
 from harness.reporting.progress import ShownProgress
+from harness.reporting.text.layout import csv_table
 from harness.runs.file_names import PARQUET, RECORD
 from harness.runs.published import Published
 from harness.runs.record import Run
@@ -344,3 +345,8 @@ def test_disarmed_text_is_plain_and_json_stays_what_it_was(text: str) -> None:
 def test_ordinary_unicode_stays() -> None:
     text = "é 日本 ± − … “x” 𝛼 ≥\n\t→"
     assert disarmed(text) == printable(text) == text
+
+
+def test_no_cell_of_a_csv_is_a_formula() -> None:
+    rows = [{"name": "=1+1", "@head": "-1.5"}, {"name": "-", "@head": -1.5}]
+    assert csv_table(rows) == "name,'@head\n'=1+1,-1.5\n-,-1.5"

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import WrongValueError
 from harness.common import files
 from harness.common.files import (
     file_sum,
     new_folder,
     own_descriptor,
+    refuse_overwriting,
     remove_abandoned,
     replacing,
     replacing_folder,
@@ -108,6 +110,42 @@ def test_the_usual_rights_of_a_new_file(tmp_path: Path) -> None:
     (tmp_path / "usual").write_text("")
     write_atomically(tmp_path / "file", "")
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o666])
+def test_who_may_read_a_replaced_file_stays(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(mode)
+    (tmp_path / "link").symlink_to("file")
+    with replacing(tmp_path / "link"):
+        (partial,) = tmp_path.glob(".*")
+        assert partial.stat().st_mode == path.stat().st_mode, "not even while it is written"
+    assert path.stat().st_mode & 0o777 == mode
+
+
+def test_who_may_read_a_replaced_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir(mode=0o700)
+    with replacing_folder(tmp_path / "folder") as folder:
+        (folder / "file").touch()
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("way", ["itself", "another path", "symlink", "hard link"])
+def test_an_input_is_not_overwritten(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    output = tmp_path / "other"
+    if way == "symlink":
+        output.symlink_to(path)
+    elif way == "hard link":
+        output.hardlink_to(path)
+    else:
+        output = path if way == "itself" else tmp_path / "." / ".." / tmp_path.name / "file"
+    with pytest.raises(WrongValueError, match="it is read as"):
+        refuse_overwriting(output, [tmp_path / "missing", path])
+    refuse_overwriting(tmp_path / "new", [path])
+    refuse_overwriting(Path("/dev/null"), [Path("/dev/null")])
 
 
 def test_a_folder_and_a_socket_are_refused(tmp_path: Path) -> None:

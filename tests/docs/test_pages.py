@@ -145,6 +145,18 @@ def test_the_engine_that_is_shown_is_installed_and_evaluates(tmp_path: Path) -> 
     assert run["spec"]["engine"]["name"] == "shouting"
     assert run["scores"][0]["samples"] == 200
 
+    bare = tmp_path / "bare"  # without what the installation left beside the source
+    bare.mkdir()
+    for name in ("shouting.py", "pyproject.toml"):
+        (bare / name).write_bytes((source / name).read_bytes())
+    alone = subprocess.run(
+        [sys.executable, "-m", "harness", *shlex.split(line)],
+        check=False, capture_output=True, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(bare), os.environ["PYTHONPATH"]])},
+    )  # fmt: skip
+    assert "shouting" in alone.stderr
+    assert alone.returncode == 2
+
 
 def test_entry_points_that_are_shown_are_toml() -> None:
     page = (ROOT / "docs" / "extend.md").read_text("utf-8")

@@ -264,6 +264,66 @@ def test_neutral_values_that_a_server_refuses_are_left_out_whoever_learns_it_fir
     assert len(server.asked) <= 20 + 8 * 5, "the others did not have to learn it"
 
 
+QUOTING: dict[str, Callable[[Asked], str]] = {
+    "the request": lambda asked: f"your request was {json.dumps(asked.body)}",
+    "what it takes": lambda _: f"min_p is unknown; accepted: {', '.join(NEUTRAL_VALUES)}",
+}
+
+
+@pytest.mark.parametrize("kind", QUOTING)
+def test_only_what_a_server_refuses_is_left_out_whatever_else_its_error_mentions(kind: str) -> None:
+    def script(asked: Asked) -> Reply:
+        if "min_p" in asked.body:
+            return status(400, {"error": {"message": QUOTING[kind](asked)}})
+        return echo(asked)
+
+    with BadServer(script) as server:
+        opened = engine(server.url)
+        ask(opened, requests(20))
+    assert opened.counters == {"without min_p": 20}
+    rest = {name: value for name, value in NEUTRAL_VALUES.items() if name != "min_p"}
+    whole = [sent(asked) for asked in server.asked if asked.body["max_tokens"] == 32]
+    assert [one for one in whole if "min_p" not in one] == [
+        {"max_tokens": 32, "temperature": 0.0, **rest}
+    ] * 20
+
+
+@pytest.mark.parametrize("times", [1, 1000], ids=["once", "always"])
+def test_a_refusal_of_something_else_that_quotes_the_request_changes_nothing(times: int) -> None:
+    """It comes before any answer, when the server has not accepted anything yet."""
+
+    def script(asked: Asked) -> Reply:
+        if "question 0\n" in asked.prompt and asked.attempt < times:
+            return status(400, {"error": {"message": f"flagged: {json.dumps(asked.body)}"}})
+        return echo(asked)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, concurrency=1)
+        got = ask(opened, requests(5))
+    assert got["p/0"].finish_reason == "error"
+    assert got["p/0"].error is not None
+    assert got["p/0"].error.startswith("HTTP 400: flagged")
+    assert not opened.counters
+    assert sent(server.asked[-1]).items() >= NEUTRAL_VALUES.items()
+
+
+def test_a_request_is_recorded_as_it_was_sent_though_another_learns_meanwhile() -> None:
+    """The first request is still being answered with all values when the second is refused."""
+
+    def script(asked: Asked) -> Reply:
+        if "question 0\n" in asked.prompt:
+            server.wait_until(lambda: len(server.asked) >= 4)
+            return echo(asked)
+        return STRICT["param"]("min_p") if "min_p" in asked.body else echo(asked)
+
+    with BadServer(script) as server:
+        opened = engine(server.url, concurrency=2)
+        ask(opened, requests(4))
+    without = [asked for asked in server.asked if "min_p" not in asked.body]
+    assert opened.counters == {"without min_p": len(without)}
+    assert len(without) == 3
+
+
 def test_no_limit_on_top_k_is_written_as_the_server_wants_it() -> None:
     def script(asked: Asked) -> Reply:
         if asked.body["top_k"] < 0:  # as LMDeploy answers
@@ -273,7 +333,8 @@ def test_no_limit_on_top_k_is_written_as_the_server_wants_it() -> None:
     with BadServer(script) as server:
         opened = engine(server.url, concurrency=1)
         ask(opened, requests(3))
-    assert [asked.body["top_k"] for asked in server.asked] == [-1, 0, 0, 0]
+    assert [asked.body["top_k"] for asked in server.asked] == [-1, 0, -1, 0, 0, 0]
+    assert [asked.body["max_tokens"] for asked in server.asked] == [32, 16, 16, 32, 32, 32]
     assert not opened.counters
 
 
@@ -1206,7 +1267,7 @@ def test_what_a_server_refuses_is_in_the_record_and_told(tmp_path: Path) -> None
         run = run_here(server.url, tmp_path)
         assert run.run is not None
         assert run.run.usage.events == {"without min_p": 3, "without top_k": 3}
-        assert len(server.asked) == 3 + 2, "two refusals: of either way to say that top_k is none"
+        assert all("top_k" not in asked.body for asked in server.asked[-3:])
     told = "the server accepts no min_p, top_k, so they were left out"
     assert told in str(run)
     assert told in shown(tmp_path, "served")
@@ -1223,7 +1284,7 @@ def test_a_run_of_an_earlier_version_says_that_the_server_may_have_chosen_its_sa
     assert run is not None
     for engine, count in ((now, 0), (old, 1)):
         identity = run.identity.model_copy(update={"engine": engine})
-        notes = score_notes(run.model_copy(update={"identity": identity}))
+        notes = score_notes(run.model_copy(update={"identity": identity}), tmp_path)
         assert sum("from the model's generation config" in note for note in notes) == count
 
 

@@ -21,7 +21,7 @@ from benchmarks import UserError
 from harness.engines import EngineSetup, Request
 from harness.engines.vllm import process
 from harness.engines.vllm.engine import WINDOW, VllmEngine
-from harness.engines.vllm.process import VllmHost
+from harness.engines.vllm.process import VllmHost, _Log
 from harness.models.checkpoint import Checkpoint
 from harness.prompts.rendering import Prompt
 from harness.runs.sample import SampleKey
@@ -176,6 +176,20 @@ def test_what_is_written_while_an_engine_starts_is_shown_once_it_has(
         list(engine.generate([request(0)]))
     shown = capfd.readouterr().err
     assert 0 <= shown.find(LOADING) < shown.find("a step")
+
+
+def test_what_is_shown_of_a_process_cannot_steer_a_terminal(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    log = _Log(held=True)
+    written = "loading é\r99 %\r\nname \x1b[2J\u202e\n".encode()
+    with log.written() as descriptor:
+        os.write(descriptor, written[:9])  # within a character
+        log.show()
+        os.write(descriptor, written[9:] + b"\xff\n")
+    log.close()
+    shown = "loading é\n99 %\nname \\u001b[2J\\u202e\n\ufffd\n"
+    assert capfd.readouterr().err == shown
 
 
 def test_a_larger_batch_has_a_larger_window() -> None:

@@ -16,6 +16,8 @@ from benchmarks import UserError
 from harness.cli.regrade import command
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
+from harness.evaluation.regrade import RewardGrading, _source_sum
+from harness.evaluation.regrade import regrade as grade_again
 from harness.grading import Grader, grader_version
 from harness.grading.compat.rewards import VERSIONS
 from harness.runs.catalogue import Catalogue
@@ -170,11 +172,44 @@ def test_a_rewards_verdicts_cannot_be_mistaken_for_the_harnesss(old: Path) -> No
     from harness.runs.results import of_run
 
     stored = Catalogue(old.parents[2]).find_run(run["id"])[1]
-    for text in (score_table(stored), runs_table([of_run(Path(), stored)], "text")):
+    for text in (score_table(stored, Path()), runs_table([of_run(Path(), stored)], "text")):
         assert "not the harness's own score" in text
     back = regrade(Catalogue(old.parents[2]).find_run(run["id"])[0])
     assert back["run"]["name"] == "v1"
     assert back["run"]["identity"]["grader"] == grader_version()
+
+
+def test_a_reward_that_raises_fails_on_that_sample_only(
+    old: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    def faulty(response: str, gold: str) -> object:
+        asked.append(response)
+        if len(asked) == 1:
+            raise KeyError("\x1b[2J")
+        return "yes" if len(asked) == 2 else 1.0
+
+    grading = RewardGrading("gsm8k-strict")
+    grading._reward = faulty  # type: ignore[assignment]
+    done = grade_again(old, read_run(old / RECORD), grading=grading, root=old.parents[1])
+    (score,) = done.new.scores
+    assert score.outcomes["grader error"] == 2
+    assert score.correct == score.samples - 2
+    assert "failed on 2 of 12 samples, first with KeyError: '\\x1b[2J'" in caplog.text
+
+
+def test_a_reward_that_always_raises_is_told_and_nothing_stored(old: Path) -> None:
+    grading = RewardGrading("gsm8k-strict")
+    grading._reward = lambda response, gold: 1 / 0
+    with pytest.raises(UserError, match="failed on 12 of 12 samples, first with ZeroDivisionError"):
+        grade_again(old, read_run(old / RECORD), grading=grading, root=old.parents[1])
+    assert len(list(old.parents[1].glob("*/*/run.json"))) == 1
+
+
+def test_a_reward_without_a_file_has_no_version() -> None:
+    with pytest.raises(UserError, match="the file that defines it cannot be read"):
+        _source_sum("mine", len)
 
 
 def test_an_unknown_reward_is_told_which_there_are(old: Path) -> None:

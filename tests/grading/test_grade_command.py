@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import Conventions
+from benchmarks import Conventions, WrongValueError
 from harness.cli.grade import command
 from harness.evaluation import grade_pairs
 from harness.evaluation.grade_pairs import WINDOW
@@ -48,6 +48,20 @@ def test_verdicts_come_in_order_beyond_the_window(tmp_path: Path) -> None:
     assert [row["id"] for row in written] == [f"p{n}" for n in range(count)]
     assert [row["correct"] for row in written] == [bool(n % 2) for n in range(count)]
     assert "wrong" in result.stdout
+
+
+def test_the_pairs_are_not_overwritten_by_their_verdicts(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", [pair(1, 7)])
+    before = pairs.read_bytes()
+    (tmp_path / "link").symlink_to(pairs)
+    for output in (pairs, tmp_path / "link"):
+        result = run(pairs, output)
+        assert isinstance(result.exception, WrongValueError)
+    with pairs.open("ab") as appended:  # grade in.jsonl -o - >> in.jsonl would never end
+        asked = [sys.executable, "-m", "harness", "grade", str(pairs), "-o", "-"]
+        done = subprocess.run(asked, stdout=appended, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert pairs.read_bytes() == before
 
 
 def test_a_row_is_all_that_the_verdict_says(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from saved_rows import (
     write_table,
 )
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.analysis.summary import summary_of
 from harness.api import compare, load_run
 from harness.cli import score as score_command
@@ -78,6 +78,16 @@ def as_plain(path: Path) -> Path:
         )
     ]
     return write_lines(path / "saved.jsonl", rows)
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    file = as_qwen(tmp_path)
+    (tmp_path / "link.jsonl").symlink_to(file)
+    for second in (file, tmp_path / "link.jsonl"):
+        asked = [str(file), str(second), "--results", str(tmp_path / "results")]
+        result = CliRunner().invoke(score_command.command, asked)
+        assert isinstance(result.exception, WrongValueError)
+        assert "would count twice" in str(result.exception)
 
 
 @pytest.mark.parametrize("write", [as_qwen, as_plain])

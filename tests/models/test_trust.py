@@ -21,6 +21,8 @@ from harness.runs.scores import MAX_FAILURES, average, reliability_problems, sco
 from harness.runs.spec import EngineSpec
 from harness.runs.verdicts import problem_verdicts
 
+FOLDER = Path("my runs/v1")
+
 
 def rows(outcomes: list[Outcome]) -> list[Graded]:
     """Return the verdicts of problems with one sample each, which have these outcomes."""
@@ -69,16 +71,17 @@ def test_what_the_engine_failed_on_says_as_little_of_the_model(responses: object
     (reason,) = reliability_problems(run.scores)
     assert "the engine failed on 1 of 2 samples (1 engine error)" in reason
     assert reliability_problems(run.scores, "grader") == []
-    assert "add their responses to" in score_table(run)
+    assert "add their responses to" in score_table(run, FOLDER)
     drawn = run.spec.model_copy(update={"engine": EngineSpec(name="vllm")})
-    text = score_table(run.model_copy(update={"spec": drawn}))
-    assert (
-        f"draw those again: python -m harness eval --spec RUN.JSON --again --reuse {run.id}" in text
-    )
+    text = score_table(run.model_copy(update={"spec": drawn}), FOLDER)
+    again = f"eval --spec 'my runs/v1/run.json' --again --reuse {run.id}"
+    assert f"draw those again: python -m harness {again}" in text
     files = SavedSource(
         format="own", files={}, responses=2, unmatched=0, unreadable=0, problems_of={"demo": 1}
     )
-    assert "score them again: python" in score_table(run.model_copy(update={"saved": files}))
+    assert "score them again: python" in score_table(
+        run.model_copy(update={"saved": files}), FOLDER
+    )
 
 
 def test_one_benchmark_in_doubt_is_named() -> None:
@@ -90,7 +93,7 @@ def test_one_benchmark_in_doubt_is_named() -> None:
 def test_whatever_shows_a_doubtful_score_says_so(responses: object) -> None:
     run = run_with(scored([Outcome.CORRECT, Outcome.GRADER_TIMEOUT]), responses)
     for text in (
-        score_table(run),
+        score_table(run, FOLDER),
         *(runs_table([of_run(Path(), run)], form) for form in ("text", "markdown")),
     ):
         assert "NOT TO BE TRUSTED: demo: the grader failed on 1 of 2 samples" in text
@@ -103,7 +106,7 @@ def test_whatever_shows_a_doubtful_score_says_so(responses: object) -> None:
 
 def test_a_sound_score_is_trusted(responses: object) -> None:
     run = run_with(scored([Outcome.CORRECT, Outcome.WRONG]), responses)
-    assert "TRUST" not in score_table(run) + runs_table([of_run(Path(), run)], "text")
+    assert "TRUST" not in score_table(run, FOLDER) + runs_table([of_run(Path(), run)], "text")
     assert run_fields(run)["trusted"] is True
 
 
@@ -119,7 +122,7 @@ def test_doubtful_golds_are_a_footnote_and_never_the_headline(
         "problems": 2, "samples": 2, "correct": 1, "accuracy": 0.5,
     }  # fmt: skip
     run = run_with(one, responses)
-    assert "demo: without 1 doubtful gold: 1/2 = 50.0 %" in score_table(run)
+    assert "demo: without 1 doubtful gold: 1/2 = 50.0 %" in score_table(run, FOLDER)
     assert "doubtful" not in runs_table([of_run(Path(), run)], "text")
     (row,) = json.loads(runs_table([of_run(Path(), run)], "json"))
     assert row["without_errata"]["demo"]["correct"] == 1

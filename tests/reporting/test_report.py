@@ -298,6 +298,16 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, place: str, reas
         pass
 
 
+def test_a_report_replaces_no_file_that_it_reads(tmp_path: Path) -> None:
+    result = run_of(tmp_path, "v1", wrong())
+    assert result.path is not None
+    kept = result.path / "verdicts.jsonl"
+    before = kept.read_bytes()
+    with pytest.raises(UserError, match="name another file"):
+        write_report([result], kept)
+    assert kept.read_bytes() == before
+
+
 def report(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "harness", "report", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)

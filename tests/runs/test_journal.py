@@ -52,6 +52,23 @@ def test_every_sample_is_read_again_by_its_key(
     assert len(list(read_journal(path))) == len(said)
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_line_without_end_is_no_sample_and_fills_no_memory(
+    ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.runs.journal.LONGEST_LINE", 1000)
+    path = tmp_path / "samples.jsonl"
+    first, last = sample("a", 0, "x"), sample("a", 1, "y")
+    path.write_bytes(first.to_json() + b"\n" + b"x" * 5000 + b"\n" * ended)
+    journal = Journal(path)
+    journal.append(last)
+    with pytest.raises(OSError, match="more than"):
+        journal.append(sample("a", 2, "z" * 1000))
+    assert dict(journal) == {first.key: first, last.key: last}
+    journal.close()
+    assert list(read_journal(path)) == [first, last]
+
+
 @given(st.lists(st.tuples(keys, st.integers(0, 2**40))))
 def test_places_are_a_mapping(put: list[tuple[SampleKey, int]]) -> None:
     places, expected = Places(), {}

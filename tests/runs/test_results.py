@@ -117,6 +117,8 @@ def test_a_record_that_was_edited_is_noticed(tmp_path: Path) -> None:
     (result.path / "run.json").write_text(edited.to_json(), encoding="utf-8")
     with pytest.raises(UserError, match="99 correct of gsm8k"):
         _ = Catalogue(tmp_path).find("v1").verdicts
+    done = CliRunner().invoke(cli, ["table", "v1", "--results", str(tmp_path)])
+    assert "99 correct of gsm8k" in str(done.exception), "though nothing is ranked"
 
 
 def test_a_torn_record_says_how_to_use_the_others(tmp_path: Path) -> None:

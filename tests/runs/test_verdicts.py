@@ -71,6 +71,13 @@ def test_an_answer_of_any_length_is_cut(tmp_path: Path) -> None:
     assert {len(answer or "") for row in found for answer in row.answers} == {LONGEST_ANSWER}
 
 
+def test_a_line_without_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.runs.verdicts.LONGEST_LINE", 1000)
+    (tmp_path / VERDICTS).write_bytes(b'{"schema_version": 1}\n' + b"x" * 5000)
+    with pytest.raises(UserError, match="a line is longer than"):
+        read_verdicts(tmp_path)
+
+
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     rows = verdict_rows({"gsm8k": [[True, False], [False, False]], "demo": [[True]]})
     (tmp_path / VERDICTS).write_bytes(to_lines(rows))

@@ -76,6 +76,14 @@ def test_a_line_that_is_no_step_is_named(path: Path, line: str) -> None:
         curves.read(path)
 
 
+def test_a_line_without_end_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainers.curves.LONGEST_LINE", 1000)
+    curves.append(path, Step(step=1, reward=0.5))
+    path.write_bytes(path.read_bytes() + b"x" * 5000)
+    with pytest.raises(UserError, match="line 2 is longer than"):
+        curves.read(path)
+
+
 def test_a_full_disk_is_told() -> None:
     with pytest.raises(UserError, match=r"step 7 cannot be written to /dev/full: No space left"):
         curves.append(Path("/dev/full"), Step(step=7))

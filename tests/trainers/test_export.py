@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from tiny_models import MAKERS
 from benchmarks import UserError
 from harness.models.checkpoint import identity_files, open_checkpoint
 from harness.models.lineage import Lineage, read_lineage
-from trainers.verl.base_model import prepare_base
+from trainers.verl.base_model import prepare_base, require_weights
 from trainers.verl.export import carried_files, export, publish, trained_files
 from trainers.verl.saves import model_folder
 
@@ -340,6 +341,22 @@ def test_leftover_code_of_a_known_architecture_is_not_shown_to_verl(
 def test_code_that_is_not_trusted_is_named(bases: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"its model and tokenizer is Python code"):
         prepare_base(bases["pocket"], tmp_path / "b", trust_remote_code=False)
+
+
+def test_code_of_another_repository_is_refused_as_in_an_evaluation(
+    bases: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(bases["pocket"], tmp_path / "m"))
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForCausalLM": "owner/repo--modeling.X"}
+    (folder / "config.json").write_text(json.dumps(config))
+    for trained in (
+        lambda: prepare_base(folder, tmp_path / "b", trust_remote_code=True),
+        lambda: require_weights(folder, trust_remote_code=True),
+        lambda: open_checkpoint(str(folder), trust_model=True, trust_tokenizer=True),
+    ):
+        with pytest.raises(UserError, match="takes Python code from another repository"):
+            trained()
 
 
 def test_a_model_that_cannot_be_trained_is_refused_before(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,7 @@ def test_a_dry_run_says_all_and_does_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
     assert "no GPU here: training on the CPU" in done.stdout
+    assert "it ends with step 3\n" in done.stdout
     headings = [
         "Stated by the recipe's source:", "Chosen by this project, or by the flags named:",
         "Set by --set:", "Following from where it runs:",
@@ -69,6 +71,23 @@ def test_what_could_not_be_evaluated_is_told_before_the_training(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_refuses_what_a_start_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = Path(shutil.copytree(MODEL_PATH, tmp_path / "model"))
+    (model / "model.safetensors").unlink()
+    (tmp_path / "empty.jsonl").touch()
+    for given, told in (
+        (["--model", "model"], "it has no *.safetensors"),
+        (["--data", "empty.jsonl"], "it has no rows to train on"),
+        (["--data", "gsm8k", "--data-dir", "nowhere"], "gsm8k/train was looked for at nowhere"),
+    ):
+        done = CliRunner().invoke(cli, [*ASKED, "--output", "out", "--dry-run", *given])
+        assert isinstance(done.exception, UserError), told
+        assert told in str(done.exception)
+
+
 def test_a_dry_run_in_json_is_the_job(tmp_path: Path) -> None:
     done = harness(*ASKED, "--output", "out", "--dry-run", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -94,6 +113,9 @@ def test_a_dry_run_in_json_is_the_job(tmp_path: Path) -> None:
         (["--nodes", "2"], "--address auto"),
         (["--logger", "wandbb"], "wandb"),
         (["--steps", "0"], "--steps"),
+        (["--output", ""], "an empty text names no folder"),
+        (["--data", "./nowhere.jsonl"], "there is no such file"),
+        (["--set", "trainer.project_name=hf_0123456789abcdefgh"], "this holds a secret"),
     ],
 )
 def test_a_mistake_is_one_paragraph_and_wrong_usage(

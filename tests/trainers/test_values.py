@@ -14,7 +14,7 @@ from trainers.base import Setting
 from trainers.verl import command, keys
 from trainers.verl.keys import GRPO, SFT
 from trainers.verl.trainer import VerlTrainer
-from trainers.verl.values import refuse_interpolation, refuse_nonsense
+from trainers.verl.values import refuse_interpolation, refuse_nonsense, refuse_secrets
 
 ACTOR = "actor_rollout_ref.actor"
 ROLLOUT = "actor_rollout_ref.rollout"
@@ -89,6 +89,25 @@ def test_every_recipe_would_be_taken(name: str) -> None:
     refuse_nonsense(trainer.configuration, trainer.recipe().settings())
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("trainer.experiment_name", "sk-0123456789abcdefghij"),
+        ("ray_kwargs.ray_init.runtime_env.env_vars.HF_TOKEN", "x"),
+        ("actor_rollout_ref.rollout.engine_kwargs.vllm", {"api_key": "x"}),
+    ],
+)
+def test_a_secret_is_refused_and_not_repeated(key: str, value: Any) -> None:
+    with pytest.raises(WrongValueError, match="this holds a secret") as refused:
+        refuse_secrets(GRPO, [setting(key, value)])
+    assert "sk-" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["data.prompt_key", "data.reward_fn_key", "trainer.nnodes"])
+def test_a_key_that_names_a_column_is_no_secret(key: str) -> None:
+    refuse_secrets(GRPO, [setting(key, "question")])
+
+
 def test_a_text_of_omegaconf_would_become_another() -> None:
     """This is why they are refused: the folder of the checkpoint would be another one."""
     key = "trainer.default_local_dir"
@@ -125,6 +144,9 @@ def test_a_path_with_an_interpolation_is_refused_before_anything_starts(
     asked: dict[str, Any] = {"model": "demo", "data": "demo", "output": tmp_path / "out"}
     if field == "model":
         strange.symlink_to(MODEL_PATH)
+    if field == "data":
+        strange = strange.with_suffix(".jsonl")
+        strange.write_text('{"prompt": "?", "reasoning": "1", "answer": "1"}\n', encoding="utf-8")
     asked[field] = strange if field == "output" else str(strange)
     plan = TRAINERS[name]().plan
     if field == "data":  # it is not built yet: its name is no value of verl's

@@ -118,6 +118,17 @@ def test_rows_are_followed_line_by_line(tmp_path: Path) -> None:
     assert position == path.stat().st_size
 
 
+def test_a_line_without_end_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainers.verl.metrics.LONGEST_LINE", 100)
+    log = tmp_path / "log"
+    log.write_bytes(b'{"step": 1}\n' + b"x" * 950 + b'\n{"step": 2}\n')
+    rows, position = [], 0
+    for _ in range(20):
+        new, position = follow(log, position)
+        rows += new
+    assert (rows, position) == ([{"step": 1}, {"step": 2}], log.stat().st_size)
+
+
 def test_steps_are_handed_out_once(tmp_path: Path) -> None:
     path = tmp_path / "launch-1.jsonl"
     follower = Follower(path)

@@ -28,7 +28,7 @@ LONG = "One is added, and " * 200
 
 
 def spec(output: Path, **given: str) -> TrainSpec:
-    return TrainSpec(trainer="sft", model="demo", data="rows.jsonl", output=output, settings=given)
+    return TrainSpec(trainer="sft", model="demo", data="demo", output=output, settings=given)
 
 
 def recipe(asked: TrainSpec, steps: int = 2) -> tuple[Setting, ...]:

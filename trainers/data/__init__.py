@@ -8,6 +8,7 @@ from trainers.data.building import build
 from trainers.data.card import DataCard
 from trainers.data.folder import TrainingData, is_built, open_data
 from trainers.data.sft import SftData, sft_rows
+from trainers.data.sources import require_source
 from trainers.data.styles import DATA_STYLES, DataStyle
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "build",
     "is_built",
     "open_data",
+    "require_source",
     "sft_rows",
 ]

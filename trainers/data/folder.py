@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import UserError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, word
 from harness.common.files import file_sum
 from harness.common.schema import read_value
 from trainers.data.card import CARD, DataCard
@@ -50,7 +50,7 @@ def open_data(path: Path) -> TrainingData:
     if not is_built(path):
         raise UserError(
             f"{path} is not built training data: it has no {CARD}; "
-            f"make it with `{hint(f'data build SOURCE --style STYLE -o {path}')}`"
+            f"make it with `{hint(f'data build SOURCE --style STYLE -o {word(str(path))}')}`"
         )
     card = read_value(path / CARD, DataCard, "data card")
     for name, expected in card.files.items():

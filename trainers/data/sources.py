@@ -59,13 +59,32 @@ def open_source(
         return _benchmark(name, data_dir)
     if path.exists():
         return _local(name, path)
-    if name.startswith((".", "/", "~")) or name.count("/") != 1 or path.suffix in READERS:
+    if not _may_be_hugging_face(name):
         raise WrongValueError(
             f"{name}: there is no such file; a source is a file or folder of "
             f"{', '.join(READERS)}, a Hugging Face id (owner/name), or a benchmark with a train "
             f"split: {', '.join(_with_train_split())}"
         )
     return _hugging_face(name, split, revision)
+
+
+def require_source(name: str, *, data_dir: Path | None = None) -> None:
+    """Refuse what `open_source` could not open or read, as far as nothing has to be downloaded.
+
+    Raises:
+        UserError: there is no such source, it has no rows, or it cannot be read.
+    """
+    path = Path(name).expanduser()
+    if name not in BENCHMARKS and not path.exists() and _may_be_hugging_face(name):
+        return
+    source = open_source(name, data_dir=data_dir)
+    if next(iter(source.rows()), None) is None:
+        raise UserError(f"{name}: it has no rows to train on; name another file")
+
+
+def _may_be_hugging_face(name: str) -> bool:
+    begins_a_path = name.startswith((".", "/", "~"))
+    return not begins_a_path and name.count("/") == 1 and Path(name).suffix not in READERS
 
 
 def _with_train_split() -> list[str]:

@@ -41,7 +41,7 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
         )
     wanted = _as_verl_takes_it(config, model)
     _refuse_untrusted(model, trust_remote_code=trust_remote_code)
-    require_weights(model)
+    require_weights(model, trust_remote_code=trust_remote_code)
     if wanted == config:
         return model
     shutil.rmtree(folder, ignore_errors=True)
@@ -53,18 +53,19 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
     return folder
 
 
-def require_weights(model: Path) -> None:
+def require_weights(model: Path, *, trust_remote_code: bool) -> None:
     """Refuse a base model whose weights training cannot read, or not from its own folder.
 
     Raises:
-        UserError: it has none in `*.safetensors`, or leads to others.
+        UserError: it has none in `*.safetensors`, or leads to others, or to code elsewhere that
+            would run.
     """
+    refuse_redirected(model, runs_code=trust_remote_code)
     if not trained_files(model):
         raise UserError(
             f"model {model}: it has no *.safetensors, which training needs; load it with "
             "transformers and save it again with save_pretrained"
         )
-    refuse_redirected(model)
 
 
 def context_length(model: Path, *, trust_remote_code: bool) -> int | None:

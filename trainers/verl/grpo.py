@@ -114,7 +114,12 @@ class VerlGrpo(VerlTrainer):
     ) -> Launch:
         """Return what is known at launch; verl itself finds the save to resume from."""
         values = {"actor_rollout_ref.model.path": str(base.absolute())}
-        return Launch(total=_total_steps(job, data), values=values)
+        total = _total_steps(verl_command.values_of(job.recipe), data)
+        return Launch(total=total, values=values)
+
+    def total(self, values: Mapping[str, Any], data: TrainingData | None) -> int | None:
+        """Return the number of the last step, which the rows tell once they are built."""
+        return super().total(values, data) if data is None else _total_steps(values, data)
 
     def accepts(self, data: TrainingData) -> None:
         """Refuse answers in a form that the reward does not read."""
@@ -274,17 +279,16 @@ def _longest(values: Mapping[str, Any]) -> int:
     return count(values, PROMPT) + count(values, RESPONSE)
 
 
-def _total_steps(job: Job, data: TrainingData) -> int:
+def _total_steps(recipe: Mapping[str, Any], data: TrainingData) -> int:
     """Return how many steps there will be; verl leaves out rows that do not fill a batch.
 
     Raises:
         UserError: the data do not fill one batch.
     """
-    values = verl_command.values_of(job.recipe)
-    batch, rows = count(values, verl_command.BATCH), data.card.rows.train
+    batch, rows = count(recipe, verl_command.BATCH), data.card.rows.train
     if rows < batch:
         raise UserError(
             f"{data.folder} has {rows} rows to train on, fewer than the batch of {batch}; "
             f"use more data, or a smaller batch: --set {verl_command.BATCH}={rows}"
         )
-    return verl_command.total_steps(values, rows // batch)
+    return verl_command.total_steps(recipe, rows // batch)

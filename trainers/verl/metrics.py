@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bounded_json import parse_json
+from benchmarks.bounded_json import LONGEST_LINE, parse_json
 from trainers.curves import Step
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -83,14 +83,17 @@ def _validation(data: Mapping[str, Any]) -> dict[str, float]:
 def follow(path: Path, position: int) -> tuple[list[dict[str, Any]], int]:
     """Return the rows that were written from ``position`` on, and the position after them.
 
-    A line that is not yet complete is left for the next time; a line that is not a JSON object
-    is left out.
+    A line that is not yet complete is left for the next time; a line that is not a JSON object,
+    or is too long, is left out.
     """
     if not path.is_file():
         return [], position
     with path.open("rb") as file:
         file.seek(position)
-        whole, newline, _ = file.read().rpartition(b"\n")
+        content = file.read(LONGEST_LINE)
+    whole, newline, _ = content.rpartition(b"\n")
+    if not newline and len(content) == LONGEST_LINE:
+        return [], position + len(content)
     rows = []
     for line in whole.split(b"\n"):
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +23,7 @@ from harness.models.checkpoint import file_sums, find_model, identity_files
 from harness.models.lineage import Lineage, read_lineage
 from trainers.base import Job, Reporter, Setting, Trainer, TrainSpec
 from trainers.curves import read, rewind
-from trainers.data import TrainingData, build, is_built, open_data
+from trainers.data import TrainingData, build, is_built, open_data, require_source
 from trainers.rollouts import discard_after
 from trainers.supervise import Hold, hold, run
 from trainers.verl import command as verl_command
@@ -34,7 +34,7 @@ from trainers.verl.failures import cause_of
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Recipe
-from trainers.verl.values import refuse_nonsense
+from trainers.verl.values import refuse_nonsense, refuse_secrets
 from trainers.verl.watch import Watch
 
 PACKAGES = ("math-harness", "ray", "tensordict", "torch", "transformers", "verl", "vllm")
@@ -121,6 +121,14 @@ class VerlTrainer(Trainer):
     ) -> Launch:
         """Return what is known at launch; it begins, or resumes after ``done`` steps."""
 
+    def total(self, values: Mapping[str, Any], data: TrainingData | None) -> int | None:
+        """Return the number of the last step; None if it is known only at launch.
+
+        ``values`` are those of the whole recipe; ``data`` are None until they are built.
+        """
+        steps = values[verl_command.STEPS]
+        return None if steps is None else verl_command.count(values, verl_command.STEPS)
+
     def accepts(self, data: TrainingData) -> None:
         """Refuse data from which this trainer can learn nothing."""
 
@@ -149,7 +157,9 @@ class VerlTrainer(Trainer):
         if data is not None:
             self.accepts(data)
         given = verl_command.from_user(spec.settings)
+        refuse_secrets(self.configuration, given.values())
         refuse_nonsense(self.configuration, given.values())
+        require_weights(model, trust_remote_code=spec.trust_remote_code)
         context = context_length(model, trust_remote_code=spec.trust_remote_code)
         decided = verl_command.resolve(self.decided(spec, context), given)
         values = verl_command.values_of(decided)
@@ -164,6 +174,8 @@ class VerlTrainer(Trainer):
         recipe = verl_command.resolve(every, given)
         # verl's own reader of settings finds what is wrong with them before anything is started.
         keys.compose(self.configuration, verl_command.overrides(self.configuration, recipe))
+        if data is None:
+            require_source(spec.data, data_dir=spec.data_dir)
         return Job(
             spec=spec,
             recipe=recipe,
@@ -174,6 +186,7 @@ class VerlTrainer(Trainer):
             },
             notes=(
                 *self._notes(where, data, spec, values),
+                *_said(self.total(verl_command.values_of(recipe), data)),
                 *self.room(where, values, model),
             ),
         )
@@ -184,7 +197,7 @@ class VerlTrainer(Trainer):
         _refuse_foreign(paths)
         with hold(paths.training) as held:
             model = find_model(job.spec.model, job.spec.revision)
-            require_weights(model)
+            require_weights(model, trust_remote_code=job.spec.trust_remote_code)
             data = self._data(job.spec, paths, reporter)
             record = self._record(job, model, data)
             _refuse_another(paths, record)
@@ -327,6 +340,11 @@ def _built(spec: TrainSpec, paths: TrainingPaths) -> TrainingData | None:
         # Data of another source are for `build` to refuse, which says what differs.
         return built if built.card.asked.source.name == spec.data else None
     return None
+
+
+def _said(total: int | None) -> Iterator[str]:
+    if total is not None:
+        yield f"it ends with step {total:,}"
 
 
 def _steps(spec: TrainSpec) -> list[Setting]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks import WrongValueError
+from harness.common.secrets import secrets_in
 from trainers.base import Setting
 from trainers.verl import keys
 
@@ -38,6 +39,26 @@ def refuse_nonsense(configuration: str, settings: Iterable[Setting]) -> None:
         if expected:
             raise WrongValueError(
                 f"--set {setting.key}={keys.hydra_value(setting.value)}: this key takes {expected}"
+            )
+
+
+def refuse_secrets(configuration: str, settings: Iterable[Setting]) -> None:
+    """Refuse a key or a password, which the training's record and the lineage would hold.
+
+    Many of verl's own keys end in ``_key`` and name a column of the data: of these the value alone
+    tells.
+
+    Raises:
+        WrongValueError: which setting; its value is not repeated.
+    """
+    known = keys.known_keys(configuration)
+    for setting in settings:
+        name = "value" if setting.key in known else setting.key
+        if any(secrets_in({name: setting.value})):
+            raise WrongValueError(
+                f"--set {setting.key}: this holds a secret, and settings are stored with the "
+                "training, so it is refused; leave it out, and put the secret into the "
+                "environment, such as WANDB_API_KEY or HF_TOKEN"
             )
 
 

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from pydantic import SecretStr
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import setting
 from harness.common.text import one_line
 from harness.runs.spec import Server
 
@@ -94,7 +95,7 @@ def find_endpoint(server: Server) -> Endpoint:
     if endpoint.key is None and not endpoint.is_here:
         raise UserError(
             f"the openai engine: {endpoint.url} needs a key, and {server.key_variable} is not set; "
-            "set it, or name the environment variable that holds the key with key_variable"
+            f"set it, or name the variable that holds the key with {setting('key_variable')}"
         )
     return endpoint
 
@@ -109,7 +110,8 @@ def find_url(server: Server) -> str:
     if not asked:
         raise WrongValueError(
             "the openai engine: no server is named; give its URL, such as "
-            f"http://127.0.0.1:8000/v1, as base_url or in the environment's {URL_VARIABLE}"
+            f"http://127.0.0.1:8000/v1, as {setting('base_url')} or in the environment's "
+            f"{URL_VARIABLE}"
         )
     try:
         parts = urlsplit(asked.strip())
@@ -118,7 +120,8 @@ def find_url(server: Server) -> str:
         usable = False
     if not usable:
         raise WrongValueError(
-            "base_url is no URL of a server; give one such as http://127.0.0.1:8000/v1"
+            f"{setting('base_url')} is no URL of a server; give one such as "
+            "http://127.0.0.1:8000/v1"
         )
     _refuse_secrets(parts)
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
@@ -127,13 +130,14 @@ def find_url(server: Server) -> str:
 def _refuse_secrets(parts: SplitResult) -> None:
     if "@" in parts.netloc:
         raise WrongValueError(
-            f"base_url: the URL of {parts.hostname} holds a user or a password, which would be "
-            "stored with the run; put the key into an environment variable (key_variable)"
+            f"{setting('base_url')}: the URL of {parts.hostname} holds a user or a password, which "
+            "would be stored with the run; put the key into an environment variable "
+            f"({setting('key_variable')})"
         )
     if parts.query or parts.fragment:
         raise WrongValueError(
-            f"base_url: the URL of {parts.hostname} has a part after '?' or '#', which often "
-            "holds a key and would be stored with the run; leave that part out"
+            f"{setting('base_url')}: the URL of {parts.hostname} has a part after '?' or '#', "
+            "which often holds a key and would be stored with the run; leave that part out"
         )
 
 

@@ -24,7 +24,10 @@ from queue import SimpleQueue
 from random import Random
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import setting
 from harness.engines.base import Completion, Engine, EngineSetup, Request
 from harness.engines.openai.context import ContextFit
 from harness.engines.openai.endpoint import (
@@ -36,6 +39,7 @@ from harness.engines.openai.endpoint import (
 )
 from harness.engines.openai.protocol import (
     NEUTRAL,
+    REFUSED,
     TRANSIENT,
     ErrorBody,
     Failure,
@@ -43,7 +47,9 @@ from harness.engines.openai.protocol import (
     listed_context,
 )
 from harness.engines.openai.rate_limit import Pace, asked_wait, backoff
+from harness.engines.openai.refusals import PROBE_TOKENS, Values, accepted_values
 from harness.runs.record import WITHOUT
+from harness.runs.sample import SampleKey
 from harness.runs.spec import EngineSpec
 
 IN_A_ROW = 20
@@ -94,8 +100,9 @@ class OpenaiEngine(Engine):
         for name in RECORDED:
             if spec.args.get(name) is not None:
                 raise WrongValueError(
-                    f"engine_args {name}: the run records its own option of that name, and would "
-                    f"be untrue; use the option, or {name}=null to leave the parameter out"
+                    f"{setting('engine_args')} {name}: the run records its own option of that "
+                    f"name, and would be untrue; use the option, or {name}=null to leave the "
+                    "parameter out"
                 )
 
     @classmethod
@@ -182,13 +189,14 @@ class _FailureHold:
         limit = self._setup.sampling.max_tokens
         if self._last.too_long:
             return (
-                f"prompt and response do not fit into the model's context: lower max_tokens "
-                f"({limit:,}), or start the server with a longer context"
+                "prompt and response do not fit into the model's context: lower "
+                f"{setting('max_tokens')} ({limit:,}), or start the server with a longer context"
             )
         if self._last.status is not None and not self._last.again:
             return (
-                "the server refuses such requests, so change what it names (engine_args NAME=null "
-                f"leaves a parameter out, max_tokens is {limit:,}); {GO_ON}"
+                "the server refuses such requests, so change what it names "
+                f"({setting('engine_args')} NAME=null leaves a parameter out, "
+                f"{setting('max_tokens')} is {limit:,}); {GO_ON}"
             )
         return f"{GO_ON} once the server is well"
 
@@ -204,22 +212,25 @@ class _FailureHold:
         if failure.refuses is not None:
             raise UserError(
                 f"{found}; it does not take '{failure.refuses}': "
-                f"engine_args {failure.refuses}=null leaves it out"
+                f"{setting('engine_args')} {failure.refuses}=null leaves it out"
             )
         if failure.unreachable:
-            raise UserError(f"{found}; does the server run, and is base_url right (up to /v1)?")
+            raise UserError(
+                f"{found}; does the server run, and is {setting('base_url')} right (up to /v1)?"
+            )
         if failure.status is not None and any(failure.status in kind for kind in MISDIRECTED):
             raise UserError(
-                f"{found}; is base_url right (up to /v1), does the server have the model "
-                f"'{self._setup.model_name}', and may the key use it? A chat-only server takes no "
+                f"{found}; is {setting('base_url')} right (up to /v1), does the server have the "
+                f"model '{self._setup.model_name}', and may the key use it? A chat-only server "
+                "takes no "
                 "prompt style that fixes the whole text (see: list prompts)"
             )
 
     def _about_the_key(self) -> str:
-        variable = self._endpoint.key_variable
+        variable, option = self._endpoint.key_variable, setting("key_variable")
         if self._endpoint.key is None:
-            return f"it needs a key: set {variable}, or name another variable with key_variable"
-        return f"it does not accept the key in {variable} (key_variable names another variable)"
+            return f"it needs a key: set {variable}, or name another variable with {option}"
+        return f"it does not accept the key in {variable} ({option} names another variable)"
 
 
 class _Asking:
@@ -306,6 +317,9 @@ class _Server:
             endpoint, timeout=self._limits.timeout, max_tokens=setup.sampling.max_tokens
         )
         self._turn = asyncio.Lock()
+        self._learning = asyncio.Lock()
+        self._sent: dict[SampleKey, dict[str, Any]] = {}
+        """What the last request for a sample that was answered was sent with."""
         self._requests = _pace(self._limits.requests_per_minute)
         self._tokens = _pace(self._limits.tokens_per_minute)
         self._quiet_until = 0.0
@@ -323,8 +337,9 @@ class _Server:
             self._counters["retries"] += 1
             await asyncio.sleep(backoff(retry, draw, asked=result.wait))
             result = await self._asked(request)
+        sent = self._sent.pop(request.key, {})
         if isinstance(result, Completion) and result.finish_reason in ("stop", "length"):
-            self._counters.update(f"{WITHOUT}{name}" for name in self._format.left_out)
+            self._counters.update(f"{WITHOUT}{name}" for name in self._format.left_out(sent))
         return result
 
     async def _listed_context(self) -> int | None:
@@ -345,9 +360,29 @@ class _Server:
             result = await self._attempt(request, sent)
             if isinstance(result, Completion):
                 self._format.accept(sent)
+                self._sent[request.key] = sent
                 return result
-            if not self._format.adapt(sent, result.named):
-                return result
+            async with self._learning:
+                self._format.refuse(sent, result.named)
+                if self._format.parameters(request) != sent:  # learned here, or by another request
+                    continue
+                found = await self._accepted_values(request, result)
+                if isinstance(found, Failure):
+                    return found
+                self._format.learn(found)
+                if self._format.parameters(request) == sent:  # it was something else
+                    return result
+
+    async def _accepted_values(self, request: Request, refusal: Failure) -> Values | Failure:
+        """Return the neutral values that the server takes; the failure if it is not about them."""
+        probe = replace(request, max_tokens=min(PROBE_TOKENS, request.max_tokens))
+
+        async def ask(values: Values) -> Completion | Failure:
+            return await self._attempt(probe, self._format.parameters(probe, values))
+
+        return await accepted_values(
+            ask, self._format.values, refusal, accepted=self._format.accepted
+        )
 
     async def is_there(self) -> bool:
         """Say whether the server answers when it is asked for its models, which costs nothing."""
@@ -436,7 +471,7 @@ class _Server:
         body = error.response.content
         fault = ErrorBody.read(body)
         out_of_money = status == 429 and fault.code == "insufficient_quota"
-        refused = status in (400, 422)
+        refused = status in REFUSED
         too_long = status in (400, 413, 422) and fault.too_long
         asked = [name for name in self._format.optional if name in sent]
         return Failure(
@@ -446,6 +481,7 @@ class _Server:
             wait=wait,
             refuses=fault.parameter(asked) if refused and not too_long else None,
             named=fault.names(NEUTRAL) if refused else (),
+            quoted=fault.quotes(NEUTRAL) if refused and not too_long else (),
             too_long=too_long,
             context=fault.context if too_long else None,
             out_of_money=out_of_money,

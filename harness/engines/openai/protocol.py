@@ -17,6 +17,8 @@ from pydantic_core import from_json
 from harness.engines.base import Completion, EngineSetup, Request
 from harness.engines.openai.endpoint import Endpoint
 
+REFUSED = (400, 422)
+"""The HTTP statuses with which a server refuses a request for what is in it."""
 TRANSIENT = (408, 409, 425, 429)
 """The HTTP statuses below 500 after which another attempt may succeed."""
 NEUTRAL: dict[str, tuple[float, ...]] = {
@@ -67,7 +69,9 @@ class Failure:
     refuses: str | None = None
     """The parameter that the server does not accept; None if it is not about one."""
     named: tuple[str, ...] = ()
-    """The neutral parameters that a refusal names."""
+    """The neutral parameters that a refusal is about, in a field made to say so."""
+    quoted: tuple[str, ...] = ()
+    """The neutral parameters that its words mention, which may only quote the request."""
     too_long: bool = False
     """Whether prompt and response together are refused as too long for the model's context."""
     context: int | None = None
@@ -209,12 +213,18 @@ class RequestFormat:
             asked["top_k"] = sampling.top_k
         return asked | self._args
 
-    def parameters(self, request: Request) -> dict[str, Any]:
-        """Return the parameters of a request, except model and prompt."""
+    def parameters(
+        self, request: Request, values: Mapping[str, tuple[float, ...]] | None = None
+    ) -> dict[str, Any]:
+        """Return the parameters of a request, except model and prompt.
+
+        ``values`` are those of the neutral parameters, if not what was learned.
+        """
+        neutral = self._values if values is None else values
         found: dict[str, Any] = {
             "max_tokens": request.max_tokens,
             "temperature": self._sampling.temperature,
-            **{name: values[0] for name, values in self._values.items() if values},
+            **{name: left[0] for name, left in neutral.items() if left},
         }
         if self._sampling.temperature > 0:
             found["seed"] = request.seed
@@ -229,26 +239,36 @@ class RequestFormat:
         return not {"max_tokens", "max_completion_tokens"} & self._args.keys()
 
     @property
-    def left_out(self) -> list[str]:
-        """The neutral parameters that the server refuses at any value."""
-        return [name for name, values in self._values.items() if not values]
+    def values(self) -> dict[str, tuple[float, ...]]:
+        """The values of the neutral parameters that the server is not known to refuse."""
+        return dict(self._values)
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The parameters with which the server has answered."""
+        return frozenset(self._accepted)
+
+    def left_out(self, sent: Mapping[str, Any]) -> list[str]:
+        """Return the neutral parameters that a request was sent without."""
+        return [name for name in self._values if name not in sent]
 
     def accept(self, sent: Mapping[str, Any]) -> None:
         """Note that the server has answered a request with these parameters."""
         self._accepted |= sent.keys()
 
-    def adapt(self, sent: Mapping[str, Any], refused: Iterable[str]) -> bool:
-        """Take another value for the refused parameters, or leave them out if there is none.
+    def refuse(self, sent: Mapping[str, Any], names: Iterable[str]) -> None:
+        """Take another value for parameters that were refused, or none if there is no other.
 
-        What the server has accepted before stays: the refusal is about something else then, and
-        only quotes the request. Returns whether the request would now be sent in another form.
+        What the server has accepted before stays: the refusal is about something else then.
         """
-        for name in refused:
+        for name in names:
             values = self._values.get(name, ())
             if values and sent.get(name) == values[0] and name not in self._accepted:
                 self._values[name] = values[1:]
-        now = {name: values[0] for name, values in self._values.items() if values}
-        return any(sent.get(name) != now.get(name) for name in refused if name in self._values)
+
+    def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
+        """Take the values that the server was found to accept; what it had accepted stays."""
+        self._values |= {n: left for n, left in values.items() if n not in self._accepted}
 
     def expected_tokens(self, request: Request) -> float:
         """Return an estimate of the most tokens that a request may use, at 4 characters each."""
@@ -335,23 +355,28 @@ class ErrorBody:
         )
 
     def names(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return those of the parameters that the error is about.
+        """Return those of the parameters that the error is about, by a field made to say so.
 
-        If it lists the places of its faults, only those count: it may quote the request beside
-        them. A server in another language may write ``topK`` for ``top_k``.
+        A server in another language may write ``topK`` for ``top_k``.
         """
-        found = {self.param, *self.places}
-        if not self.places:
-            found |= set(re.findall(r"\w+", self.message))
-        plain = set(map(_plain, found))
-        return tuple(name for name in names if _plain(name) in plain)
+        return _same(names, {self.param, *self.places})
+
+    def quotes(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the parameters that stand in the error's words, for whatever reason.
+
+        An error that lists the places of its faults quotes the request beside them, so that its
+        words say nothing more.
+        """
+        return () if self.places else _same(names, re.findall(r"\w+", self.message))
 
     def parameter(self, names: Iterable[str]) -> str | None:
         """Return the parameter that the server does not support, if it is one of ``names``.
 
         A request with too many tokens often gets an error about `max_tokens`. The server supports
-        that parameter, so it is not returned then.
+        that parameter, so it is not returned then. Neither is one of several that are mentioned:
+        the error may quote the request.
         """
+        names = list(names)
         unknown = re.search(
             "unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|permitted|allowed|extra",
             f"{self.code} {self.message}",
@@ -360,8 +385,8 @@ class ErrorBody:
         for name in names:
             if self.param == name and (unknown or name != "max_tokens"):
                 return name
-        found = (name for name in names if re.search(rf"\b{re.escape(name)}\b", self.message))
-        return next(found, None) if unknown else None
+        found = [name for name in names if re.search(rf"\b{re.escape(name)}\b", self.message)]
+        return found[0] if unknown and len(found) == 1 else None
 
     @property
     def too_long(self) -> bool:
@@ -380,6 +405,11 @@ def _places(detail: Any) -> tuple[str, ...]:
     rows = detail if isinstance(detail, list) else []
     locations = (row.get("loc") for row in rows if isinstance(row, dict))
     return tuple(str(one[-1]) for one in locations if isinstance(one, list) and one)
+
+
+def _same(names: Iterable[str], found: Iterable[str]) -> tuple[str, ...]:
+    plain = set(map(_plain, found))
+    return tuple(name for name in names if _plain(name) in plain)
 
 
 def _plain(name: str) -> str:

@@ -28,6 +28,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import setting
 from harness.common.environment import installed_versions
 from harness.common.text import last_line
 from harness.engines.base import Completion, Engine, EngineSetup, Request
@@ -323,8 +324,8 @@ class _ReplicaHandle:
         return UserError(
             f"the ray engine: replica {self.number + 1} of {cluster.replicas} has no node after "
             f"{cluster.wait:g} s: each replica needs {_listed(self._needs)}, and the whole cluster "
-            f"has {_listed(has)}; ask for fewer (replicas, tensor_parallel), or wait "
-            "longer (node_wait)"
+            f"has {_listed(has)}; ask for fewer ({setting('replicas')}, "
+            f"{setting('tensor_parallel')}), or wait longer ({setting('node_wait')})"
         )
 
     def _start(self) -> None:
@@ -395,7 +396,8 @@ def _require_room(needs: dict[str, float], replicas: int) -> None:
     if any(amount > has.get(name, 0) for name, amount in together.items()):
         raise WrongValueError(
             f"the ray engine: {replicas} replicas need {_listed(together)}, and this machine has "
-            f"{_listed(has)}; ask for fewer (replicas, tensor_parallel)"
+            f"{_listed(has)}; ask for fewer ({setting('replicas')}, "
+            f"{setting('tensor_parallel')})"
         )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks import WrongValueError
+from benchmarks.hints import setting
 from harness.common.environment import installed_versions
 from harness.common.gpus import usable_gpus
 from harness.runs.spec import EngineSpec
@@ -38,7 +39,8 @@ def vllm_determinism(spec: EngineSpec) -> dict[str, Any]:
     for name, value in chosen.items():
         if spec.args.get(name, value) != value:
             raise WrongValueError(
-                f"engine_args {name}={spec.args[name]} with deterministic: without "
+                f"{setting('engine_args')} {name}={spec.args[name]} with "
+                f"{setting('deterministic')}: without "
                 f"batch-invariant kernels (an NVIDIA GPU of compute capability "
                 f"{'.'.join(map(str, LEAST_CAPABILITY))} or more) it has to be {value}; "
                 "leave one of the two out"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import setting
 from harness.common.environment import installed_versions
 from harness.common.gpus import VARIABLE, can_be_counted, lacks_compiler, usable_gpus, visible_gpus
 from harness.models.trust import read_config
@@ -173,8 +174,9 @@ def require_gpus(spec: EngineSpec, *, copies: int = 1) -> None:
     because = "" if visible is None else f" ({VARIABLE} is '{visible}')"
     instead = "ask for fewer" if there else "use a machine with a GPU, or the hf engine"
     raise WrongValueError(
-        f"the {spec.name} engine: {asked} GPU{'s' * (needed != 1)} asked for (replicas times "
-        f"tensor_parallel), and this process may use {there}{because}; {instead}"
+        f"the {spec.name} engine: {asked} GPU{'s' * (needed != 1)} asked for "
+        f"({setting('replicas')} times {setting('tensor_parallel')}), and this process may use "
+        f"{there}{because}; {instead}"
     )
 
 

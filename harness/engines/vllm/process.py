@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
@@ -29,6 +30,7 @@ from benchmarks import UserError
 from harness.common.environment import installed_versions
 from harness.common.parent_death import die_with
 from harness.common.process_guard import owners, send
+from harness.common.text import disarmed
 from harness.common.tracebacks import TAIL, Failure, Line, log_lines
 from harness.engines.base import Request
 from harness.engines.vllm.failures import GONE, cause_of, described
@@ -183,6 +185,7 @@ class _Log:
         """``held`` is whether it is held back; else it is shown from the beginning."""
         self._held = held
         self._kept = bytearray()
+        self._decoder = getincrementaldecoder("utf-8")("replace")
         self._changing = threading.Lock()
         self._read, self._write = os.pipe()
         self._reader = threading.Thread(target=self._follow, name="vllm-log", daemon=True)
@@ -200,7 +203,7 @@ class _Log:
         """Show what was held back, and from now on everything."""
         with self._changing:
             if self._held:
-                _show(self._kept)
+                self._show(self._kept)
             self._held = False
 
     def lines(self) -> list[Line]:
@@ -218,15 +221,20 @@ class _Log:
                 self._kept += chunk
                 del self._kept[:-TAIL]
                 if not self._held:
-                    _show(chunk)
+                    self._show(chunk)
         os.close(self._read)
 
+    def _show(self, written: bytes | bytearray) -> None:
+        """Write to standard error what the processes wrote, which may quote a checkpoint's files.
 
-def _show(written: bytes | bytearray) -> None:
-    left = memoryview(bytes(written))
-    with suppress(OSError):  # nobody reads it
-        while left:
-            left = left[os.write(2, left) :]
+        So whatever could steer a terminal is escaped, and a line that a progress bar would write
+        over is ended.
+        """
+        text = self._decoder.decode(bytes(written)).replace("\r\n", "\n").replace("\r", "\n")
+        left = memoryview(disarmed(text).encode("utf-8", "replace"))
+        with suppress(OSError):  # nobody reads it
+            while left:
+                left = left[os.write(2, left) :]
 
 
 def _in_process(spec: EngineSpec) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import msgspec
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import setting
 from harness.common.parent_death import claim_engines
 from harness.engines.base import Completion, EngineSetup, Request
 from harness.engines.vllm.determinism import engine_settings, vllm_determinism
@@ -260,11 +261,12 @@ def refuse_formats(spec: EngineSpec) -> None:
     if asked in FORMATS or (asked in PICKLED_FORMATS and spec.allow_pickle):
         return
     why = (
-        "it reads Python pickles, which can run code; if you trust them, set allow_pickle"
+        "it reads Python pickles, which can run code; if you trust them, set "
+        f"{setting('allow_pickle')}"
         if asked in PICKLED_FORMATS
         else f"what it reads would not be in the run's record; use one of {', '.join(FORMATS)}"
     )
-    raise WrongValueError(f"engine_args load_format={asked}: {why}")
+    raise WrongValueError(f"{setting('engine_args')} load_format={asked}: {why}")
 
 
 def _open(setup: QueueSetup) -> LLM:

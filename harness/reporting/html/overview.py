@@ -141,8 +141,8 @@ def _notes(versions: Sequence[ReportedResult]) -> Iterator[str]:
     """Yield the notes on the scores; a note on several versions is said once."""
     owners: dict[str, list[str]] = {}
     for version in versions:
-        run, source = version.result.run, version.result.source
-        notes = [] if run is None else score_notes(run)
+        run, source, path = version.result.run, version.result.source, version.result.path
+        notes = [] if run is None or path is None else score_notes(run, path)
         notes += [source.note] if source is not None and source.note else []
         for note in notes:
             owners.setdefault(note, []).append(version.label)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from typing import IO
 
 from benchmarks import UserError
 from harness.common.environment import harness_version
-from harness.common.files import replacing
+from harness.common.files import reader_left, refuse_overwriting, replacing
 from harness.common.progress import Progress, silent
 from harness.reporting.html.comparing import compare_with_first, rank_all
 from harness.reporting.html.embedding import all_visible, data_element
@@ -66,6 +66,7 @@ def write_report(
     data_dir: Path | None = None,
     png: Path | None = None,
     progress: Progress = silent,
+    published: Iterable[Path] = (),
 ) -> WrittenReport:
     """Write a report on one or several results, each of them compared with the first.
 
@@ -79,10 +80,13 @@ def write_report(
         data_dir: the folder that questions are read from instead of the cache.
         png: a folder into which every plot is also written as a file.
         progress: is called with the stages of the work.
+        published: the files of published results, which the page must not replace.
 
     Raises:
         UserError: a run's files cannot be read, or the report cannot be written.
+        WrongValueError: ``path`` is one of the files that are read.
     """
+    refuse_overwriting(path, [*_files_read(results, data_dir), *published])
     with open_report(path) as page:
         versions = labelled(results)
         progress.stage("comparing")
@@ -104,6 +108,15 @@ def write_report(
         page.write(data_element("index", index))
         page.write(tail)
     return WrittenReport(path=path, size=page.size, plots=len(drawn))
+
+
+def _files_read(results: Iterable[Result], data_dir: Path | None) -> Iterator[Path]:
+    """Yield the files of the runs, and those that questions are read from."""
+    for result in results:
+        if result.path is not None:
+            yield from result.path.iterdir()
+    if data_dir is not None:
+        yield from data_dir.glob("*/*")
 
 
 class Page:
@@ -134,6 +147,8 @@ def open_report(path: Path) -> Iterator[Page]:
         with replacing(path) as file:
             yield Page(file)
     except OSError as error:
+        if reader_left(error, path):
+            raise
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 
 

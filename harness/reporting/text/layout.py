@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,6 +12,9 @@ from tabulate import tabulate
 
 from harness.common.text import one_line
 
+FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet takes for a formula (OWASP, "CSV Injection")."""
+_NUMBER = re.compile(r"[+-]?[0-9.,]+(e[+-]?[0-9]+)?%?")
 Format = Literal["text", "markdown", "csv", "latex", "json"]
 _LATEX = str.maketrans(
     {
@@ -67,14 +71,29 @@ def shown_table(rows: Sequence[Mapping[str, str]], notes: Sequence[str], form: F
 
 
 def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV under their common keys; an empty text without rows."""
+    """Return rows as CSV under their common keys; an empty text without rows.
+
+    A text that a spreadsheet would take for a formula, such as a model called ``=1+1``, gets an
+    apostrophe in front (OWASP, "CSV Injection"). Numbers stay as they are.
+    """
     if not rows:
         return ""
     target = io.StringIO()
     writer = csv.DictWriter(target, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: _inert(name) for name in rows[0]})
+    writer.writerows({name: _inert(cell) for name, cell in row.items()} for row in rows)
     return target.getvalue().rstrip("\n")
+
+
+def _inert(cell: Any) -> Any:
+    """Return a cell that no spreadsheet computes.
+
+    >>> [_inert(cell) for cell in ("=1+1", "@x", "+a", "-", "-1.5", -1.5, "v1", None)]
+    ["'=1+1", "'@x", "'+a", '-', '-1.5', -1.5, 'v1', None]
+    """
+    if not isinstance(cell, str) or cell[:1] not in FORMULA_BEGINS or cell in ("", "-"):
+        return cell
+    return cell if _NUMBER.fullmatch(cell) else f"'{cell}"
 
 
 def _joined(lines: Sequence[str], form: Format) -> str:

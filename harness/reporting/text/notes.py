@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from benchmarks import BENCHMARKS
 from benchmarks.hints import hint
 from harness.common.text import counted, one_line
 from harness.reporting.text.numbers import percent
 from harness.runs.record import WITHOUT, Run, Score
 from harness.runs.results import Result
+from harness.runs.samples_table import drawn_again
 from harness.runs.scores import OUTDATED, reliability_problems, token_limit
 
 
-def score_notes(run: Run) -> list[str]:
-    """Return the notes under a run's scores; reasons not to trust them come first."""
+def score_notes(run: Run, path: Path) -> list[str]:
+    """Return the notes under the scores of the run in a folder; reasons for doubt come first."""
     notes = [
-        *_doubts(run), *_empty(run), *_unstated(run), *_cut_by_context(run), *_left_out(run),
+        *_doubts(run, path), *_empty(run), *_unstated(run), *_cut_by_context(run), *_left_out(run),
         *_sources(run),
     ]  # fmt: skip
     shown = {"correct", "wrong", "truncated", "no answer"}
@@ -42,11 +45,11 @@ def score_notes(run: Run) -> list[str]:
 
 def result_notes(result: Result) -> list[str]:
     """Return the notes that belong to a result wherever its average is shown."""
-    run = result.run
-    if run is None:
+    run, path = result.run, result.path
+    if run is None or path is None:
         return []
     return [
-        *_doubts(run),
+        *_doubts(run, path),
         *_empty(run),
         *_unstated(run),
         *_missing(run),
@@ -56,10 +59,10 @@ def result_notes(result: Result) -> list[str]:
     ]
 
 
-def _doubts(run: Run) -> list[str]:
+def _doubts(run: Run, path: Path) -> list[str]:
     remedies = {
         "grader": f"grade it again: {hint(f'regrade {run.id}')}",
-        "engine": _draw_again(run),
+        "engine": _draw_again(run, path),
     }
     return [
         f"NOT TO BE TRUSTED: {reason}; {remedy}"
@@ -68,15 +71,14 @@ def _doubts(run: Run) -> list[str]:
     ]
 
 
-def _draw_again(run: Run) -> str:
+def _draw_again(run: Run, path: Path) -> str:
     """Say how to get the samples on which the engine failed."""
     if run.saved is not None:
         return f"complete the files, and score them again: {hint('score FILES')}"
     if run.spec.engine.name == "replay":
         file = one_line(run.spec.engine.responses, limit=200)
         return f"add their responses to {file}, and give the same command again"
-    command = hint(f"eval --spec RUN.JSON --again --reuse {run.id}")
-    return f"draw those again: {command}"
+    return f"draw those again: {drawn_again(path, reuse=run.id)}"
 
 
 def _empty(run: Run) -> list[str]:

@@ -1,4 +1,4 @@
-"""Writes the scores of one run, and those of many side by side. Pure: records in, text out."""
+"""Writes the scores of one run, and those of many side by side."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from harness.runs.scores import BenchmarkScore, reliability_problems
 from harness.stats.intervals import Interval
 
 
-def score_table(run: Run) -> str:
-    """Return a run's table: one row for each benchmark, and the average.
+def score_table(run: Run, path: Path) -> str:
+    """Return the table of the run in a folder: one row for each benchmark, and the average.
 
     Outcomes without a column of their own are counted in footnotes.
     """
@@ -35,7 +35,7 @@ def score_table(run: Run) -> str:
     rows = [_score_row(score) for score in run.scores]
     if run.average is not None:
         rows.append(["average", "", percent(run.average.accuracy), interval(run.average.interval)])
-    return "\n".join([text_table(rows, headers, "lrrrrrr"), *score_notes(run)])
+    return "\n".join([text_table(rows, headers, "lrrrrrr"), *score_notes(run, path)])
 
 
 def run_text(run: Run, path: Path) -> str:
@@ -45,7 +45,7 @@ def run_text(run: Run, path: Path) -> str:
         path = path.resolve().relative_to(Path.cwd())
     return "\n".join(
         [
-            score_table(run),
+            score_table(run, path),
             *(f"{adopted} samples adopted from {other}" for other, adopted in run.reused.items()),
             "",
             f"{one_line(run.name, limit=None)}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
@@ -88,7 +88,12 @@ def runs_table(results: Sequence[Result], form: Format) -> str:
     Results that were not measured alike get different letters, and a footnote says in what they
     differ; they are ranked only among those of the same letter. CSV and JSON have columns for
     the group and the notes instead.
+
+    Raises:
+        UserError: a run's scores are not those of its verdicts.
     """
+    for result in results:  # to rank two reads their verdicts; one alone is not ranked
+        result.require_counted()
     groups = grouped(results)
     benchmarks = list(dict.fromkeys(name for result in results for name in result.scores))
     if form in ("csv", "json"):
