@@ -363,7 +363,7 @@ def test_what_must_hold_of_any_data(given_pairs: dict[str, tuple[Trainings, Trai
     if len(sizes) == 1:
         kept = sizes.pop()
         kept_share = kept / (kept + 1)
-        expected = split.problems + (variances.total - split.problems) * kept_share
+        expected = split.problems + (variances.total - split.problems) * kept / (kept + 1)
         assert forecast.another_training**2 == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
