@@ -184,10 +184,10 @@ def _named_apart(a: Recipe, b: Recipe) -> tuple[Recipe, Recipe]:
 def _require_trainings(a: Recipe, b: Recipe) -> None:
     for recipe in (a, b):
         if len(recipe.results) < LEAST_TRAININGS:
-            one = ", ".join(recipe.labels) or "none"
+            given = f"only {recipe.labels[0]}" if recipe.labels else "no run"
             raise UserError(
                 "a recipe is compared by two trainings or more, with different seeds, and of one "
-                f"recipe there is only {one}. One training does not tell how much another seed "
+                f"recipe {given} was given. One training does not tell how much another seed "
                 "would change, so a difference could be the seed's. Train that recipe once more, "
                 f"or compare two checkpoints and not their recipes: {hint('diff RUN RUN')}"
             )

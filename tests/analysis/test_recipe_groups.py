@@ -14,6 +14,7 @@ from stored import Marks, store_run, verdict_rows
 
 import harness
 from benchmarks import UserError
+from harness.analysis.compare import compare
 from harness.analysis.recipes import RecipeComparison, compare_recipes, recipe_changes
 from harness.analysis.recipes import recipe_name as named
 from harness.reporting.text.recipes import recipes_fields, recipes_text, sentence
@@ -284,3 +285,20 @@ def test_names_with_commas_are_groups_unless_a_run_has_that_name(tmp_path: Path)
     assert Catalogue(tmp_path).group("v4-seed1,v4-seed2") == ["v4-seed1", "v4-seed2"]
     with pytest.raises(UserError, match="two trainings or more"):
         harness.compare_recipes("v1-seed1,v1-seed2", "v4-seed1,v4-seed2", results=tmp_path)
+
+
+def test_two_single_trainings_are_told_to_be_checkpoints_and_not_recipes(tmp_path: Path) -> None:
+    a, b = group(tmp_path, "v1", 0.3, count=1)[0], group(tmp_path, "v4", 0.6, count=1)[0]
+    unknown = store_run(tmp_path, "u", verdict_rows(marks(3, 0.5)))
+    run = a.run
+    assert run is not None
+    again = store_run(
+        tmp_path, "a2", verdict_rows(marks(4, 0.3)), identity=run.identity, lineage=lineage(1)
+    )
+
+    def told(one: Result, other: Result) -> bool:
+        return any("about these two checkpoints" in note for note in compare(one, other).notes)
+
+    assert told(a, b)
+    assert not told(a, unknown), "how one of them was trained is not known"
+    assert not told(a, again), "they are one checkpoint"

@@ -355,6 +355,16 @@ def test_what_must_hold_of_any_data(given_pairs: dict[str, tuple[Trainings, Trai
         forecast.twice_the_samples or 0.0,
     )
     assert max(errors) <= now
+    halved = split.trainings + (variances.total - split.trainings) / 2
+    assert forecast.twice_the_problems**2 == pytest.approx(halved, rel=1e-9, abs=1e-15)
+    drawn = variances.total - (split.samples or 0.0) / 2
+    assert (forecast.twice_the_samples or 0.0) ** 2 == pytest.approx(drawn, rel=1e-9, abs=1e-15)
+    sizes = {len(found.scores_a), len(found.scores_b)}
+    if len(sizes) == 1:
+        kept = sizes.pop()
+        kept_share = kept / (kept + 1)
+        expected = split.problems + (variances.total - split.problems) * kept / (kept + 1)
+        assert forecast.another_training**2 == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
 def test_where_nothing_varies_the_interval_has_a_width() -> None:

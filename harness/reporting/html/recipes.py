@@ -149,4 +149,4 @@ def _paragraphs(found: RecipeComparison) -> Iterator[str]:
     yield from found.notes
     if len(found.changes) > MOST_CHANGES:
         more = len(found.changes) - MOST_CHANGES
-        yield f"{more} more settings differ; python -m harness diff lists them"
+        yield f"{more} more settings differ; diff --json of the same groups lists them"
