@@ -144,7 +144,8 @@ def test_two_stored_runs_tell_how_alike_two_runs_are(tmp_path: Path) -> None:
     stored = []
     for name in ("one", "other"):
         kept = store_run(tmp_path / "runs", name, verdict_rows(marks))
-        assert kept.run is not None and kept.path is not None
+        assert kept.run is not None
+        assert kept.path is not None
         spec = kept.run.spec.model_copy(
             update={"prompt": plan.spec.prompt, "sampling": plan.spec.sampling}
         )

@@ -212,7 +212,8 @@ def test_an_outdated_interval_is_made_anew_wherever_it_is_shown(tmp_path: Path) 
     outdated(tmp_path)
     result = Catalogue(tmp_path).find("old")
     expected = clustered([1 / 16] + [0.0] * 29)
-    assert result.run is not None and result.run.average is not None
+    assert result.run is not None
+    assert result.run.average is not None
     assert result.scores["gsm8k"].interval == result.run.scores[0].interval == expected
     assert result.run.average.interval.high == pytest.approx(expected.high)
     compared = compare(result, result).rows[0]
