@@ -31,7 +31,7 @@ def planning_error(differences: Sequence[float]) -> float:
     differs, their spread says little about that of further problems, and is near 0 or 0. So two
     imagined problems are added, of differences 1 and −1, as in Bonett and Price's interval (J.
     Educ. Behav. Stat. 37 (2012) 479), whose S this is: √(((Σ d² + 2) / (N + 2) − D²) / (N + 2)),
-    D = Σ d / (N + 2).
+    D = Σ d / (N + 2). Where these would lower it, it is the usual sd(d) / √N.
 
     >>> none, one = [0.0] * 30, [1 / 16] + [0.0] * 29
     >>> round(planning_error(none), 4), round(planning_error(one), 4)
@@ -39,7 +39,8 @@ def planning_error(differences: Sequence[float]) -> float:
     """
     count = len(differences) + 2
     mean = fsum(differences) / count
-    return sqrt(((fsum(d * d for d in differences) + 2) / count - mean**2) / count)
+    variance = ((fsum(d * d for d in differences) + 2) / count - mean**2) / count
+    return max(sqrt(variance), error_of_mean(differences))
 
 
 def problems_needed(

@@ -123,6 +123,8 @@ def _fisher(right_a: int, problems_a: int, right_b: int, problems_b: int) -> flo
     >>> round(_fisher(3, 10, 7, 10), 6)
     0.178895
     """
+    if (problems_b, right_b) < (problems_a, right_a):  # the same rounding, whichever is A
+        return _fisher(right_b, problems_b, right_a, problems_a)
     right = right_a + right_b
     first, last = max(0, right - problems_b), min(right, problems_a)
     k = np.arange(first, last, dtype=float)  # of the step from k to k + 1

@@ -79,8 +79,10 @@ def test_the_default_view_answers_in_blocks_no_wider_than_a_terminal(sampled: Pa
     assert beginnings == ["v1", "outcomes", "response", "accuracy", "several", "groups:", "cost"]
     assert re.search(r"^demo +12/36 +33\.3 ", text, re.MULTILINE)
     assert blocks[1].split()[-4:] == ["demo", "12", "12", "12"]
-    assert "pass@k   33.3   66.7  100.0" in text
-    assert "maj@k   33.3" in text
+    at_k = [line.split() for line in blocks[4].splitlines()[2:5]]
+    assert [row[-6] for row in at_k] == ["33.3", "66.7", "100.0"]
+    assert at_k[0][-3] == "33.3"
+    assert all(row[-5].startswith("[") and row[-2].startswith("[") for row in at_k)
     assert "groups: demo --by kind" in text
     assert max(map(len, text.splitlines()[1:])) <= 100
 
@@ -100,6 +102,8 @@ def test_json_carries_the_record_and_the_whole_summary(sampled: Path) -> None:
     (one,) = fields["summary"]
     assert one["outcomes"] == {"correct": 12, "wrong": 12, "no answer": 12}
     assert [at["k"] for at in one["at_k"]] == [1, 2, 3]
+    assert one["at_k"][0]["passed_interval"] == one["interval"]
+    assert one["at_k"][-1]["passed_interval"]["high"] == 1.0
     assert one["budgets"][-1]["accuracy"] == pytest.approx(one["accuracy"])
     assert {group["value"] for group in one["groups"]["kind"]} >= {"integer", "fraction"}
     assert set(one["interval"]) == {"low", "high"}

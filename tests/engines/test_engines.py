@@ -92,7 +92,7 @@ def test_samples_differ_are_seeded_and_may_be_cut(sampled: Path) -> None:
     assert len({s.response for s in drawn.values()}) > 100
     assert all((s.completion_tokens or 0) <= 40 for s in drawn.values())
     assert run.scores[0].at_limit == sum(s.finish_reason == "length" for s in drawn.values()) > 0
-    assert run.scores[0].interval_method == "normal, clustered by problem"
+    assert run.scores[0].interval_method == "Bayesian bootstrap, clustered by problem"
 
 
 def test_the_record_is_a_spec_that_runs_again(greedy: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from replayed import replay_spec, write_responses
 from stored import store_run, verdict_rows
 
-from harness.evaluation.forecast import difference_error, forecast
+from harness.evaluation.forecast import difference_error, forecast, stored_pairs
 from harness.evaluation.plan import Plan, prepare
 from harness.reporting.text.forecast import forecast_text
 from harness.runs.record import Run
@@ -135,3 +135,33 @@ def test_a_run_that_does_not_know_its_lengths_still_tells_how_many_are_correct(
     assert found.rows[0].assumed_accuracy != 0.5
     assert "it has no demo" not in text
     assert "it does not say how long its responses to demo are" in text
+
+
+def test_two_stored_runs_tell_how_alike_two_runs_are(tmp_path: Path) -> None:
+    """The same problems are right in both, so their difference varies less than is assumed."""
+    marks = {"demo": [[number % 4 == 0, number % 4 == 0] for number in range(40)]}
+    plan = prepare(replay_spec(write_responses(tmp_path / "r.jsonl", limit=12, n=2), limit=12, n=2))
+    stored = []
+    for name in ("one", "other"):
+        kept = store_run(tmp_path / "runs", name, verdict_rows(marks))
+        assert kept.run is not None
+        assert kept.path is not None
+        spec = kept.run.spec.model_copy(
+            update={"prompt": plan.spec.prompt, "sampling": plan.spec.sampling}
+        )
+        identity = kept.run.identity.model_copy(update={"grader": plan.identity.grader})
+        stored.append((kept.path, kept.run.model_copy(update={"spec": spec, "identity": identity})))
+    pairs = stored_pairs(plan, stored)
+    assert (pairs["demo"].a, pairs["demo"].b) == (stored[1][1].id, stored[0][1].id)
+    # No sample differs within its problem and no problem between the runs: 1, less four at 1/2.
+    assert pairs["demo"].shares == pytest.approx((42 / 44, 42 / 44))
+    runs = [run for _, run in stored]
+    told, assumed = (forecast(plan, runs, MACHINE, known) for known in (pairs, {}))
+    assert told.rows[0].detectable < assumed.rows[0].detectable / 2
+    assert told.rows[0].pair == (runs[1].id, runs[0].id)
+    text = forecast_text(told, max_tokens=2048)
+    assert f"as between {runs[1].id} and {runs[0].id}" in text
+    assert "assumed to have a correlation" in forecast_text(assumed, max_tokens=2048)
+    assert stored_pairs(plan, stored[:1]) == {}, "one model alone is no pair"
+    other = [(path, run.model_copy(update={"status": "incomplete"})) for path, run in stored]
+    assert stored_pairs(plan, other) == {}

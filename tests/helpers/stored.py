@@ -18,7 +18,7 @@ from harness.runs.results import Result, of_run
 from harness.runs.scores import average
 from harness.runs.spec import EngineSpec, EvalSpec, PromptSpec, Sampling
 from harness.runs.verdicts import VERDICTS, ProblemVerdicts, to_lines
-from harness.stats.intervals import accuracy_interval
+from harness.stats.intervals import accuracy_interval, interval_method
 
 Marks = Mapping[str, Sequence[Sequence[bool]]]
 """For each benchmark and each of its problems, whether each sample is correct."""
@@ -139,7 +139,7 @@ def _score(benchmark: str, rows: Sequence[ProblemVerdicts]) -> Score:
         correct=sum(row.correct for row in rows),
         accuracy=sum(means) / len(means),
         interval=accuracy_interval(means, samples=samples),
-        interval_method="wilson",
+        interval_method=interval_method(problems=len(rows), samples=samples),
         outcomes=outcomes,
         at_limit=0,
         mean_response_tokens=200.0,

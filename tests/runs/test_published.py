@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks import STANDARD, UserError
+from harness.analysis.compare import compare
 from harness.runs.catalogue import Catalogue
 from harness.runs.published import PublishedScore, read_published
 
@@ -89,3 +90,30 @@ def test_a_torn_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "published" / "one.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"one\.json cannot be read"):
         Catalogue(tmp_path).list_results()
+
+
+@pytest.mark.parametrize(
+    ("score", "whole"),
+    [
+        ({"problems": 30, "accuracy": "21.7"}, False),
+        ({"problems": 30, "accuracy": "23.3"}, True),
+        ({"problems": 272, "accuracy": "4.77"}, True),  # 13 of them, cut off
+        ({"problems": 30, "samples": 1920, "accuracy": "21.7"}, True),
+        ({"problems": 40, "correct": 8}, True),
+        ({"problems": 3, "accuracy": "50"}, False),
+    ],
+)
+def test_whether_a_percentage_is_a_count(score: dict[str, Any], whole: bool) -> None:
+    assert PublishedScore(**score).is_whole is whole
+
+
+def test_a_percentage_that_is_no_count_is_not_compared_as_one(tmp_path: Path) -> None:
+    rows = [
+        row(name, scores={"aime24": {"problems": 30, "accuracy": accuracy}})
+        for name, accuracy in (("one", "10.0"), ("other", "21.7"))
+    ]
+    write(tmp_path, "paper.json", *rows)
+    found = compare(*(Catalogue(tmp_path).find(name) for name in ("one", "other")))
+    assert "counted once" in found.rows[0].difference.test
+    (note,) = [note for note in found.notes if "21.7 %" in note]
+    assert note.startswith("other: aime24: no number of 30 correct samples is 21.7 %")

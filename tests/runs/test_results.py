@@ -14,11 +14,13 @@ from benchmarks import UserError
 from harness.analysis.compare import compare
 from harness.analysis.ranking import grouped, ranks
 from harness.cli import cli
-from harness.reporting.text.runs import runs_table
+from harness.reporting.text.runs import runs_table, score_table
 from harness.runs.catalogue import Catalogue
 from harness.runs.record import Run, read_run
 from harness.runs.results import Result
+from harness.runs.scores import OUTDATED
 from harness.runs.spec import PromptSpec, Sampling
+from harness.stats.intervals import clustered
 
 
 def made(folder: Path, name: str, accuracy: float, seed: int = 0, **options: object) -> Result:
@@ -192,3 +194,62 @@ def test_the_order_of_results_changes_no_row(tmp_path: Path) -> None:
         made(tmp_path, f"v{seed}", 0.3 + 0.15 * seed, seed)
     results = Catalogue(tmp_path).list_results()
     assert runs_table(results, "csv") == runs_table(results[::-1], "csv")
+
+
+def outdated(folder: Path) -> Path:
+    """Store a run as earlier versions did: its interval is narrow, and named as they named it."""
+    marks = {"gsm8k": [[number == 0, *[False] * 15] for number in range(30)]}
+    stored = store_run(folder, "old", verdict_rows(marks))
+    assert stored.path is not None
+    file = stored.path / "run.json"
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    for part in (fields["scores"][0], fields["average"]):
+        part["interval"] = {"low": 0.0, "high": 0.006}
+    fields["scores"][0]["interval_method"] = OUTDATED
+    file.write_text(json.dumps(fields), encoding="utf-8")
+    return stored.path
+
+
+def test_an_outdated_interval_is_made_anew_wherever_it_is_shown(tmp_path: Path) -> None:
+    outdated(tmp_path)
+    result = Catalogue(tmp_path).find("old")
+    expected = clustered([1 / 16] + [0.0] * 29)
+    assert result.run is not None
+    assert result.run.average is not None
+    assert result.scores["gsm8k"].interval == result.run.scores[0].interval == expected
+    assert result.run.average.interval.high == pytest.approx(expected.high)
+    compared = compare(result, result).rows[0]
+    assert compared.a.interval == expected
+    for method in (result.scores["gsm8k"], result.run.scores[0], compared.a):
+        assert method.interval_method == "Bayesian bootstrap, clustered by problem"
+    assert "interval: Bayesian bootstrap" in score_table(result.run)
+
+
+def test_an_outdated_interval_without_verdicts_keeps_its_name(tmp_path: Path) -> None:
+    (outdated(tmp_path) / "verdicts.jsonl").unlink()
+    result = Catalogue(tmp_path).find("old")
+    assert result.run is not None
+    assert result.scores["gsm8k"].interval.high == 0.006
+    assert result.scores["gsm8k"].interval_method == OUTDATED
+    assert "too narrow where problems are few" in score_table(result.run)
+    assert OUTDATED in runs_table([result], "text")
+
+
+def test_every_table_shows_intervals(tmp_path: Path) -> None:
+    marks = {"gsm8k": [[True]] * 8 + [[False]] * 32, "aime24": [[False]] * 30}
+    result = store_run(tmp_path, "v1", verdict_rows(marks))
+    for form in ("text", "markdown", "latex"):
+        text = runs_table([result], form)  # type: ignore[arg-type]
+        assert "20.00 [10.5, 34.8]" in text
+        assert "0.00 [0.0, 11.4]" in text
+        assert (
+            "95 % intervals (wilson; average: MOVER over them)".replace(
+                "%", r"\%" if form == "latex" else "%"
+            )
+            in text
+        )
+    (row,) = json.loads(runs_table([result], "json"))
+    assert (row["gsm8k"], row["gsm8k low"]) == (20.0, pytest.approx(10.4998, abs=1e-3))
+    assert row["average low"] < row["average"] == 10.0 < row["average high"]
+    assert row["intervals"] == "wilson; average: MOVER over them"
+    assert "gsm8k,gsm8k low,gsm8k high," in runs_table([result], "csv")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tallies import single
 
+from harness.stats.intervals import Interval, accuracy_interval, mean_interval
 from harness.stats.paired import (
     Difference,
     average_paired,
@@ -219,3 +220,52 @@ def test_coverage_and_size_of_averages_of_counts(gain: float) -> None:
     assert 0.93 <= rates.coverage <= 0.97, rates
     if not gain:
         assert 0.03 <= rates.rejected <= 0.06, rates
+
+
+# --- one run ---
+
+POOLS = [(0.3, 0.5), (0.5, 12.0), (0.05, 0.5)]
+"""Of the mirrored ones the intervals are mirrored, which is tested as a law."""
+
+
+def one_run(
+    generator: np.random.Generator, beta: tuple[float, float], samples: np.ndarray
+) -> Interval:
+    truth = generator.beta(*beta, len(samples))
+    means = generator.binomial(samples, truth) / samples
+    return accuracy_interval(means.tolist(), samples=int(samples.sum()))
+
+
+@pytest.mark.parametrize("beta", POOLS)
+@pytest.mark.parametrize("samples", [1, 4, 16, None])
+def test_coverage_of_one_run(samples: int | None, beta: tuple[float, float]) -> None:
+    """Truth is the mean of the pool that the problems are drawn from; None: 1 to 16 samples."""
+    generator = np.random.default_rng([samples or 0, *(int(100 * x) for x in beta)])
+    truth, runs, problems = beta[0] / sum(beta), 400, 30
+
+    def holds() -> bool:
+        drawn = generator.choice([1, 4, 16], problems) if samples is None else [samples] * problems
+        found = one_run(generator, beta, np.asarray(drawn))
+        return found.low <= truth <= found.high
+
+    coverage = float(np.mean([holds() for _ in range(runs)]))
+    # At least 94 %, less two standard errors of so many runs.
+    assert coverage >= 0.94 - 2 * (0.95 * 0.05 / runs) ** 0.5, coverage
+
+
+def test_coverage_of_the_average_of_one_run() -> None:
+    generator, runs = np.random.default_rng(11), 400
+    benchmarks = [(30, 16, POOLS[1]), (40, 16, POOLS[2]), (100, 4, POOLS[0])]
+    truth = float(np.mean([a / (a + b) for _, _, (a, b) in benchmarks]))
+
+    def holds() -> bool:
+        values, intervals = [], []
+        for problems, samples, beta in benchmarks:
+            means = generator.binomial(samples, generator.beta(*beta, problems)) / samples
+            values.append(float(means.mean()))
+            intervals.append(accuracy_interval(means.tolist(), samples=problems * samples))
+        found = mean_interval(values, intervals)
+        return found.low <= truth <= found.high
+
+    coverage = float(np.mean([holds() for _ in range(runs)]))
+    assert coverage >= 0.94 - 2 * (0.95 * 0.05 / runs) ** 0.5, coverage

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats.intervals import Interval, clustered, mean_interval, standard_error, wilson
+from harness.stats.intervals import (
+    Interval,
+    accuracy_interval,
+    clustered,
+    mean_interval,
+    standard_error,
+    wilson,
+)
 from harness.stats.metrics import (
     Bounds,
     Marked,
@@ -33,22 +40,88 @@ def test_wilson_is_scipys(total: int, data: st.DataObject) -> None:
     assert ours.high == pytest.approx(theirs.high, abs=1e-12)
 
 
-@given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=2, max_size=200))
-def test_the_clustered_interval_is_the_mean_and_its_standard_error(means: list[float]) -> None:
+def jeffreys(correct: int, problems: int) -> tuple[float, float]:
+    """Return Jeffreys's interval, moved to the estimate where it would leave it out."""
+    low, high = stats.beta.ppf([0.025, 0.975], correct + 0.5, problems - correct + 0.5)
+    share = correct / problems
+    return min(float(low), share), max(float(high), share)
+
+
+@given(problems=st.integers(1, 3000), data=st.data())
+def test_an_interval_of_values_0_and_1_is_jeffreyss(problems: int, data: st.DataObject) -> None:
+    extreme = st.sampled_from([0, 1, 2, problems - 1, problems])
+    correct = min(problems, data.draw(extreme | st.integers(0, problems)))
+    ours = clustered([1.0] * correct + [0.0] * (problems - correct))
+    assert (ours.low, ours.high) == pytest.approx(jeffreys(correct, problems), abs=1e-10)
+
+
+def test_the_interval_is_that_of_random_weights() -> None:
+    """The quantiles of many draws of the weights that its definition names."""
+    generator = np.random.default_rng(3)
+    for problems, samples in ((5, 3), (30, 16), (200, 4)):
+        means = generator.binomial(samples, generator.beta(0.3, 0.5, problems)) / samples
+        masses = [*[1.0] * problems, 0.5, 0.5]
+        drawn = generator.dirichlet(masses, 40_000) @ [*means, 0.0, 1.0]
+        ours = clustered(means.tolist())
+        for end, chance in ((ours.low, 0.025), (ours.high, 0.975)):
+            assert float(np.mean(drawn < end)) == pytest.approx(chance, abs=0.004)
+
+
+counts_of_problems = st.integers(1, 16).flatmap(
+    lambda n: st.lists(st.tuples(st.integers(0, n), st.just(n)), min_size=1, max_size=60)
+)
+unequal = st.lists(
+    st.integers(1, 16).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    min_size=1,
+    max_size=60,
+)
+
+
+def counted_interval(counts: list[tuple[int, int]]) -> Interval:
+    means = [correct / samples for correct, samples in counts]
+    return accuracy_interval(means, samples=sum(samples for _, samples in counts))
+
+
+@given(counts=counts_of_problems | unequal, data=st.data())
+def test_one_more_correct_sample_lowers_neither_end(
+    counts: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    index = data.draw(st.integers(0, len(counts) - 1))
+    correct, samples = counts[index]
+    more = [*counts[:index], (min(samples, correct + 1), samples), *counts[index + 1 :]]
+    before, after = counted_interval(counts), counted_interval(more)
+    assert after.low >= before.low - 1e-10
+    assert after.high >= before.high - 1e-10
+
+
+@given(counts=counts_of_problems | unequal, random=st.randoms(use_true_random=False))
+def test_an_interval_holds_its_mean_and_knows_no_order_and_no_direction(
+    counts: list[tuple[int, int]], random: random.Random
+) -> None:
+    means = [correct / samples for correct, samples in counts]
     ours = clustered(means)
-    error = float(stats.sem(means))
-    if error > 0:
-        low, high = stats.norm.interval(0.95, loc=np.mean(means), scale=error)
-        assert ours.low == pytest.approx(max(0, low))
-        assert ours.high == pytest.approx(min(1, high))
     assert 0 <= ours.low <= float(np.mean(means)) + 1e-12
-    assert ours.high <= 1
+    assert float(np.mean(means)) - 1e-12 <= ours.high <= 1
+    shuffled = random.sample(means, len(means))
+    assert clustered(shuffled) == ours
+    mirrored = clustered([1 - mean for mean in means])
+    assert (1 - mirrored.high, 1 - mirrored.low) == pytest.approx((ours.low, ours.high), abs=1e-10)
 
 
-def test_all_alike_is_not_certainty() -> None:
-    assert clustered([0.0] * 30) == wilson(0, 30)
-    assert clustered([1.0] * 30) == wilson(30, 30)
+def test_none_and_one_correct_are_hardly_different() -> None:
+    none, one = clustered([0.0] * 30), clustered([0.0] * 29 + [1 / 16])
+    assert none.low == 0 < one.low
+    assert none.high < one.high < none.high + 0.01
+
+
+def test_no_problem_is_no_knowledge() -> None:
     assert clustered([]) == Interval(low=0.0, high=1.0)
+
+
+def test_no_mean_is_rounded_to_a_count() -> None:
+    """Three problems, each right in half of its samples: the interval is around one half."""
+    half = clustered([0.5] * 3)
+    assert half.low + half.high == pytest.approx(1)
 
 
 def test_the_mean_of_symmetric_intervals_is_the_usual_propagation() -> None:

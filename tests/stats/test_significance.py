@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import comb
+from time import process_time
 
 import numpy as np
 import pytest
@@ -150,6 +152,47 @@ def test_newcombes_published_intervals(
     """Method 10 in table II of the paper."""
     found = unpaired(single(*a), single(*b))
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+def fisher_in_whole_numbers(right_a: int, of_a: int, right_b: int, of_b: int) -> float:
+    right = right_a + right_b
+    tables = range(max(0, right - of_b), min(right, of_a) + 1)
+    weights = {k: comb(of_a, k) * comb(of_b, right - k) for k in tables}
+    reached = sum(weight for weight in weights.values() if weight <= weights[right_a])
+    return reached / sum(weights.values())
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.booleans(), st.data())
+def test_fishers_ties_are_those_of_whole_numbers(
+    of_a: int, of_b: int, alike: bool, data: st.DataObject
+) -> None:
+    of_b = of_a if alike else of_b  # then each table has its mirror image, as probable
+    a, b = data.draw(st.integers(0, of_a)), data.draw(st.integers(0, of_b))
+    ours = unpaired(single(a, of_a), single(b, of_b)).p_value
+    assert ours == pytest.approx(fisher_in_whole_numbers(a, of_a, b, of_b), rel=1e-12)
+
+
+def test_fishers_test_of_many_problems_is_fast() -> None:
+    # The first p-value is that of the sum in whole numbers, which takes most of a minute.
+    for a, b, expected in ((50_000, 50_300, 0.18116548544514), (20_000, 80_000, 0.0)):
+        began = process_time()
+        found = unpaired(single(a, 100_000), single(b, 100_000))
+        assert process_time() - began < 1.0, "0.02 s where nothing else runs"
+        assert found.p_value == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_accuracy_that_is_no_count_is_not_tested_as_one() -> None:
+    a = single(3, 30)
+    count, no_count = (
+        Counts(problems=30, samples=30, accuracy=0.217, whole=whole) for whole in (True, False)
+    )
+    assert unpaired(a, count).test.startswith("Fisher")
+    found = unpaired(a, no_count)
+    assert "counted once" in found.test
+    pooled = (0.1 + 0.217) / 2
+    z = 0.117 / (pooled * (1 - pooled) * 2 / 30) ** 0.5
+    assert found.p_value == pytest.approx(2 * stats.norm.sf(z))
+    assert found.difference == pytest.approx(0.117)
 
 
 def test_the_clustered_z_test_is_the_chi_squared_test_on_problems() -> None:
