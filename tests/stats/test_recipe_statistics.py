@@ -362,7 +362,6 @@ def test_what_must_hold_of_any_data(given_pairs: dict[str, tuple[Trainings, Trai
     sizes = {len(found.scores_a), len(found.scores_b)}
     if len(sizes) == 1:
         kept = sizes.pop()
-        kept_share = kept / (kept + 1)
         expected = split.problems + (variances.total - split.problems) * kept / (kept + 1)
         assert forecast.another_training**2 == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
