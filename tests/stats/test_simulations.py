@@ -10,9 +10,9 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "performance"))
 
-import simulations  # noqa: E402
-from measuring import TARGETS  # noqa: E402
-from simulations import METHODS, Design, Job, Share, simulate, simulated  # noqa: E402
+import simulations
+from measuring import TARGETS
+from simulations import METHODS, Design, Job, Share, simulate, simulated
 
 HARD = [
     Design((30,), (1, 1), (0.05, 0.5)),
