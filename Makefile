@@ -67,7 +67,7 @@ check: setup ## The fast tests: those of engineless but for what simulates, kill
 LATEST := tests/performance/latest.json
 PEERS := $(VENV)/peers
 BENCHES := bench-startup bench-comparing bench-grading bench-growth bench-overhead bench-command \
-	bench-sequential bench-peers
+	bench-sequential bench-peers bench-statistics
 .PHONY: bench $(BENCHES)
 ifneq ($(filter bench%,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -85,6 +85,9 @@ bench-comparing: setup ## Measure diff, table, show and report on runs of full s
 # With HARNESS_GRADING_CORPUS naming a folder of labelled rows; else on our own cases.
 bench-grading: setup ## Measure the grader's speed beside math-verify's, and its accuracy.
 	$(RUN) tests/performance/grading.py --output $(LATEST)
+
+bench-statistics: setup ## Simulate evaluations, and count how often intervals hold the truth and tests err.
+	$(RUN) tests/performance/simulations.py --output $(LATEST)
 
 bench-growth: setup ## Measure time and memory from a thousand to a million replayed samples.
 	$(RUN) tests/performance/growth.py --output $(LATEST)

@@ -30,6 +30,8 @@ NOTHING = 1e-18
 """Tilted chances below this are the rounding of the Fourier transform."""
 POINTS = 2**17
 """The most values that a distribution is computed at one by one."""
+ENUMERATED = 2**15
+"""Up to so many outcomes of each of two halves, all combinations of the halves are counted."""
 GRID = 2**16
 """How many points the grid has that the values of larger distributions are rounded to."""
 ENUMERATED = 2**16
@@ -272,7 +274,7 @@ def _halves(
     for index in sorted(range(len(sums)), key=lambda i: -len(spread[i][0])):
         min(groups, key=lambda group: prod(len(spread[i][0]) for i in group)).append(index)
     most = max(prod(len(spread[i][0]) for i in group) for group in groups)
-    if most > POINTS or largest >= 2**62:
+    if most > ENUMERATED or largest >= 2**62:
         return None
     left, right = (
         _outer([(factors[i] * spread[i][0], spread[i][1]) for i in group]) for group in groups

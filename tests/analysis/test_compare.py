@@ -20,7 +20,7 @@ from harness.evaluation.plan import prepare
 from harness.grading import Grader
 from harness.grading.version import GRADER
 from harness.models.lineage import Lineage
-from harness.reporting.text.comparison import comparison_text
+from harness.reporting.text.comparison import comparison_fields, comparison_text
 from harness.reporting.text.runs import runs_table
 from harness.runs.catalogue import Catalogue
 from harness.runs.file_names import RECORD
@@ -28,6 +28,7 @@ from harness.runs.folder import RunFolder
 from harness.runs.record import SavedSource, read_run
 from harness.runs.results import of_run
 from harness.runs.spec import PromptSpec, Sampling
+from harness.stats.paired import holm
 
 
 def made(seed: int, accuracy: float, *, n: int = 1, problems: int = 60) -> Marks:
@@ -82,7 +83,7 @@ def test_a_clear_gain_is_better_and_its_mirror_worse(tmp_path: Path) -> None:
     assert [row.verdict for row in found.rows] == ["better", "better"]
     assert found.average is not None
     assert found.average.verdict == "better"
-    assert {row.difference.test for row in found.rows} == {"exact McNemar"}
+    assert {row.difference.test for row in found.rows} == {"McNemar mid-p"}
     back = compare(found.b, found.a)
     assert [row.verdict for row in back.rows] == ["worse", "worse"]
 
@@ -106,15 +107,71 @@ def test_several_samples_are_tested_by_problem_and_not_by_sample(tmp_path: Path)
     (many,) = compared(tmp_path, a, b).rows
     singles = [{"gsm8k": [marks[:1] for marks in side["gsm8k"]]} for side in (a, b)]
     (few,) = compared(tmp_path / "single", *singles).rows
-    assert many.difference.test.startswith("sign-flip permutation")
+    assert many.difference.test.startswith("sign flips, mid-p")
     assert many.difference.p_value == pytest.approx(few.difference.p_value, rel=0.01)
     assert many.verdict == "no evidence"
 
 
-def test_holm_corrects_over_the_benchmarks_and_not_the_average(tmp_path: Path) -> None:
+def test_holm_corrects_over_the_benchmarks_and_their_average(tmp_path: Path) -> None:
+    """Two families of 5 % each would err in more than 5 % of comparisons."""
     found = compared(tmp_path, made(3, 0.5), made(4, 0.7))
-    raw = sorted(row.difference.p_value for row in found.rows)
-    assert sorted(row.adjusted_p for row in found.rows)[0] == pytest.approx(2 * raw[0])
+    assert found.average is not None
+    parts = (*found.rows, found.average)
+    raw = [part.difference.p_value for part in parts]
+    assert [part.adjusted_p for part in parts] == pytest.approx(holm(raw))
+    assert min(part.adjusted_p for part in parts) == pytest.approx(3 * min(raw))
+    assert [part.verdict for part in parts] == [
+        "better" if part.adjusted_p < 0.05 else "no evidence" for part in parts
+    ]
+    fields = comparison_fields(found)
+    assert fields["average"]["adjusted_p"] == found.average.adjusted_p
+    assert fields["correction"] == "Holm, over 2 benchmarks and their average"
+    assert "Holm's correction over 2 benchmarks and their average" in comparison_text(found)
+
+
+def test_one_benchmark_is_not_corrected(tmp_path: Path) -> None:
+    a, b = ({"gsm8k": side["gsm8k"]} for side in (made(3, 0.5), made(4, 0.7)))
+    found = compared(tmp_path, a, b)
+    assert found.average is None
+    assert found.rows[0].adjusted_p == found.rows[0].difference.p_value
+    assert "Holm's correction over 1 benchmark;" in comparison_text(found)
+
+
+def hard(*, problems: int, right: int, n: int) -> Marks:
+    """Marks of hard problems: each has so many correct of n samples."""
+    return {"gsm8k": [[number < right for number in range(n)] for _ in range(problems)]}
+
+
+def test_one_sample_against_sixteen_is_no_gain(tmp_path: Path) -> None:
+    """Of hard problems one sample is wrong nearly always; sixteen are right now and then."""
+    found = compared(tmp_path, hard(problems=30, right=0, n=1), hard(problems=30, right=1, n=16))
+    (row,) = found.rows
+    assert row.verdict == "no evidence"
+    assert row.difference.p_value > 0.1
+    assert "permuted labels" in row.difference.test
+    (mirror,) = compare(found.b, found.a).rows
+    assert mirror.difference.mirrored() == row.difference
+
+
+def test_a_verdict_and_an_interval_that_seem_to_disagree_are_explained(tmp_path: Path) -> None:
+    """Both ways: better with 0 in the interval, and no evidence with 0 outside."""
+    certain = compared(
+        tmp_path / "inside", hard(problems=30, right=8, n=16), hard(problems=30, right=9, n=16)
+    )
+    (row,) = certain.rows
+    assert row.verdict == "better"
+    assert row.difference.low < 0
+    assert "an interval can hold 0" in comparison_text(certain)
+    assert "an interval can exclude 0" not in comparison_text(certain)
+
+    same = [[False]] * 60
+    before = dict.fromkeys(("gsm8k", "aime24", "amc23"), same)
+    weak = compared(tmp_path / "outside", before, {**before, "gsm8k": [[True]] * 6 + same[6:]})
+    (row, *_) = weak.rows
+    assert (row.benchmark, row.verdict) == ("gsm8k", "no evidence")
+    assert row.difference.low > 0
+    assert "an interval can exclude 0" in comparison_text(weak)
+    assert "an interval can hold 0" not in comparison_text(weak)
 
 
 marks_of_two_runs = st.integers(1, 3).flatmap(

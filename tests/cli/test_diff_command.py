@@ -50,15 +50,15 @@ def test_the_published_versions_are_compared_on_a_fresh_clone(
 def test_two_runs_are_compared_problem_by_problem(folder: Path) -> None:
     done = harness("diff", "v1", "v4", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert "exact McNemar" in done.stdout
+    assert "McNemar mid-p" in done.stdout
     assert "31 / 0" in done.stdout
     as_json = json.loads(harness("diff", "v1", "v4", "--json", cwd=folder).stdout)
     gsm8k, aime24 = as_json["benchmarks"]
     assert (gsm8k["verdict"], aime24["verdict"]) == ("better", "no evidence")
     assert len(gsm8k["fixed"]) == 31
     average = as_json["average"]["difference"]
-    assert average["test"] == "sign-flip permutation over all problems"
-    assert average["interval_method"] == "stratified paired bootstrap"
+    assert average["test"] == "sign flips, mid-p, clustered by problem, over all problems"
+    assert average["interval_method"] == "MOVER over the benchmarks' intervals"
 
 
 def test_what_was_fixed_and_broken_is_listed_with_both_answers(folder: Path) -> None:

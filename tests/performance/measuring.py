@@ -60,6 +60,11 @@ TARGETS = {
     "help_seconds": Target(0.3),
     "diff_seconds": Target(1),
     "diff_published_seconds": Target(1),
+    "coverage_of_differences": Target(0.94, least=True),
+    "coverage_of_averages": Target(0.94, least=True),
+    "size_of_difference_tests": Target(0.055),
+    "size_of_average_tests": Target(0.055),
+    "size_of_families": Target(0.055),
 }
 ON_A_GPU = {"sequential_over_run": Target(2, least=True)}
 """What is asked instead where there is a GPU, which a tail leaves emptier than a CPU."""
