@@ -22,6 +22,7 @@ from harness import (
     Comparison,
     EvalSpec,
     Outcome,
+    Ranking,
     Result,
     Sampling,
     UserError,
@@ -31,6 +32,7 @@ from harness import (
     import_generations,
     list_runs,
     load_run,
+    rank,
     regrade,
     train,
     write_report,
@@ -277,6 +279,28 @@ def test_a_comparison_is_read_and_printed(tmp_path: Path) -> None:
     assert repr(found).startswith("<Comparison v1 -> v4: gsm8k better, aime24 no evidence")
 
 
+def test_a_ranking_is_read_and_printed(tmp_path: Path) -> None:
+    for name, right in (("v1", 20), ("v2", 22), ("v3", 60)):
+        rows = verdict_rows({"gsm8k": [[n < right] for n in range(80)]})
+        store_run(tmp_path / "results", name, rows)
+
+    found = rank(["v1", load_run("v2"), "v3"])
+
+    assert isinstance(found, Ranking)
+    assert [one.ranks for one in found.runs] == [(1, 1), (2, 3), (2, 3)]
+    assert found.winner.certain
+    asked = [sys.executable, "-m", "harness", "rank", "v3", "v2", "v1"]
+    done = subprocess.run(asked, check=True, capture_output=True, text=True)
+    assert f"{found}\n" == done.stdout
+    assert repr(found) == "<Ranking of v3, v2, v1>"
+    assert list(found.to_pandas().best_rank) == [1, 2, 2]
+    assert "v3 is the best" in found._repr_html_().partition("<details>")[0]
+
+    against = rank(["v2", "v3"], base="v1")
+    assert repr(against) == "<Ranking of v3, v2 against v1>"
+    assert list(against.to_pandas().verdict) == ["better", "no evidence"]
+
+
 def test_what_was_not_measured_alike_is_refused_unless_allowed(tmp_path: Path) -> None:
     rows = verdict_rows({"gsm8k": [[True], [False]]})
     store_run(tmp_path / "results", "cold", rows)
@@ -305,7 +329,7 @@ def test_html_holds_nothing_that_a_model_or_a_name_says_as_markup(tmp_path: Path
         assert stored.path is not None
         (folder / "verdicts.jsonl").write_bytes((stored.path / "verdicts.jsonl").read_bytes())
     results = list_runs()
-    shown = [*results, compare(*results)]
+    shown = [*results, compare(*results), rank(results), rank(results[:1], results[1])]
     for html in (one._repr_html_() for one in shown):
         assert "<script" not in html
         assert "&lt;script&gt;" in html
@@ -494,6 +518,8 @@ def test_a_value_that_no_file_can_hold_is_refused_by_its_name_before_anything_is
         (lambda: compare(None, "v1"), "a: expected a text or a path or a result, and found None"),
         (lambda: compare("v1", "v2", results=3), "results: expected a text or a path"),
         (lambda: compare("v1", "v2", allow_mismatch="no"), "allow_mismatch: expected True or"),
+        (lambda: rank(3), "runs: expected"),
+        (lambda: rank(["v1", None]), r"runs\[1\]: expected a text or a path or a result"),
         (lambda: load_run(3), "name: expected a text or a path or a result"),
         (lambda: list_runs(tag=3), "tag: expected a text"),
         (lambda: grade(None, "1"), "response: expected a text, and found None"),

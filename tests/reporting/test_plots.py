@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from stored import store_run, verdict_rows
 
 from harness.analysis.compare import compare
+from harness.analysis.many import rank
 from harness.reporting.plots import (
     accuracy_figure,
     budget_figure,
@@ -22,6 +23,7 @@ from harness.reporting.plots import (
     difference_figure,
     groups_figure,
     lengths_figure,
+    ranks_figure,
     save_png,
     svg,
 )
@@ -73,6 +75,7 @@ def every_figure(results: list[Result]) -> dict[str, Figure]:
         "lengths": lengths_figure(results),
         "budget": budget_figure(results),
         "curves": curves_figure(results),
+        "ranks": ranks_figure(rank(results[:2])),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}
 
@@ -112,6 +115,24 @@ def test_a_verdict_is_told_by_its_marker_too(pair: list[Result]) -> None:
     markers = {f.axes[0].containers[0].lines[0].get_marker() for f in (better, worse, none)}
     assert len(markers) == 3
     assert [t.get_text() for t in none.axes[0].texts][:1] == ["0.0"]
+
+
+def test_ranks_are_bars_beside_the_averages(tmp_path: Path, pair: list[Result]) -> None:
+    third = store(tmp_path, "v2", seed=3, share=0.3, sampling=Sampling(max_tokens=1000))
+    ranking = rank([*pair, third])
+    figure = ranks_figure(ranking)
+    left, right = figure.axes
+    assert row_names(figure) == [one.result.name for one in ranking.runs]
+    assert row_names(figure)[0] == "v4"
+    bars = [edge for bar in right.patches for edge in (bar.get_x(), bar.get_x() + bar.get_width())]
+    assert [one.ranks for one in ranking.runs] == [(1, 1), (2, 3), (2, 3)]
+    assert bars == pytest.approx([0.65, 1.35, 1.65, 3.35, 1.65, 3.35])
+    drawn = [bar.lines[0].get_xdata()[0] for bar in left.containers]
+    assert drawn == pytest.approx([100 * one.average for one in ranking.runs])
+    named = ranks_figure(ranking, {one.result.id: f"run {one.result.name}" for one in ranking.runs})
+    assert row_names(named)[0] == "run v4"
+    with pytest.raises(ValueError, match="have no ranks"):
+        ranks_figure(rank(pair[1:], pair[0]))
 
 
 def test_accuracies_have_the_intervals_that_were_stored(pair: list[Result]) -> None:
@@ -202,7 +223,7 @@ def test_versions_look_different_and_keep_their_looks(tmp_path: Path) -> None:
 
 def test_the_same_input_is_the_same_bytes(pair: list[Result], tmp_path: Path) -> None:
     once, again = every_figure(pair), every_figure(pair)
-    assert len(once) == 6
+    assert len(once) == 7
     for name, figure in once.items():
         text = svg(figure)
         assert text == svg(figure), f"drawn twice: {name}"

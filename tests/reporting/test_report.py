@@ -22,12 +22,13 @@ from stored import store_run, verdict_rows
 from benchmarks import UserError
 from harness.common.text import printable
 from harness.reporting.html import page, samples, write_report
-from harness.reporting.html.comparing import compare_with_first
+from harness.reporting.html.comparing import compare_with_first, rank_all
 from harness.reporting.html.embedding import CHUNK_CHARACTERS, Records, data_element, visible
 from harness.reporting.html.facts import labelled
 from harness.reporting.html.overview import overview
 from harness.runs.catalogue import Catalogue
 from harness.runs.results import Result
+from harness.runs.spec import Sampling
 
 ASSETS = sorted((page.HERE / "assets").iterdir())
 
@@ -48,7 +49,8 @@ def run_of(results: Path, name: str, *said: Said, **fields: Any) -> Result:
 
 def overview_of(*results: Result, anyway: bool = False) -> Any:
     versions = labelled(results)
-    return overview(versions, compare_with_first(versions, anyway=anyway), "now")
+    pairs = compare_with_first(versions, anyway=anyway)
+    return overview(versions, pairs, "now", rank_all(versions, anyway=anyway))
 
 
 # --- embedding ------------------------------------------------------------------------------
@@ -162,9 +164,30 @@ def test_further_runs_are_each_compared_with_the_first(tmp_path: Path) -> None:
         "two against base",
     ]
     assert [section.title for section in said.sections] == [
+        "Ranks",
         "Scores",
         *(verdict.subject for verdict in said.verdicts),
     ]
+
+
+def test_three_runs_are_ranked_or_it_is_said_why_not(tmp_path: Path) -> None:
+    marks = [{"gsm8k": [[n < right] for n in range(60)]} for right in (10, 12, 55)]
+    named = zip("abb", marks, strict=True)
+    runs = [store_run(tmp_path, name, verdict_rows(rights)) for name, rights in named]
+    ranks = overview_of(*runs).sections[0]
+    assert ranks.title == "Ranks"
+    first, *others = ranks.tables[0].rows
+    assert [cell.text for cell in first[:3]] == [f"b ({runs[2].id})", "1", "91.7"]
+    assert first[3].text == f"a, b ({runs[1].id})"
+    assert [row[1].text for row in others] == ["2-3", "2-3"]
+    assert ranks.paragraphs[0] == "b is the best: it is better than each of the 2 other runs"
+
+    warm = store_run(tmp_path, "c", verdict_rows(marks[0]), sampling=Sampling(temperature=0.7))
+    (refused,) = overview_of(*runs, warm).sections[0].paragraphs
+    assert refused.startswith("Not ranked: these runs were not all measured alike")
+    assert "sampling.temperature" in refused
+    forced = overview_of(*runs, warm, anyway=True).sections[0]
+    assert any(text.startswith("NOT MEASURED ALIKE") for text in forced.paragraphs)
 
 
 def test_a_refused_comparison_is_told_and_both_are_shown(tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ def test_a_run_that_is_not_complete_is_found_if_it_is_wanted(tmp_path: Path) -> 
     "command",
     [
         ["diff", "v1", "v2"],
+        ["diff", "v1", "v2", "v3"],
+        ["rank", "v1", "v2", "v3", "--base", "v4"],
         ["table", "v1", "v2", "v3"],
         ["report", "v1", "v2", "v3", "--output", "report.html"],
         ["show", "v1"],
