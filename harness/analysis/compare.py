@@ -13,13 +13,22 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from harness.analysis.comparability import _names, _shared, mismatches, what_changed
+from harness.analysis.failures import (
+    WAYS,
+    FailureCheck,
+    Way,
+    affected,
+    recounted,
+    recounted_score,
+)
+from harness.analysis.margin import MarginVerdict, margin_verdicts, settled
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
 from harness.runs.verdicts import ProblemVerdicts
-from harness.stats import power
+from harness.stats import equivalence, posterior, power
 from harness.stats.paired import (
     Difference,
     average_paired,
@@ -30,8 +39,8 @@ from harness.stats.paired import (
 from harness.stats.power import LEVEL, POWER
 from harness.stats.unpaired import Counts, average_unpaired, unpaired
 
-Conclusion = Literal["better", "worse", "no evidence"]
-"""What is concluded about B against A."""
+Conclusion = Literal["better", "worse", "no evidence", "withheld"]
+"""What is concluded about B against A; withheld is what failures of engine or grader decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,12 @@ class BenchmarkDifference:
     """How many samples a problem would show it; None if no number would, or it is not known."""
     fixed: tuple[ChangedProblem, ...] = ()
     broken: tuple[ChangedProblem, ...] = ()
+    probability: float | None = None
+    """The posterior probability that B is better; None where the verdict is withheld."""
+    margin: MarginVerdict | None = None
+    """What is shown of the margin; None if none was given."""
+    failures: FailureCheck | None = None
+    """What failures of engine and grader do to the verdict; None if there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +96,15 @@ class AverageDifference:
     difference: Difference
     verdict: Conclusion
     detectable: float
+    probability: float | None = None
+    """As of a benchmark, like all that follows."""
+    margin: MarginVerdict | None = None
+    failures: FailureCheck | None = None
+
+    @property
+    def adjusted_p(self) -> float:
+        """The p-value by which the verdict is decided."""
+        return self.difference.p_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +123,19 @@ class Comparison:
     mismatches: tuple[Change, ...]
     """Those of the changes for which a comparison is refused, unless it is wanted anyway."""
     notes: tuple[str, ...]
+    margin: float | None = None
+    """Within it a difference does not matter: a fraction, or None if none was given."""
+
+    @property
+    def of_single_trainings(self) -> bool:
+        """Whether both are trained checkpoints, each of them one training of its recipe."""
+        one, other = self.a.lineage, self.b.lineage
+        return (
+            one is not None
+            and other is not None
+            and None not in (one.trainer, other.trainer)
+            and any(change.field.startswith("model.") for change in self.changes)
+        )
 
 
 class MatchedVerdicts(NamedTuple):
@@ -110,13 +147,22 @@ class MatchedVerdicts(NamedTuple):
     rows_b: Sequence[ProblemVerdicts] = ()
 
 
-def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
+def compare(
+    a: Result, b: Result, *, anyway: bool = False, margin: float | None = None
+) -> Comparison:
     """Compare two results; with ``anyway`` also such as were measured in another way.
 
+    With a ``margin``, a fraction, it is also tested whether the difference lies within it.
+
     Raises:
-        UserError: they share no benchmark or no problem; or, without ``anyway``, something
-            but the model decides the difference.
+        UserError: they share no benchmark or no problem; the margin is not between 0 and 1; or,
+            without ``anyway``, something but the model decides the difference.
     """
+    if margin is not None and not 0 < margin < 1:
+        raise WrongValueError(
+            f"margin: expected a fraction between 0 and 1, such as 0.01 for one percentage point, "
+            f"and found {margin:g}"
+        )
     found = mismatches(a, b)
     if found and not anyway:
         raise UserError(
@@ -125,26 +171,154 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
             "compare what they share all the same: allow_mismatch (--allow-mismatch)"
         )
     pairs, notes = pair_up(a, b)
-    paired = all(pair.rows_a for pair in pairs.values())
-    several = len(pairs) > 1
-    with ThreadPoolExecutor(1) as beside:  # numpy draws without the interpreter's lock
-        average = beside.submit(_average_difference, pairs, paired=paired) if several else None
-        differences = {name: _difference(pair) for name, pair in pairs.items()}
-        adjusted = holm([found.p_value for found in differences.values()])
-        rows = tuple(
-            _row(name, pair, differences[name], p, level=LEVEL / len(pairs))
-            for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
-        )
+    tested = _tested(pairs, margin)
+    scores = {name: _scores(pair) for name, pair in pairs.items()}
+    failed = any(affected(side) for sides in scores.values() for side in sides)
+    recount = _recounts(pairs, margin) if failed else {}
+    rows = tuple(
+        _row(name, pair, scores[name], tested, recount, level=LEVEL / len(pairs))
+        for name, pair in pairs.items()
+    )
     return Comparison(
         a=a,
         b=b,
-        paired=paired,
+        paired=all(pair.rows_a for pair in pairs.values()),
         rows=rows,
-        average=None if average is None else _average(rows, average.result()),
+        average=(
+            None
+            if tested.average is None
+            else _average(rows, scores, tested.average, tested, recount, pairs)
+        ),
         changes=tuple(what_changed(a, b)),
         mismatches=tuple(found),
         notes=tuple(notes),
+        margin=margin,
     )
+
+
+# --- what the tests find ----------------------------------------------------------------------
+
+AVERAGE = ""
+"""The key of the average where benchmarks are keys by their names."""
+
+
+class _Tested(NamedTuple):
+    """What the tests find in the data of both sides, by benchmark, and for the average."""
+
+    differences: Mapping[str, Difference]
+    adjusted: Mapping[str, float]
+    average: Difference | None
+    verdicts: Mapping[str, Conclusion]
+    margins: Mapping[str, MarginVerdict]
+    """Empty if no margin was given."""
+
+
+def _tested(pairs: Mapping[str, MatchedVerdicts], margin: float | None) -> _Tested:
+    paired = all(pair.rows_a for pair in pairs.values())
+    with ThreadPoolExecutor(1) as beside:  # numpy draws without the interpreter's lock
+        drawn = beside.submit(_average_difference, pairs, paired=paired) if len(pairs) > 1 else None
+        differences = {name: _difference(pair) for name, pair in pairs.items()}
+        average = None if drawn is None else drawn.result()
+    corrected = holm([found.p_value for found in differences.values()])
+    adjusted = dict(zip(differences, corrected, strict=True))
+    verdicts = {name: verdict(differences[name].difference, p) for name, p in adjusted.items()}
+    if average is not None:
+        verdicts[AVERAGE] = verdict(average.difference, average.p_value)
+    margins: dict[str, MarginVerdict] = {}
+    if margin is not None:
+        tests = _margin_tests(pairs, margin)
+        found = margin_verdicts([*tests.values()], [verdicts[name] for name in tests])
+        margins = dict(zip(tests, found, strict=True))
+    return _Tested(differences, adjusted, average, verdicts, margins)
+
+
+def _margin_tests(
+    pairs: Mapping[str, MatchedVerdicts], margin: float
+) -> dict[str, equivalence.Equivalence]:
+    tests = {name: _margin_test(pair, margin) for name, pair in pairs.items()}
+    if len(pairs) > 1:
+        ordered = [pairs[name] for name in sorted(pairs)]  # sums depend on the order by rounding
+        means = [
+            fmean(mean_differences(pair)) if pair.rows_a else pair.b.accuracy - pair.a.accuracy
+            for pair in ordered
+        ]
+        limits = [_limits(pair) for pair in ordered]
+        tests[AVERAGE] = equivalence.average(means, limits, margin=margin)
+    return tests
+
+
+def _margin_test(pair: MatchedVerdicts, margin: float) -> equivalence.Equivalence:
+    if not pair.rows_a:
+        return equivalence.of_counts(counts_of(pair.a), counts_of(pair.b), margin=margin)
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return equivalence.tango(means.count(1.0), means.count(-1.0), len(means), margin=margin)
+    return equivalence.clustered(means, margin=margin)
+
+
+def _limits(pair: MatchedVerdicts) -> equivalence.Limits:
+    if not pair.rows_a:
+        return equivalence.newcombe_limits(counts_of(pair.a), counts_of(pair.b))
+    return equivalence.paired_limits(mean_differences(pair), single=_is_single(pair))
+
+
+def _is_single(pair: MatchedVerdicts) -> bool:
+    return all(row.samples == 1 for row in (*pair.rows_a, *pair.rows_b))
+
+
+# --- where the engine or the grader failed --------------------------------------------------
+
+
+def _recounts(
+    pairs: Mapping[str, MatchedVerdicts], margin: float | None
+) -> dict[Way, _Tested | None]:
+    """Test again with failures counted in each other way; None where nothing is left to test."""
+    found: dict[Way, _Tested | None] = {}
+    for way in WAYS:
+        left = {name: _recounted(pair, way) for name, pair in pairs.items()}
+        whole = {name: pair for name, pair in left.items() if pair is not None}
+        found[way] = _tested(whole, margin) if len(whole) == len(pairs) else None
+    return found
+
+
+def _recounted(pair: MatchedVerdicts, way: Way) -> MatchedVerdicts | None:
+    if pair.rows_a:
+        rows_a, rows_b = recounted(pair.rows_a, pair.rows_b, way)
+        return pair._replace(rows_a=rows_a, rows_b=rows_b) if rows_a else None
+    right_a, right_b = {
+        "left out": (None, None),
+        "best for A": (True, False),
+        "best for B": (False, True),
+    }[way]
+    a, b = recounted_score(pair.a, right=right_a), recounted_score(pair.b, right=right_b)
+    return None if a is None or b is None else MatchedVerdicts(a, b)
+
+
+def _failure_check(
+    name: str, failed: tuple[int, int], tested: _Tested, recount: Mapping[Way, _Tested | None]
+) -> FailureCheck | None:
+    """Return what failures do to a verdict; None if there are none, or none that touch it."""
+    if not recount:
+        return None
+    words = {way: found and found.verdicts[name] for way, found in recount.items()}
+    check = FailureCheck(
+        a=failed[0],
+        b=failed[1],
+        as_counted=tested.verdicts[name],
+        left_out=words["left out"],
+        best_for_a=words["best for A"],
+        best_for_b=words["best for B"],
+    )
+    return check if any(failed) or check.decide else None
+
+
+def _settled_margin(
+    name: str, word: Conclusion, tested: _Tested, recount: Mapping[Way, _Tested | None]
+) -> MarginVerdict | None:
+    if name not in tested.margins:
+        return None
+    others = [found and found.margins[name] for found in recount.values()]
+    return settled(tested.margins[name], others, word)
 
 
 # --- the data of both sides -----------------------------------------------------------------
@@ -205,7 +379,7 @@ def _matched(
 def _difference(pair: MatchedVerdicts) -> Difference:
     if not pair.rows_a:
         return unpaired(counts_of(pair.a), counts_of(pair.b))
-    if all(row.samples == 1 for row in (*pair.rows_a, *pair.rows_b)):
+    if _is_single(pair):
         means = mean_differences(pair)
         return paired_single(means.count(1.0), means.count(-1.0), len(means))
     return paired_means(mean_differences(pair))
@@ -222,18 +396,27 @@ def mean_differences(pair: MatchedVerdicts) -> list[float]:
 
 
 def _row(
-    name: str, pair: MatchedVerdicts, difference: Difference, adjusted: float, *, level: float
+    name: str,
+    pair: MatchedVerdicts,
+    scores: tuple[BenchmarkScore, BenchmarkScore],
+    tested: _Tested,
+    recount: Mapping[Way, _Tested | None],
+    *,
+    level: float,
 ) -> BenchmarkDifference:
-    score_a, score_b = _score(pair.a, pair.rows_a), _score(pair.b, pair.rows_b)
+    score_a, score_b = scores
     both = list(zip(pair.rows_a, pair.rows_b, strict=True))
+    difference = tested.differences[name]
     error = difference.standard_error
+    check = _failure_check(name, (affected(score_a), affected(score_b)), tested, recount)
+    word = _settled_word(tested.verdicts[name], check)
     return BenchmarkDifference(
         benchmark=name,
-        a=score_a,
-        b=score_b,
+        a=_compared(pair, score_a),
+        b=_compared(pair, score_b),
         difference=difference,
-        adjusted_p=adjusted,
-        verdict=verdict(difference.difference, adjusted),
+        adjusted_p=tested.adjusted[name],
+        verdict=word,
         detectable=power.minimum_detectable(error, level=level, power=POWER),
         problems_needed=power.problems_needed(
             difference.difference, error, score_a.problems, level=level, power=POWER
@@ -241,7 +424,30 @@ def _row(
         samples_needed=_samples_needed(pair, level),
         fixed=tuple(_changed_problem(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
         broken=tuple(_changed_problem(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
+        probability=None if word == "withheld" else _probability(pair),
+        margin=_settled_margin(name, word, tested, recount),
+        failures=check,
     )
+
+
+def _settled_word(word: Conclusion, check: FailureCheck | None) -> Conclusion:
+    return "withheld" if check is not None and check.decide else word
+
+
+def _probability(pair: MatchedVerdicts) -> float:
+    """Return the posterior probability that B is better."""
+    if not pair.rows_a:
+        return posterior.better([_posterior(pair)])
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return posterior.better_single(means.count(1.0), means.count(-1.0))
+    return posterior.better_clustered(means)
+
+
+def _posterior(pair: MatchedVerdicts) -> posterior.Posterior:
+    if not pair.rows_a:
+        return posterior.posterior_of_counts(counts_of(pair.a), counts_of(pair.b))
+    return posterior.posterior(mean_differences(pair))
 
 
 def verdict(difference: float, p_value: float) -> Conclusion:
@@ -266,12 +472,17 @@ def _samples_needed(pair: MatchedVerdicts, level: float) -> int | None:
     )
 
 
-def _score(score: BenchmarkScore, rows: Sequence[ProblemVerdicts]) -> BenchmarkScore:
-    """Return the score over the problems that are compared."""
-    if rows:
-        return BenchmarkScore.of(score.benchmark, rows)
-    # Without verdicts on both sides only counts are compared.
-    return replace(score, outcomes=None, hit_token_limit=None)
+def _scores(pair: MatchedVerdicts) -> tuple[BenchmarkScore, BenchmarkScore]:
+    """Return both scores over the problems that are compared."""
+    if not pair.rows_a:
+        return pair.a, pair.b
+    name = pair.a.benchmark
+    return BenchmarkScore.of(name, pair.rows_a), BenchmarkScore.of(name, pair.rows_b)
+
+
+def _compared(pair: MatchedVerdicts, score: BenchmarkScore) -> BenchmarkScore:
+    """Return a score as the comparison shows it: without verdicts on both sides only counts."""
+    return score if pair.rows_a else replace(score, outcomes=None, hit_token_limit=None)
 
 
 def _changed_problem(a: ProblemVerdicts, b: ProblemVerdicts) -> ChangedProblem:
@@ -305,11 +516,28 @@ def _average_difference(pairs: Mapping[str, MatchedVerdicts], *, paired: bool) -
     )
 
 
-def _average(rows: Sequence[BenchmarkDifference], found: Difference) -> AverageDifference:
+def _average(
+    rows: Sequence[BenchmarkDifference],
+    scores: Mapping[str, tuple[BenchmarkScore, BenchmarkScore]],
+    found: Difference,
+    tested: _Tested,
+    recount: Mapping[Way, _Tested | None],
+    pairs: Mapping[str, MatchedVerdicts],
+) -> AverageDifference:
+    failed = (
+        sum(affected(a) for a, _ in scores.values()),
+        sum(affected(b) for _, b in scores.values()),
+    )
+    check = _failure_check(AVERAGE, failed, tested, recount)
+    word = _settled_word(tested.verdicts[AVERAGE], check)
+    ordered = [_posterior(pairs[name]) for name in sorted(pairs)]
     return AverageDifference(
         a=fmean(row.a.accuracy for row in rows),
         b=fmean(row.b.accuracy for row in rows),
         difference=found,
-        verdict=verdict(found.difference, found.p_value),
+        verdict=word,
         detectable=power.minimum_detectable(found.standard_error, level=LEVEL, power=POWER),
+        probability=None if word == "withheld" else posterior.better(ordered),
+        margin=_settled_margin(AVERAGE, word, tested, recount),
+        failures=check,
     )
