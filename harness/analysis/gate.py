@@ -11,6 +11,8 @@ from harness.analysis.compare import Comparison
 Asked = Literal["better", "not-worse", "same"]
 """What a gate asks for."""
 ASKED: tuple[str, ...] = get_args(Asked)
+AVERAGE = "average"
+"""What a gate over several benchmarks is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ def gate(found: Comparison, asked: Asked) -> Gate:
     if asked not in ASKED:
         raise WrongValueError(f"there is no gate '{asked}'; there are {', '.join(ASKED)}")
     row = found.average or found.rows[0]
-    about = "average" if found.average is not None else found.rows[0].benchmark
+    about = AVERAGE if found.average is not None else found.rows[0].benchmark
     if asked == "better":
         return Gate(
             asked=asked,

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from harness.cli.options import json_option, mismatch_option, results_option
+from harness.cli.options import json_option, margin_option, mismatch_option, results_option
 from harness.cli.output import echo
+
+if TYPE_CHECKING:
+    from harness.analysis.gate import Asked
+
+GATE_FAILED = 3
+"""The exit code if what --gate asks for is not shown."""
 
 EXAMPLES = """\b
 Examples:
   python -m harness diff openseek-v1 openseek-v4
   python -m harness diff v1 v4 --show broken
+  python -m harness diff v4 v4-int8 --margin 1 --gate not-worse
   python -m harness diff v4 v4-greedy --allow-mismatch
 """
 
@@ -34,6 +41,14 @@ Examples:
     show_default=True,
     help="How many problems --show lists at most.",
 )
+@margin_option
+@click.option(
+    "--gate",
+    "asked",
+    type=click.Choice(["better", "not-worse", "same"]),
+    help="End with exit code 3 unless B is shown to be this, on average or on the only benchmark. "
+    "not-worse and same need --margin.",
+)
 @mismatch_option(
     "Compare what both share even if they were not measured alike; the output says so."
 )
@@ -44,6 +59,8 @@ def command(
     b: str,
     show: Literal["fixed", "broken"] | None,
     rows: int,
+    margin: float | None,
+    asked: Asked | None,
     allow_mismatch: bool,
     results: Path,
     as_json: bool,
@@ -53,16 +70,32 @@ def command(
     Says for each benchmark, and for the average, whether B is better, worse, or whether there is
     no evidence of either, at a level of 5 % corrected for the number of benchmarks. Runs are
     compared problem by problem; published counts, about which less is known, as counts.
-    """
-    from harness.api import compare
-    from harness.reporting.text.comparison import comparison_fields, flips_text
 
-    found = compare(a, b, results=results, allow_mismatch=allow_mismatch)
+    Exit codes: 0 done, and the gate holds if one is asked for; 3 it does not hold; 1 failed; 2 an
+    option or a value is refused.
+    """
+    if asked in ("not-worse", "same") and margin is None:
+        raise click.UsageError(
+            f"--gate {asked} needs --margin, the difference in percentage points that does not "
+            f"matter, such as: --margin 1 --gate {asked}"
+        )
+    from harness.api import compare
+    from harness.reporting.text.comparison import comparison_fields, flips_text, gate_fields
+    from harness.reporting.text.sentence import gate_text
+
+    found = compare(a, b, results=results, allow_mismatch=allow_mismatch, margin=margin)
+    gate = None if asked is None else found.gate(asked)
     if as_json:
-        echo(json.dumps(comparison_fields(found), ensure_ascii=False, indent=2))
+        fields = {**comparison_fields(found), "gate": gate_fields(gate)}
+        echo(json.dumps(fields, ensure_ascii=False, indent=2))
     elif show is None:
         echo(str(found))
     elif not found.paired:
         raise click.ClickException(f"which problems are {show} cannot be told: {found.notes[0]}")
     else:
         echo(flips_text(found, show, rows))
+    if gate is not None:
+        if not as_json:
+            echo(f"\n{gate_text(gate)}")
+        if not gate.holds:
+            click.get_current_context().exit(GATE_FAILED)
