@@ -449,6 +449,7 @@ def write_report(
     *,
     results: str | Path | None = None,
     allow_mismatch: bool = False,
+    margin: float | None = None,
     png: str | Path | None = None,
     data_dir: str | Path | None = None,
     progress: bool | Progress | None = None,
@@ -461,6 +462,7 @@ def write_report(
         results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         allow_mismatch: compare what all share even if they were not measured alike; the page
             says so.
+        margin: a difference that does not matter, as a fraction: see `compare`.
         png: a folder that also gets every plot as a PNG file.
         data_dir: read questions from ``data_dir/<benchmark>/test.jsonl``.
         progress: True shows the progress on stderr as the command line does; an object with the
@@ -482,6 +484,7 @@ def write_report(
             _found(given, results),
             Path(path),
             anyway=allow_mismatch,
+            margin=_fraction(margin),
             data_dir=data_folder(data_dir),
             png=None if png is None else Path(png),
             progress=shown,

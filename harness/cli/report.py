@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from benchmarks.hints import hint
-from harness.cli.options import data_option, mismatch_option, results_option
+from harness.cli.options import data_option, margin_option, mismatch_option, results_option
 from harness.cli.output import echo
 from harness.common.files import own_descriptor
 
@@ -35,6 +35,7 @@ Examples:
     metavar="DIR",
     help="Also write every plot as a PNG file into this folder.",
 )
+@margin_option
 @mismatch_option("Compare what all share even if they were not measured alike; the page says so.")
 @data_option
 @results_option
@@ -42,6 +43,7 @@ def command(
     runs: tuple[str, ...],
     output: Path,
     png: Path | None,
+    margin: float | None,
     allow_mismatch: bool,
     data_dir: Path | None,
     results: Path,
@@ -67,6 +69,7 @@ def command(
             [catalogue.find(asked) for asked in runs],
             output,
             anyway=allow_mismatch,
+            margin=margin,
             data_dir=data_dir,
             png=png,
             progress=progress,

@@ -163,9 +163,7 @@ def failure_lines(found: Comparison) -> list[str]:
     """Say what the samples do to the verdicts on which the engine or the grader failed."""
     checks = [(name, row.failures) for name, row in named_rows(found) if row.failures is not None]
     lines = [
-        f"VERDICT WITHHELD: {name}: {_failed(check)}: counted as not correct, B is "
-        f"{_is(check.as_counted)}; left out, {_is(check.left_out)}; if only A's were correct, "
-        f"{_is(check.best_for_a)}; if only B's were, {_is(check.best_for_b)}"
+        f"VERDICT WITHHELD: {name}: {_failed(check)}: {'; '.join(_otherwise(check))}"
         for name, check in checks
         if check.decide
     ]
@@ -188,8 +186,18 @@ def _failed(check: FailureCheck) -> str:
     return f"the engine or the grader failed on {where}"
 
 
-def _is(verdict: str | None) -> str:
-    return verdict or "nothing to compare"
+def _otherwise(check: FailureCheck) -> Iterator[str]:
+    """Yield the verdict for each way of counting the samples that failed."""
+    ways = {"counted as not correct": check.as_counted, "left out": check.left_out}
+    if check.a and not check.b:
+        ways["counted as correct"] = check.best_for_a
+    elif check.b and not check.a:
+        ways["counted as correct"] = check.best_for_b
+    else:
+        ways["with only A's counted as correct"] = check.best_for_a
+        ways["with only B's counted as correct"] = check.best_for_b
+    for way, verdict in ways.items():
+        yield f"{way}, {verdict or 'nothing is left to compare'}"
 
 
 def _tests(found: Comparison) -> Iterator[str]:

@@ -26,6 +26,12 @@ def sentence(found: Comparison) -> str:
     parts = [f"{_claim(found)}: {_numbers(found)}; {_data(found)}{_unseen(found)}."]
     if found.average is not None:
         parts.append(_standing_out(found.rows))
+    row = _row(found)
+    if row.verdict == "withheld" and row.margin is not None and row.margin.verdict != "withheld":
+        parts.append(
+            "Whether it is better or worse depends on samples on which the engine or the grader "
+            "failed."
+        )
     if found.mismatches:
         parts.append("They were not measured alike, so the difference need not be the models'.")
     if any(note.startswith("NOT TO BE TRUSTED") for note in _notes(found)):
