@@ -118,6 +118,8 @@ def sample_counts(
 def _as_fraction(
     context: click.Context, option: click.Parameter, points: float | None
 ) -> float | None:
+    if points is not None and not 0 < points < 100:  # click takes what is no number for in range
+        raise click.BadParameter(f"'{points:g}' is not between 0 and 100", param_hint="--margin")
     return None if points is None else points / 100
 
 
