@@ -134,7 +134,9 @@ class Comparison:
             one is not None
             and other is not None
             and None not in (one.trainer, other.trainer)
-            and any(change.field.startswith("model.") for change in self.changes)
+            and self.a.run is not None
+            and self.b.run is not None
+            and self.a.run.identity.model != self.b.run.identity.model
         )
 
 

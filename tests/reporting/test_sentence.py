@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,16 @@ def test_a_gate_is_a_line_that_says_whether_and_why(tmp_path: Path) -> None:
     assert gate_text(gate(found, "better")) == (
         "gate better: DOES NOT HOLD: on math500 B is not shown to be better than A (p = 1.00)"
     )
+
+
+def test_trainings_of_one_recipe_differ_as_often_as_the_manual_says(shipped: Path) -> None:
+    catalogue = Catalogue(shipped)
+    seeds = [
+        [catalogue.find(f"demo-{recipe}-seed{seed}") for seed in (1, 2, 3)]
+        for recipe in ("v1", "v4")
+    ]
+    pairs = [pair for runs in seeds for pair in combinations(runs, 2)]
+    differing = sum(compare(*pair).rows[0].difference.p_value < 0.05 for pair in pairs)
+    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text("utf-8")
+    assert "of the six such pairs in the demo experiment, four have p < 0.05" in page
+    assert (len(pairs), differing) == (6, 4)
