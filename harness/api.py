@@ -159,6 +159,7 @@ def compare(
     *,
     results: str | Path | None = None,
     allow_mismatch: bool = False,
+    margin: float | None = None,
 ) -> Comparison:
     """Say whether B is better than A, worse, or whether there is no evidence of either.
 
@@ -169,20 +170,27 @@ def compare(
         results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         allow_mismatch: compare what both share even if they were not measured alike; the
             comparison says so.
+        margin: a difference that does not matter, as a fraction: 0.01 is one percentage point.
+            With it the comparison also says whether B is the same as A within it, or not worse
+            by it.
 
     Raises:
-        UserError: one of them is not there or not complete; they share no problem; or, without
-            ``allow_mismatch``, something but the model differs that decides a score.
+        UserError: one of them is not there or not complete; they share no problem; the margin is
+            not between 0 and 1; or, without ``allow_mismatch``, something but the model differs
+            that decides a score.
 
     Example:
         found = compare("v1", "v4")
         print(found)
-        found.rows[0].verdict  # "better", "worse" or "no evidence"
+        found.rows[0].verdict  # "better", "worse", "no evidence", or "withheld"
+        compare("v4", "v4-int8", margin=0.01).gate("not-worse").holds
     """
     from harness.analysis.compare import compare as compared
     from harness.reporting.comparison import Comparison
 
-    return Comparison.of(compared(*_found([a, b], results), anyway=allow_mismatch))
+    return Comparison.of(
+        compared(*_found([a, b], results), anyway=allow_mismatch, margin=_fraction(margin))
+    )
 
 
 @checked
@@ -527,6 +535,7 @@ def write_report(
     *,
     results: str | Path | None = None,
     allow_mismatch: bool = False,
+    margin: float | None = None,
     png: str | Path | None = None,
     data_dir: str | Path | None = None,
     progress: bool | Progress | None = None,
@@ -541,6 +550,7 @@ def write_report(
         results: the folder of results; without it HARNESS_RESULTS names it, or it is ``results``.
         allow_mismatch: compare what all share even if they were not measured alike; the page
             says so.
+        margin: a difference that does not matter, as a fraction: see `compare`.
         png: a folder that also gets every plot as a PNG file.
         data_dir: read questions from ``data_dir/<benchmark>/test.jsonl``.
         progress: True shows the progress on stderr as the command line does; an object with the
@@ -565,6 +575,7 @@ def write_report(
             Path(path),
             recipes=groups if any(len(group) > 1 for group in groups) else (),
             anyway=allow_mismatch,
+            margin=_fraction(margin),
             data_dir=data_folder(data_dir),
             png=None if png is None else Path(png),
             progress=shown,
@@ -574,6 +585,14 @@ def write_report(
 
 
 # --- what is asked --------------------------------------------------------------------------
+
+
+def _fraction(margin: float | None) -> float | None:
+    if margin is None or (isinstance(margin, int | float) and not isinstance(margin, bool)):
+        return margin
+    raise WrongValueError(
+        f"margin: expected a fraction such as 0.01, one percentage point, and found {margin!r}"
+    )
 
 
 def _wanted_spec(

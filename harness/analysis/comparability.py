@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from benchmarks.hints import hint
 from harness.common.schema import UNSTATED, Change, changes
 from harness.models.weights import PICKLED, SAFE
 from harness.runs.results import Result
@@ -74,17 +73,6 @@ def weight_sums(result: Result) -> tuple[str, ...]:
     suffixes = {SAFE, *PICKLED}
     files = result.run.identity.model.items()
     return tuple(sorted(one for name, one in files if PurePath(name).suffix in suffixes))
-
-
-def about_checkpoints(a: Result, b: Result) -> list[str]:
-    """Say that a comparison of two trainings is not one of their recipes."""
-    if a.lineage is None or b.lineage is None or weight_sums(a) == weight_sums(b):
-        return []
-    several = hint("diff A-SEED1,A-SEED2 B-SEED1,B-SEED2")
-    return [
-        "this is about these two checkpoints, not about their recipes: each is one training, and "
-        f"another seed would have given another. To compare recipes by several trainings: {several}"
-    ]
 
 
 def _stated(result: Result) -> dict[str, object]:

@@ -13,32 +13,30 @@ from math import fsum, sqrt
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from benchmarks import UserError
+from benchmarks import UserError, WrongValueError
 from benchmarks.hints import setting
-from harness.analysis.comparability import (
-    _names,
-    _shared,
-    about_checkpoints,
-    mismatches,
-    what_changed,
+from harness.analysis.comparability import _names, _shared, mismatches, what_changed
+from harness.analysis.failures import (
+    WAYS,
+    FailureCheck,
+    Way,
+    affected,
+    recounted,
+    recounted_score,
 )
+from harness.analysis.margin import MarginVerdict, margin_verdicts, settled
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
 from harness.runs.verdicts import ProblemVerdicts
-from harness.stats import power
-from harness.stats.paired import (
-    Difference,
-    average_paired,
-    holm,
-    paired_difference,
-)
+from harness.stats import equivalence, posterior, power
+from harness.stats.paired import Difference, average_paired, holm, paired_difference
 from harness.stats.permutation import PairedCounts
 from harness.stats.power import LEVEL, POWER
 from harness.stats.unpaired import Counts, average_unpaired, unpaired
 
-Conclusion = Literal["better", "worse", "no evidence"]
-"""What is concluded about B against A."""
+Conclusion = Literal["better", "worse", "no evidence", "withheld"]
+"""What is concluded about B against A; withheld is what failures of engine or grader decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +75,12 @@ class BenchmarkDifference:
     """How many samples a problem would show it; None if no number would, or it is not known."""
     fixed: tuple[ChangedProblem, ...] = ()
     broken: tuple[ChangedProblem, ...] = ()
+    probability: float | None = None
+    """The posterior probability that B is better; None where the verdict is withheld."""
+    margin: MarginVerdict | None = None
+    """What is shown of the margin; None if none was given."""
+    failures: FailureCheck | None = None
+    """What failures of engine and grader do to the verdict; None if there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,10 @@ class AverageDifference:
     """The p-value after Holm's correction over the benchmarks and their average."""
     verdict: Conclusion
     detectable: float
+    probability: float | None = None
+    """As of a benchmark, like all that follows."""
+    margin: MarginVerdict | None = None
+    failures: FailureCheck | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +116,21 @@ class Comparison:
     mismatches: tuple[Change, ...]
     """Those of the changes for which a comparison is refused, unless it is wanted anyway."""
     notes: tuple[str, ...]
+    margin: float | None = None
+    """Within it a difference does not matter: a fraction, or None if none was given."""
+
+    @property
+    def of_single_trainings(self) -> bool:
+        """Whether both are trained checkpoints, each of them one training of its recipe."""
+        one, other = self.a.lineage, self.b.lineage
+        return (
+            one is not None
+            and other is not None
+            and None not in (one.trainer, other.trainer)
+            and self.a.run is not None
+            and self.b.run is not None
+            and self.a.run.identity.model != self.b.run.identity.model
+        )
 
 
 class MatchedVerdicts(NamedTuple):
@@ -119,13 +142,22 @@ class MatchedVerdicts(NamedTuple):
     rows_b: Sequence[ProblemVerdicts] = ()
 
 
-def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
+def compare(
+    a: Result, b: Result, *, anyway: bool = False, margin: float | None = None
+) -> Comparison:
     """Compare two results; with ``anyway`` also such as were measured in another way.
 
+    With a ``margin``, a fraction, it is also tested whether the difference lies within it.
+
     Raises:
-        UserError: they share no benchmark or no problem; or, without ``anyway``, something
-            but the model decides the difference.
+        UserError: they share no benchmark or no problem; the margin is not between 0 and 1; or,
+            without ``anyway``, something but the model decides the difference.
     """
+    if margin is not None and not 0 < margin < 1:
+        raise WrongValueError(
+            f"margin: expected a fraction between 0 and 1, such as 0.01 for one percentage point, "
+            f"and found {margin:g}"
+        )
     found = mismatches(a, b)
     if found and not anyway:
         raise UserError(
@@ -134,30 +166,153 @@ def compare(a: Result, b: Result, *, anyway: bool = False) -> Comparison:
             f"compare what they share all the same: {setting('allow_mismatch')}"
         )
     pairs, notes = pair_up(a, b)
-    paired = all(pair.rows_a for pair in pairs.values())
-    average = _average_difference(pairs, paired=paired) if len(pairs) > 1 else None
-    differences = [_difference(pair) for pair in pairs.values()]
-    # One family: whatever is true, the chance of any false "better" or "worse" is 5 % at most.
-    family = differences if average is None else [*differences, average]
-    adjusted = holm([found.p_value for found in family])
-    level = LEVEL / len(family)
+    tested = _tested(pairs, margin)
+    scores = {name: _scores(pair) for name, pair in pairs.items()}
+    failed = any(affected(side) for sides in scores.values() for side in sides)
+    recount = _recounts(pairs, margin) if failed else {}
+    level = LEVEL / len(tested.adjusted)
     rows = tuple(
-        _row(name, pair, difference, p, level=level)
-        for (name, pair), difference, p in zip(pairs.items(), differences, adjusted, strict=False)
+        _row(name, pair, scores[name], tested, recount, level=level) for name, pair in pairs.items()
     )
-    errors = [_planning_error(*both) for both in zip(pairs.values(), differences, strict=True)]
     return Comparison(
         a=a,
         b=b,
-        paired=paired,
+        paired=all(pair.rows_a for pair in pairs.values()),
         rows=rows,
-        average=None
-        if average is None
-        else _average(rows, average, adjusted[-1], errors, level=level),
+        average=(
+            None
+            if tested.average is None
+            else _average(rows, scores, tested.average, tested, recount, pairs, level=level)
+        ),
         changes=tuple(what_changed(a, b)),
         mismatches=tuple(found),
-        notes=(*notes, *about_checkpoints(a, b)),
+        notes=tuple(notes),
+        margin=margin,
     )
+
+
+# --- what the tests find ----------------------------------------------------------------------
+
+AVERAGE = ""
+"""The key of the average where benchmarks are keys by their names."""
+
+
+class _Tested(NamedTuple):
+    """What the tests find in the data of both sides, by benchmark, and for the average."""
+
+    differences: Mapping[str, Difference]
+    adjusted: Mapping[str, float]
+    """The p-values after the correction, with that of the average."""
+    average: Difference | None
+    verdicts: Mapping[str, Conclusion]
+    margins: Mapping[str, MarginVerdict]
+    """Empty if no margin was given."""
+
+
+def _tested(pairs: Mapping[str, MatchedVerdicts], margin: float | None) -> _Tested:
+    paired = all(pair.rows_a for pair in pairs.values())
+    differences = {name: _difference(pair) for name, pair in pairs.items()}
+    average = _average_difference(pairs, paired=paired) if len(pairs) > 1 else None
+    # One family: whatever is true, the chance of any false "better" or "worse" is 5 % at most.
+    family = differences if average is None else {**differences, AVERAGE: average}
+    corrected = holm([found.p_value for found in family.values()])
+    adjusted = dict(zip(family, corrected, strict=True))
+    verdicts = {name: verdict(family[name].difference, p) for name, p in adjusted.items()}
+    margins: dict[str, MarginVerdict] = {}
+    if margin is not None:
+        tests = _margin_tests(pairs, margin)
+        found = margin_verdicts([*tests.values()], [verdicts[name] for name in tests])
+        margins = dict(zip(tests, found, strict=True))
+    return _Tested(differences, adjusted, average, verdicts, margins)
+
+
+def _margin_tests(
+    pairs: Mapping[str, MatchedVerdicts], margin: float
+) -> dict[str, equivalence.Equivalence]:
+    tests = {name: _margin_test(pair, margin) for name, pair in pairs.items()}
+    if len(pairs) > 1:
+        ordered = [pairs[name] for name in sorted(pairs)]  # sums depend on the order by rounding
+        means = [
+            fmean(mean_differences(pair)) if pair.rows_a else pair.b.accuracy - pair.a.accuracy
+            for pair in ordered
+        ]
+        limits = [_limits(pair) for pair in ordered]
+        tests[AVERAGE] = equivalence.average(means, limits, margin=margin)
+    return tests
+
+
+def _margin_test(pair: MatchedVerdicts, margin: float) -> equivalence.Equivalence:
+    if not pair.rows_a:
+        return equivalence.of_counts(counts_of(pair.a), counts_of(pair.b), margin=margin)
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return equivalence.tango(means.count(1.0), means.count(-1.0), len(means), margin=margin)
+    return equivalence.clustered(means, margin=margin)
+
+
+def _limits(pair: MatchedVerdicts) -> equivalence.Limits:
+    if not pair.rows_a:
+        return equivalence.newcombe_limits(counts_of(pair.a), counts_of(pair.b))
+    return equivalence.paired_limits(mean_differences(pair), single=_is_single(pair))
+
+
+def _is_single(pair: MatchedVerdicts) -> bool:
+    return all(row.samples == 1 for row in (*pair.rows_a, *pair.rows_b))
+
+
+# --- where the engine or the grader failed --------------------------------------------------
+
+
+def _recounts(
+    pairs: Mapping[str, MatchedVerdicts], margin: float | None
+) -> dict[Way, _Tested | None]:
+    """Test again with failures counted in each other way; None where nothing is left to test."""
+    found: dict[Way, _Tested | None] = {}
+    for way in WAYS:
+        left = {name: _recounted(pair, way) for name, pair in pairs.items()}
+        whole = {name: pair for name, pair in left.items() if pair is not None}
+        found[way] = _tested(whole, margin) if len(whole) == len(pairs) else None
+    return found
+
+
+def _recounted(pair: MatchedVerdicts, way: Way) -> MatchedVerdicts | None:
+    if pair.rows_a:
+        rows_a, rows_b = recounted(pair.rows_a, pair.rows_b, way)
+        return pair._replace(rows_a=rows_a, rows_b=rows_b) if rows_a else None
+    right_a, right_b = {
+        "left out": (None, None),
+        "best for A": (True, False),
+        "best for B": (False, True),
+    }[way]
+    a, b = recounted_score(pair.a, right=right_a), recounted_score(pair.b, right=right_b)
+    return None if a is None or b is None else MatchedVerdicts(a, b)
+
+
+def _failure_check(
+    name: str, failed: tuple[int, int], tested: _Tested, recount: Mapping[Way, _Tested | None]
+) -> FailureCheck | None:
+    """Return what failures do to a verdict; None if there are none, or none that touch it."""
+    if not recount:
+        return None
+    words = {way: found and found.verdicts[name] for way, found in recount.items()}
+    check = FailureCheck(
+        a=failed[0],
+        b=failed[1],
+        as_counted=tested.verdicts[name],
+        left_out=words["left out"],
+        best_for_a=words["best for A"],
+        best_for_b=words["best for B"],
+    )
+    return check if any(failed) or check.decide else None
+
+
+def _settled_margin(
+    name: str, word: Conclusion, tested: _Tested, recount: Mapping[Way, _Tested | None]
+) -> MarginVerdict | None:
+    if name not in tested.margins:
+        return None
+    others = [found and found.margins[name] for found in recount.values()]
+    return settled(tested.margins[name], others, word)
 
 
 # --- the data of both sides -----------------------------------------------------------------
@@ -258,19 +413,34 @@ def counts_of(score: BenchmarkScore) -> Counts:
     )
 
 
+def mean_differences(pair: MatchedVerdicts) -> list[float]:
+    """Return each problem's accuracy in B minus that in A."""
+    differences: list[float] = paired_counts(pair).differences.tolist()
+    return differences
+
+
 def _row(
-    name: str, pair: MatchedVerdicts, difference: Difference, adjusted: float, *, level: float
+    name: str,
+    pair: MatchedVerdicts,
+    scores: tuple[BenchmarkScore, BenchmarkScore],
+    tested: _Tested,
+    recount: Mapping[Way, _Tested | None],
+    *,
+    level: float,
 ) -> BenchmarkDifference:
-    score_a, score_b = _score(pair.a, pair.rows_a), _score(pair.b, pair.rows_b)
+    score_a, score_b = scores
     both = list(zip(pair.rows_a, pair.rows_b, strict=True))
+    difference = tested.differences[name]
     error = _planning_error(pair, difference)
+    check = _failure_check(name, (affected(score_a), affected(score_b)), tested, recount)
+    word = _settled_word(tested.verdicts[name], check)
     return BenchmarkDifference(
         benchmark=name,
-        a=score_a,
-        b=score_b,
+        a=_compared(pair, score_a),
+        b=_compared(pair, score_b),
         difference=difference,
-        adjusted_p=adjusted,
-        verdict=verdict(difference.difference, adjusted),
+        adjusted_p=tested.adjusted[name],
+        verdict=word,
         detectable=power.minimum_detectable(error, level=level, power=POWER),
         problems_needed=power.problems_needed(
             difference.difference, error, score_a.problems, level=level, power=POWER
@@ -278,13 +448,36 @@ def _row(
         samples_needed=_samples_needed(pair, level),
         fixed=tuple(_changed_problem(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
         broken=tuple(_changed_problem(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
+        probability=None if word == "withheld" else _probability(pair),
+        margin=_settled_margin(name, word, tested, recount),
+        failures=check,
     )
 
 
 def _planning_error(pair: MatchedVerdicts, difference: Difference) -> float:
     if not pair.rows_a:
         return difference.standard_error
-    return power.planning_error(paired_counts(pair).differences.tolist())
+    return power.planning_error(mean_differences(pair))
+
+
+def _settled_word(word: Conclusion, check: FailureCheck | None) -> Conclusion:
+    return "withheld" if check is not None and check.decide else word
+
+
+def _probability(pair: MatchedVerdicts) -> float:
+    """Return the posterior probability that B is better."""
+    if not pair.rows_a:
+        return posterior.better([_posterior(pair)])
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return posterior.better_single(means.count(1.0), means.count(-1.0))
+    return posterior.better_clustered(means)
+
+
+def _posterior(pair: MatchedVerdicts) -> posterior.Posterior:
+    if not pair.rows_a:
+        return posterior.posterior_of_counts(counts_of(pair.a), counts_of(pair.b))
+    return posterior.posterior(mean_differences(pair))
 
 
 def verdict(difference: float, p_value: float) -> Conclusion:
@@ -309,12 +502,17 @@ def _samples_needed(pair: MatchedVerdicts, level: float) -> int | None:
     )
 
 
-def _score(score: BenchmarkScore, rows: Sequence[ProblemVerdicts]) -> BenchmarkScore:
-    """Return the score over the problems that are compared."""
-    if rows:
-        return BenchmarkScore.of(score.benchmark, rows)
-    # Without verdicts on both sides only counts are compared.
-    return replace(score, outcomes=None, hit_token_limit=None)
+def _scores(pair: MatchedVerdicts) -> tuple[BenchmarkScore, BenchmarkScore]:
+    """Return both scores over the problems that are compared."""
+    if not pair.rows_a:
+        return pair.a, pair.b
+    name = pair.a.benchmark
+    return BenchmarkScore.of(name, pair.rows_a), BenchmarkScore.of(name, pair.rows_b)
+
+
+def _compared(pair: MatchedVerdicts, score: BenchmarkScore) -> BenchmarkScore:
+    """Return a score as the comparison shows it: without verdicts on both sides only counts."""
+    return score if pair.rows_a else replace(score, outcomes=None, hit_token_limit=None)
 
 
 def _changed_problem(a: ProblemVerdicts, b: ProblemVerdicts) -> ChangedProblem:
@@ -350,18 +548,31 @@ def _average_difference(pairs: Mapping[str, MatchedVerdicts], *, paired: bool) -
 
 def _average(
     rows: Sequence[BenchmarkDifference],
+    scores: Mapping[str, tuple[BenchmarkScore, BenchmarkScore]],
     found: Difference,
-    adjusted: float,
-    errors: Sequence[float],
+    tested: _Tested,
+    recount: Mapping[Way, _Tested | None],
+    pairs: Mapping[str, MatchedVerdicts],
     *,
     level: float,
 ) -> AverageDifference:
+    errors = [_planning_error(pairs[name], tested.differences[name]) for name in sorted(pairs)]
     error = sqrt(fsum(error**2 for error in errors)) / len(errors)
+    failed = (
+        sum(affected(a) for a, _ in scores.values()),
+        sum(affected(b) for _, b in scores.values()),
+    )
+    check = _failure_check(AVERAGE, failed, tested, recount)
+    word = _settled_word(tested.verdicts[AVERAGE], check)
+    ordered = [_posterior(pairs[name]) for name in sorted(pairs)]
     return AverageDifference(
         a=fmean(row.a.accuracy for row in rows),
         b=fmean(row.b.accuracy for row in rows),
         difference=found,
-        adjusted_p=adjusted,
-        verdict=verdict(found.difference, adjusted),
+        adjusted_p=tested.adjusted[AVERAGE],
+        verdict=word,
         detectable=power.minimum_detectable(error, level=level, power=POWER),
+        probability=None if word == "withheld" else posterior.better(ordered),
+        margin=_settled_margin(AVERAGE, word, tested, recount),
+        failures=check,
     )

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from harness.cli.options import json_option, mismatch_option, results_option
+from harness.cli.options import json_option, margin_option, mismatch_option, results_option
 from harness.cli.output import echo
+
+if TYPE_CHECKING:
+    from harness.analysis.gate import Asked
+    from harness.reporting.comparison import Comparison
+
+GATE_FAILED = 3
+"""The exit code if what --gate asks for is not shown."""
 
 EXAMPLES = """\b
 Examples:
   python -m harness diff openseek-v1 openseek-v4
   python -m harness diff v1 v4 --show broken
+  python -m harness diff v4 v4-int8 --margin 1 --gate not-worse
   python -m harness diff v4 v4-greedy --allow-mismatch
   python -m harness diff v1 step-100 step-200 step-300
   python -m harness diff v1-seed1,v1-seed2,v1-seed3 v4-seed1,v4-seed2,v4-seed3
@@ -37,6 +45,14 @@ Examples:
     show_default=True,
     help="How many problems --show lists at most.",
 )
+@margin_option
+@click.option(
+    "--gate",
+    "asked",
+    type=click.Choice(["better", "not-worse", "same"]),
+    help="End with exit code 3 unless B is shown to be this, on average or on the only benchmark. "
+    "not-worse and same need --margin.",
+)
 @mismatch_option(
     "Compare what both share even if they were not measured alike; the output says so."
 )
@@ -48,6 +64,8 @@ def command(
     more: tuple[str, ...],
     show: Literal["fixed", "broken"] | None,
     rows: int,
+    margin: float | None,
+    asked: Asked | None,
     allow_mismatch: bool,
     results: Path,
     as_json: bool,
@@ -63,30 +81,81 @@ def command(
 
     Runs with commas between them are trainings of one recipe, with different seeds. Then the
     recipes are compared and not two checkpoints: trainings count as a sample, as problems do.
-    """
-    if more:
-        if show is not None:
-            raise click.UsageError("--show lists the problems of two runs; name two")
-        _print_many(a, (b, *more), results, allow_mismatch=allow_mismatch, as_json=as_json)
-        return
-    if "," in a + b and _groups(a, b, results):
-        _diff_recipes(a, b, show, allow_mismatch=allow_mismatch, results=results, as_json=as_json)
-        return
-    from harness.api import compare
-    from harness.reporting.text.comparison import comparison_fields, flips_text
 
-    found = compare(a, b, results=results, allow_mismatch=allow_mismatch)
+    Exit codes: 0 done, and the gate holds if one is asked for; 3 it does not hold; 1 failed; 2 an
+    option or a value is refused.
+    """
+    if asked in ("not-worse", "same") and margin is None:
+        raise click.UsageError(
+            f"--gate {asked} needs --margin, the difference in percentage points that does not "
+            f"matter, such as: --margin 1 --gate {asked}"
+        )
+    recipes = _are_recipes((a, b, *more), results)
+    if more or recipes:
+        _refuse_options_of_two_runs(show=show, margin=margin, gate=asked)
+    if more and recipes:
+        raise click.UsageError(
+            "diff compares the trainings of two recipes, and here are more groups; `report` takes "
+            "several"
+        )
+    if recipes:
+        _diff_recipes(a, b, results, allow_mismatch=allow_mismatch, as_json=as_json)
+    elif more:
+        _diff_many(a, (b, *more), results, allow_mismatch=allow_mismatch, as_json=as_json)
+    else:
+        from harness.api import compare
+
+        found = compare(a, b, results=results, allow_mismatch=allow_mismatch, margin=margin)
+        _print_comparison(found, show, rows, asked, as_json=as_json)
+
+
+def _are_recipes(given: tuple[str, ...], results: Path) -> bool:
+    """Say whether any of them is several runs; a name may have commas of its own."""
+    from harness.runs.catalogue import Catalogue
+
+    if not any("," in one for one in given):
+        return False
+    catalogue = Catalogue(results)
+    return any(len(catalogue.group(one)) > 1 for one in given)
+
+
+def _refuse_options_of_two_runs(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise click.UsageError(
+                f"--{name} is about two runs, and here are more: name two, or leave it out"
+            )
+
+
+def _print_comparison(
+    found: Comparison,
+    show: Literal["fixed", "broken"] | None,
+    rows: int,
+    asked: Asked | None,
+    *,
+    as_json: bool,
+) -> None:
+    from harness.reporting.text.comparison import comparison_fields, flips_text, gate_fields
+    from harness.reporting.text.sentence import gate_text
+
+    gate = None if asked is None else found.gate(asked)
     if as_json:
-        echo(json.dumps(comparison_fields(found), ensure_ascii=False, indent=2))
+        fields = {**comparison_fields(found), "gate": gate_fields(gate)}
+        echo(json.dumps(fields, ensure_ascii=False, indent=2))
     elif show is None:
         echo(str(found))
     elif not found.paired:
         raise click.ClickException(f"which problems are {show} cannot be told: {found.notes[0]}")
     else:
         echo(flips_text(found, show, rows))
+    if gate is not None:
+        if not as_json:
+            echo(f"\n{gate_text(gate)}")
+        if not gate.holds:
+            click.get_current_context().exit(GATE_FAILED)
 
 
-def _print_many(
+def _diff_many(
     base: str, runs: tuple[str, ...], results: Path, *, allow_mismatch: bool, as_json: bool
 ) -> None:
     from harness.api import rank
@@ -96,27 +165,9 @@ def _print_many(
     echo(json.dumps(many_fields(found), ensure_ascii=False, indent=2) if as_json else str(found))
 
 
-def _groups(a: str, b: str, results: Path) -> bool:
-    """Say whether either side is several runs; a name may have commas of its own."""
-    from harness.runs.catalogue import Catalogue
-
-    catalogue = Catalogue(results)
-    return any(len(catalogue.group(side)) > 1 for side in (a, b))
-
-
-def _diff_recipes(
-    a: str, b: str, show: str | None, *, allow_mismatch: bool, results: Path, as_json: bool
-) -> None:
+def _diff_recipes(a: str, b: str, results: Path, *, allow_mismatch: bool, as_json: bool) -> None:
     from harness.api import compare_recipes
     from harness.reporting.text.recipes import recipes_fields
 
-    if show is not None:
-        raise click.UsageError(
-            f"--show {show} lists problems of two runs, and here are groups of runs; give one run "
-            "on either side"
-        )
     found = compare_recipes(a, b, results=results, allow_mismatch=allow_mismatch)
-    if as_json:
-        echo(json.dumps(recipes_fields(found), ensure_ascii=False, indent=2))
-    else:
-        echo(str(found))
+    echo(json.dumps(recipes_fields(found), ensure_ascii=False, indent=2) if as_json else str(found))

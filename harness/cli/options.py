@@ -132,6 +132,26 @@ def sample_counts(
     return common, named
 
 
+def _as_fraction(
+    context: click.Context, option: click.Parameter, points: float | None
+) -> float | None:
+    if points is not None and not 0 < points < 100:  # click takes what is no number for in range
+        raise click.BadParameter(f"'{points:g}' is not between 0 and 100", param_hint="--margin")
+    return None if points is None else points / 100
+
+
+def margin_option(function: F) -> F:
+    """Add `--margin`, in percentage points; the function gets a fraction."""
+    return click.option(
+        "--margin",
+        type=click.FloatRange(0, 100, min_open=True, max_open=True),
+        callback=_as_fraction,
+        metavar="POINTS",
+        help="A difference in percentage points that does not matter: also say whether B is the "
+        "same as A within it, or not worse by it.",
+    )(function)
+
+
 class RenamedOption(click.Option):
     """An option whose further names are of earlier versions: they work, and help is silent."""
 

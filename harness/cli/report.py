@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from benchmarks.hints import hint
-from harness.cli.options import NewFolder, data_option, mismatch_option, results_option
+from harness.cli.options import (
+    NewFolder,
+    data_option,
+    margin_option,
+    mismatch_option,
+    results_option,
+)
 from harness.cli.output import echo
 from harness.common.files import own_descriptor
 
@@ -36,6 +42,7 @@ Examples:
     metavar="DIR",
     help="Also write every plot as a PNG file into this folder.",
 )
+@margin_option
 @mismatch_option("Compare what all share even if they were not measured alike; the page says so.")
 @data_option
 @results_option
@@ -43,6 +50,7 @@ def command(
     runs: tuple[str, ...],
     output: Path,
     png: Path | None,
+    margin: float | None,
     allow_mismatch: bool,
     data_dir: Path | None,
     results: Path,
@@ -74,6 +82,7 @@ def command(
             output,
             recipes=groups if any(len(group) > 1 for group in groups) else (),
             anyway=allow_mismatch,
+            margin=margin,
             data_dir=data_dir,
             png=png,
             progress=progress,

@@ -296,9 +296,6 @@ def test_two_single_trainings_are_told_to_be_checkpoints_and_not_recipes(tmp_pat
         tmp_path, "a2", verdict_rows(marks(4, 0.3)), identity=run.identity, lineage=lineage(1)
     )
 
-    def told(one: Result, other: Result) -> bool:
-        return any("about these two checkpoints" in note for note in compare(one, other).notes)
-
-    assert told(a, b)
-    assert not told(a, unknown), "how one of them was trained is not known"
-    assert not told(a, again), "they are one checkpoint"
+    assert compare(a, b).of_single_trainings
+    assert not compare(a, unknown).of_single_trainings, "how one was trained is not known"
+    assert not compare(a, again).of_single_trainings, "they are one checkpoint"

@@ -134,3 +134,36 @@ def test_names_that_are_hostile_to_a_terminal_are_disarmed(tmp_path: Path) -> No
     assert shown.returncode == 0, shown.stderr
     assert "\\x1b[2J" in shown.stdout
     assert not {"\x1b", "\u202e"} & set(shown.stdout)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "says"),
+    [
+        ("v1 v4 --gate better", 0, "gate better: holds: on average"),
+        ("v4 v1 --gate better", 3, "gate better: DOES NOT HOLD"),
+        ("v1 v4 --margin 1 --gate not-worse", 0, "gate not-worse: holds"),
+        ("v4 v1 --margin 1 --gate not-worse", 3, "gate not-worse: DOES NOT HOLD"),
+        ("v1 v4 --margin 1 --gate same", 3, "not shown to be the same as A within 1 point"),
+        ("v1 v4 --gate same", 2, "--gate same needs --margin"),
+        ("v1 v4 --margin 0", 2, "--margin"),
+        ("v1 v4 --margin nan", 2, "--margin"),
+        ("v1 warm --gate better", 1, "not measured alike"),
+        ("v1 v4 --gate better --show broken", 0, "gate better: holds"),
+    ],
+)
+def test_a_gate_sets_the_exit_code(asked: str, code: int, says: str, folder: Path) -> None:
+    done = harness("diff", *asked.split(), cwd=folder)
+    assert done.returncode == code, done.stderr
+    assert says in done.stdout + done.stderr
+
+
+def test_a_gate_and_a_margin_are_in_json(folder: Path) -> None:
+    done = harness("diff", "v4", "v1", "--margin", 2, "--gate", "not-worse", "--json", cwd=folder)
+    assert done.returncode == 3
+    fields = json.loads(done.stdout)
+    assert fields["margin"] == pytest.approx(0.02)
+    assert fields["gate"]["about"] == "average"
+    assert fields["gate"]["holds"] is False
+    assert fields["gate"]["reason"].startswith("gate not-worse: DOES NOT HOLD")
+    assert fields["benchmarks"][0]["margin"]["verdict"] == "worse"
+    assert 0 <= fields["benchmarks"][0]["probability"] <= 1

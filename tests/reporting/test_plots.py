@@ -135,6 +135,28 @@ def test_ranks_are_bars_beside_the_averages(tmp_path: Path, pair: list[Result]) 
         ranks_figure(rank(pair[1:], pair[0]))
 
 
+def test_a_margin_is_a_band_and_the_90_per_cent_interval_a_thick_line(tmp_path: Path) -> None:
+    same = [[number % 2 == 0] for number in range(900)]
+    other = [[not mark[0]] if place in (1, 2) else mark for place, mark in enumerate(same)]
+    a, b = (
+        store_run(tmp_path, name, verdict_rows({"gsm8k": side}))
+        for name, side in (("a", same), ("b", other))
+    )
+    comparison = compare(a, b, margin=0.02)
+    (axes,) = difference_figure(comparison).axes
+    (band,) = axes.patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-2, 2))
+    test = comparison.rows[0].margin
+    assert test is not None
+    thick = max(axes.get_lines(), key=lambda line: line.get_linewidth())
+    assert list(thick.get_xdata()) == pytest.approx([100 * test.test.low, 100 * test.test.high])
+    assert legend_names(difference_figure(comparison)) == [
+        "the same within it",
+        "margin of 2 points",
+    ]
+    assert not difference_figure(compare(a, b)).axes[0].patches
+
+
 def test_accuracies_have_the_intervals_that_were_stored(pair: list[Result]) -> None:
     figure = accuracy_figure(pair)
     (axes,) = figure.axes

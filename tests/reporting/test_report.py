@@ -136,13 +136,14 @@ def test_two_runs_are_compared(tmp_path: Path) -> None:
     (verdict,) = said.verdicts
     assert verdict.subject == "v2 against v1"
     assert verdict.word == "better"
-    assert "On average +50.0 points" in verdict.sentence
-    assert verdict.sentence.endswith("Better on gsm8k; no evidence on aime24.")
+    assert verdict.sentence.startswith("v2 is better than v1 on average over 2 benchmarks: ")
+    assert verdict.sentence.endswith("Better on gsm8k (+100.0); no evidence on the other.")
     (section,) = said.sections
     rows = section.tables[0].rows
     assert [row[0].text for row in rows] == ["gsm8k", "aime24", "average"]
     assert [row[3].text for row in rows] == ["+100.0", "0.0", "+50.0"]
-    assert [row[6].text for row in rows] == ["better", "no evidence", "better"]
+    assert [row[7].text for row in rows] == ["better", "no evidence", "better"]
+    assert rows[1][6].text == "50.0 %"
     assert section.changes is not None
     assert "model.name" in [row[0].text for row in section.changes.rows]
 

@@ -23,15 +23,20 @@ class VersionPair:
     """The reason why they cannot be compared."""
 
 
-def compare_with_first(versions: Sequence[ReportedResult], *, anyway: bool) -> list[VersionPair]:
+def compare_with_first(
+    versions: Sequence[ReportedResult], *, anyway: bool, margin: float | None = None
+) -> list[VersionPair]:
     """Compare every further version with the first; the report also shows those that cannot be."""
     first, *others = versions
-    return [_pair(first, other, anyway=anyway) for other in others]
+    return [_pair(first, other, anyway=anyway, margin=margin) for other in others]
 
 
-def _pair(a: ReportedResult, b: ReportedResult, *, anyway: bool) -> VersionPair:
+def _pair(
+    a: ReportedResult, b: ReportedResult, *, anyway: bool, margin: float | None
+) -> VersionPair:
     try:
-        return VersionPair(a=a, b=b, comparison=compare(a.result, b.result, anyway=anyway))
+        found = compare(a.result, b.result, anyway=anyway, margin=margin)
+        return VersionPair(a=a, b=b, comparison=found)
     except UserError as refused:
         return VersionPair(a=a, b=b, comparison=None, refusal=str(refused))
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import UserError
+from harness.analysis.compare import Comparison
 from harness.analysis.summary import group_keys
 from harness.common.text import told_apart
 from harness.reporting.html.comparing import RankedVersions, VersionPair
 from harness.reporting.html.facts import ReportedResult
 from harness.reporting.html.recipes import RecipePair
+from harness.reporting.text.numbers import margin_points
 from harness.runs.results import Result
 
 if TYPE_CHECKING:
@@ -99,9 +101,20 @@ def _differences(pairs: Sequence[VersionPair]) -> Iterator[Plot]:
             yield Plot(
                 name=f"difference-{number}" if len(pairs) > 1 else "difference",
                 title=f"{pair.b.label} against {pair.a.label}",
-                caption="The difference in accuracy in percentage points, with 95 % intervals.",
+                caption=_difference_caption(pair.comparison),
                 figure=difference_figure(pair.comparison),
             )
+
+
+def _difference_caption(found: Comparison) -> str:
+    text = "The difference in accuracy in percentage points, with 95 % intervals."
+    if found.margin is None:
+        return text
+    return (
+        f"{text} The band is the margin of {margin_points(found.margin)}. A thick line, the 90 % "
+        "interval, within it speaks for the same within the margin, and one to the right of the "
+        "band's left edge for not worse by it; the verdicts are corrected for their number."
+    )
 
 
 def _scores(results: Sequence[Result]) -> Iterator[Plot]:

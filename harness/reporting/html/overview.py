@@ -14,7 +14,7 @@ from harness.analysis.compare import AverageDifference, BenchmarkDifference, Com
 from harness.common.text import counted
 from harness.reporting.html.comparing import RankedVersions, VersionPair
 from harness.reporting.html.facts import ReportedResult
-from harness.reporting.text.comparison import family, puzzles
+from harness.reporting.text.comparison import failure_lines, family, puzzles
 from harness.reporting.text.many import (
     many_explained,
     many_mismatches,
@@ -26,11 +26,19 @@ from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
     difference_interval,
     interval,
+    margin_points,
     outcome_count,
     p_value,
     percent,
     points,
+    probability,
     smallest_shown,
+)
+from harness.reporting.text.sentence import (
+    about_checkpoints,
+    claim_text,
+    named_rows,
+    sentence,
 )
 from harness.runs.scores import BenchmarkScore, count_outcomes
 from harness.stats.intervals import mean_interval
@@ -40,6 +48,8 @@ SHOWN_OUTCOMES = ("correct", "wrong", "truncated", "no answer")
 """Outcomes that have a column of their own."""
 ALWAYS_DIFFER = ("run", "fingerprint", "evaluated", "graded again from", "cost", "time")
 """Facts that are not marked as differing, because they differ between any two runs."""
+TONES = {"better": "better", "worse": "worse", "withheld": "withheld"}
+"""The tone of what is shown of a margin; all else has none."""
 MOST_CHANGES = 60
 """The most changed settings that are listed; lists of packages can be long."""
 
@@ -51,7 +61,7 @@ class Cell:
     text: str
     detail: str = ""
     tone: str = ""
-    """The colour: ``better``, ``worse``, ``none`` (no evidence) or ``differs``."""
+    """The colour: ``better``, ``worse``, ``withheld``, ``none`` (no evidence) or ``differs``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +83,7 @@ class Headline:
 
     subject: str
     word: str
-    """``better``, ``worse``, ``no evidence``, or ``not compared``."""
+    """The verdict, with a margin what is shown of it; or ``not compared``."""
     sentence: str
 
 
@@ -158,36 +168,10 @@ def _verdict(pair: VersionPair) -> Headline:
     found = pair.comparison
     if found is None:
         return Headline(subject=subject, word="not compared", sentence=pair.refusal)
-    if found.average is not None:
-        average = found.average
-        words = _in_words(average.difference, average.adjusted_p)
-        sentence = f"On average {words}. {_by_benchmark(found)}"
-        return Headline(subject=subject, word=average.verdict, sentence=sentence + _caveat(found))
-    (row,) = found.rows
-    sentence = f"On {row.benchmark} {_in_words(row.difference, row.adjusted_p)}."
-    return Headline(subject=subject, word=row.verdict, sentence=sentence + _caveat(found))
-
-
-def _caveat(found: Comparison) -> str:
-    """Return the warning that belongs to a headline if the two were not measured alike."""
-    return " They were not measured alike: see the note under the scores." * bool(found.mismatches)
-
-
-def _in_words(found: Difference, adjusted_p: float) -> str:
-    return (
-        f"{points(found.difference)} points, 95 % interval {difference_interval(found)}, "
-        f"p = {p_value(adjusted_p)}{' (Holm)' * (adjusted_p != found.p_value)}"
-    ).replace("p = <", "p < ")
-
-
-def _by_benchmark(found: Comparison) -> str:
-    parts = []
-    for word in ("better", "worse", "no evidence"):
-        names = [row.benchmark for row in found.rows if row.verdict == word]
-        if names:
-            parts.append(f"{word} on {', '.join(names)}")
-    text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}."
+    row = found.rows[0] if found.average is None else found.average
+    word = row.verdict if row.margin is None else row.margin.verdict
+    said = " ".join(filter(None, [sentence(found), about_checkpoints(found)]))
+    return Headline(subject=subject, word=word, sentence=said)
 
 
 # --- scores ---------------------------------------------------------------------------------
@@ -301,7 +285,7 @@ def _section(title: str, pair: VersionPair, found: Comparison) -> Section:
     heads = ("setting", pair.a.label, pair.b.label)
     return Section(
         title=title,
-        tables=(_differences(pair, found),),
+        tables=(_differences(pair, found), *_margins(pair, found)),
         paragraphs=tuple(_paragraphs(found)),
         changes=Table(caption=caption, heads=heads, rows=rows, numeric=False) if rows else None,
     )
@@ -312,7 +296,7 @@ def _differences(pair: VersionPair, found: Comparison) -> Table:
     if found.average is not None:
         rows.append(_average_row(found, found.average))
     heads = (
-        "benchmark", pair.a.label, pair.b.label, "difference", "p", "p (Holm)",
+        "benchmark", pair.a.label, pair.b.label, "difference", "p", "p (Holm)", "P(B > A)",
         f"verdict on {pair.b.label}",
     )  # fmt: skip
     return Table(
@@ -331,6 +315,7 @@ def _difference_row(row: BenchmarkDifference) -> tuple[Cell, ...]:
         _difference(row.difference),
         Cell(text=p_value(row.difference.p_value)),
         Cell(text=p_value(row.adjusted_p)),
+        Cell(text=probability(row.probability)),
         _word(row.verdict, row.detectable),
     )
 
@@ -343,7 +328,37 @@ def _average_row(found: Comparison, average: AverageDifference) -> tuple[Cell, .
         _difference(average.difference),
         Cell(text=p_value(average.difference.p_value)),
         Cell(text=p_value(average.adjusted_p)),
+        Cell(text=probability(average.probability)),
         _word(average.verdict, average.detectable),
+    )
+
+
+def _margins(pair: VersionPair, found: Comparison) -> Iterator[Table]:
+    """Yield a table of what is shown of the margin, if one was given."""
+    margin = found.margin
+    if margin is None:
+        return
+    rows = [
+        (
+            Cell(text=name),
+            Cell(text=points(row.difference.difference)),
+            Cell(text=f"[{points(test.test.low)}, {points(test.test.high)}]"),
+            Cell(text=p_value(test.test.p_not_worse), detail=p_value(test.adjusted_p_not_worse)),
+            Cell(text=p_value(test.test.p_same), detail=p_value(test.adjusted_p_same)),
+            Cell(text=claim_text(row, margin), tone=TONES.get(test.verdict, "none")),
+        )
+        for name, row in named_rows(found)
+        if (test := row.margin) is not None
+    ]
+    heads = (
+        "benchmark", "difference", "90 % interval", "p not worse (Holm below)",
+        "p same (Holm below)", f"{pair.b.label} is",
+    )  # fmt: skip
+    yield Table(
+        caption=f"At a margin of {margin_points(margin)}: two one-sided tests at 5 % each",
+        heads=heads,
+        rows=tuple(rows),
+        total=found.average is not None,
     )
 
 
@@ -371,6 +386,11 @@ def _paragraphs(found: Comparison) -> Iterator[str]:
         "corrected."
     )
     yield from (f"{text[:1].upper()}{text[1:]}." for text in puzzles(found))
+    yield (
+        "P(B > A) is the probability that the second is better, after the data and a weak prior; "
+        "it is not evidence by itself."
+    )
+    yield from failure_lines(found)
     if any(row.verdict == "no evidence" for row in found.rows):
         yield (
             "No evidence is not evidence of no difference: “could show” names the smallest true "

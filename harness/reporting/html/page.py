@@ -63,6 +63,7 @@ def write_report(
     *,
     recipes: Sequence[Sequence[Result]] = (),
     anyway: bool = False,
+    margin: float | None = None,
     data_dir: Path | None = None,
     png: Path | None = None,
     progress: Progress = silent,
@@ -77,6 +78,7 @@ def write_report(
         path: the HTML file; an existing file is replaced when the new one is complete, and a pipe
             is written into.
         anyway: also compare results that were not measured alike.
+        margin: a difference that does not matter, as a fraction.
         data_dir: the folder that questions are read from instead of the cache.
         png: a folder into which every plot is also written as a file.
         progress: is called with the stages of the work.
@@ -90,7 +92,7 @@ def write_report(
     with open_report(path) as page:
         versions = labelled(results)
         progress.stage("comparing")
-        pairs = [] if recipes else compare_with_first(versions, anyway=anyway)
+        pairs = [] if recipes else compare_with_first(versions, anyway=anyway, margin=margin)
         ranked = None if recipes else rank_all(versions, anyway=anyway)
         compared = compare_recipes_with_first(recipes, anyway=anyway) if recipes else []
         made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, harness {harness_version()}"

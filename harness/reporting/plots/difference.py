@@ -15,47 +15,95 @@ from harness.reporting.plots.drawing import (
     plain,
     row_places,
 )
-from harness.reporting.text.numbers import contradiction
+from harness.reporting.text.numbers import contradiction, margin_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from harness.analysis.compare import Comparison
+    from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
     from harness.stats.paired import Difference
 
-BETTER, WORSE, UNDECIDED = "better", "worse", "no evidence"
-VERDICTS = {BETTER: ("#0072B2", "^"), WORSE: ("#D55E00", "v"), UNDECIDED: (GREY, "o")}
-"""The colour and marker of each verdict."""
+UNDECIDED = "no evidence"
+VERDICTS = {
+    "better": ("#0072B2", "^"),
+    "worse": ("#D55E00", "v"),
+    "same": ("#009E73", "s"),
+    "not worse": ("#009E73", ">"),
+    UNDECIDED: (GREY, "o"),
+    "undecided": (GREY, "o"),
+    "withheld": ("#CC79A7", "X"),
+}
+"""The colour and marker of each verdict, with and without a margin."""
+HOLLOW = (UNDECIDED, "undecided")
+BAND = "#e3f1ea"
+"""The colour of the margin, behind everything."""
 
 
 @drawn
 def difference_figure(comparison: Comparison) -> Figure:
-    """Draw B − A of each benchmark and of the average, with 95 % intervals."""
+    """Draw B − A of each benchmark and of the average, with 95 % intervals.
+
+    A margin is a band around 0, and the thick part of each line is the 90 % interval: where that
+    lies within the band, the two are the same within the margin.
+    """
     rows = [
-        (f"{plain(row.benchmark)} ({row.b.problems:,})", row.difference, str(row.verdict))
+        (f"{plain(row.benchmark)} ({row.b.problems:,})", row.difference, _verdict(row))
         for row in comparison.rows
     ]
+    tests = [row.margin for row in comparison.rows]
     average = comparison.average
     if average is not None:
-        rows.append(("average", average.difference, average.verdict))
+        rows.append(("average", average.difference, _verdict(average)))
+        tests.append(average.margin)
     a, b = plain(comparison.a.name), plain(comparison.b.name)
     figure = blank(1.2 + 0.3 * len(rows), f"accuracy of {b} minus that of {a}, by benchmark")
     axes = figure.subplots()
     places = row_places(len(rows), apart=average is not None)
     axes.axvline(0, color="black", linewidth=0.8, zorder=1)
-    for place, (_, difference, verdict) in zip(places, rows, strict=True):
+    if comparison.margin is not None:
+        edge = 100 * comparison.margin
+        axes.axvspan(-edge, edge, facecolor=BAND, zorder=0)
+    for place, (_, difference, verdict), tested in zip(places, rows, tests, strict=True):
         _difference(axes, place, difference, verdict)
+        if tested is not None:
+            ends = [100 * tested.test.low, 100 * tested.test.high]
+            axes.plot(ends, [place, place], color=VERDICTS[verdict][0], linewidth=3.5, alpha=0.45)
     name_rows(axes, places, [label for label, _, _ in rows], apart=average is not None)
     axes.set_title(f"{b} − {a}")
+    thick = "" if comparison.margin is None else " (thick: 90 %)"
     axes.set_xlabel(
-        f"difference in accuracy, percentage points, with 95 % interval{_corrected(rows)}"
+        f"difference in accuracy, percentage points, with 95 % interval{thick}{_corrected(rows)}"
     )
     axes.grid(axis="x")
     found = {verdict for _, _, verdict in rows}
-    legend(figure, {verdict: _mark(verdict) for verdict in VERDICTS if verdict in found})
+    marks: dict[str, Any] = {
+        _named(verdict, comparison.margin): _mark(verdict)
+        for verdict in VERDICTS
+        if verdict in found
+    }
+    if comparison.margin is not None:
+        marks[f"margin of {margin_points(comparison.margin)}"] = _band()
+    legend(figure, marks)
     return figure
+
+
+def _verdict(row: BenchmarkDifference | AverageDifference) -> str:
+    return row.verdict if row.margin is None else row.margin.verdict
+
+
+def _named(verdict: str, margin: float | None) -> str:
+    if margin is None:
+        return verdict
+    words = {"same": "the same within it", "not worse": "not worse by it"}
+    return words.get(verdict, verdict)
+
+
+def _band() -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor=BAND, edgecolor="none")
 
 
 def _corrected(rows: Iterable[tuple[str, Difference, str]]) -> str:
@@ -79,7 +127,7 @@ def _mark(verdict: str) -> Line2D:
 
 def _look(verdict: str) -> dict[str, Any]:
     colour, marker = VERDICTS[verdict]
-    face = "white" if verdict == UNDECIDED else colour
+    face = "white" if verdict in HOLLOW else colour
     return {"color": colour, "marker": marker, "markerfacecolor": face, "markersize": 6}
 
 

@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from harness.analysis.compare import BenchmarkDifference, ChangedProblem, Comparison
+from harness.analysis.compare import (
+    AverageDifference,
+    BenchmarkDifference,
+    ChangedProblem,
+    Comparison,
+)
+from harness.analysis.failures import FailureCheck
+from harness.analysis.gate import AVERAGE, Gate
 from harness.common.schema import Change
 from harness.common.text import counted, one_line
 from harness.reporting.text.layout import text_table
@@ -17,8 +24,18 @@ from harness.reporting.text.numbers import (
     count,
     difference_and_interval,
     distance,
+    margin_points,
     p_value,
     percent,
+    points,
+    probability,
+)
+from harness.reporting.text.sentence import (
+    about_checkpoints,
+    claim_text,
+    gate_text,
+    named_rows,
+    sentence,
 )
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
@@ -26,14 +43,28 @@ from harness.stats.power import LEVEL, POWER
 
 LISTED = 40
 """The most settings that are listed as differing; `--json` lists all."""
+RECIPE = "trained.recipe."
+"""How the name of a training's setting begins."""
+RECIPE_LISTED = 9
+"""The most of those that are listed: the recipes of two trainers share hardly any setting."""
+DECISIVE = (
+    "custom_reward_function.name", "adv_estimator", "rollout.n", "lr", "train_batch_size",
+    "total_epochs", "total_training_steps", "max_response_length", "max_length", "temperature",
+    "kl_loss_coef", "use_kl_loss", "ppo_mini_batch_size", "ppo_epochs", "lr_warmup_steps",
+    "lr_warmup_steps_ratio", "min_lr_ratio", "max_prompt_length", "seed",
+)  # fmt: skip
+"""How the names of the settings end that decide most about a training, the first ones most."""
 
 
 def comparison_text(found: Comparison) -> str:
     """Return the whole comparison: scores, tests, what the data could show, what else differs."""
     parts = [
+        "\n".join(filter(None, [sentence(found), about_checkpoints(found)])),
         _heading("A", found.a) + "\n" + _heading("B", found.b),
         _table(found),
         "\n".join(_tests(found)),
+        *_section("", _margins(found)),
+        *_section("", failure_lines(found)),
         *_section("no evidence is not evidence of no difference:", _sizes(found)),
         *_section("", _behaviour(found)),
         *_section("", [*_doubts(found), *found.notes]),
@@ -58,7 +89,10 @@ def _heading(letter: str, result: Result) -> str:
 
 
 def _table(found: Comparison) -> str:
-    headers = ["benchmark", "A", "A %", "B", "B %", "B - A", "95 % interval", "p", "p Holm", "B is"]
+    headers = [
+        "benchmark", "A", "A %", "B", "B %", "B - A", "95 % interval", "p", "p Holm", "P(B > A)",
+        "B is",
+    ]  # fmt: skip
     rows = [
         [
             row.benchmark,
@@ -69,6 +103,7 @@ def _table(found: Comparison) -> str:
             *difference_and_interval(row.difference),
             p_value(row.difference.p_value),
             p_value(row.adjusted_p),
+            probability(row.probability),
             row.verdict,
         ]
         for row in found.rows
@@ -85,10 +120,84 @@ def _table(found: Comparison) -> str:
                 *difference_and_interval(average.difference),
                 p,
                 p_value(average.adjusted_p),
+                probability(average.probability),
                 average.verdict,
             ]
         )
-    return text_table(rows, headers, "lrrrrrrrrl")
+    return text_table(rows, headers, "lrrrrrrrrrl")
+
+
+def _margins(found: Comparison) -> list[str]:
+    """Return a table of what is shown of the margin, if one was given."""
+    margin = found.margin
+    if margin is None:
+        return []
+    named = named_rows(found)
+    rows = [
+        [
+            name,
+            points(row.difference.difference),
+            f"[{points(test.test.low)}, {points(test.test.high)}]",
+            p_value(test.test.p_not_worse),
+            p_value(test.adjusted_p_not_worse),
+            p_value(test.test.p_same),
+            p_value(test.adjusted_p_same),
+            claim_text(row, margin),
+        ]
+        for name, row in named
+        if (test := row.margin) is not None
+    ]
+    headers = [
+        "benchmark", "B - A", "90 % interval", "p not worse", "p Holm", "p same", "p Holm",
+        f"at a margin of {margin_points(margin)} B is",
+    ]  # fmt: skip
+    methods = dict.fromkeys(row.margin.test.method for _, row in named if row.margin is not None)
+    return [
+        *text_table(rows, headers, "lrrrrrrl").splitlines(),
+        "",
+        f"two one-sided tests at 5 % each: {'; '.join(methods)}; Holm's correction over all rows",
+    ]
+
+
+def failure_lines(found: Comparison) -> list[str]:
+    """Say what the samples do to the verdicts on which the engine or the grader failed."""
+    checks = [(name, row.failures) for name, row in named_rows(found) if row.failures is not None]
+    lines = [
+        f"VERDICT WITHHELD: {name}: {_failed(check)}: {'; '.join(_otherwise(check))}"
+        for name, check in checks
+        if check.decide
+    ]
+    harmless = [
+        f"{name}: {_failed(check)}"
+        for name, check in checks
+        if not check.decide and name != AVERAGE
+    ]
+    if harmless:
+        lines.append(
+            f"{'; '.join(harmless)}: the verdict is the same however these samples are counted"
+        )
+    return lines
+
+
+def _failed(check: FailureCheck) -> str:
+    sides = [f"{n:,} of {side}'s" for side, n in (("A", check.a), ("B", check.b)) if n]
+    # A verdict can also turn by the correction for other benchmarks, on which samples failed.
+    where = " and ".join(sides) + " samples" if sides else "samples of other benchmarks"
+    return f"the engine or the grader failed on {where}"
+
+
+def _otherwise(check: FailureCheck) -> Iterator[str]:
+    """Yield the verdict for each way of counting the samples that failed."""
+    ways = {"counted as not correct": check.as_counted, "left out": check.left_out}
+    if check.a and not check.b:
+        ways["counted as correct"] = check.best_for_a
+    elif check.b and not check.a:
+        ways["counted as correct"] = check.best_for_b
+    else:
+        ways["with only A's counted as correct"] = check.best_for_a
+        ways["with only B's counted as correct"] = check.best_for_b
+    for way, verdict in ways.items():
+        yield f"{way}, {verdict or 'nothing is left to compare'}"
 
 
 def _tests(found: Comparison) -> Iterator[str]:
@@ -202,11 +311,29 @@ def _setup(found: Comparison) -> Iterator[str]:
         yield "settings that were not published (prompt, sampling, grader) may differ too"
     if rest:
         yield "what differs between the two:"
-        yield from (f"  {line}" for line in _changes(rest[:LISTED]))
-        if len(rest) > LISTED:
-            yield f"  … and {len(rest) - LISTED} more (--json)"
+        shown = _decisive(rest)
+        yield from (f"  {line}" for line in _changes(shown[:LISTED]))
+        if len(rest) > len(shown):
+            yield f"  … and {len(rest) - len(shown)} more settings of the recipes (--json)"
+        if len(shown) > LISTED:
+            yield f"  … and {len(shown) - LISTED} more (--json)"
     elif not found.mismatches and found.a.run is not None and found.b.run is not None:
         yield "no setting is known to differ between the two"
+
+
+def _decisive(changes: Sequence[Change]) -> list[Change]:
+    """Return all changes but the recipes', and of those the few that decide most."""
+    recipe = [change for change in changes if change.field.startswith(RECIPE)]
+    if len(recipe) <= RECIPE_LISTED:
+        return list(changes)
+    kept = sorted(recipe, key=_rank)[:RECIPE_LISTED]
+    return [change for change in changes if change not in recipe] + kept
+
+
+def _rank(change: Change) -> int:
+    """Return the place of a setting among those that decide much."""
+    ends = [place for place, end in enumerate(DECISIVE) if change.field.endswith(f".{end}")]
+    return min(ends, default=len(DECISIVE))
 
 
 def _doubts(found: Comparison) -> list[str]:
@@ -245,30 +372,41 @@ def _flip_row(flip: ChangedProblem) -> list[str]:
 def comparison_fields(found: Comparison) -> dict[str, Any]:
     """Return the comparison for JSON; shares and differences are fractions."""
     return {
+        "sentence": sentence(found),
+        "about_checkpoints": about_checkpoints(found) or None,
         "a": _result_fields(found.a),
         "b": _result_fields(found.b),
         "paired": found.paired,
         "level": LEVEL,
         "correction": f"Holm, over {family(found)}",
         "power": POWER,
+        "margin": found.margin,
         "benchmarks": [_row_fields(row) for row in found.rows],
-        "average": None if found.average is None else asdict(found.average),
+        "average": None if found.average is None else _verdict_fields(found.average),
         "obstacles": [change._asdict() for change in found.mismatches],
         "changes": [change._asdict() for change in found.changes],
         "notes": [*_doubts(found), *found.notes],
     }
 
 
+def gate_fields(found: Gate | None) -> dict[str, Any] | None:
+    """Return a gate for JSON, with the reason in words."""
+    return None if found is None else {**asdict(found), "reason": gate_text(found)}
+
+
 def _row_fields(row: BenchmarkDifference) -> dict[str, Any]:
-    fields = {key: getattr(row, key) for key in row.__dataclass_fields__}
     return {
-        **fields,
+        **_verdict_fields(row),
         "a": _score_fields(row.a),
         "b": _score_fields(row.b),
-        "difference": asdict(row.difference),
-        "fixed": [asdict(flip) for flip in row.fixed],
-        "broken": [asdict(flip) for flip in row.broken],
     }
+
+
+def _verdict_fields(row: BenchmarkDifference | AverageDifference) -> dict[str, Any]:
+    fields = asdict(row)
+    if row.failures is not None:
+        fields["failures"]["decide"] = row.failures.decide
+    return fields
 
 
 def _score_fields(score: BenchmarkScore) -> dict[str, Any]:

@@ -82,6 +82,29 @@ def distance(share: float) -> str:
     return f"{100 * share:.1f} points"
 
 
+def margin_points(share: float) -> str:
+    """Return a margin in percentage points, with the unit.
+
+    >>> margin_points(0.01), margin_points(0.005)
+    ('1 point', '0.5 points')
+    """
+    number = f"{100 * share:g}"
+    return f"{number} point{'' if number == '1' else 's'}"
+
+
+def probability(value: float | None) -> str:
+    """Return a probability in per cent; none is certain, and ``-`` is one that is not told.
+
+    >>> probability(0.973), probability(0.99999), probability(0.0001), probability(None)
+    ('97.3 %', '>99.9 %', '<0.1 %', '-')
+    """
+    if value is None:
+        return "-"
+    if value > 0.999:
+        return ">99.9 %"
+    return "<0.1 %" if value < 0.001 else f"{percent(value)} %"
+
+
 def smallest_shown(detectable: float) -> str:
     """Return the smallest difference that can be shown; none can that is above 100 points.
 
@@ -108,9 +131,9 @@ def contradiction(found: Difference, verdict: str) -> Literal["", "outside", "in
     or worse, but 0 is inside; otherwise nothing.
     """
     holds_zero = found.low <= 0 <= found.high
-    if verdict == "no evidence":
+    if verdict in ("no evidence", "undecided"):
         return "" if holds_zero else "outside"
-    return "inside" if holds_zero else ""
+    return "inside" if holds_zero and verdict in ("better", "worse") else ""
 
 
 def p_value(p: float) -> str:

@@ -15,8 +15,8 @@ function showOverview(overview) {
   if (overview.outcomes !== null) byId("outcomes").replaceChildren(folded(overview.outcomes, true));
 }
 
-const MARKS = { better: "▲", worse: "▼", "no evidence": "○", "not compared": "–" };
-const TONES = { better: "better", worse: "worse", "no evidence": "none", "not compared": "none" };
+const MARKS = { better: "▲", worse: "▼", "no evidence": "○", undecided: "○", same: "＝", "not worse": "≥", withheld: "?", "not compared": "–" };
+const TONES = { better: "better", worse: "worse", "no evidence": "none", undecided: "none", same: "better", "not worse": "better", withheld: "withheld", "not compared": "none" };
 
 function verdictCard(verdict) {
   const word = make("span", { className: `word ${TONES[verdict.word]}`, textContent: `${MARKS[verdict.word]} ${verdict.word}` });
@@ -30,7 +30,7 @@ function scoreSection(section) {
     {},
     make("h2", { textContent: section.title }),
     ...section.tables.map((table) => tableOf(table, true)),
-    ...section.paragraphs.map((text) => make("p", { className: text.startsWith("NOT ") ? "note alarm" : "note", textContent: text })),
+    ...section.paragraphs.map((text) => make("p", { className: text.startsWith("NOT ") || text.startsWith("VERDICT WITHHELD") ? "note alarm" : "note", textContent: text })),
   );
 }
 
