@@ -80,8 +80,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every failure is one paragraph and an exit code.
 
-    0 done; 1 failed; 2 an option or a value is refused; 70 a fault of the harness itself; 130
-    interrupted, and the same command goes on; 141 nobody reads the output any more.
+    0 done; 1 failed; 2 an option or a value is refused; 3 what `diff --gate` asks for is not shown;
+    70 a fault of the harness itself; 130 interrupted, and the same command goes on; 141 nobody
+    reads the output any more.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character of ours

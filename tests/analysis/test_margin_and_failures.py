@@ -274,3 +274,20 @@ def test_failures_of_a_run_count_against_published_counts_too(
     assert check(found).b == 60
     assert check(found).as_counted == "worse"
     assert found.rows[0].verdict == "withheld"
+
+
+# --- in Python --------------------------------------------------------------------------------
+
+
+def test_python_takes_a_margin_as_a_fraction_and_has_the_gate(tmp_path: Path) -> None:
+    from harness import compare as compared
+
+    runs = stored(tmp_path, *sides(1319, 22, 20))
+    found = compared(*runs, margin=0.01)
+    assert found.gate("same").holds
+    assert found.sentence().startswith("b is the same as a within 1 point on gsm8k")
+    assert list(found.to_pandas().margin_verdict) == ["same"]
+    assert "the same within 1 point" in found._repr_html_()
+    for wrong in ("1", True):
+        with pytest.raises(UserError, match="margin: expected a fraction"):
+            compared(*runs, margin=wrong)  # type: ignore[arg-type]
