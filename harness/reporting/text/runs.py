@@ -20,7 +20,7 @@ from harness.reporting.text.numbers import count, interval, outcome_count, perce
 from harness.runs.cost import cost_of
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
-from harness.runs.scores import BenchmarkScore, reliability_problems
+from harness.runs.scores import reliability_problems
 from harness.stats.intervals import Interval
 
 
