@@ -81,10 +81,10 @@ def clustered(means: Sequence[float]) -> Interval:
 
     >>> interval = clustered([1.0, 0.5, 0.0, 0.5])
     >>> round(interval.low, 3), round(interval.high, 3)
-    (0.161, 0.839)
+    (0.191, 0.809)
     >>> none, one = clustered([0.0] * 30), clustered([0.0] * 29 + [1 / 16])
     >>> round(none.high, 3), round(one.high, 3)
-    (0.08, 0.081)
+    (0.08, 0.082)
     """
     if not means:
         return Interval(low=0.0, high=1.0)

@@ -254,4 +254,5 @@ def test_every_table_shows_intervals(tmp_path: Path) -> None:
     assert (row["gsm8k"], row["gsm8k low"]) == (20.0, pytest.approx(10.4998, abs=1e-3))
     assert row["average low"] < row["average"] == 10.0 < row["average high"]
     assert row["intervals"] == "wilson; average: MOVER over them"
-    assert "gsm8k,gsm8k low,gsm8k high," in runs_table([result], "csv")
+    columns = "gsm8k,aime24,average,gsm8k low,gsm8k high,aime24 low,aime24 high,average low,"
+    assert columns in runs_table([result], "csv")

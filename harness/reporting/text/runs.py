@@ -20,7 +20,7 @@ from harness.reporting.text.numbers import count, interval, outcome_count, perce
 from harness.runs.cost import cost_of
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
-from harness.runs.scores import BenchmarkScore, reliability_problems
+from harness.runs.scores import reliability_problems
 from harness.stats.intervals import Interval
 
 
@@ -205,12 +205,12 @@ def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dic
             "group": number,
             "name": result.name,
             **{
-                key: value
+                name: None if score is None else _in_percent(score.accuracy)
                 for name in benchmarks
-                for key, value in _data_columns(name, result.scores.get(name)).items()
+                for score in [result.scores.get(name)]
             },
-            "average": _rounded(result.average),
-            **_ends("average", result.average_interval),
+            "average": _in_percent(result.average),
+            **_ends(result, benchmarks),
             "samples": sum(score.samples for score in result.scores.values()),
             "intervals": _methods([result]),
             **_set_up(result),
@@ -221,19 +221,21 @@ def _data_rows(group: Group, number: int, benchmarks: Sequence[str]) -> list[dic
     ]
 
 
-def _data_columns(name: str, score: BenchmarkScore | None) -> dict[str, float | None]:
-    """Return an accuracy and its interval in per cent, under the benchmark's name."""
-    share, spread = (None, None) if score is None else (score.accuracy, score.interval)
-    return {name: _rounded(share), **_ends(name, spread)}
+def _ends(result: Result, benchmarks: Sequence[str]) -> dict[str, float | None]:
+    """Return the ends of each interval in per cent. No benchmark's name has a blank."""
+    spreads = {name: score.interval for name, score in result.scores.items()}
+    named = [
+        *((name, spreads.get(name)) for name in benchmarks),
+        ("average", result.average_interval),
+    ]
+    return {
+        f"{name} {end}": None if spread is None else _in_percent(getattr(spread, end))
+        for name, spread in named
+        for end in ("low", "high")
+    }
 
 
-def _ends(name: str, spread: Interval | None) -> dict[str, float | None]:
-    """Return the ends of an interval in per cent; a benchmark's name has no blank."""
-    low, high = (None, None) if spread is None else (spread.low, spread.high)
-    return {f"{name} low": _rounded(low), f"{name} high": _rounded(high)}
-
-
-def _rounded(share: float | None) -> float | None:
+def _in_percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 6)
 
 
