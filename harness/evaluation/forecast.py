@@ -58,7 +58,8 @@ class Forecast:
 def forecast(plan: Plan, stored: Sequence[Run], hardware: dict[str, Any]) -> Forecast:
     """Estimate a plan's cost and power from the stored run that is most like it."""
     like = most_alike(plan, stored)
-    levels = LEVEL / len(plan.problems)
+    # As a comparison corrects: over the benchmarks and, where there are several, their average.
+    level = LEVEL / (len(plan.problems) + (len(plan.problems) > 1))
     errors = {}
     rows = []
     for name, problems in plan.problems.items():
@@ -81,13 +82,13 @@ def forecast(plan: Plan, stored: Sequence[Run], hardware: dict[str, Any]) -> For
                 else min(most, round(mean * count * len(problems))),
                 assumed_accuracy=accuracy,
                 is_in_like=known is not None,
-                detectable=minimum_detectable(errors[name], level=levels, power=POWER),
+                detectable=minimum_detectable(errors[name], level=level, power=POWER),
             )
         )
     error = sqrt(sum(e**2 for e in errors.values())) / len(errors)
     return Forecast(
         rows=tuple(rows),
-        average_detectable=minimum_detectable(error, level=LEVEL, power=POWER),
+        average_detectable=minimum_detectable(error, level=level, power=POWER),
         like=None if like is None else like.id,
         seconds=None if like is None else _seconds(plan, rows, like, hardware),
         money=_price(plan, rows, [row.expected_tokens for row in rows]),
