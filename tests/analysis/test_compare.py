@@ -14,7 +14,7 @@ from stored import Marks, store_run, verdict_rows
 
 from benchmarks import UserError
 from harness.analysis.compare import Comparison, compare, most_frequent_answer
-from harness.analysis.ranking import grouped
+from harness.analysis.ranking import grouped, ranks
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
 from harness.grading import Grader
@@ -172,6 +172,18 @@ def test_a_verdict_and_an_interval_that_seem_to_disagree_are_explained(tmp_path:
     assert row.difference.low > 0
     assert "an interval can exclude 0" in comparison_text(weak)
     assert "an interval can hold 0" not in comparison_text(weak)
+
+
+def test_clear_differences_have_ranks_of_their_own(tmp_path: Path) -> None:
+    """Where everything that changes improves, p is 2^-30, and no normal distribution has it."""
+    results = []
+    for number in range(5):
+        right = {"gsm8k": (1319, 28 * number), "aime24": (30, 2 * number)}
+        marks = {
+            name: [[row < solved] for row in range(size)] for name, (size, solved) in right.items()
+        }
+        results.append(store_run(tmp_path, f"v{number}", verdict_rows(marks)))
+    assert ranks(results) == [5, 4, 3, 2, 1]
 
 
 marks_of_two_runs = st.integers(1, 3).flatmap(
