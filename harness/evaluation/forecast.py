@@ -85,7 +85,8 @@ def forecast(
     ``pairs`` are those of `stored_pairs`: by benchmark, what is known of two runs' correlation.
     """
     like = most_alike(plan, stored)
-    levels = LEVEL / len(plan.problems)
+    # As a comparison corrects: over the benchmarks and, where there are several, their average.
+    level = LEVEL / (len(plan.problems) + (len(plan.problems) > 1))
     errors = {}
     rows = []
     for name, problems in plan.problems.items():
@@ -115,13 +116,13 @@ def forecast(
                 by_problem=split.by_problem,
                 correlation=split.correlation,
                 pair=None if pair is None else (pair.a, pair.b),
-                detectable=minimum_detectable(errors[name], level=levels, power=POWER),
+                detectable=minimum_detectable(errors[name], level=level, power=POWER),
             )
         )
     error = sqrt(sum(e**2 for e in errors.values())) / len(errors)
     return Forecast(
         rows=tuple(rows),
-        average_detectable=minimum_detectable(error, level=LEVEL, power=POWER),
+        average_detectable=minimum_detectable(error, level=level, power=POWER),
         like=None if like is None else like.id,
         seconds=None if like is None else _seconds(plan, rows, like, hardware),
         money=_price(plan, rows, [row.expected_tokens for row in rows]),

@@ -14,7 +14,7 @@ from stored import Marks, store_run, verdict_rows
 
 from benchmarks import UserError
 from harness.analysis.compare import Comparison, compare, most_frequent_answer
-from harness.analysis.ranking import grouped
+from harness.analysis.ranking import grouped, ranks
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
 from harness.grading import Grader
@@ -172,6 +172,23 @@ def test_a_verdict_and_an_interval_that_seem_to_disagree_are_explained(tmp_path:
     assert row.difference.low > 0
     assert "an interval can exclude 0" in comparison_text(weak)
     assert "an interval can hold 0" not in comparison_text(weak)
+
+
+def test_clear_differences_have_ranks_of_their_own(tmp_path: Path) -> None:
+    """From each to the next one problem of aime24 is solved, and 22 of gsm8k gain 1 to 11 of 16
+    samples: all 23 changes are for the better, and p is 2^-23. By a normal distribution it was
+    0.24, as one of the changes is most of the sum, and all four results shared a rank."""
+    results = []
+    for number in range(4):
+        gsm8k = [[False] * 16 for _ in range(1319)]
+        for row in range(22 * number):
+            gsm8k[row] = [sample < 1 + row % 11 for sample in range(16)]
+        marks = {"gsm8k": gsm8k, "aime24": [[row < number] * 16 for row in range(30)]}
+        results.append(store_run(tmp_path, f"v{number}", verdict_rows(marks)))
+    found = compare(results[0], results[1])
+    assert found.average is not None
+    assert found.average.difference.p_value == pytest.approx(2**-23)
+    assert ranks(results) == [4, 3, 2, 1]
 
 
 marks_of_two_runs = st.integers(1, 3).flatmap(

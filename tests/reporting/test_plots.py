@@ -312,3 +312,24 @@ def test_nobodys_settings_matter_or_change(
         before = dict(matplotlib.rcParams)
         assert svg(draw(pair)) == plain
         assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("right", "samples", "said"),
+    [((8, 9), 16, "also about their choice"), ((0, 9), 16, ""), ((8, 8), 16, "")],
+)
+def test_a_verdict_beside_an_interval_with_0_is_explained(
+    right: tuple[int, int], samples: int, said: str, tmp_path: Path
+) -> None:
+    a, b = (
+        store_run(
+            tmp_path,
+            name,
+            verdict_rows({"aime24": [[i < correct for i in range(samples)] for _ in range(30)]}),
+        )
+        for name, correct in zip("ab", right, strict=True)
+    )
+    (axes,) = difference_figure(compare(a, b)).axes
+    explained = axes.get_xlabel().partition("\n")[2]
+    assert said in explained
+    assert bool(said) == bool(explained)

@@ -81,7 +81,7 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
         lines.append(f"{expected}at most {money(found.most_money)} by the prices given")
     lines.append(
         "the difference is the smallest true one to another run of these problems that is found "
-        "four times in five, at 5 % over all benchmarks (Holm)"
+        "four times in five, at 5 % over all tests of the comparison (Holm)"
     )
     return [*lines, *_splits(found)]
 

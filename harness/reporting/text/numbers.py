@@ -129,6 +129,11 @@ def contradiction(found: Difference, verdict: str) -> Literal["", "outside", "in
 
     ``outside`` if there is no evidence, but 0 is outside the interval; ``inside`` if B is better
     or worse, but 0 is inside; otherwise nothing.
+
+    >>> from harness.stats.paired import paired_single
+    >>> few = paired_single(6, 0, 60)
+    >>> contradiction(few, "better"), contradiction(few, "no evidence")
+    ('', 'outside')
     """
     holds_zero = found.low <= 0 <= found.high
     if verdict in ("no evidence", "undecided"):
