@@ -37,8 +37,8 @@ from harness.stats.many import (
 from harness.stats.paired import holm
 from harness.stats.power import LEVEL
 
-TOGETHER = "sign flips, one sign a problem for all runs; step-down max-T (Westfall and Young)"
-BY_PAIRS = "sign flips, one sign a problem for all runs; step-down max-T over all pairs"
+TOGETHER = "sign flips, one sign a problem for all runs; step-down min-p (Westfall and Young)"
+BY_PAIRS = "sign flips, one sign a problem for all runs; step-down min-p over all pairs"
 ALONE = "each pair tested alone; Holm"
 MOST_PAIRS = 3
 """The most pairs that were not measured alike whose settings a refusal lists."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import log, prod, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,15 @@ SPLITS = 1_000
 TIE = 1e-9
 """Statistics closer than this are equal on paper and differ by rounding."""
 CELLS = 2**21
-"""Numbers in the largest table that is held at a time."""
+"""Numbers in the largest table that is made to draw or to split."""
+HELD = 2**24
+"""Numbers in the largest table of enumerated outcomes; where it would be larger, they are drawn."""
+TRIFLE = 1e-7
+"""How much of a statistic is added to −log p, to order p-values that are equal."""
+LEAST = 1e-300
+"""What p is at least: of thousands of signs, one outcome's share is no number any more."""
+EQUAL = 1e-10
+"""Evidence closer than this is equal on paper and differs by rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +89,12 @@ def step_down(
     statistic is T = |Σ w d| / √Σ (w d)², which makes comparisons of unequal noise alike.
 
     One random sign a problem flips the differences of all comparisons on it. p is the share of the
-    sign vectors under which T reaches the observed one. The correction is step-down max-T ("free
+    sign vectors under which T reaches the observed one. The correction is step-down min-p ("free
     step-down resampling": Westfall and Young, Resampling-Based Multiple Testing (1993), §2.6; Ge,
-    Dudoit and Speed, Test 12 (2003) 1, box 2): with the comparisons in the order of their
-    statistics, the k-th has the share of sign vectors under which the largest T of the k-th and all
-    later ones reaches the k-th's, and none is below the one before it.
+    Dudoit and Speed, Test 12 (2003) 1, box 3): with the comparisons in the order of their p-values,
+    the k-th has the share of sign vectors under which the smallest p of the k-th and all later ones
+    is as small as the k-th's, and none is below the one before it. The largest T would do for
+    statistics that are distributed alike; one that hangs on a single problem can never be large.
 
     Each p-value alone is exact if the run and the base are equally good on every problem and gave
     it equally many samples. Jointly the signs keep the covariances of the differences, but not
@@ -107,7 +116,7 @@ def step_down(
     [0.0752, 0.15039, 0.6875]
     """
     values = _weighted(differences, weights)
-    found = _max_t(values, np.eye(len(values)), one_sided=False, seed=seed, draws=draws)
+    found = _together(values, np.eye(len(values)), one_sided=False, seed=seed, draws=draws)
     return AdjustedTests(
         p_values=tuple(found.p_values.tolist()),
         adjusted=tuple(found.adjusted.tolist()),
@@ -139,7 +148,7 @@ def all_pairs(
     if not len(first):
         return AdjustedPairs(p_values=p_values, adjusted=adjusted, exact=True)
     contrasts = np.eye(runs)[first] - np.eye(runs)[second]
-    found = _max_t(values, contrasts, one_sided=True, seed=seed, draws=draws)
+    found = _together(values, contrasts, one_sided=True, seed=seed, draws=draws)
     p_values[first, second] = p_values[second, first] = found.p_values
     adjusted[first, second] = adjusted[second, first] = found.adjusted
     return AdjustedPairs(p_values=p_values, adjusted=adjusted, exact=found.exact)
@@ -252,11 +261,11 @@ def difference_interval(differences: ArrayLike, benchmarks: ArrayLike, *, level:
     return Interval(low=max(-1.0, middle - half), high=min(1.0, middle + half))
 
 
-# --- the distribution of the largest statistic ----------------------------------------------
+# --- the distribution of what is smallest or largest of all comparisons ---------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _MaxT:
+class _Together:
     p_values: Floats
     adjusted: Floats
     level: float
@@ -272,41 +281,60 @@ def _weighted(values: ArrayLike, weights: ArrayLike) -> Floats:
     return weighted
 
 
-def _max_t(values: Floats, contrasts: Floats, *, one_sided: bool, seed: int, draws: int) -> _MaxT:
+def _together(
+    values: Floats, contrasts: Floats, *, one_sided: bool, seed: int, draws: int
+) -> _Together:
     """Test each row of ``contrasts`` @ ``values`` by shared random signs of the columns."""
     totals = contrasts @ values.sum(axis=1)
     norms = _norms(contrasts, values)
     differ = norms > TIE * np.abs(values).max(initial=0.0)
     scales = np.where(differ, norms, 1.0)
     observed = np.where(differ, np.abs(totals) / scales, 0.0)
-    order = np.argsort(-observed.round(9), kind="stable")
-    signs = np.where(totals < 0, -1.0, 1.0) * differ
-    toward = (contrasts * (signs / scales)[:, None])[order].T
-    limits = observed[order] - TIE
-    alone, stepped = np.zeros(len(order)), np.zeros(len(order))
-    highest: list[Floats] = []
-    shares_of: list[Floats] = []
-    outcomes = _enumerated(values)
-    exact = outcomes is not None
+    toward = (contrasts * (np.where(totals < 0, -1.0, 1.0) * differ / scales)[:, None]).T
+    outcomes = _enumerated(values, comparisons=len(contrasts))
     rows = max(1, CELLS // max(len(contrasts), values.shape[1]))
-    for sums, shares in _pieces(outcomes, rows) if outcomes else _drawn(values, seed, draws, rows):
-        statistics = sums @ toward
-        sizes = np.abs(statistics)
-        alone += shares @ (sizes >= limits)
-        later = np.maximum.accumulate((statistics if one_sided else sizes)[:, ::-1], axis=1)
-        later = later[:, ::-1]
-        if one_sided:
-            later = np.maximum(later, -statistics.min(axis=1, keepdims=True))
-        stepped += shares @ (later >= limits)
-        highest.append(sizes.max(axis=1))
-        shares_of.append(shares)
-    back = np.argsort(order)
-    return _MaxT(
-        p_values=np.minimum(1.0, alone)[back],
-        adjusted=np.minimum(1.0, np.maximum.accumulate(stepped))[back],
-        level=_joint_level(np.concatenate(highest), np.concatenate(shares_of), len(order)),
-        exact=exact,
+    pieces = _pieces(outcomes, rows) if outcomes else _drawn(values, seed, draws, rows)
+    parts = [(sums @ toward, share) for sums, share in pieces]
+    statistics = np.concatenate([part for part, _ in parts])
+    shares = np.concatenate([share for _, share in parts])
+    highest = np.abs(statistics).max(axis=1)
+    alone, limits = np.empty(len(observed)), np.empty(len(observed))
+    # Each statistic is replaced by its evidence, column by column: a second table would be large.
+    for number, column in enumerate(statistics.T):
+        evidence, alone[number], limits[number] = _evidence(column, shares, observed[number])
+        statistics[:, number] = np.where(column < 0, -evidence, evidence) if one_sided else evidence
+    order = np.argsort(-limits.round(9), kind="stable")
+    later = np.maximum.accumulate(statistics[:, order[::-1]], axis=1)[:, ::-1]
+    if one_sided:
+        later = np.maximum(later, -statistics.min(axis=1, keepdims=True))
+    stepped = shares @ (later >= limits[order] - EQUAL)
+    adjusted = np.empty(len(observed))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(stepped))
+    return _Together(
+        p_values=np.minimum(1.0, alone),
+        adjusted=np.maximum(adjusted, np.minimum(1.0, alone)),
+        level=_joint_level(highest, shares, len(order)),
+        exact=outcomes is not None,
     )
+
+
+def _evidence(statistics: Floats, shares: Floats, observed: float) -> tuple[Floats, float, float]:
+    """Return −log p of each outcome of one statistic, the observed p, and its −log p.
+
+    An outcome's p is the share of the outcomes whose statistic is as large, in either direction.
+    Equal p-values of different comparisons, such as the smallest that draws can give, are told
+    apart by the statistics, of which a trifle is added.
+    """
+    sizes = np.abs(statistics)
+    order = np.argsort(-sizes)
+    ranked, reached = sizes[order], np.cumsum(shares[order])
+    last = np.append(ranked[:-1] - ranked[1:] > TIE, True)
+    # Outcomes that are equal on paper have the p of the last of them.
+    reached = reached[np.flatnonzero(last)][np.cumsum(np.append(False, last[:-1]))]
+    evidence = np.empty(len(sizes))
+    evidence[order] = TRIFLE * ranked - np.log(np.maximum(reached, LEAST))
+    p_value = max(LEAST, float(shares[sizes >= observed - TIE].sum()))
+    return evidence, p_value, TRIFLE * observed - log(p_value)
 
 
 def _norms(contrasts: Floats, values: Floats) -> Floats:
@@ -330,11 +358,12 @@ def _joint_level(highest: Floats, shares: Floats, comparisons: int) -> float:
     return min(LEVEL, max(LEVEL / comparisons, 2 * normal_tail(float(critical))))
 
 
-def _enumerated(values: Floats) -> tuple[Floats, Floats] | None:
+def _enumerated(values: Floats, *, comparisons: int) -> tuple[Floats, Floats] | None:
     """Return all distinct outcomes of the sums under random signs, and how likely each one is.
 
     Problems whose values are the same in all rows, or the negative, are alike: of m of them the
-    signs add up to 2 Binomial(m, 1/2) − m. None if there are more than `ENUMERATED` outcomes.
+    signs add up to 2 Binomial(m, 1/2) − m. None if there are more than `ENUMERATED` outcomes, or
+    more than can be held for so many comparisons.
     """
     columns = values.T[np.abs(values).max(axis=0) > 0]
     if not len(columns):
@@ -347,7 +376,7 @@ def _enumerated(values: Floats) -> tuple[Floats, Floats] | None:
         return_index=True,
         return_counts=True,
     )
-    if prod(int(count) + 1 for count in counts) > ENUMERATED:
+    if prod(int(count) + 1 for count in counts) > min(ENUMERATED, HELD // comparisons):
         return None
     sums, shares = np.zeros((1, len(values))), np.ones(1)
     for pattern, count in zip(columns[first], counts, strict=True):

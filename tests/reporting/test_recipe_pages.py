@@ -124,4 +124,4 @@ def test_diff_of_groups_lists_no_problems(groups: list[list[Result]], tmp_path: 
     sides = [",".join(one.name for one in side) for side in groups]
     done = CliRunner().invoke(cli, ["diff", *sides, "--show", "fixed", "--results", str(tmp_path)])
     assert done.exit_code != 0
-    assert "give one run on either side" in done.output
+    assert "--show is about two runs" in done.output

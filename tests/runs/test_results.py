@@ -149,8 +149,8 @@ def test_a_certain_difference_is_told_though_it_does_not_vary(tmp_path: Path) ->
 
 
 def test_ranks_are_by_the_tests_of_a_comparison(tmp_path: Path) -> None:
-    """Five problems fixed and none broken is chance to an exact test, if not to a normal one."""
-    marks = [{"aime24": [[number < right] for number in range(30)]} for right in (3, 8)]
+    """Four problems fixed and none broken is chance to an exact test, if not to a normal one."""
+    marks = [{"aime24": [[number < right] for number in range(30)]} for right in (3, 7)]
     pair = [store_run(tmp_path, name, verdict_rows(m)) for name, m in zip("ab", marks, strict=True)]
     assert compare(*pair).rows[0].verdict == "no evidence"
     assert ranks(pair) == [1, 1]
@@ -224,7 +224,7 @@ def test_an_outdated_interval_is_made_anew_wherever_it_is_shown(tmp_path: Path) 
     assert compared.a.interval == expected
     for method in (result.scores["gsm8k"], result.run.scores[0], compared.a):
         assert method.interval_method == "Bayesian bootstrap, clustered by problem"
-    assert "interval: Bayesian bootstrap" in score_table(result.run)
+    assert "interval: Bayesian bootstrap" in score_table(result.run, tmp_path)
 
 
 def test_an_outdated_interval_without_verdicts_keeps_its_name(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_an_outdated_interval_without_verdicts_keeps_its_name(tmp_path: Path) ->
     assert result.run is not None
     assert result.scores["gsm8k"].interval.high == 0.006
     assert result.scores["gsm8k"].interval_method == OUTDATED
-    assert "too narrow where problems are few" in score_table(result.run)
+    assert "too narrow where problems are few" in score_table(result.run, tmp_path)
     assert OUTDATED in runs_table([result], "text")
 
 

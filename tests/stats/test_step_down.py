@@ -38,15 +38,21 @@ def brute_force(values: np.ndarray, *, one_sided: bool) -> tuple[list[float], li
     scaled = np.where(scaled.sum(axis=1) < 0, -1, 1)[:, None] * scaled
     flipped = every_sign(values.shape[1]) @ scaled.T
     observed = scaled.sum(axis=1)
-    order = sorted(range(len(values)), key=lambda k: -round(observed[k], 9))
-    limits = observed - 1e-9
+    sizes = np.abs(flipped)
+    raw = [float((sizes[:, k] >= observed[k] - 1e-9).mean()) for k in range(len(values))]
+    # The smaller p is the stronger one, and of equal ones that of the larger statistic.
+    each = (sizes[None] >= sizes[:, None] - 1e-9).mean(axis=1) - 1e-6 * sizes
+    limits = np.array(raw) - 1e-6 * observed
+    order = sorted(range(len(values)), key=lambda k: round(limits[k], 9))
     adjusted, floor = [0.0] * len(values), 0.0
     for place, k in enumerate(order):
-        left = flipped[:, order[place:]]
-        left = np.hstack([left, -flipped]) if one_sided else np.abs(left)
-        floor = max(floor, float((left.max(axis=1) >= limits[k]).mean()))
+        left = each[:, order[place:]]
+        if one_sided:
+            there, back = (np.where(sign * flipped > 0, each, 2.0) for sign in (1, -1))
+            left = np.hstack([there[:, order[place:]], back])
+        floor = max(floor, float((left.min(axis=1) <= limits[k] + 1e-9).mean()), raw[k])
         adjusted[k] = floor
-    return (np.abs(flipped) >= limits).mean(axis=0).tolist(), adjusted
+    return raw, adjusted
 
 
 def small(seed: int, rows: int, problems: int, samples: int) -> tuple[np.ndarray, np.ndarray]:

@@ -115,7 +115,8 @@ def _numbers(found: Comparison) -> str:
         level, low, high = 90, margin.test.low, margin.test.high
     return (
         f"{percent(b)} % against {percent(a)} %, {points(difference.difference)} points "
-        f"({level} % interval {points(low)} to {points(high)}), p {_equals(p)}"
+        f"({level} % interval {points(low)} to {points(high)}), "
+        f"{'corrected ' * (found.average is not None)}p {_equals(p)}"
     )
 
 
