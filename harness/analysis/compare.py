@@ -169,7 +169,7 @@ def compare(
     tested = _tested(pairs, margin)
     scores = {name: _scores(pair) for name, pair in pairs.items()}
     failed = any(affected(side) for sides in scores.values() for side in sides)
-    recount = _recounts(pairs, margin) if failed else {}
+    recount = _recounts(pairs, scores, tested, margin) if failed else {}
     level = LEVEL / len(tested.adjusted)
     rows = tuple(
         _row(name, pair, scores[name], tested, recount, level=level) for name, pair in pairs.items()
@@ -209,9 +209,17 @@ class _Tested(NamedTuple):
     """Empty if no margin was given."""
 
 
-def _tested(pairs: Mapping[str, MatchedVerdicts], margin: float | None) -> _Tested:
+def _tested(
+    pairs: Mapping[str, MatchedVerdicts],
+    margin: float | None,
+    known: Mapping[str, Difference] | None = None,
+) -> _Tested:
+    """Test all; ``known`` are the differences that need not be found again."""
     paired = all(pair.rows_a for pair in pairs.values())
-    differences = {name: _difference(pair) for name, pair in pairs.items()}
+    kept = known or {}
+    differences = {
+        name: kept[name] if name in kept else _difference(pair) for name, pair in pairs.items()
+    }
     average = _average_difference(pairs, paired=paired) if len(pairs) > 1 else None
     # One family: whatever is true, the chance of any false "better" or "worse" is 5 % at most.
     family = differences if average is None else {**differences, AVERAGE: average}
@@ -264,14 +272,19 @@ def _is_single(pair: MatchedVerdicts) -> bool:
 
 
 def _recounts(
-    pairs: Mapping[str, MatchedVerdicts], margin: float | None
+    pairs: Mapping[str, MatchedVerdicts],
+    scores: Mapping[str, tuple[BenchmarkScore, BenchmarkScore]],
+    tested: _Tested,
+    margin: float | None,
 ) -> dict[Way, _Tested | None]:
     """Test again with failures counted in each other way; None where nothing is left to test."""
     found: dict[Way, _Tested | None] = {}
+    unaffected = [name for name, sides in scores.items() if not any(map(affected, sides))]
+    known = {name: tested.differences[name] for name in unaffected}
     for way in WAYS:
         left = {name: _recounted(pair, way) for name, pair in pairs.items()}
         whole = {name: pair for name, pair in left.items() if pair is not None}
-        found[way] = _tested(whole, margin) if len(whole) == len(pairs) else None
+        found[way] = _tested(whole, margin, known) if len(whole) == len(pairs) else None
     return found
 
 
