@@ -6,7 +6,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.analysis.summary import (
@@ -192,6 +192,7 @@ def problems(draw: st.DrawFn) -> list[ProblemVerdicts]:
     ]
 
 
+@settings(max_examples=30)
 @given(problems())
 def test_outcomes_sum_and_bounds_hold_the_accuracy(rows: list[ProblemVerdicts]) -> None:
     summaries = summarise(rows)
@@ -205,6 +206,7 @@ def test_outcomes_sum_and_bounds_hold_the_accuracy(rows: list[ProblemVerdicts]) 
         assert one.accuracy <= one.interval.high + 1e-12
 
 
+@settings(max_examples=30)
 @given(problems(), st.none() | st.integers(1, 6000))
 def test_a_budget_takes_nothing_away_and_the_last_leaves_the_accuracy(
     rows: list[ProblemVerdicts], limit: int | None
@@ -217,6 +219,7 @@ def test_a_budget_takes_nothing_away_and_the_last_leaves_the_accuracy(
         assert tokens == sorted(set(tokens))
 
 
+@settings(max_examples=30)
 @given(problems())
 def test_groups_partition_the_problems(rows: list[ProblemVerdicts]) -> None:
     for one in summarise(rows):
@@ -228,6 +231,7 @@ def test_groups_partition_the_problems(rows: list[ProblemVerdicts]) -> None:
             assert weighted / one.problems == pytest.approx(one.accuracy)
 
 
+@settings(max_examples=30)
 @given(problems())
 def test_more_samples_pass_more_and_one_sample_is_the_accuracy(
     rows: list[ProblemVerdicts],
@@ -243,6 +247,7 @@ def test_more_samples_pass_more_and_one_sample_is_the_accuracy(
             assert one.spread.problems >= 0
 
 
+@settings(max_examples=30)
 @given(problems(), st.randoms(use_true_random=False))
 def test_the_order_of_problems_does_not_matter(rows: list[ProblemVerdicts], random: Random) -> None:
     shuffled = list(rows)

@@ -137,7 +137,7 @@ def test_files_that_may_not_grow_are_told_and_the_run_goes_on(
     """With few samples the table is the largest file, and with many the journal."""
     evaluation, results = make_evaluation(tmp_path, n=n), tmp_path / "limited"
     told = until_complete(
-        lambda room: evaluation.into(results, largest=room * 512), results, says="File too large"
+        lambda room: evaluation.into(results, largest=room * 1024), results, says="File too large"
     )
     assert full_at(told) >= {"creation", where}
     assert not differences(results, evaluation.whole)
