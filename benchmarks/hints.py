@@ -17,7 +17,7 @@ from typing import ClassVar
 USUAL = "python -m harness"
 """How a command is named if it was not started by the command line."""
 TAKING = {
-    "--results": ("diff", "eval", "list", "regrade", "report", "score", "show", "table"),
+    "--results": ("diff", "eval", "list", "rank", "regrade", "report", "score", "show", "table"),
     "--data": ("check-determinism", "eval", "regrade", "report", "score"),
 }
 """The options that a command needs again to find the same folders, and the commands that take

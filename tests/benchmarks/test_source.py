@@ -298,7 +298,7 @@ def test_without_a_network_the_error_says_what_to_do(server, cache):
     assert f"{server.url}/test.jsonl: " in message
     assert "Connect" in message
     assert "harness data fetch toy" in message
-    assert "--data" in message
+    assert "data_dir" in message
     assert "\n" not in message
 
 
