@@ -255,6 +255,8 @@ def cache(tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", str(tmp_path / "cache"))
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    # A test before this one may have imported the hub's library while no network was allowed.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     return tmp_path / "cache"
 
 
