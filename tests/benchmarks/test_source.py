@@ -241,7 +241,9 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, monkeypatch):
+    # A test before this one may have imported `datasets` while no network was allowed.
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
     (tmp_path / "web").mkdir()
     server = Server(tmp_path / "web")
     yield server
@@ -254,9 +256,6 @@ def cache(tmp_path, monkeypatch):
     import datasets
 
     monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", str(tmp_path / "cache"))
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
-    # A test before this one may have imported the hub's library while no network was allowed.
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     return tmp_path / "cache"
 
 
