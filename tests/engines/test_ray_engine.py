@@ -114,7 +114,7 @@ def test_a_node_that_never_comes_is_told_in_time(ray_cluster: str, tmp_path: Pat
     line = told(on_ray(tmp_path, *asked))
     assert time.monotonic() - began < 120
     assert "of 3 has no node after 3 s: each replica needs 1 " in line
-    assert "node_wait" in line
+    assert "--node-wait" in line
 
 
 def test_a_cluster_that_is_not_there_is_told(tmp_path: Path) -> None:
