@@ -37,7 +37,7 @@ from harness.stats.many import (
 from harness.stats.paired import holm
 from harness.stats.power import LEVEL
 
-TOGETHER = "sign flips, one sign a problem for all runs; step-down min-p (Westfall and Young)"
+TOGETHER = "sign flips, one sign a problem for all runs; step-down max-T (Westfall and Young)"
 BY_PAIRS = "sign flips, one sign a problem for all runs; step-down min-p over all pairs"
 ALONE = "each pair tested alone; Holm"
 MOST_PAIRS = 3

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from harness.stats.distributions import t_quantile, t_tail
 from harness.stats.intervals import Interval
 from harness.stats.paired import TIE, Difference
-from harness.stats.sums import ENUMERATED
 
 LEAST_TRAININGS = 2
 """Fewer trainings of a recipe do not tell how much its trainings differ."""
+ENUMERATED = 2**16
+"""Up to so many assignments of the labels are counted one by one instead of being drawn."""
 LEAST_PROBLEMS = 2
 """Fewer problems do not tell how much problems differ."""
 TEST = "trainings and problems crossed, Student's t with Satterthwaite's degrees of freedom"

@@ -34,8 +34,6 @@ ENUMERATED = 2**15
 """Up to so many outcomes of each of two halves, all combinations of the halves are counted."""
 GRID = 2**16
 """How many points the grid has that the values of larger distributions are rounded to."""
-ENUMERATED = 2**16
-"""Up to so many outcomes are counted one by one where each has to be looked at, not drawn."""
 STEEPEST = 60.0
 """The largest exponent θ, in units of the smallest step: e^-60 is nothing beside 1."""
 
