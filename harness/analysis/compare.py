@@ -284,7 +284,12 @@ def _recounts(
     for way in WAYS:
         left = {name: _recounted(pair, way) for name, pair in pairs.items()}
         whole = {name: pair for name, pair in left.items() if pair is not None}
-        found[way] = _tested(whole, margin, known) if len(whole) == len(pairs) else None
+        again = _tested(whole, margin, known) if whole else None
+        if again is not None and len(whole) < len(pairs):  # the average is over all or it is none
+            words = {name: word for name, word in again.verdicts.items() if name != AVERAGE}
+            within = {name: said for name, said in again.margins.items() if name != AVERAGE}
+            again = again._replace(verdicts=words, margins=within)
+        found[way] = again
     return found
 
 
@@ -307,7 +312,7 @@ def _failure_check(
     """Return what failures do to a verdict; None if there are none, or none that touch it."""
     if not recount:
         return None
-    words = {way: found and found.verdicts[name] for way, found in recount.items()}
+    words = {way: found and found.verdicts.get(name) for way, found in recount.items()}
     check = FailureCheck(
         a=failed[0],
         b=failed[1],
@@ -324,7 +329,7 @@ def _settled_margin(
 ) -> MarginVerdict | None:
     if name not in tested.margins:
         return None
-    others = [found and found.margins[name] for found in recount.values()]
+    others = [found and found.margins.get(name) for found in recount.values()]
     return settled(tested.margins[name], others, word)
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
 from benchmarks import UserError, WrongValueError
 from benchmarks.bounded_json import read_json
 from harness.common.text import printable
+
+Count = Annotated[int, Field(ge=0, le=10**9)]
+"""How many problems, samples or tokens: nobody has a milliard, and what computes with a number of
+hundreds of digits ends in an overflow."""
 
 
 class Frozen(BaseModel):

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from benchmarks import UserError
-from harness.common.schema import Frozen, read_value
+from harness.common.schema import Count, Frozen, read_value
 
 PUBLISHED = "published"
 """The name of the folder with these files, which is beside `runs`."""
@@ -28,11 +28,11 @@ PUBLISHED = "published"
 class PublishedScore(Frozen):
     """One benchmark's score, as a count, as a printed percentage, or both."""
 
-    problems: Annotated[int, Field(ge=1)]
+    problems: Annotated[Count, Field(ge=1)]
     """The number of problems that the source evaluated."""
-    samples: Annotated[int, Field(ge=1)] = 0
+    samples: Annotated[Count, Field(ge=1)] = 0
     """The number of samples of all problems together; by default one for each problem."""
-    correct: Annotated[int, Field(ge=0)] | None = None
+    correct: Count | None = None
     """The number of correct samples."""
     accuracy: str | None = None
     """The accuracy in per cent, as printed."""

@@ -14,7 +14,7 @@ from benchmarks import UserError
 from benchmarks.bounded_json import read_json
 from harness.common.environment import hardware as this_machine
 from harness.common.environment import harness_version
-from harness.common.schema import Frozen, first_problem, require_storable
+from harness.common.schema import Count, Frozen, first_problem, require_storable
 from harness.runs.identity import Identity
 from harness.runs.spec import EvalSpec
 from harness.runs.versions import recorded_versions
@@ -45,11 +45,11 @@ class Score(Frozen):
 
     benchmark: str
     """The benchmark's name."""
-    problems: int
+    problems: Count
     """How many problems were asked."""
-    samples: int
+    samples: Count
     """How many samples they have together."""
-    correct: int
+    correct: Count
     """How many samples are correct."""
     accuracy: float
     """Mean over problems of the share of their samples that are correct."""
@@ -57,7 +57,7 @@ class Score(Frozen):
     """The 95 % confidence interval of the accuracy."""
     interval_method: str
     """How the interval was made."""
-    outcomes: dict[str, int]
+    outcomes: dict[str, Count]
     """Outcome to the number of samples with it; an outcome that no sample has is left out."""
     at_limit: int | None
     """Samples that the token limit ended, whatever became of them; None if saved generations do

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from benchmarks import UserError
 from benchmarks.bounded_json import LONGEST_LINE, bounded_lines, parse_json
-from harness.common.schema import Frozen, first_problem
+from harness.common.schema import Count, Frozen, first_problem
 
 if TYPE_CHECKING:
     from harness.runs.graded import Graded
@@ -51,7 +52,7 @@ class ProblemVerdicts(Frozen):
     """The answer of each sample as extracted, cut to 200 characters."""
     classes: tuple[int | None, ...]
     """Equal numbers for equal answers, 0 for the correct one; None where there is no answer."""
-    tokens: tuple[int | None, ...]
+    tokens: tuple[Count | None, ...]
     """Length of each response in tokens; None where the engine counts none."""
     at_limit: tuple[bool | None, ...]
     """Whether the token limit ended the response, whatever became of it; None if nobody knows."""
@@ -152,7 +153,11 @@ def _read(path: Path, lines: Iterator[tuple[bytes | None, int]]) -> list[Problem
             f"{path} has schema version {version}; this harness reads {SCHEMA_VERSION}: "
             "use the harness that wrote it, or a newer one"
         )
-    return [ProblemVerdicts.model_validate_json(line) for line in rows]
+    found = [ProblemVerdicts.model_validate_json(line) for line in rows]
+    times = Counter((row.benchmark, row.problem_id, row.sum) for row in found)
+    if repeated := [key for key, count in times.items() if count > 1]:
+        raise ValueError(f"{repeated[0][1]} of {repeated[0][0]} is in it more than once")
+    return found
 
 
 def _not_too_long(line: bytes | None) -> bytes:

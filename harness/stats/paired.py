@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import accumulate
 from math import fsum, sqrt, ulp
 from statistics import fmean
 from typing import Self
@@ -87,12 +86,12 @@ def paired_single(fixed: int, broken: int, problems: int) -> Difference:
         raise ValueError(f"{fixed} fixed and {broken} broken of {problems} problems")
     discordant = fixed + broken
     # Each binomial coefficient from the one before: thousands of large ones are slow to make anew.
-    ways = accumulate(
-        range(min(fixed, broken)), lambda way, i: way * (discordant - i) // (i + 1), initial=1
-    )
-    *fewer, observed = ways
+    observed, fewer = 1, 0
+    for i in range(min(fixed, broken)):
+        fewer += observed
+        observed = observed * (discordant - i) // (i + 1)
     # Twice the tail, with half of what was observed; 1 where both are as many.
-    numerator = 2 * sum(fewer) + observed if fixed != broken else 2**discordant
+    numerator = 2 * fewer + observed if fixed != broken else 2**discordant
     p_value = max(numerator / 2**discordant, ulp(0.0))
     return Difference.tested(_bonett_price(fixed, broken, problems), p_value, "McNemar mid-p")
 

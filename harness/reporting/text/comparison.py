@@ -167,10 +167,23 @@ def failure_lines(found: Comparison) -> list[str]:
         for name, check in checks
         if check.decide
     ]
+    unsettled = [
+        f"{name}: {_failed(row.failures)}"
+        for name, row in named_rows(found)
+        if row.failures is not None
+        and not row.failures.decide
+        and row.margin is not None
+        and None in (row.margin.same, row.margin.not_worse)
+    ]
+    lines += [
+        f"MARGIN WITHHELD: {text}: what is shown of the margin depends on how these are counted"
+        for text in unsettled
+    ]
     harmless = [
-        f"{name}: {_failed(check)}"
+        text
         for name, check in checks
         if not check.decide and name != AVERAGE
+        if (text := f"{name}: {_failed(check)}") not in unsettled
     ]
     if harmless:
         lines.append(
