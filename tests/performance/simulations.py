@@ -402,12 +402,13 @@ SINGLE = ((1, 1),)
 REPEATED = tuple(samples for samples in SAMPLES if samples != (1, 1))
 ALONE = ((4,), (16,), (MIXED,))
 TRAININGS = ((2, 2), (2, 3), (3, 3), (5, 5))
+MORE = ((272,), (1319,), *SEVERAL)
 
 
-def recipes(*, changed: float = 0.0) -> list[Design]:
+def recipes(sizes: Sequence[tuple[int, ...]], *, changed: float = 0.0) -> list[Design]:
     """Return designs of recipes whose trainings vary alike."""
     return designs(
-        ((30,), (272,), (1319,), *SEVERAL),
+        sizes,
         samples=((1, 1), (4, 4), (16, 16), (1, 16)),
         changed=(changed,),
         trainings=TRAININGS,
@@ -489,15 +490,22 @@ METHODS = {
     "test of an average of counts": Method(
         "size_of_average_tests_of_counts", "size", average_counts_are_seen, designs(SEVERAL)
     ),
-    "interval of recipes": Method(
+    "interval of recipes, 30 problems": Method(
+        "coverage_of_recipes_of_few_problems",
+        "coverage",
+        recipe_is_held,
+        recipes(((30,),), changed=CHANGED),
+        effort=0.5,
+    ),
+    "interval of recipes, more problems": Method(
         "coverage_of_recipes",
         "coverage",
         recipe_is_held,
-        recipes(changed=CHANGED),
+        recipes(MORE, changed=CHANGED),
         effort=0.5,
     ),
     "test of recipes": Method(
-        "size_of_recipe_tests", "size", recipe_is_seen, recipes(), effort=0.5
+        "size_of_recipe_tests", "size", recipe_is_seen, recipes(((30,), *MORE)), effort=0.5
     ),
     "test of recipes, one varying four times as much": Method(
         "size_of_recipe_tests_with_unequal_spreads",
@@ -509,10 +517,10 @@ METHODS = {
         "size_of_step_down", "size", false_claim_is_made, MANY, effort=0.5
     ),
     "joint intervals of many runs": Method(
-        "coverage_of_joint_intervals", "coverage", all_differences_are_held, MANY, effort=0.5
+        "coverage_of_joint_intervals", "coverage", all_differences_are_held, MANY, effort=0.25
     ),
     "intervals of ranks": Method(
-        "coverage_of_ranks", "coverage", all_ranks_are_held, MANY, effort=0.25
+        "coverage_of_ranks", "coverage", all_ranks_are_held, MANY, effort=0.15
     ),
 }
 
