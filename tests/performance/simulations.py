@@ -642,8 +642,7 @@ def main(runs: int, confirm: int, quick: bool, output: Path | None) -> None:
     say(table(found))
     figures = {METHODS[one.name].figure: round(one.worst.share, 4) for one in found}
     details = {
-        "runs": runs,
-        "confirming_runs": confirm,
+        "runs": {METHODS[one.name].figure: one.worst.runs for one in found},
         "error": {METHODS[one.name].figure: round(one.worst.error, 4) for one in found},
         "worst": {METHODS[one.name].figure: str(one.design) for one in found},
         "mean": {METHODS[one.name].figure: round(one.mean, 4) for one in found},
