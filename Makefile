@@ -79,7 +79,7 @@ bench: $(BENCHES) ## Measure everything (most of an hour), and print it beside i
 bench-startup: setup ## Measure how long each command takes to start.
 	$(RUN) tests/performance/startup.py --output $(LATEST)
 
-bench-comparing: setup ## Measure diff, table, show and report on runs of full size.
+bench-comparing: setup ## Measure diff, rank, table, show and report on runs of full size.
 	$(RUN) tests/performance/comparing.py --output $(LATEST)
 
 # With HARNESS_GRADING_CORPUS naming a folder of labelled rows; else on our own cases.

@@ -81,6 +81,8 @@ def test_every_promised_figure_has_its_target() -> None:
         "replay_megabytes": "at most 1000",
         "help_seconds": "at most 0.3",
         "diff_seconds": "at most 1",
+        "diff_margin_seconds": "at most 1",
+        "rank_seconds": "at most 10",
     }
     assert {figure: str(measuring.target(figure, MACHINE)) for figure in asked} == asked
 
@@ -186,6 +188,19 @@ def test_the_made_benchmarks_are_known_to_a_command(tmp_path: Path) -> None:
         text=True,
     ).stdout
     assert all(name in listed for name in (*MADE, "vllm-recorded"))
+
+
+def test_the_made_benchmarks_are_known_to_a_measurement() -> None:
+    """Reading the entry points before they are plugged in would hide them for good."""
+    code = "from made import MADE, plug; plug(); from benchmarks import BENCHMARKS as all; "
+    code += "print(*(all[name].name for name in MADE))"
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(PERFORMANCE)!r}); {code}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout.split() == list(MADE)
 
 
 def test_a_peer_that_drew_something_else_is_no_peer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,7 @@ def problem(name: str, row: Row) -> Problem:
     return Problem(id=f"{PREFIX}{name}/{row['id']}", question=row["question"], answer=row["answer"])
 
 
+@cache
 def make(name: str) -> Benchmark:
     """Return the benchmark that stands for the one called ``name``."""
     return Benchmark(
@@ -101,7 +102,16 @@ def make(name: str) -> Benchmark:
     )
 
 
-MINERVA_MATH, GSM8K, AMC23, OLYMPIADBENCH, MATH500, AIME24 = map(make, STANDARD)
+def __getattr__(attribute: str) -> Benchmark:
+    """Make a benchmark when its entry point is loaded, which names it as `made:GSM8K`.
+
+    To make one, the real one is looked up, and with the first look-up the entry points are read for
+    good. At import, that would be before `plug` has been called.
+    """
+    for name in STANDARD:
+        if attribute == name.upper():
+            return make(name)
+    raise AttributeError(attribute)
 
 
 # --- saved responses ------------------------------------------------------------------------
