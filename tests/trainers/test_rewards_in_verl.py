@@ -63,6 +63,10 @@ def pairs() -> list[Pair]:
 def ray(ray_cluster: str) -> Iterator[Any]:
     ray: Any = pytest.importorskip("ray")
     pytest.importorskip("verl")
+    from ray._raylet import AuthenticationTokenLoader
+
+    # An engine that ran in this process before may have read which token there is: none.
+    AuthenticationTokenLoader.instance().reset_cache()
     ray.init(address=ray_cluster, log_to_driver=False, logging_level="ERROR")
     yield ray
     ray.shutdown()
