@@ -254,7 +254,10 @@ def legend(figure: Figure, entries: Mapping[str, Line2D]) -> None:
             handlelength=2.2,
             borderaxespad=0.2,
         )
-        if columns == 1 or made.get_window_extent().width <= figure.bbox.width:
+        width = made.get_window_extent().width
+        if columns == 1 or width <= figure.bbox.width:
+            # A single name can be wider than a narrow figure.
+            figure.set_figwidth(max(figure.get_figwidth(), 1.02 * width / figure.dpi))
             figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
             return
         made.remove()
