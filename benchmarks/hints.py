@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -106,6 +107,28 @@ def remember(option: str, value: str) -> None:
 def forget(option: str) -> None:
     """Name commands without this option from now on."""
     _Begun.given.pop(option, None)
+
+
+@contextmanager
+def usual() -> Iterator[None]:
+    """Name commands as on any machine, without this one's interpreter and folders.
+
+    It is for what is handed on, such as a page: its readers have other paths.
+
+    >>> begin("/opt/env/bin/python -m harness")
+    >>> with usual():
+    ...     hint("show v1")
+    'python -m harness show v1'
+    >>> hint("show v1")
+    '/opt/env/bin/python -m harness show v1'
+    >>> begin(USUAL)
+    """
+    start, given = _Begun.start, _Begun.given
+    _Begun.start, _Begun.given = USUAL, {}
+    try:
+        yield
+    finally:
+        _Begun.start, _Begun.given = start, given
 
 
 def start_of(typed: Sequence[str], arguments: int) -> str:

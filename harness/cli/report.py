@@ -16,6 +16,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import echo
 from harness.common.files import own_descriptor
+from harness.common.text import one_line
 
 EXAMPLES = """\b
 Examples:
@@ -76,11 +77,17 @@ def command(
 
     catalogue = Catalogue(results)
     groups = [[catalogue.find(name) for name in catalogue.group(asked)] for asked in runs]
+    recipes = groups if any(len(group) > 1 for group in groups) else ()
+    if recipes and margin is not None:
+        raise click.UsageError(
+            "--margin is about two runs, and here are groups of trainings: leave it out, or name "
+            "one run of each group"
+        )
     with open_progress(patience=PATIENCE) as progress:
         written = write_report(
             [run for group in groups for run in group],
             output,
-            recipes=groups if any(len(group) > 1 for group in groups) else (),
+            recipes=recipes,
             anyway=allow_mismatch,
             margin=margin,
             data_dir=data_dir,
@@ -90,6 +97,8 @@ def command(
         )
     carries_page = own_descriptor(output) == 1
     echo(f"wrote {written.path} ({_size(written.size)})", err=carries_page)
+    if written.refused:
+        echo(f"{one_line('; '.join(written.refused), limit=None)}; the page says why", err=True)
     if png is not None:
         echo(f"wrote {written.plots} plots in {png}", err=carries_page)
 

@@ -105,6 +105,42 @@ def test_the_difference_is_a_row_a_benchmark_and_the_average(pair: list[Result])
     assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first benchmark is on top"
 
 
+def test_the_bar_of_the_margins_interval_ends_where_that_ends(pair: list[Result]) -> None:
+    comparison = compare(*pair, margin=0.02)
+    (axes,) = difference_figure(comparison).axes
+    thick = [line for line in axes.lines if line.get_linewidth() == 3.5]
+    tested = [row.margin.test for row in comparison.rows if row.margin is not None]
+    assert len(thick) == len(tested) + 1
+    for line, test in zip(thick, tested, strict=False):
+        assert list(line.get_xdata()) == pytest.approx([100 * test.low, 100 * test.high])
+        assert line.get_solid_capstyle() == "butt", "another cap makes it longer"
+
+
+@pytest.mark.parametrize("length", [4, 13, 40])
+def test_a_legend_names_every_version_within_the_figure(tmp_path: Path, length: int) -> None:
+    curve: list[float | None] = [0.1, 0.2, 0.3]
+    runs = [
+        store_run(
+            tmp_path,
+            f"v{number}-".ljust(length, "w"),
+            verdict_rows({"math500": marks(number, 0.3)["math500"]}),
+            lineage=lineage(curve, curve),
+        )
+        for number in range(7)
+    ]
+    for name, figure in every_figure(runs).items():
+        if name == "ranks":  # it names its rows
+            continue
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert box.x0 >= 0, name
+        assert box.x1 <= figure.bbox.width, name
+        assert box.y1 <= figure.bbox.height, name
+        assert all(axes.get_window_extent().y1 <= box.y0 for axes in figure.axes), name
+        if name != "difference":
+            assert legend_names(figure) == [run.name for run in runs]
+
+
 def test_a_verdict_is_told_by_its_marker_too(pair: list[Result]) -> None:
     better = difference_figure(compare(*pair))
     worse = difference_figure(compare(*pair[::-1]))

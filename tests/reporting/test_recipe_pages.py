@@ -88,6 +88,8 @@ def test_the_page_begins_with_the_recipes(groups: list[list[Result]]) -> None:
     said = with_recipes(
         overview(labelled([run for side in groups for run in side]), [], "now"), pairs
     )
+    assert said.title == "recipes v1, v4"
+    assert [section.anchor for section in said.sections] == ["recipes", ""]
     (verdict,) = said.verdicts
     assert (verdict.subject, verdict.word) == ("recipe v4 against v1", "better")
     assert verdict.sentence.startswith("The recipe v4 is better than v1 on average")
@@ -118,6 +120,15 @@ def test_diff_and_report_take_groups(groups: list[list[Result]], tmp_path: Path)
     run("report", *sides, "--results", tmp_path, "-o", tmp_path / "r.html", "--png", tmp_path / "p")
     assert (tmp_path / "p" / "recipes.png").is_file()
     assert not list((tmp_path / "p").glob("difference*"))
+
+
+def test_report_of_groups_takes_no_margin(groups: list[list[Result]], tmp_path: Path) -> None:
+    sides = [",".join(one.name for one in side) for side in groups]
+    asked = ["report", *sides, "--margin", "2", "--results", str(tmp_path)]
+    done = CliRunner().invoke(cli, [*asked, "-o", str(tmp_path / "r.html")])
+    assert done.exit_code == 2
+    assert "--margin is about two runs, and here are groups" in done.output
+    assert not (tmp_path / "r.html").exists()
 
 
 def test_diff_of_groups_lists_no_problems(groups: list[list[Result]], tmp_path: Path) -> None:

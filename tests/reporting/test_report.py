@@ -20,15 +20,21 @@ from hypothesis import strategies as st
 from stored import store_run, verdict_rows
 
 from benchmarks import UserError
+from benchmarks.hints import USUAL, begin
+from harness.analysis.many import rank
 from harness.common.text import printable
+from harness.grading import Outcome
 from harness.reporting.html import page, samples, write_report
-from harness.reporting.html.comparing import compare_with_first, rank_all
+from harness.reporting.html.comparing import compare_with_first, deciding_row, rank_all
 from harness.reporting.html.embedding import CHUNK_CHARACTERS, Records, data_element, visible
 from harness.reporting.html.facts import labelled
-from harness.reporting.html.overview import overview
+from harness.reporting.html.overview import TONES, overview
+from harness.reporting.plots.difference import VERDICTS
+from harness.reporting.text.numbers import p_value
 from harness.runs.catalogue import Catalogue
 from harness.runs.results import Result
 from harness.runs.spec import Sampling
+from harness.stats.paired import holm
 
 ASSETS = sorted((page.HERE / "assets").iterdir())
 
@@ -189,6 +195,133 @@ def test_three_runs_are_ranked_or_it_is_said_why_not(tmp_path: Path) -> None:
     assert "sampling.temperature" in refused
     forced = overview_of(*runs, warm, anyway=True).sections[0]
     assert any(text.startswith("NOT MEASURED ALIKE") for text in forced.paragraphs)
+
+
+def changed(results: Path, name: str, *fixed: int) -> Result:
+    """Store a run with ten right answers and with those of the given problems."""
+    marks = {"gsm8k": [[n < 10 or n in fixed] for n in range(60)]}
+    return store_run(results, name, verdict_rows(marks))
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> list[Result]:
+    """A base, and three runs of which each fixes five other problems."""
+    fixed = {"base": (), "b": range(20, 25), "c": range(30, 35), "d": range(40, 45)}
+    return [changed(tmp_path, name, *which) for name, which in fixed.items()]
+
+
+def test_the_cards_are_corrected_for_the_number_of_runs(four: list[Result]) -> None:
+    assert overview_of(*four[:2]).verdicts[0].word == "better"
+    said = overview_of(*four)
+    against = {one.result.id: one.against_base for one in rank(four, four[0]).runs}
+    for run, headline in zip(four[1:], said.verdicts, strict=True):
+        tested = against[run.id]
+        assert tested is not None
+        assert headline.word == tested.verdict == "no evidence"
+        assert f"p = {p_value(tested.adjusted_p)}; " in headline.sentence
+        assert headline.sentence.startswith(f"{run.name} and base cannot be told apart on gsm8k")
+        assert headline.sentence.endswith("corrected for 3 runs.")
+    for section in said.sections[2:]:
+        assert section.tables[0].rows[0][-1].text == "no evidence"
+        assert section.tables[0].rows[0][5].detail == "for 3 runs"
+    lines = said.sections[0].paragraphs
+    assert "Compared: gsm8k, 60 problems, problem by problem." in lines
+    assert any("all 6 pairs" in line and "larger family" in line for line in lines)
+
+
+def test_the_order_of_the_further_runs_changes_no_card(four: list[Result]) -> None:
+    there, back = overview_of(*four), overview_of(four[0], *four[:0:-1])
+    assert {str(one) for one in there.verdicts} == {str(one) for one in back.verdicts}
+
+
+def test_runs_on_other_benchmarks_are_corrected_by_holm(tmp_path: Path) -> None:
+    marks = {"gsm8k": [[n < 10] for n in range(60)], "aime24": [[False]] * 9}
+    more = {"gsm8k": [[n < 15] for n in range(60)], "aime24": [[n < 1] for n in range(9)]}
+    base, both = (
+        store_run(tmp_path, name, verdict_rows(rows)) for name, rows in (("a", marks), ("b", more))
+    )
+    pairs = compare_with_first(
+        labelled([base, both, changed(tmp_path, "c", *range(10, 16))]), anyway=True
+    )
+    assert [pair.correction for pair in pairs] == ["each pair tested alone; Holm"] * 2
+    rows = [deciding_row(pair.comparison) for pair in pairs if pair.comparison is not None]
+    raw = [row.difference.p_value for row in rows]
+    assert [row.adjusted_p for row in rows] == pytest.approx(holm(raw))
+
+
+def test_claims_about_a_margin_are_corrected_for_the_number_of_runs(four: list[Result]) -> None:
+    (alone,) = compare_with_first(labelled(four[:2]), anyway=False, margin=0.16)
+    pairs = compare_with_first(labelled(four), anyway=False, margin=0.16)
+    rows = [pair.comparison.rows[0] for pair in (alone, *pairs) if pair.comparison is not None]
+    margins = [row.margin for row in rows if row.margin is not None]
+    raw = [margin.test.p_same for margin in margins]
+    assert [m.adjusted_p_same for m in margins] == pytest.approx([raw[0], *holm(raw[1:])])
+    assert [margin.verdict for margin in margins] == ["better", *["not worse"] * 3]
+
+
+def test_what_failures_decide_stays_withheld(tmp_path: Path) -> None:
+    base = run_of(tmp_path, "base", *[wrong()] * 12)
+    lost = Said(response="", outcome=Outcome.ENGINE_ERROR)
+    runs = [run_of(tmp_path, name, *[lost] * 12) for name in ("b", "c")]
+    said = overview_of(base, *runs)
+    assert [headline.word for headline in said.verdicts] == ["withheld"] * 2
+    assert all(headline.tone == "withheld" for headline in said.verdicts)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> list[Result]:
+    lineage = json.dumps({"schema_version": 1, "trainer": "grpo"}).encode()
+    marks = verdict_rows({"gsm8k": [[False]] * 20})
+    return [store_run(tmp_path, name, marks, lineage=lineage) for name in ("v1", "v2", "v3")]
+
+
+def test_what_is_true_of_every_card_is_said_once(trained: list[Result]) -> None:
+    said = overview_of(*trained)
+    (remark,) = said.remarks
+    assert remark.startswith("v2, v3 against v1: This compares two checkpoints")
+    assert not any("checkpoint" in headline.sentence for headline in said.verdicts)
+
+
+def test_every_pair_that_was_not_measured_alike_has_a_line(tmp_path: Path) -> None:
+    runs = [
+        store_run(
+            tmp_path,
+            f"t{number}",
+            verdict_rows({"gsm8k": [[False]] * 20}),
+            sampling=Sampling(temperature=number / 10),
+        )
+        for number in range(6)
+    ]
+    ranks = overview_of(*runs, anyway=True).sections[0]
+    (told,) = [text for text in ranks.paragraphs if text.startswith("NOT MEASURED ALIKE")]
+    assert len(told.splitlines()) == 1 + 15
+
+
+def test_a_page_names_no_path_of_this_machine(trained: list[Result], tmp_path: Path) -> None:
+    begin("/opt/env/bin/python -m harness")
+    try:
+        path = write_report(trained, tmp_path / "r.html").path
+    finally:
+        begin(USUAL)
+    said = json.dumps(embedded(path, "overview"))
+    assert "as in: python -m harness diff" in said
+    assert "/opt/env" not in said
+
+
+def test_a_verdict_has_one_symbol_and_colour_everywhere() -> None:
+    shapes = {"▲": "^", "▼": "v", "○": "o", "■": "s", "►": ">", "✖": "X"}
+    script = (page.HERE / "assets" / "overview.js").read_text(encoding="utf-8")
+    (marks,) = re.findall(r"^const MARKS = \{(.*)\};$", script, flags=re.MULTILINE)
+    symbols = dict(re.findall(r'"?([\w-]+)"?: "(.)"', marks))
+    assert {tone: shapes[symbol] for tone, symbol in symbols.items()} == {
+        TONES.get(verdict, "none"): marker for verdict, (_, marker) in VERDICTS.items()
+    }
+    style = (page.HERE / "assets" / "page.css").read_text(encoding="utf-8")
+    for verdict, (colour, _) in VERDICTS.items():
+        if verdict in TONES:
+            found = re.search(rf"td\.{TONES[verdict]} \.value.*?color: var\((--\w+)\)", style)
+            assert found is not None
+            assert f"{found[1]}: {colour.lower()};" in style
 
 
 def test_a_refused_comparison_is_told_and_both_are_shown(tmp_path: Path) -> None:
@@ -355,6 +488,15 @@ def test_a_page_may_go_to_standard_output(tmp_path: Path) -> None:
     assert done.stdout.endswith("</html>\n")
     size = len(done.stdout.encode()) / 1e6
     assert done.stderr.endswith(f"wrote /dev/stdout ({size:.1f} MB)\n")
+
+
+def test_what_was_not_compared_is_said_on_the_terminal(tmp_path: Path) -> None:
+    for name, grader in (("v1", "8"), ("v2", "9+99999999"), ("v3", "8")):
+        run_of(tmp_path / "results", name, wrong(), grader=grader)
+    done = report(tmp_path, "v1", "v2", "v3")
+    assert done.returncode == 0, done.stderr
+    told = "not compared: v2 against v1; not ranked: v1, v2, v3; the page says why"
+    assert told in done.stderr.splitlines()
 
 
 def test_without_runs_the_command_says_what_to_give(tmp_path: Path) -> None:

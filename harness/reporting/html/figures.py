@@ -101,13 +101,16 @@ def _differences(pairs: Sequence[VersionPair]) -> Iterator[Plot]:
             yield Plot(
                 name=f"difference-{number}" if len(pairs) > 1 else "difference",
                 title=f"{pair.b.label} against {pair.a.label}",
-                caption=_difference_caption(pair.comparison),
+                caption=_difference_caption(pair.comparison, pair.runs),
                 figure=difference_figure(pair.comparison),
             )
 
 
-def _difference_caption(found: Comparison) -> str:
+def _difference_caption(found: Comparison, runs: int) -> str:
     text = "The difference in accuracy in percentage points, with 95 % intervals."
+    if runs > 1:
+        which = "" if found.average is None else " on the average"
+        text += f" The verdict{which} is corrected for {runs} runs."
     if found.margin is None:
         return text
     return (

@@ -6,18 +6,18 @@ The script of the page shows them. Scores come from the results, and differences
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
-from harness.common.text import counted
-from harness.reporting.html.comparing import RankedVersions, VersionPair
+from harness.analysis.many import ManyComparison
+from harness.common.text import counted, one_line
+from harness.reporting.html.comparing import RankedVersions, VersionPair, deciding_row
 from harness.reporting.html.facts import ReportedResult
 from harness.reporting.text.comparison import failure_lines, family, puzzles
 from harness.reporting.text.many import (
     many_explained,
-    many_mismatches,
     many_sentences,
     many_test,
     rank_interval,
@@ -48,8 +48,11 @@ SHOWN_OUTCOMES = ("correct", "wrong", "truncated", "no answer")
 """Outcomes that have a column of their own."""
 ALWAYS_DIFFER = ("run", "fingerprint", "evaluated", "graded again from", "cost", "time")
 """Facts that are not marked as differing, because they differ between any two runs."""
-TONES = {"better": "better", "worse": "worse", "withheld": "withheld"}
-"""The tone of what is shown of a margin; all else has none."""
+TONES = {
+    "better": "better", "worse": "worse", "same": "same", "not worse": "not-worse",
+    "withheld": "withheld",
+}  # fmt: skip
+"""The tone of each verdict; the others, which conclude nothing, have ``none``."""
 MOST_CHANGES = 60
 """The most changed settings that are listed; lists of packages can be long."""
 
@@ -61,7 +64,7 @@ class Cell:
     text: str
     detail: str = ""
     tone: str = ""
-    """The colour: ``better``, ``worse``, ``withheld``, ``none`` (no evidence) or ``differs``."""
+    """The colour and symbol: one of `TONES`, ``none`` (no evidence, undecided) or ``differs``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,8 @@ class Headline:
     word: str
     """The verdict, with a margin what is shown of it; or ``not compared``."""
     sentence: str
+    tone: str = "none"
+    """As of a cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +98,10 @@ class Section:
 
     title: str
     tables: tuple[Table, ...]
+    anchor: str = ""
+    """The name by which the menu links to it, if it does: ``ranks`` or ``recipes``."""
     paragraphs: tuple[str, ...] = ()
+    """They may have several lines."""
     changes: Table | None = None
 
 
@@ -104,6 +112,8 @@ class Overview:
     title: str
     made: str
     verdicts: tuple[Headline, ...]
+    remarks: tuple[str, ...]
+    """What must be read with the verdicts, and is said once."""
     facts: Table
     sections: tuple[Section, ...]
     outcomes: Table | None
@@ -121,6 +131,7 @@ def overview(
         title=_title(versions),
         made=made,
         verdicts=tuple(_verdict(pair) for pair in pairs),
+        remarks=tuple(_remarks(pairs)),
         facts=_facts(versions),
         sections=(*_ranking(ranked), *_sections(versions, pairs)),
         outcomes=_outcomes(versions),
@@ -168,10 +179,36 @@ def _verdict(pair: VersionPair) -> Headline:
     found = pair.comparison
     if found is None:
         return Headline(subject=subject, word="not compared", sentence=pair.refusal)
-    row = found.rows[0] if found.average is None else found.average
+    row = deciding_row(found)
     word = row.verdict if row.margin is None else row.margin.verdict
-    said = " ".join(filter(None, [sentence(found), about_checkpoints(found)]))
-    return Headline(subject=subject, word=word, sentence=said)
+    return Headline(
+        subject=subject,
+        word=word,
+        sentence=" ".join(filter(None, [sentence(found), _corrected_for(pair, found)])),
+        tone=TONES.get(word, "none"),
+    )
+
+
+def _corrected_for(pair: VersionPair, found: Comparison) -> str:
+    """Say what is corrected for the number of runs, if several are compared with the first."""
+    if pair.runs < 2:
+        return ""
+    if found.average is None:
+        return f"Verdict and p are corrected for {pair.runs} runs."
+    return (
+        f"Verdict and p of the average are corrected for {pair.runs} runs; the verdicts on single "
+        "benchmarks are not."
+    )
+
+
+def _remarks(pairs: Sequence[VersionPair]) -> Iterator[str]:
+    """Yield what is true of several pairs, each remark once."""
+    owners: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair.comparison is not None and (text := about_checkpoints(pair.comparison)):
+            owners.setdefault(text, []).append(pair.b.label)
+    for text, labels in owners.items():
+        yield text if len(pairs) == 1 else f"{', '.join(labels)} against {pairs[0].a.label}: {text}"
 
 
 # --- scores ---------------------------------------------------------------------------------
@@ -194,7 +231,8 @@ def _ranking(ranked: RankedVersions | None) -> Iterator[Section]:
         return
     found = ranked.ranking
     if found is None:
-        yield Section(title="Ranks", tables=(), paragraphs=(f"Not ranked: {ranked.refusal}",))
+        refusal = f"Not ranked: {ranked.refusal}"
+        yield Section(title="Ranks", tables=(), anchor="ranks", paragraphs=(refusal,))
         return
     rows = tuple(
         (
@@ -214,20 +252,37 @@ def _ranking(ranked: RankedVersions | None) -> Iterator[Section]:
                 rows=rows,
             ),
         ),
+        anchor="ranks",
         paragraphs=(
             *many_sentences(found),
+            f"Compared: {_measured(found)}, {counted(found.problems, 'problem')}, problem by "
+            "problem.",
             f"Test: {many_test(found)}.",
+            f"The ranks are corrected for all {len(found.pairs)} pairs of versions. That is a "
+            "larger family than the comparisons with the first version: so the ranks can leave "
+            "undecided what one of those decides.",
             *many_explained(found),
-            *_unlike(many_mismatches(found)),
+            *_unlike(found, ranked.labels),
             *found.notes,
         ),
     )
 
 
-def _unlike(lines: Iterable[str]) -> Iterator[str]:
-    text = " ".join(line.strip() for line in lines)
-    if text:
-        yield text
+def _measured(found: ManyComparison) -> str:
+    if len(found.benchmarks) == 1:
+        return found.benchmarks[0]
+    return f"the plain mean of {len(found.benchmarks)} benchmarks"
+
+
+def _unlike(found: ManyComparison, labels: Mapping[str, str]) -> Iterator[str]:
+    """Yield all pairs that were not measured alike, one a line."""
+    lines = [
+        one_line(f"{labels[a.id]} and {labels[b.id]}: {'; '.join(map(str, changes))}", limit=None)
+        for a, b, changes in found.mismatches
+    ]
+    if lines:
+        head = "NOT MEASURED ALIKE: a difference may come from these settings, not from the models:"
+        yield "\n".join([head, *lines])
 
 
 def _scores(versions: Sequence[ReportedResult]) -> Table:
@@ -286,17 +341,19 @@ def _section(title: str, pair: VersionPair, found: Comparison) -> Section:
     return Section(
         title=title,
         tables=(_differences(pair, found), *_margins(pair, found)),
-        paragraphs=tuple(_paragraphs(found)),
+        paragraphs=tuple(_paragraphs(pair, found)),
         changes=Table(caption=caption, heads=heads, rows=rows, numeric=False) if rows else None,
     )
 
 
 def _differences(pair: VersionPair, found: Comparison) -> Table:
-    rows = [_difference_row(row) for row in found.rows]
+    alone = found.average is None
+    rows = [_difference_row(row, pair.runs if alone else 1) for row in found.rows]
     if found.average is not None:
-        rows.append(_average_row(found, found.average))
+        rows.append(_average_row(found, found.average, pair.runs))
     heads = (
-        "benchmark", pair.a.label, pair.b.label, "difference", "p", "p (Holm)", "P(B > A)",
+        "benchmark", pair.a.label, pair.b.label, "difference", "p",
+        "p (Holm)" if pair.runs == 1 else "p corrected", "P(B > A)",
         f"verdict on {pair.b.label}",
     )  # fmt: skip
     return Table(
@@ -307,29 +364,34 @@ def _differences(pair: VersionPair, found: Comparison) -> Table:
     )
 
 
-def _difference_row(row: BenchmarkDifference) -> tuple[Cell, ...]:
+def _difference_row(row: BenchmarkDifference, runs: int) -> tuple[Cell, ...]:
     sides = [_accuracy(side) for side in (row.a, row.b)]
     return (
         Cell(text=row.benchmark, detail=counted(row.a.problems, "problem")),
         *sides,
         _difference(row.difference),
-        Cell(text=p_value(row.difference.p_value)),
-        Cell(text=p_value(row.adjusted_p)),
-        Cell(text=probability(row.probability)),
-        _word(row.verdict, row.detectable),
+        *_tested(row, runs),
     )
 
 
-def _average_row(found: Comparison, average: AverageDifference) -> tuple[Cell, ...]:
+def _average_row(found: Comparison, average: AverageDifference, runs: int) -> tuple[Cell, ...]:
     return (
         Cell(text="average", detail="plain mean"),
         _mean([row.a for row in found.rows]),
         _mean([row.b for row in found.rows]),
         _difference(average.difference),
-        Cell(text=p_value(average.difference.p_value)),
-        Cell(text=p_value(average.adjusted_p)),
-        Cell(text=probability(average.probability)),
-        _word(average.verdict, average.detectable),
+        *_tested(average, runs),
+    )
+
+
+def _tested(row: BenchmarkDifference | AverageDifference, runs: int) -> tuple[Cell, ...]:
+    """Return what is tested of a row, which may be corrected for several runs."""
+    return (
+        Cell(text=p_value(row.difference.p_value)),
+        Cell(text=p_value(row.adjusted_p), detail=f"for {runs} runs" if runs > 1 else ""),
+        Cell(text=probability(row.probability)),
+        # The smallest difference that could be shown is known only without that correction.
+        _word(row.verdict, row.detectable if runs == 1 else None),
     )
 
 
@@ -366,13 +428,14 @@ def _difference(found: Difference) -> Cell:
     return Cell(text=points(found.difference), detail=difference_interval(found))
 
 
-def _word(verdict: str, detectable: float) -> Cell:
+def _word(verdict: str, detectable: float | None) -> Cell:
     if verdict == "no evidence":
-        return Cell(text=verdict, detail=f"could show {smallest_shown(detectable)}", tone="none")
+        detail = "" if detectable is None else f"could show {smallest_shown(detectable)}"
+        return Cell(text=verdict, detail=detail, tone="none")
     return Cell(text=verdict, tone=verdict)
 
 
-def _paragraphs(found: Comparison) -> Iterator[str]:
+def _paragraphs(pair: VersionPair, found: Comparison) -> Iterator[str]:
     if found.mismatches:
         what = "; ".join(map(str, found.mismatches))
         yield (
@@ -385,13 +448,16 @@ def _paragraphs(found: Comparison) -> Iterator[str]:
         f"Compared {how}: {tests}; Holm's correction over {family(found)}; the intervals are not "
         "corrected."
     )
+    if pair.runs > 1:
+        yield f"{_corrected_for(pair, found)} How: {pair.correction}."
     yield from (f"{text[:1].upper()}{text[1:]}." for text in puzzles(found))
     yield (
         "P(B > A) is the probability that the second is better, after the data and a weak prior; "
         "it is not evidence by itself."
     )
     yield from failure_lines(found)
-    if any(row.verdict == "no evidence" for row in found.rows):
+    shown = found.rows if pair.runs == 1 or found.average is not None else ()
+    if any(row.verdict == "no evidence" for row in shown):
         yield (
             "No evidence is not evidence of no difference: “could show” names the smallest true "
             "difference that such data show four times in five."

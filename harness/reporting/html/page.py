@@ -20,15 +20,25 @@ from string import Template
 from typing import IO
 
 from benchmarks import UserError
+from benchmarks.hints import usual
 from harness.common.environment import harness_version
 from harness.common.files import reader_left, refuse_overwriting, replacing
 from harness.common.progress import Progress, silent
-from harness.reporting.html.comparing import compare_with_first, rank_all
+from harness.reporting.html.comparing import (
+    RankedVersions,
+    VersionPair,
+    compare_with_first,
+    rank_all,
+)
 from harness.reporting.html.embedding import all_visible, data_element
 from harness.reporting.html.facts import labelled
 from harness.reporting.html.figures import embedded, plots, save_plots
 from harness.reporting.html.overview import overview
-from harness.reporting.html.recipes import compare_recipes_with_first, with_recipes
+from harness.reporting.html.recipes import (
+    RecipePair,
+    compare_recipes_with_first,
+    with_recipes,
+)
 from harness.reporting.html.samples import write_samples
 from harness.runs.results import Result
 
@@ -55,6 +65,8 @@ class WrittenReport:
     """The size in bytes."""
     plots: int
     """The number of plots in it."""
+    refused: tuple[str, ...] = ()
+    """What could not be compared or ranked; the page says why."""
 
 
 def write_report(
@@ -92,11 +104,12 @@ def write_report(
     with open_report(path) as page:
         versions = labelled(results)
         progress.stage("comparing")
-        pairs = [] if recipes else compare_with_first(versions, anyway=anyway, margin=margin)
-        ranked = None if recipes else rank_all(versions, anyway=anyway)
-        compared = compare_recipes_with_first(recipes, anyway=anyway) if recipes else []
         made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, harness {harness_version()}"
-        summary = asdict(with_recipes(overview(versions, pairs, made, ranked), compared))
+        with usual():
+            pairs = [] if recipes else compare_with_first(versions, anyway=anyway, margin=margin)
+            ranked = None if recipes else rank_all(versions, anyway=anyway)
+            compared = compare_recipes_with_first(recipes, anyway=anyway) if recipes else []
+            summary = asdict(with_recipes(overview(versions, pairs, made, ranked), compared))
         progress.stage("drawing plots")
         drawn = plots(versions, pairs, ranked, compared)
         if png is not None:
@@ -109,7 +122,20 @@ def write_report(
         index = write_samples(page.write, versions, data_dir=data_dir, progress=progress)
         page.write(data_element("index", index))
         page.write(tail)
-    return WrittenReport(path=path, size=page.size, plots=len(drawn))
+    refused = tuple(_refused(pairs, ranked, compared))
+    return WrittenReport(path=path, size=page.size, plots=len(drawn), refused=refused)
+
+
+def _refused(
+    pairs: Sequence[VersionPair], ranked: RankedVersions | None, recipes: Sequence[RecipePair]
+) -> Iterator[str]:
+    """Yield in words what could not be compared or ranked."""
+    names = [f"{pair.b.label} against {pair.a.label}" for pair in pairs if pair.comparison is None]
+    names += [pair.title for pair in recipes if pair.comparison is None]
+    if names:
+        yield f"not compared: {', '.join(names)}"
+    if ranked is not None and ranked.ranking is None:
+        yield f"not ranked: {', '.join(ranked.labels.values())}"
 
 
 def _files_read(results: Iterable[Result], data_dir: Path | None) -> Iterator[Path]:

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 
 from benchmarks import UserError
 from harness.analysis.recipes import RecipeComparison, compare_recipes, recipe_name
-from harness.reporting.html.overview import MOST_CHANGES, Cell, Headline, Overview, Section, Table
+from harness.reporting.html.overview import (
+    MOST_CHANGES,
+    TONES,
+    Cell,
+    Headline,
+    Overview,
+    Section,
+    Table,
+)
 from harness.reporting.text.recipes import (
     HEADERS,
     SPLIT_HEADERS,
@@ -20,8 +28,6 @@ from harness.reporting.text.recipes import (
     tests,
 )
 from harness.runs.results import Result
-
-TONES = {"better": "better", "worse": "worse", "no evidence": "none"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +68,15 @@ def _pair(a: Sequence[Result], b: Sequence[Result], *, anyway: bool) -> RecipePa
 
 def with_recipes(page: Overview, pairs: Sequence[RecipePair]) -> Overview:
     """Return the overview with the recipes' headlines and sections before all others."""
+    if not pairs:
+        return page
     sections = [_section(pair, pair.comparison) for pair in pairs if pair.comparison is not None]
+    if sections:
+        sections[0] = replace(sections[0], anchor="recipes")
+    names = ", ".join([pairs[0].a, *(pair.b for pair in pairs)])
     return replace(
         page,
+        title=f"recipes {names}",
         verdicts=(*map(_headline, pairs), *page.verdicts),
         sections=(*sections, *page.sections),
     )
@@ -79,6 +91,7 @@ def _headline(pair: RecipePair) -> Headline:
         subject=pair.title,
         word=found.whole.verdict,
         sentence=sentence(found) + caveat * bool(found.mismatches),
+        tone=TONES.get(found.whole.verdict, "none"),
     )
 
 
@@ -105,7 +118,10 @@ def _section(pair: RecipePair, found: RecipeComparison) -> Section:
 def _differences(pair: RecipePair, found: RecipeComparison) -> Table:
     names = {"A %": pair.a, "B %": pair.b, "B - A": "difference", "B is": f"verdict on {pair.b}"}
     rows = [
-        (*(Cell(text=text) for text in row[:-1]), Cell(text=row[-1], tone=TONES[row[-1]]))
+        (
+            *(Cell(text=text) for text in row[:-1]),
+            Cell(text=row[-1], tone=TONES.get(row[-1], "none")),
+        )
         for row in difference_rows(found)
     ]
     return Table(

@@ -28,14 +28,16 @@ if TYPE_CHECKING:
 UNDECIDED = "no evidence"
 VERDICTS = {
     "better": ("#0072B2", "^"),
-    "worse": ("#D55E00", "v"),
-    "same": ("#009E73", "s"),
-    "not worse": ("#009E73", ">"),
+    "worse": ("#B84A00", "v"),
+    "same": ("#007A59", "s"),
+    "not worse": ("#007A59", ">"),
     UNDECIDED: (GREY, "o"),
     "undecided": (GREY, "o"),
-    "withheld": ("#CC79A7", "X"),
+    "withheld": ("#A3497A", "X"),
 }
-"""The colour and marker of each verdict, with and without a margin."""
+"""The colour and marker of each verdict, with and without a margin; the report's page has the same.
+
+The hues are those of `COLOURS`, and dark enough for text on white."""
 HOLLOW = (UNDECIDED, "undecided")
 BAND = "#e3f1ea"
 """The colour of the margin, behind everything."""
@@ -69,7 +71,14 @@ def difference_figure(comparison: Comparison) -> Figure:
         _difference(axes, place, difference, verdict)
         if tested is not None:
             ends = [100 * tested.test.low, 100 * tested.test.high]
-            axes.plot(ends, [place, place], color=VERDICTS[verdict][0], linewidth=3.5, alpha=0.45)
+            axes.plot(
+                ends,
+                [place, place],
+                color=VERDICTS[verdict][0],
+                linewidth=3.5,
+                alpha=0.45,
+                solid_capstyle="butt",  # another end would stand beyond the interval's
+            )
     name_rows(axes, places, [label for label, _, _ in rows], apart=average is not None)
     axes.set_title(f"{b} − {a}")
     thick = "" if comparison.margin is None else " (thick: 90 %)"

@@ -44,9 +44,8 @@ LINES: tuple[Line, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
 GREY, PALE = "#6b6b6b", "#d9d9d9"
 WIDTH = 7.0
 """The width of a figure in inches: that of the text on a page."""
-LEGEND_CHARACTERS = 96
-"""The characters that fit in a row of the legend; each entry's line takes `HANDLE` of them."""
-HANDLE = 8
+LEGEND_ROW = 0.19
+"""The height of a row of the legend in inches."""
 LONGEST_NAME = 40
 APART = 0.3
 """The gap before the last row; a row is 1 high."""
@@ -241,23 +240,27 @@ def line_look(version: Version) -> dict[str, Any]:
 
 
 def legend(figure: Figure, entries: Mapping[str, Line2D]) -> None:
-    """Put a legend above everything, in as many columns as there is room for."""
-    labels = list(entries)
-    figure.legend(
-        handles=list(entries.values()),
-        labels=labels,
-        loc="outside upper left",
-        ncols=next(n for n in range(len(labels), 0, -1) if n == 1 or _fits(labels, n)),
-        handlelength=2.2,
-        borderaxespad=0.2,
-    )
+    """Put a legend above everything, in as few rows as its width allows.
 
-
-def _fits(labels: Sequence[str], columns: int) -> bool:
-    """Return whether a legend of so many columns, filled downwards, fits the page's width."""
-    rows = ceil(len(labels) / columns)
-    lengths = [max(map(len, labels[place : place + rows])) for place in range(0, len(labels), rows)]
-    return sum(lengths) + HANDLE * len(lengths) <= LEGEND_CHARACTERS
+    The figure grows by the rows after the first, so that the plot below keeps its height.
+    """
+    for rows in range(1, len(entries) + 1):
+        columns = ceil(len(entries) / rows)
+        made = figure.legend(
+            handles=list(entries.values()),
+            labels=list(entries),
+            loc="outside upper left",
+            ncols=columns,
+            handlelength=2.2,
+            borderaxespad=0.2,
+        )
+        width = made.get_window_extent().width
+        if columns == 1 or width <= figure.bbox.width:
+            # A single name can be wider than a narrow figure.
+            figure.set_figwidth(max(figure.get_figwidth(), 1.02 * width / figure.dpi))
+            figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
+            return
+        made.remove()
 
 
 def version_legend(

@@ -4,8 +4,9 @@ function showOverview(overview) {
   document.title = `${overview.title} · harness report`;
   byId("title").textContent = byId("bar-title").textContent = overview.title;
   byId("made").textContent = `Made ${overview.made}`;
-  byId("verdicts").replaceChildren(...overview.verdicts.map(verdictCard));
+  byId("verdicts").replaceChildren(...overview.verdicts.map(verdictCard), ...overview.remarks.map((text) => make("p", { className: "note", textContent: text })));
   fill(byId("scores"), ...overview.sections.map(scoreSection), notesOf(overview.notes));
+  for (const name of ["ranks", "recipes"]) byId(`to-${name}`).hidden = !overview.sections.some((section) => section.anchor === name);
   const changes = overview.sections.filter((section) => section.changes !== null);
   byId("setup").replaceChildren(
     make("h2", { textContent: overview.facts.caption }),
@@ -15,11 +16,11 @@ function showOverview(overview) {
   if (overview.outcomes !== null) byId("outcomes").replaceChildren(folded(overview.outcomes, true));
 }
 
-const MARKS = { better: "▲", worse: "▼", "no evidence": "○", undecided: "○", same: "＝", "not worse": "≥", withheld: "?", "not compared": "–" };
-const TONES = { better: "better", worse: "worse", "no evidence": "none", undecided: "none", same: "better", "not worse": "better", withheld: "withheld", "not compared": "none" };
+/** The symbol of each tone of a verdict: the markers of the plot of differences. */
+const MARKS = { better: "▲", worse: "▼", none: "○", same: "■", "not-worse": "►", withheld: "✖" };
 
 function verdictCard(verdict) {
-  const word = make("span", { className: `word ${TONES[verdict.word]}`, textContent: `${MARKS[verdict.word]} ${verdict.word}` });
+  const word = make("span", { className: `word ${verdict.tone}`, textContent: `${verdict.word === "not compared" ? "–" : MARKS[verdict.tone]} ${verdict.word}` });
   const subject = make("span", { className: "subject", textContent: verdict.subject });
   return make("div", { className: "verdict" }, make("p", {}, subject, word), make("p", { textContent: verdict.sentence }));
 }
@@ -27,7 +28,7 @@ function verdictCard(verdict) {
 function scoreSection(section) {
   return make(
     "section",
-    {},
+    section.anchor === "" ? {} : { id: section.anchor, className: "anchor" },
     make("h2", { textContent: section.title }),
     ...section.tables.map((table) => tableOf(table, true)),
     ...section.paragraphs.map((text) => make("p", { className: text.startsWith("NOT ") || text.startsWith("VERDICT WITHHELD") ? "note alarm" : "note", textContent: text })),
@@ -56,7 +57,7 @@ function tableOf(table, withCaption) {
 }
 
 function cellOf(cell, place) {
-  const mark = cell.tone === "none" ? "○ " : MARKS[cell.tone] ? `${MARKS[cell.tone]} ` : "";
+  const mark = MARKS[cell.tone] ? `${MARKS[cell.tone]} ` : "";
   const properties = { className: cell.tone };
   if (place === 0) properties.scope = "row";
   const element = make(place === 0 ? "th" : "td", properties, make("span", { className: "value", textContent: mark + cell.text }));
