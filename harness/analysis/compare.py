@@ -444,7 +444,6 @@ def _row(
     score_a, score_b = scores
     both = list(zip(pair.rows_a, pair.rows_b, strict=True))
     difference = tested.differences[name]
-    error = _planning_error(pair, difference)
     check = _failure_check(name, (affected(score_a), affected(score_b)), tested, recount)
     word = _settled_word(tested.verdicts[name], check)
     return BenchmarkDifference(
@@ -454,10 +453,8 @@ def _row(
         difference=difference,
         adjusted_p=tested.adjusted[name],
         verdict=word,
-        detectable=power.minimum_detectable(error, level=level, power=POWER),
-        problems_needed=power.problems_needed(
-            difference.difference, error, score_a.problems, level=level, power=POWER
-        ),
+        detectable=_detectable(pair, level),
+        problems_needed=_problems_needed(pair, difference, level),
         samples_needed=_samples_needed(pair, level),
         fixed=tuple(_changed_problem(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
         broken=tuple(_changed_problem(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
@@ -467,9 +464,38 @@ def _row(
     )
 
 
-def _planning_error(pair: MatchedVerdicts, difference: Difference) -> float:
+def _detectable(pair: MatchedVerdicts, level: float) -> float:
+    """Return the smallest true difference that the test of a benchmark finds with this power."""
     if not pair.rows_a:
-        return difference.standard_error
+        a, b = counts_of(pair.a), counts_of(pair.b)
+        return power.detectable_counts(a, b, level=level, power=POWER)
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return power.detectable_pairs(*_changed(means), len(means), level=level, power=POWER)
+    return power.detectable_clustered(means, level=level, power=POWER)
+
+
+def _problems_needed(pair: MatchedVerdicts, difference: Difference, level: float) -> int | None:
+    """Return how many problems would show the observed difference, by the same power."""
+    if not pair.rows_a:
+        a, b = counts_of(pair.a), counts_of(pair.b)
+        return power.problems_needed_counts(a, b, level=level, power=POWER)
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return power.problems_needed_pairs(*_changed(means), len(means), level=level, power=POWER)
+    error = power.planning_error(means)
+    return power.problems_needed(difference.difference, error, len(means), level=level, power=POWER)
+
+
+def _changed(means: Sequence[float]) -> tuple[int, int]:
+    """Return how many problems are fixed, and how many broken, where each has one sample."""
+    return means.count(1.0), means.count(-1.0)
+
+
+def _planning_error(pair: MatchedVerdicts) -> float:
+    """Return the standard error of a benchmark's difference to plan the average with."""
+    if not pair.rows_a:
+        return power.planning_error_counts(counts_of(pair.a), counts_of(pair.b))
     return power.planning_error(mean_differences(pair))
 
 
@@ -483,7 +509,7 @@ def _probability(pair: MatchedVerdicts) -> float:
         return posterior.better([_posterior(pair)])
     means = mean_differences(pair)
     if _is_single(pair):
-        return posterior.better_single(means.count(1.0), means.count(-1.0))
+        return posterior.better_single(*_changed(means))
     return posterior.better_clustered(means)
 
 
@@ -569,7 +595,7 @@ def _average(
     *,
     level: float,
 ) -> AverageDifference:
-    errors = [_planning_error(pairs[name], tested.differences[name]) for name in sorted(pairs)]
+    errors = [_planning_error(pairs[name]) for name in sorted(pairs)]
     error = sqrt(fsum(error**2 for error in errors)) / len(errors)
     failed = (
         sum(affected(a) for a, _ in scores.values()),
