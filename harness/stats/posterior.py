@@ -94,16 +94,17 @@ def posterior_of_counts(a: Counts, b: Counts) -> Posterior:
     With one right and one wrong on each side, as under a uniform prior, the side with fewer
     problems would be moved farther towards one half: 0 of 20 against 3 of 100 would look better.
     So the prior of both is Beta(2p, 2(1 − p)), worth two problems, where p is the accuracy of both
-    together; such a prior, of which the data tell the mean, is an empirical one (Gelman et al.,
-    §5.1 and §5.4). The posterior means are (n r + 2p)/(n + 2), of r right per problem, and their
-    difference is (r_B − r_A) × n_A n_B (1/(n_A + 2) + 1/(n_B + 2)) / (n_A + n_B), with their sign. For equal
+    together: a prior whose middle is taken from the data (Gelman et al., §5.1). The posterior means
+    are (n r + 2p)/(n + 2), where r of all n problems are right, and their difference is
+    (r_B − r_A) × n_A n_B (1/(n_A + 2) + 1/(n_B + 2)) / (n_A + n_B): it keeps its sign. For equal
     numbers it is that of the uniform prior. The variance of each side is that of Beta(right + 1,
-    wrong + 1), the uniform prior's, so that none right is not certain. Of several samples a problem
-    counts once.
+    wrong + 1), the uniform prior's, so that none right is not certain. Of several samples a
+    problem counts once.
 
-    >>> none, three = (Counts(problems=n, samples=n, accuracy=r / n) for n, r in ((20, 0), (100, 3)))
-    >>> round(better([posterior_of_counts(none, three)]), 3)
-    0.719
+    >>> none = Counts(problems=20, samples=20, accuracy=0.0)
+    >>> three = Counts(problems=100, samples=100, accuracy=0.03)
+    >>> round(better([posterior_of_counts(none, three)]), 2)
+    0.72
     """
     n, m = a.problems, b.problems
     # The pooled accuracy is n/(n + m) of the way from B's to A's, and m/(n + m) from A's to B's.
