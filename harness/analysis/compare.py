@@ -70,7 +70,8 @@ class BenchmarkDifference:
     detectable: float
     """The smallest true difference that these data show with a power of 80 %."""
     problems_needed: int | None
-    """How many problems would show the observed difference; None if none was observed."""
+    """How many problems, on both sides, would show the observed difference; None if none was
+    observed, or it cannot be said."""
     samples_needed: int | None
     """How many samples a problem would show it; None if no number would, or it is not known."""
     fixed: tuple[ChangedProblem, ...] = ()

@@ -82,7 +82,9 @@ def detectable_clustered(
     """Return the smallest true difference of paired runs with several samples a problem.
 
     It is `minimum_detectable` of `planning_error`; ``differences`` as there. But 1 where no
-    difference could be shown: of N problems the sign-flip test's mid-p is never below 2⁻ᴺ.
+    difference could be shown: of N problems the sign-flip test's mid-p is never below 2⁻ᴺ. Where the
+    problems are few and their differences small, it is cautious: of 30 problems with 16 samples the
+    power at this difference is near 100 %; of 100 problems with 4 samples, 83 % (by simulation).
 
     >>> detectable_clustered([0.5, 0.25, 0.0, 0.25]), round(detectable_clustered([0.0] * 98), 3)
     (1.0, 0.04)

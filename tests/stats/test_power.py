@@ -249,11 +249,11 @@ def test_of_an_average_of_counts_the_printed_difference_has_the_power() -> None:
     assert 0.7 < power < 0.88
 
 
-@pytest.mark.parametrize(("problems", "samples"), [(30, 16), (272, 4)])
-def test_of_several_samples_the_printed_difference_has_about_the_power(
-    problems: int, samples: int
+@pytest.mark.parametrize(("problems", "samples", "most"), [(30, 16, 1.0), (272, 4, 0.9)])
+def test_of_several_samples_the_printed_difference_promises_no_more_than_it_has(
+    problems: int, samples: int, most: float
 ) -> None:
-    """Problems of all difficulties, some better by much: by Student's t, near the sign flips."""
+    """By Student's t, near the sign flips. The imagined problems make it cautious of few problems."""
     draw = np.random.default_rng(5)
     powers = []
     for _ in range(40):
@@ -269,4 +269,4 @@ def test_of_several_samples_the_printed_difference_has_about_the_power(
         values = draw.choice(values.ravel(), (200, problems))
         t = values.mean(1) / (values.std(1, ddof=1) / np.sqrt(problems))
         powers.append(np.mean(np.abs(t) > stats.t.ppf(1 - SEVENTH / 2, problems - 1)))
-    assert 0.7 < np.mean(powers) < 0.999
+    assert 0.75 < np.mean(powers) <= most
