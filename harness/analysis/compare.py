@@ -493,11 +493,19 @@ def _changed(means: Sequence[float]) -> tuple[int, int]:
     return means.count(1.0), means.count(-1.0)
 
 
-def _planning_error(pair: MatchedVerdicts) -> float:
-    """Return the standard error of a benchmark's difference to plan the average with."""
+def _planning_error(pair: MatchedVerdicts, difference: float) -> float:
+    """Return the standard error to plan the average with, where this is the true difference."""
     if not pair.rows_a:
-        return power.planning_error_counts(counts_of(pair.a), counts_of(pair.b))
-    return power.planning_error(mean_differences(pair))
+        return power.planning_error_counts(counts_of(pair.a), counts_of(pair.b), difference)
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return power.planning_error_pairs(*_changed(means), len(means), difference)
+    return power.planning_error(means)
+
+
+def _flipped(pairs: Mapping[str, MatchedVerdicts]) -> int | None:
+    """Return of how many problems the average's test flips signs; None if it is unpaired."""
+    return sum(len(pair.rows_a) for pair in pairs.values()) or None
 
 
 def _settled_word(word: Conclusion, check: FailureCheck | None) -> Conclusion:
@@ -596,8 +604,10 @@ def _average(
     *,
     level: float,
 ) -> AverageDifference:
-    errors = [_planning_error(pairs[name]) for name in sorted(pairs)]
-    error = sqrt(fsum(error**2 for error in errors)) / len(errors)
+    def error(difference: float) -> float:
+        errors = [_planning_error(pairs[name], difference) for name in sorted(pairs)]
+        return sqrt(fsum(error**2 for error in errors)) / len(errors)
+
     failed = (
         sum(affected(a) for a, _ in scores.values()),
         sum(affected(b) for _, b in scores.values()),
@@ -611,7 +621,9 @@ def _average(
         difference=found,
         adjusted_p=tested.adjusted[AVERAGE],
         verdict=word,
-        detectable=power.minimum_detectable(error, level=level, power=POWER),
+        detectable=power.detectable_average(
+            error, flipped=_flipped(pairs), level=level, power=POWER
+        ),
         probability=None if word == "withheld" else posterior.better(ordered),
         margin=_settled_margin(AVERAGE, word, tested, recount),
         failures=check,

@@ -82,9 +82,9 @@ def detectable_clustered(
     """Return the smallest true difference of paired runs with several samples a problem.
 
     It is `minimum_detectable` of `planning_error`; ``differences`` as there. But 1 where no
-    difference could be shown: of N problems the sign-flip test's mid-p is never below 2⁻ᴺ. Where the
-    problems are few and their differences small, it is cautious: of 30 problems with 16 samples the
-    power at this difference is near 100 %; of 100 problems with 4 samples, 83 % (by simulation).
+    difference could be shown: of N problems the sign-flip test's mid-p is never below 2⁻ᴺ.
+    Where the problems are few and their differences small, it is cautious: of 30 problems with 16
+    samples the power at this difference is near 100 %; of 100 with 4, 83 % (by simulation).
 
     >>> detectable_clustered([0.5, 0.25, 0.0, 0.25]), round(detectable_clustered([0.0] * 98), 3)
     (1.0, 0.04)
@@ -247,16 +247,56 @@ def problems_needed_counts(
     return None if not found or None in found else max(n for n in found if n is not None)
 
 
-def planning_error_counts(a: Counts, b: Counts) -> float:
+def planning_error_counts(a: Counts, b: Counts, difference: float = 0.0) -> float:
     """Return the standard error of a difference of counts to plan with: √(Σ p(1 − p)/n).
 
-    p is (right + 1) / (problems + 2), so that it is never 0; a problem counts once.
+    The accuracies are as far apart as ``difference``, in the way of `detectable_counts` that has
+    the larger error; a problem counts once.
 
     >>> none = Counts(problems=30, samples=30, accuracy=0.0)
     >>> round(planning_error_counts(none, none), 4)
     0.0449
     """
-    return sqrt(fsum(p * (1 - p) / n for n, p in (_shrunk(a), _shrunk(b))))
+    ways = [sides(difference) for _, sides in _ways(a, b)]
+    return sqrt(max(fsum(p * (1 - p) / n for n, p in sides) for sides in ways))
+
+
+def planning_error_pairs(fixed: int, broken: int, problems: int, difference: float) -> float:
+    """Return the standard error of a difference of pairs to plan with: √((2 q + D − D²)/N).
+
+    q is the share of the rarer change, as in `detectable_pairs`.
+
+    >>> round(planning_error_pairs(1, 1, 98, 0.0), 4)
+    0.0202
+    """
+    changed = min(1.0, 2 * _rarer(fixed, broken, problems) + difference)
+    return sqrt(max(changed - difference**2, 0.0) / problems)
+
+
+def detectable_average(
+    error: Callable[[float], float],
+    *,
+    flipped: int | None = None,
+    level: float = 0.05,
+    power: float = 0.8,
+) -> float:
+    """Return the smallest true difference of an average that a normal test finds with this power.
+
+    ``error`` gives the standard error where the true difference is so large: accuracies and
+    changes that are rare today vary more once there are more of them. ``flipped`` is the number of
+    problems of a sign-flip test, which may be too few, as in `detectable_clustered`.
+
+    >>> round(detectable_average(lambda d: 0.01), 4)
+    0.028
+    """
+    if flipped is not None and 2.0**-flipped >= level:
+        return 1.0
+    low, high = 0.0, 1.0
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        shown = minimum_detectable(error(middle), level=level, power=power) <= middle
+        low, high = (low, middle) if shown else (middle, high)
+    return high if high < 1 - 1e-5 else 1.0
 
 
 def _shrunk(counts: Counts) -> Side:
