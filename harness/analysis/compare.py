@@ -70,7 +70,8 @@ class BenchmarkDifference:
     detectable: float
     """The smallest true difference that these data show with a power of 80 %."""
     problems_needed: int | None
-    """How many problems would show the observed difference; None if none was observed."""
+    """How many problems, on both sides, would show the observed difference; None if none was
+    observed, or it cannot be said."""
     samples_needed: int | None
     """How many samples a problem would show it; None if no number would, or it is not known."""
     fixed: tuple[ChangedProblem, ...] = ()
@@ -449,7 +450,6 @@ def _row(
     score_a, score_b = scores
     both = list(zip(pair.rows_a, pair.rows_b, strict=True))
     difference = tested.differences[name]
-    error = _planning_error(pair, difference)
     check = _failure_check(name, (affected(score_a), affected(score_b)), tested, recount)
     word = _settled_word(tested.verdicts[name], check)
     return BenchmarkDifference(
@@ -459,10 +459,8 @@ def _row(
         difference=difference,
         adjusted_p=tested.adjusted[name],
         verdict=word,
-        detectable=power.minimum_detectable(error, level=level, power=POWER),
-        problems_needed=power.problems_needed(
-            difference.difference, error, score_a.problems, level=level, power=POWER
-        ),
+        detectable=_detectable(pair, level),
+        problems_needed=_problems_needed(pair, difference, level),
         samples_needed=_samples_needed(pair, level),
         fixed=tuple(_changed_problem(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
         broken=tuple(_changed_problem(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
@@ -472,10 +470,47 @@ def _row(
     )
 
 
-def _planning_error(pair: MatchedVerdicts, difference: Difference) -> float:
+def _detectable(pair: MatchedVerdicts, level: float) -> float:
+    """Return the smallest true difference that the test of a benchmark finds with this power."""
     if not pair.rows_a:
-        return difference.standard_error
-    return power.planning_error(mean_differences(pair))
+        a, b = counts_of(pair.a), counts_of(pair.b)
+        return power.detectable_counts(a, b, level=level, power=POWER)
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return power.detectable_pairs(*_changed(means), len(means), level=level, power=POWER)
+    return power.detectable_clustered(means, level=level, power=POWER)
+
+
+def _problems_needed(pair: MatchedVerdicts, difference: Difference, level: float) -> int | None:
+    """Return how many problems would show the observed difference, by the same power."""
+    if not pair.rows_a:
+        a, b = counts_of(pair.a), counts_of(pair.b)
+        return power.problems_needed_counts(a, b, level=level, power=POWER)
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return power.problems_needed_pairs(*_changed(means), len(means), level=level, power=POWER)
+    error = power.planning_error(means)
+    return power.problems_needed(difference.difference, error, len(means), level=level, power=POWER)
+
+
+def _changed(means: Sequence[float]) -> tuple[int, int]:
+    """Return how many problems are fixed, and how many broken, where each has one sample."""
+    return means.count(1.0), means.count(-1.0)
+
+
+def _planning_error(pair: MatchedVerdicts, difference: float) -> float:
+    """Return the standard error to plan the average with, where this is the true difference."""
+    if not pair.rows_a:
+        return power.planning_error_counts(counts_of(pair.a), counts_of(pair.b), difference)
+    means = mean_differences(pair)
+    if _is_single(pair):
+        return power.planning_error_pairs(*_changed(means), len(means), difference)
+    return power.planning_error(means)
+
+
+def _flipped(pairs: Mapping[str, MatchedVerdicts]) -> int | None:
+    """Return of how many problems the average's test flips signs; None if it is unpaired."""
+    return sum(len(pair.rows_a) for pair in pairs.values()) or None
 
 
 def _settled_word(word: Conclusion, check: FailureCheck | None) -> Conclusion:
@@ -488,7 +523,7 @@ def _probability(pair: MatchedVerdicts) -> float:
         return posterior.better([_posterior(pair)])
     means = mean_differences(pair)
     if _is_single(pair):
-        return posterior.better_single(means.count(1.0), means.count(-1.0))
+        return posterior.better_single(*_changed(means))
     return posterior.better_clustered(means)
 
 
@@ -574,8 +609,10 @@ def _average(
     *,
     level: float,
 ) -> AverageDifference:
-    errors = [_planning_error(pairs[name], tested.differences[name]) for name in sorted(pairs)]
-    error = sqrt(fsum(error**2 for error in errors)) / len(errors)
+    def error(difference: float) -> float:
+        errors = [_planning_error(pairs[name], difference) for name in sorted(pairs)]
+        return sqrt(fsum(error**2 for error in errors)) / len(errors)
+
     failed = (
         sum(affected(a) for a, _ in scores.values()),
         sum(affected(b) for _, b in scores.values()),
@@ -589,7 +626,9 @@ def _average(
         difference=found,
         adjusted_p=tested.adjusted[AVERAGE],
         verdict=word,
-        detectable=power.minimum_detectable(error, level=level, power=POWER),
+        detectable=power.detectable_average(
+            error, flipped=_flipped(pairs), level=level, power=POWER
+        ),
         probability=None if word == "withheld" else posterior.better(ordered),
         margin=_settled_margin(AVERAGE, word, tested, recount),
         failures=check,

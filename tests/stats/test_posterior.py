@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.stats.posterior import (
+    Posterior,
     better,
     better_clustered,
     better_single,
@@ -47,7 +48,51 @@ def test_counts_are_as_two_beta_posteriors_drawn() -> None:
 
 
 def test_an_average_adds_its_benchmarks_variances() -> None:
-    parts = [(0.03, 0.02), (-0.01, 0.01)]
+    parts = [Posterior(0.03, 1.0, 0.02), Posterior(-0.01, 1.0, 0.01)]
     expected = stats.norm.cdf(0.01, scale=np.hypot(0.02, 0.01) / 2)
     assert better(parts) == pytest.approx(expected)
-    assert better(parts) + better([(-m, d) for m, d in parts]) == pytest.approx(1)
+    mirrored = [part._replace(difference=-part.difference) for part in parts]
+    assert better(parts) + better(mirrored) == pytest.approx(1)
+
+
+def of(right: int, problems: int) -> Counts:
+    return Counts(problems=problems, samples=problems, accuracy=right / problems)
+
+
+SIDES = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(a=SIDES, b=SIDES)
+def test_the_prior_never_decides_which_side_is_better(
+    a: tuple[int, int], b: tuple[int, int]
+) -> None:
+    """0 of 20 against 3 of 100 was 45 %: the prior had more weight where problems are few."""
+    found = better([posterior_of_counts(of(*a), of(*b))])
+    difference = np.sign(b[0] * a[1] - a[0] * b[1])
+    assert np.sign(round(found - 0.5, 12)) == difference
+    assert found + better([posterior_of_counts(of(*b), of(*a))]) == pytest.approx(1)
+
+
+def test_none_of_twenty_is_not_better_than_three_of_a_hundred() -> None:
+    assert 0.6 < better([posterior_of_counts(of(0, 20), of(3, 100))]) < 0.8
+    assert better([posterior_of_counts(of(0, 20), of(0, 100))]) == 0.5
+
+
+@given(a=SIDES, b=SIDES)
+def test_the_posterior_mean_is_that_of_the_pooled_prior(
+    a: tuple[int, int], b: tuple[int, int]
+) -> None:
+    pooled = (a[0] + b[0]) / (a[1] + b[1])
+    mean_a, mean_b = ((right + 2 * pooled) / (n + 2) for right, n in (a, b))
+    found = posterior_of_counts(of(*a), of(*b))
+    assert found.weight * found.difference == pytest.approx(mean_b - mean_a, abs=1e-12)
+
+
+@given(st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=6))
+def test_the_average_is_probably_better_only_if_it_is_higher(
+    pairs: list[tuple[tuple[int, int], tuple[int, int]]],
+) -> None:
+    parts = [posterior_of_counts(of(*a), of(*b)) for a, b in pairs]
+    total = sum(part.difference for part in parts)
+    if abs(total) > 1e-9:
+        assert (better(parts) > 0.5) == (total > 0)

@@ -269,16 +269,18 @@ def _sizes(found: Comparison) -> list[str]:
 
 
 def _size(row: BenchmarkDifference) -> str:
-    few = counted(row.a.problems, "problem")
+    unequal = row.a.problems != row.b.problems
+    against = f" against {row.b.problems:,}" if unequal else ""
+    few = counted(row.a.problems, "problem") + against
     if row.detectable >= 1:
-        verb = "is" if row.a.problems == 1 else "are"
+        verb = "is" if row.a.problems == 1 and not unequal else "are"
         return f"{row.benchmark}: {few} {verb} too few to show any difference"
     text = f"{row.benchmark}: {few} can show a true difference of {distance(row.detectable)}"
     if row.problems_needed is None:
         return text
     text += (
         f"; to show one of {distance(abs(row.difference.difference))} takes "
-        f"{row.problems_needed:,} problems"
+        f"{row.problems_needed:,} problems{' on both sides' * unequal}"
     )
     if row.samples_needed is not None:
         text += f", or {row.samples_needed:,} samples of each of these problems"
