@@ -43,6 +43,11 @@ def _other_problems(a: Result, b: Result) -> list[Change]:
     return found
 
 
+def other_problems(a: Result, b: Result) -> list[str]:
+    """Name the shared benchmarks of which both sides are known to have different problems."""
+    return [change.field.split(".", 1)[1].rpartition(".")[0] for change in _other_problems(a, b)]
+
+
 def _shared(a: Result, b: Result) -> list[str]:
     return [name for name in a.scores if name in b.scores]
 

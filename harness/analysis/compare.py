@@ -15,7 +15,13 @@ from typing import Literal, NamedTuple
 
 from benchmarks import UserError, WrongValueError
 from benchmarks.hints import setting
-from harness.analysis.comparability import _names, _shared, mismatches, what_changed
+from harness.analysis.comparability import (
+    _names,
+    _shared,
+    mismatches,
+    other_problems,
+    what_changed,
+)
 from harness.analysis.failures import (
     WAYS,
     FailureCheck,
@@ -140,6 +146,8 @@ class MatchedVerdicts(NamedTuple):
     b: BenchmarkScore
     rows_a: Sequence[ProblemVerdicts] = ()
     rows_b: Sequence[ProblemVerdicts] = ()
+    same_problems: bool = True
+    """False for counts of both sides that are known to be over different problems."""
 
 
 def compare(
@@ -229,7 +237,14 @@ def _tested(
     margins: dict[str, MarginVerdict] = {}
     if margin is not None:
         tests = _margin_tests(pairs, margin)
-        found = margin_verdicts([*tests.values()], [verdicts[name] for name in tests])
+        unlike = {name for name, pair in pairs.items() if not pair.same_problems}
+        if unlike:
+            unlike.add(AVERAGE)
+        found = margin_verdicts(
+            [*tests.values()],
+            [verdicts[name] for name in tests],
+            same_problems=[name not in unlike for name in tests],
+        )
         margins = dict(zip(tests, found, strict=True))
     return _Tested(differences, adjusted, average, verdicts, margins)
 
@@ -298,7 +313,7 @@ def _recounted(pair: MatchedVerdicts, way: Way) -> MatchedVerdicts | None:
         "best for B": (False, True),
     }[way]
     a, b = recounted_score(pair.a, right=right_a), recounted_score(pair.b, right=right_b)
-    return None if a is None or b is None else MatchedVerdicts(a, b)
+    return None if a is None or b is None else pair._replace(a=a, b=b)
 
 
 def _failure_check(
@@ -340,8 +355,12 @@ def pair_up(a: Result, b: Result) -> tuple[dict[str, MatchedVerdicts], list[str]
         )
     verdicts_a, verdicts_b = a.verdicts, b.verdicts
     if verdicts_a is None or verdicts_b is None:
-        counts = {name: MatchedVerdicts(a.scores[name], b.scores[name]) for name in names}
-        return counts, [_why_unpaired(a, b), *_not_whole(a, b, names)]
+        unlike = other_problems(a, b)
+        counts = {
+            name: MatchedVerdicts(a.scores[name], b.scores[name], same_problems=name not in unlike)
+            for name in names
+        }
+        return counts, [_why_unpaired(a, b), *_not_same(a, b, unlike), *_not_whole(a, b, names)]
     pairs, notes = {}, []
     for name in names:
         pair, left_out = _matched(a, b, verdicts_a[name], verdicts_b[name], name)
@@ -362,6 +381,21 @@ def _why_unpaired(a: Result, b: Result) -> str:
         f"of {' and '.join(without)} only counts are known, so problems cannot be paired: the "
         "tests are unpaired, and see less"
     )
+
+
+def _not_same(a: Result, b: Result, unlike: Sequence[str]) -> list[str]:
+    """Say that counts over different problems are compared, and what does not follow."""
+    if not unlike:
+        return []
+    sizes = (
+        f"{name} {a.scores[name].problems:,} against {b.scores[name].problems:,}" for name in unlike
+    )
+    return [
+        f"NOT THE SAME PROBLEMS: {a.name} and {b.name} did not have the same ones, and from "
+        f"counts those that both had cannot be picked out: {', '.join(sizes)}. So a "
+        "difference may be the problems', and it is not concluded from these counts that the two "
+        "are the same, or B not worse, within a margin"
+    ]
 
 
 def _not_whole(a: Result, b: Result, names: Sequence[str]) -> list[str]:

@@ -29,13 +29,18 @@ class MarginVerdict:
     """Whether B is shown not to be worse by the margin; None if failures decide it."""
     verdict: Claim
     """The one word: the strongest claim that holds."""
+    same_problems: bool = True
+    """Whether both sides may have the same problems; of counts over others nothing is shown."""
 
 
-def margin_verdicts(tests: Sequence[Equivalence], verdicts: Sequence[str]) -> list[MarginVerdict]:
+def margin_verdicts(
+    tests: Sequence[Equivalence], verdicts: Sequence[str], *, same_problems: Sequence[bool]
+) -> list[MarginVerdict]:
     """Return what is shown of a margin by each test, given the verdicts of the comparison.
 
     Every kind of claim is corrected over the tests by Holm's method. What is better is not worse,
-    so that claim needs no further test.
+    so that claim needs no further test. Counts over different problems show neither: an easier set
+    of problems could hide any difference.
     """
     same = holm([test.p_same for test in tests])
     not_worse = holm([test.p_not_worse for test in tests])
@@ -45,13 +50,16 @@ def margin_verdicts(tests: Sequence[Equivalence], verdicts: Sequence[str]) -> li
                 test=test,
                 adjusted_p_same=p_same,
                 adjusted_p_not_worse=p_not_worse,
-                same=p_same < LEVEL,
-                not_worse=p_not_worse < LEVEL or verdict == "better",
+                same=alike and p_same < LEVEL,
+                not_worse=alike and p_not_worse < LEVEL or verdict == "better",
                 verdict="undecided",
+                same_problems=alike,
             ),
             verdict,
         )
-        for test, p_same, p_not_worse, verdict in zip(tests, same, not_worse, verdicts, strict=True)
+        for test, p_same, p_not_worse, verdict, alike in zip(
+            tests, same, not_worse, verdicts, same_problems, strict=True
+        )
     ]
 
 

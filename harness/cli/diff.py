@@ -54,7 +54,8 @@ Examples:
     "not-worse and same need --margin.",
 )
 @mismatch_option(
-    "Compare what both share even if they were not measured alike; the output says so."
+    "Compare what both share even if they were not measured alike; the output says so. Of runs "
+    "with verdicts these are the problems that both have; counts of different problems stay so."
 )
 @results_option
 @json_option

@@ -257,6 +257,8 @@ def _sizes(found: Comparison) -> list[str]:
 
 def _size(row: BenchmarkDifference) -> str:
     few = counted(row.a.problems, "problem")
+    if row.a.problems != row.b.problems:  # from counts
+        few = f"{row.a.problems:,} against {counted(row.b.problems, 'problem')}"
     if row.detectable >= 1:
         verb = "is" if row.a.problems == 1 else "are"
         return f"{row.benchmark}: {few} {verb} too few to show any difference"

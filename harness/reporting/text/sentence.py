@@ -69,6 +69,8 @@ def claim_text(row: BenchmarkDifference | AverageDifference, margin: float) -> s
         return found.verdict + f", by less than {margin_points(margin)}" * bool(found.same)
     words = {"same": f"the same within {margin_points(margin)}"}
     words["not worse"] = f"not worse by {margin_points(margin)}"
+    if found.verdict == "undecided" and not found.same_problems:
+        return "undecided: not the same problems"
     return words.get(found.verdict, found.verdict)
 
 
@@ -196,4 +198,6 @@ def gate_text(found: Gate) -> str:
     else:
         why = f"{where} B is {'' if found.holds else 'not shown to be '}{asked} "
         why += f"(p {_equals(found.p_value)})"
+        if not found.holds and not found.same_problems:
+            why += "; the two were not asked the same problems, so their counts cannot show it"
     return f"gate {found.asked}: {'holds' if found.holds else 'DOES NOT HOLD'}: {why}"
