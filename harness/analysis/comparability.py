@@ -17,14 +17,21 @@ def mismatches(a: Result, b: Result) -> list[Change]:
     problems = _other_problems(a, b)
     # The sum of what is accepted is over the problems: of other problems it says nothing more.
     other = {change.field.rpartition(".")[0] + ".conventions" for change in problems}
+    shown = _shown(a), _shown(b)
     found = [
-        Change(key, ours[key], theirs[key])
+        Change(key, shown[0][key], shown[1][key])
         for key in stated
         if ours[key] != theirs[key] and key not in other
     ]
     if set(a.scores) != set(b.scores):
         found.append(Change("benchmarks", _names(a), _names(b)))
     return [*found, *problems]
+
+
+def _shown(result: Result) -> dict[str, str]:
+    """Return the settings as they are shown: the grader that is recorded, and what it counts as."""
+    recorded = {} if result.run is None else {"grader": result.run.identity.shown_grader}
+    return {**result.settings, **recorded}
 
 
 def _names(result: Result) -> str:
@@ -90,9 +97,10 @@ def _stated(result: Result) -> dict[str, object]:
     lineage = result.lineage
     return {
         **identity,
+        "grader": run.identity.shown_grader,
         "model": {"name": run.spec.model, **identity["model"]},
         "limit": run.spec.limit,
-        "packages": run.packages,
+        "packages": {name: version for name, version in run.packages.items() if name != "grader"},
         "hardware": {key: str(run.hardware.get(key)) for key in ("processor", "gpus")},
         "trained": None if lineage is None else lineage.settings(),
     }

@@ -218,7 +218,11 @@ def require_same(path: Path, run: Run) -> None:
     stored = read_run(path / RECORD)
     if stored.fingerprint in run.identity.fingerprints:
         return
-    changed = differences(stored.identity.comparable, run.identity.comparable)
+    sides = [stored.identity.comparable, run.identity.comparable]
+    if sides[0].grader != sides[1].grader:
+        recorded = (stored.identity, run.identity)
+        sides = [one.model_copy(update={"grader": one.shown_grader}) for one in recorded]
+    changed = differences(*sides)
     raise UserError(
         f"{path} holds another run, and its samples would not be comparable; "
         f"stored -> asked: {'; '.join(changed)}. Leave out "

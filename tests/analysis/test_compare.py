@@ -279,13 +279,27 @@ def test_a_grader_of_the_same_verdicts_is_no_obstacle(tmp_path: Path) -> None:
     found = compare(a, b)
     assert not found.mismatches
     assert [str(change) for change in found.changes if "grader" in change.field] == [
-        f"packages.grader: 2+3d636124 -> {GRADER}",
+        f"grader: 2+3d636124 (counts as {GRADER}) -> {GRADER}",
         "packages.grader sources: (none) -> 12ab",
     ]
     (group,) = grouped([a, b])
     assert group.ranks == (1, 1)
     recorded = [row["grader"] for row in json.loads(runs_table([a, b], "json"))]
     assert recorded == ["2+3d636124", GRADER], "a table says what a run says of itself"
+
+
+def test_a_grader_that_is_an_obstacle_is_shown_as_recorded(tmp_path: Path) -> None:
+    rows = verdict_rows(made(1, 0.5))
+    a, b = (
+        store_run(tmp_path, name, rows, grader=version, packages={"grader": version})
+        for name, version in (("a", "1+aa655831"), ("b", "2+3d636124"))
+    )
+    line = f"grader: 1+aa655831 -> 2+3d636124 (counts as {GRADER})"
+    text = comparison_text(compare(a, b, anyway=True))
+    assert text.count(line) == 1
+    assert "packages.grader" not in text
+    table = runs_table([a, b], "text")
+    assert f"grader 1+aa655831 instead of 2+3d636124 (counts as {GRADER})" in table
 
 
 def test_other_sources_of_the_same_version_are_no_obstacle(tmp_path: Path) -> None:
