@@ -164,7 +164,7 @@ def rank(
     if base is None:
         return _ranked(aligned, standings, found, notes)
     tested = _tested(aligned)
-    against = _against_base(aligned, tested)
+    against = list(_against_base(aligned, tested))
     others = [
         _with_base(standing, one) for standing, one in zip(standings[1:], against, strict=True)
     ]
@@ -172,7 +172,7 @@ def rank(
         base=standings[0],
         runs=tuple(others[place] for place in ordered([one.average for one in others])),
         pairs=(),
-        winner=_winner(aligned, ()),
+        winner=_winner(aligned, (), [one.difference for one in against]),
         benchmarks=aligned.benchmarks,
         problems=aligned.problems,
         test=TOGETHER if together else ALONE,
@@ -337,7 +337,7 @@ def _ranked(
         base=None,
         runs=tuple(runs[place] for place in ordered([one.average for one in runs])),
         pairs=tuple(sorted(pairs, key=lambda pair: (pair.adjusted_p, -pair.difference))),
-        winner=_winner(aligned, possible, base=False),
+        winner=_winner(aligned, possible, [one.average for one in runs], base=False),
         benchmarks=aligned.benchmarks,
         problems=aligned.problems,
         test=BY_PAIRS if tests.together else ALONE,
@@ -347,14 +347,21 @@ def _ranked(
     )
 
 
-def _winner(aligned: Aligned, possible: tuple[Result, ...], *, base: bool = True) -> Winner:
+def _winner(
+    aligned: Aligned,
+    possible: tuple[Result, ...],
+    shown: Sequence[float],
+    *,
+    base: bool = True,
+) -> Winner:
+    """Return the best run; ``shown`` are the averages or differences beside the runs."""
     values, results = aligned.accuracies, aligned.results
     if base:
         values, results = values[1:] - values[0], results[1:]
     found: Best = best_of(values, aligned.strata)
     return Winner(
         results=tuple(results[row] for row in found.rows),
-        naive=found.naive,
+        naive=shown[found.rows[0]],  # the number of the table, to its last bit
         corrected=found.corrected,
         chosen=found.chosen,
         possible=possible,
