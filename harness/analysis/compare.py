@@ -158,13 +158,18 @@ def compare(
     With a ``margin``, a fraction, it is also tested whether the difference lies within it.
 
     Raises:
-        UserError: they share no benchmark or no problem; the margin is not between 0 and 1; or,
-            without ``anyway``, something but the model decides the difference.
+        UserError: they are one run; they share no benchmark or no problem; the margin is not
+            between 0 and 1; or, without ``anyway``, something but the model decides the difference.
     """
     if margin is not None and not 0 < margin < 1:
         raise WrongValueError(
             f"margin: expected a fraction between 0 and 1, such as 0.01 for one percentage point, "
             f"and found {margin:g}"
+        )
+    if a.id == b.id and a.path == b.path:
+        raise WrongValueError(
+            f"{a.name} ({a.id}) was named twice: one run tells nothing of a difference to itself; "
+            "name two runs"
         )
     found = mismatches(a, b)
     if found and not anyway:

@@ -93,7 +93,10 @@ class PairTest(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
-    """The run with the highest average, and what that is worth."""
+    """The run with the highest average, and what that is worth.
+
+    Of a single run and a base it says nothing: nothing was chosen.
+    """
 
     results: tuple[Result, ...]
     """The run; several if their averages are equal."""
@@ -137,15 +140,14 @@ def rank(
 ) -> ManyComparison:
     """Compare many runs with a base, or rank them; with ``anyway`` also such as differ in more.
 
-    The order in which they are named changes nothing. A base that is also among the runs is not
-    compared with itself.
+    The order in which they are named changes nothing.
 
     Raises:
-        UserError: there are too few runs; one is named twice, or has only counts; they share no
-            problem; or, without ``anyway``, some were not measured alike.
+        UserError: there are too few runs; one is named twice, also as the base, or has only
+            counts; they share no problem; or, without ``anyway``, some were not measured alike.
     """
-    runs = [one for one in results if base is None or one.id != base.id]
-    _require_distinct(runs)
+    runs = list(results)
+    _require_distinct([*([] if base is None else [base]), *runs])
     if len(runs) < (1 if base else 2):
         need = "one run or more beside the base" if base else "two runs or more"
         raise WrongValueError(f"a ranking needs {need}; given: {_names(runs) or 'none'}")
@@ -188,7 +190,10 @@ def rank(
 def _require_distinct(runs: Sequence[Result]) -> None:
     twice = [one.name for place, one in enumerate(runs) if one.id in {r.id for r in runs[:place]}]
     if twice:
-        raise WrongValueError(f"{', '.join(twice)} was named more than once; name each run once")
+        raise WrongValueError(
+            f"{', '.join(twice)} was named more than once, perhaps also as the base: a run tells "
+            "nothing of a difference to itself; name each run once"
+        )
 
 
 def _refuse_counts(members: Sequence[Result]) -> NoReturn:

@@ -51,7 +51,7 @@ def margin_verdicts(
                 adjusted_p_same=p_same,
                 adjusted_p_not_worse=p_not_worse,
                 same=alike and p_same < LEVEL,
-                not_worse=alike and p_not_worse < LEVEL or verdict == "better",
+                not_worse=(alike and p_not_worse < LEVEL) or verdict == "better",
                 verdict="undecided",
                 same_problems=alike,
             ),

@@ -384,7 +384,7 @@ def test_verdicts_that_are_not_the_scores_own_are_refused(tmp_path: Path) -> Non
     file = a.path / "verdicts.jsonl"
     file.write_text(file.read_text(encoding="utf-8").replace("wrong", "correct"), encoding="utf-8")
     with pytest.raises(UserError, match="not the file that the run's scores were taken from"):
-        compare(Catalogue(tmp_path).find("a"), Catalogue(tmp_path).find("a"))
+        compare(Catalogue(tmp_path).find("a"), store_run(tmp_path, "b", verdict_rows(made(1, 0.5))))
 
 
 def test_a_run_against_published_counts_is_unpaired(shipped: Path, tmp_path: Path) -> None:
@@ -405,7 +405,14 @@ def test_a_score_that_is_not_to_be_trusted_says_so_in_a_comparison(tmp_path: Pat
     score = sound.run.scores[0].model_copy(update={"outcomes": {"grader timeout": 60}})
     doubtful = store_run(tmp_path, "b", verdict_rows(made(1, 0.5)), scores=(score,))
     assert "B: NOT TO BE TRUSTED: gsm8k" in comparison_text(compare(sound, doubtful, anyway=True))
-    assert "TRUST" not in comparison_text(compare(sound, sound))
+    another = store_run(tmp_path, "c", verdict_rows(made(1, 0.5)))
+    assert "TRUST" not in comparison_text(compare(sound, another))
+
+
+def test_one_run_is_not_compared_with_itself(tmp_path: Path) -> None:
+    run = store_run(tmp_path, "a", verdict_rows(made(1, 0.5)))
+    with pytest.raises(UserError, match="named twice: one run tells nothing"):
+        compare(run, Catalogue(tmp_path).find("a"), margin=0.1)
 
 
 # --- what changed ---------------------------------------------------------------------------

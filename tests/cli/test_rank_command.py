@@ -64,5 +64,15 @@ def test_show_is_about_two_runs(results: Path) -> None:
     assert "--show is about two runs, and here are more" in done.output
 
 
+def test_one_run_against_a_base_was_not_chosen(results: Path) -> None:
+    names = sorted(path.name for path in (results / "runs").iterdir())[:2]
+    arguments = ["rank", "--base", *names]
+    text = harness(results, *arguments).output
+    assert "highest" not in text
+    assert json.loads(harness(results, *arguments, "--json").output)["winner"] is None
+    two = harness(results, "rank", *names).output
+    assert "1 other run" not in two
+
+
 def test_one_run_is_no_ranking() -> None:
     assert CliRunner().invoke(cli, ["rank"]).exit_code == 2
