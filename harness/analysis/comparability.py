@@ -55,6 +55,21 @@ def other_problems(a: Result, b: Result) -> list[str]:
     return [change.field.split(".", 1)[1].rpartition(".")[0] for change in _other_problems(a, b)]
 
 
+def told_mismatches(found: Sequence[Change], *, paired: bool) -> list[Change]:
+    """Return the mismatches that can decide a difference.
+
+    Where problems are compared one by one, other problems are left out, and cannot.
+    """
+    endings = (".problems", ".sum")
+    return [
+        change
+        for change in found
+        if not (
+            paired and change.field.startswith("benchmarks.") and change.field.endswith(endings)
+        )
+    ]
+
+
 def _shared(a: Result, b: Result) -> list[str]:
     return [name for name in a.scores if name in b.scores]
 
@@ -64,7 +79,16 @@ def what_changed(a: Result, b: Result) -> list[Change]:
     found = changes(_stated(a), _stated(b))
     if a.run is None or b.run is None:  # what only one of them can state is no change
         return [change for change in found if UNSTATED not in (change.a, change.b)]
+    if (a.lineage is None) != (b.lineage is None):  # to list all of its settings tells no more
+        found = [change for change in found if not change.field.startswith("trained")]
+        found.append(Change("trained", *(_trainer(one) for one in (a, b))))
     return found
+
+
+def _trainer(result: Result) -> str:
+    if result.lineage is None:
+        return UNSTATED
+    return f"by {result.lineage.trainer or 'a trainer that is not recorded'}"
 
 
 def what_sets_apart(a: Sequence[Result], b: Sequence[Result]) -> list[Change]:

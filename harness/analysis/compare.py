@@ -171,6 +171,7 @@ def compare(
             f"{a.name} ({a.id}) was named twice: one run tells nothing of a difference to itself; "
             "name two runs"
         )
+    pairs, notes = pair_up(a, b)  # what shares nothing cannot be compared in any way
     found = mismatches(a, b)
     if found and not anyway:
         raise UserError(
@@ -178,7 +179,6 @@ def compare(
             f"the model's: {'; '.join(map(str, found))}. Evaluate one as the other was, or "
             f"compare what they share all the same: {setting('allow_mismatch')}"
         )
-    pairs, notes = pair_up(a, b)
     tested = _tested(pairs, margin)
     scores = {name: _scores(pair) for name, pair in pairs.items()}
     failed = any(affected(side) for sides in scores.values() for side in sides)

@@ -171,17 +171,17 @@ def _unknown(noun: str, asked: str, known: list[str]) -> str:
     parts = [part.strip() for part in asked.split(",")]
     if "," in asked and all(parts) and all(part in known for part in parts):
         return (
-            f"'{asked}' names {len(parts)} runs with commas between them, and one is expected here: "
-            "such groups, the trainings of a recipe, are for `diff`, `report` and compare_recipes; "
-            "elsewhere name each run by itself"
+            f"'{asked}' names {len(parts)} runs with commas between them, and one is expected "
+            "here: such groups, the trainings of a recipe, are for `diff`, `report` and "
+            "compare_recipes; elsewhere name each run by itself"
         )
     begun = list(dict.fromkeys(name for name in known if name.startswith(asked)))
     if asked and len(begun) > 1:
         listed = ", ".join(begun[:MOST_BEGUN]) + ", …" * (len(begun) > MOST_BEGUN)
         return (
-            f"no {noun} is called '{asked}'; {len(begun)} names begin so: {listed}. Give one of them, "
-            "or, to `diff` and `report`, several trainings of one recipe with commas between them "
-            f"and no spaces: {','.join(begun[:2])}"
+            f"no {noun} is called '{asked}'; {len(begun)} names begin so: {listed}. Give one of "
+            "them, or, to `diff` and `report`, several trainings of one recipe with commas between "
+            f"them and no spaces: {','.join(begun[:2])}"
         )
     return suggest(noun, asked, known)
 

@@ -353,9 +353,11 @@ def test_other_problems_are_refused_and_the_shared_ones_compared(tmp_path: Path)
     assert [row.a.problems for row in found.rows] == [20, 20]
     assert "gsm8k: the 20 problems in both; 40 left out" in found.notes
     assert all(row.difference.difference == 0 for row in found.rows)
+    assert found.mismatches
+    assert "NOT MEASURED ALIKE" not in comparison_text(found), "they are the same problems here"
 
     other = store_run(tmp_path, "other", verdict_rows(marks, shift=1000))
-    with pytest.raises(UserError, match=r"benchmarks\.gsm8k\.sum"):
+    with pytest.raises(UserError, match="share no problem of gsm8k, aime24"):
         compare(a, other)
     with pytest.raises(UserError, match="share no problem"):
         compare(a, other, anyway=True)
@@ -430,6 +432,11 @@ def test_how_the_checkpoints_were_trained_is_compared(tmp_path: Path) -> None:
     changed = set(map(str, found.changes))
     assert "trained.trainer: verl-grpo-v1 -> verl-grpo-v4" in changed
     assert "trained.recipe.rollout.n: 1 -> 5" in changed
+    untold = compare(
+        store_run(tmp_path, "c", rows, lineage=one), store_run(tmp_path, "d", rows)
+    ).changes
+    lines = [str(change) for change in untold if change.field.startswith("trained")]
+    assert lines == ["trained: by verl-grpo-v1 -> (none)"]
     assert "model.name: a -> b" in changed
 
 

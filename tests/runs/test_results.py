@@ -61,7 +61,7 @@ def test_the_beginning_of_several_names_lists_them(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"begin so: x-v1-seed1, x-v1-seed2\. .* commas") as raised:
         catalogue.find("x-v1")
     assert "did you mean" not in str(raised.value)
-    with pytest.raises(UserError, match="names 2 runs with commas .* are for `diff`"):
+    with pytest.raises(UserError, match=r"names 2 runs with commas .* are for `diff`"):
         catalogue.find("x-v1-seed1,x-v1-seed2")
     with pytest.raises(UserError, match="no space after a comma"):
         catalogue.group("x-v1-seed1,")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.analysis.comparability import told_mismatches
 from harness.analysis.many import AgainstBase, ManyComparison, Standing, Winner
 from harness.common.schema import Change
 from harness.common.text import counted, one_line
@@ -244,14 +245,19 @@ def _doubts(found: ManyComparison) -> list[str]:
 
 def many_mismatches(found: ManyComparison) -> Iterator[str]:
     """Yield the pairs of runs that were not measured alike."""
-    if not found.mismatches:
+    pairs = [
+        (a, b, told)
+        for a, b, changes in found.mismatches
+        if (told := told_mismatches(changes, paired=True))
+    ]
+    if not pairs:
         return
     yield "NOT MEASURED ALIKE: a difference may come from these settings, not from the models:"
-    for a, b, changes in found.mismatches[:MOST_MISMATCHES]:
+    for a, b, changes in pairs[:MOST_MISMATCHES]:
         names = f"{one_line(a.name)} and {one_line(b.name)}"
         yield f"  {names}: {one_line('; '.join(map(str, changes)), limit=160)}"
-    if len(found.mismatches) > MOST_MISMATCHES:
-        yield f"  … and {len(found.mismatches) - MOST_MISMATCHES} more pairs (--json)"
+    if len(pairs) > MOST_MISMATCHES:
+        yield f"  … and {len(pairs) - MOST_MISMATCHES} more pairs (--json)"
 
 
 # --- JSON -----------------------------------------------------------------------------------
