@@ -61,7 +61,7 @@ def test_ranks_are_in_the_json(results: Path) -> None:
 def test_show_is_about_two_runs(results: Path) -> None:
     done = harness(results, "diff", "v1", "v2", "v3", "--show", "fixed")
     assert done.exit_code == 2
-    assert "--show is about two runs, and here are more" in done.output
+    assert "--show is about two runs: a comparison of many runs has no margin" in done.output
 
 
 def test_one_run_against_a_base_was_not_chosen(results: Path) -> None:
