@@ -17,14 +17,21 @@ def mismatches(a: Result, b: Result) -> list[Change]:
     problems = _other_problems(a, b)
     # The sum of what is accepted is over the problems: of other problems it says nothing more.
     other = {change.field.rpartition(".")[0] + ".conventions" for change in problems}
+    shown = _shown(a), _shown(b)
     found = [
-        Change(key, ours[key], theirs[key])
+        Change(key, shown[0][key], shown[1][key])
         for key in stated
         if ours[key] != theirs[key] and key not in other
     ]
     if set(a.scores) != set(b.scores):
         found.append(Change("benchmarks", _names(a), _names(b)))
     return [*found, *problems]
+
+
+def _shown(result: Result) -> dict[str, str]:
+    """Return the settings as they are shown: the grader that is recorded, and what it counts as."""
+    recorded = {} if result.run is None else {"grader": result.run.identity.shown_grader}
+    return {**result.settings, **recorded}
 
 
 def _names(result: Result) -> str:
@@ -43,6 +50,26 @@ def _other_problems(a: Result, b: Result) -> list[Change]:
     return found
 
 
+def other_problems(a: Result, b: Result) -> list[str]:
+    """Name the shared benchmarks of which both sides are known to have different problems."""
+    return [change.field.split(".", 1)[1].rpartition(".")[0] for change in _other_problems(a, b)]
+
+
+def told_mismatches(found: Sequence[Change], *, paired: bool) -> list[Change]:
+    """Return the mismatches that can decide a difference.
+
+    Where problems are compared one by one, other problems are left out, and cannot.
+    """
+    endings = (".problems", ".sum")
+    return [
+        change
+        for change in found
+        if not (
+            paired and change.field.startswith("benchmarks.") and change.field.endswith(endings)
+        )
+    ]
+
+
 def _shared(a: Result, b: Result) -> list[str]:
     return [name for name in a.scores if name in b.scores]
 
@@ -52,7 +79,16 @@ def what_changed(a: Result, b: Result) -> list[Change]:
     found = changes(_stated(a), _stated(b))
     if a.run is None or b.run is None:  # what only one of them can state is no change
         return [change for change in found if UNSTATED not in (change.a, change.b)]
+    if (a.lineage is None) != (b.lineage is None):  # to list all of its settings tells no more
+        found = [change for change in found if not change.field.startswith("trained")]
+        found.append(Change("trained", *(_trainer(one) for one in (a, b))))
     return found
+
+
+def _trainer(result: Result) -> str:
+    if result.lineage is None:
+        return UNSTATED
+    return f"by {result.lineage.trainer or 'a trainer that is not recorded'}"
 
 
 def what_sets_apart(a: Sequence[Result], b: Sequence[Result]) -> list[Change]:
@@ -85,9 +121,10 @@ def _stated(result: Result) -> dict[str, object]:
     lineage = result.lineage
     return {
         **identity,
+        "grader": run.identity.shown_grader,
         "model": {"name": run.spec.model, **identity["model"]},
         "limit": run.spec.limit,
-        "packages": run.packages,
+        "packages": {name: version for name, version in run.packages.items() if name != "grader"},
         "hardware": {key: str(run.hardware.get(key)) for key in ("processor", "gpus")},
         "trained": None if lineage is None else lineage.settings(),
     }

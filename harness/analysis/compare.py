@@ -15,7 +15,13 @@ from typing import Literal, NamedTuple
 
 from benchmarks import UserError, WrongValueError
 from benchmarks.hints import setting
-from harness.analysis.comparability import _names, _shared, mismatches, what_changed
+from harness.analysis.comparability import (
+    _names,
+    _shared,
+    mismatches,
+    other_problems,
+    what_changed,
+)
 from harness.analysis.failures import (
     WAYS,
     FailureCheck,
@@ -141,6 +147,8 @@ class MatchedVerdicts(NamedTuple):
     b: BenchmarkScore
     rows_a: Sequence[ProblemVerdicts] = ()
     rows_b: Sequence[ProblemVerdicts] = ()
+    same_problems: bool = True
+    """False for counts of both sides that are known to be over different problems."""
 
 
 def compare(
@@ -151,14 +159,20 @@ def compare(
     With a ``margin``, a fraction, it is also tested whether the difference lies within it.
 
     Raises:
-        UserError: they share no benchmark or no problem; the margin is not between 0 and 1; or,
-            without ``anyway``, something but the model decides the difference.
+        UserError: they are one run; they share no benchmark or no problem; the margin is not
+            between 0 and 1; or, without ``anyway``, something but the model decides the difference.
     """
     if margin is not None and not 0 < margin < 1:
         raise WrongValueError(
             f"margin: expected a fraction between 0 and 1, such as 0.01 for one percentage point, "
             f"and found {margin:g}"
         )
+    if a.id == b.id and a.path == b.path:
+        raise WrongValueError(
+            f"{a.name} ({a.id}) was named twice: one run tells nothing of a difference to itself; "
+            "name two runs"
+        )
+    pairs, notes = pair_up(a, b)  # what shares nothing cannot be compared in any way
     found = mismatches(a, b)
     if found and not anyway:
         raise UserError(
@@ -166,7 +180,6 @@ def compare(
             f"the model's: {'; '.join(map(str, found))}. Evaluate one as the other was, or "
             f"compare what they share all the same: {setting('allow_mismatch')}"
         )
-    pairs, notes = pair_up(a, b)
     tested = _tested(pairs, margin)
     scores = {name: _scores(pair) for name, pair in pairs.items()}
     failed = any(affected(side) for sides in scores.values() for side in sides)
@@ -230,7 +243,14 @@ def _tested(
     margins: dict[str, MarginVerdict] = {}
     if margin is not None:
         tests = _margin_tests(pairs, margin)
-        found = margin_verdicts([*tests.values()], [verdicts[name] for name in tests])
+        unlike = {name for name, pair in pairs.items() if not pair.same_problems}
+        if unlike:
+            unlike.add(AVERAGE)
+        found = margin_verdicts(
+            [*tests.values()],
+            [verdicts[name] for name in tests],
+            same_problems=[name not in unlike for name in tests],
+        )
         margins = dict(zip(tests, found, strict=True))
     return _Tested(differences, adjusted, average, verdicts, margins)
 
@@ -304,7 +324,7 @@ def _recounted(pair: MatchedVerdicts, way: Way) -> MatchedVerdicts | None:
         "best for B": (False, True),
     }[way]
     a, b = recounted_score(pair.a, right=right_a), recounted_score(pair.b, right=right_b)
-    return None if a is None or b is None else MatchedVerdicts(a, b)
+    return None if a is None or b is None else pair._replace(a=a, b=b)
 
 
 def _failure_check(
@@ -346,8 +366,12 @@ def pair_up(a: Result, b: Result) -> tuple[dict[str, MatchedVerdicts], list[str]
         )
     verdicts_a, verdicts_b = a.verdicts, b.verdicts
     if verdicts_a is None or verdicts_b is None:
-        counts = {name: MatchedVerdicts(a.scores[name], b.scores[name]) for name in names}
-        return counts, [_why_unpaired(a, b), *_not_whole(a, b, names)]
+        unlike = other_problems(a, b)
+        counts = {
+            name: MatchedVerdicts(a.scores[name], b.scores[name], same_problems=name not in unlike)
+            for name in names
+        }
+        return counts, [_why_unpaired(a, b), *_not_same(a, b, unlike), *_not_whole(a, b, names)]
     pairs, notes = {}, []
     for name in names:
         pair, left_out = _matched(a, b, verdicts_a[name], verdicts_b[name], name)
@@ -368,6 +392,21 @@ def _why_unpaired(a: Result, b: Result) -> str:
         f"of {' and '.join(without)} only counts are known, so problems cannot be paired: the "
         "tests are unpaired, and see less"
     )
+
+
+def _not_same(a: Result, b: Result, unlike: Sequence[str]) -> list[str]:
+    """Say that counts over different problems are compared, and what does not follow."""
+    if not unlike:
+        return []
+    sizes = (
+        f"{name} {a.scores[name].problems:,} against {b.scores[name].problems:,}" for name in unlike
+    )
+    return [
+        f"NOT THE SAME PROBLEMS: {a.name} and {b.name} did not have the same ones, and from "
+        f"counts those that both had cannot be picked out: {', '.join(sizes)}. So a "
+        "difference may be the problems', and it is not concluded from these counts that the two "
+        "are the same, or B not worse, within a margin"
+    ]
 
 
 def _not_whole(a: Result, b: Result, names: Sequence[str]) -> list[str]:

@@ -27,6 +27,8 @@ class Gate:
     holds: bool
     withheld: bool
     """Whether it does not hold because failures of the engine or the grader decide it."""
+    same_problems: bool = True
+    """False if it asks for a margin, and the counts of both sides are over different problems."""
     p_value: float
     """The corrected p-value of what has to be excluded."""
 
@@ -62,5 +64,6 @@ def gate(found: Comparison, asked: Asked) -> Gate:
         margin=found.margin,
         holds=claim is True,
         withheld=claim is None,
+        same_problems=row.margin.same_problems,
         p_value=row.margin.adjusted_p_same if asked == "same" else row.margin.adjusted_p_not_worse,
     )

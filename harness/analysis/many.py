@@ -93,7 +93,10 @@ class PairTest(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
-    """The run with the highest average, and what that is worth."""
+    """The run with the highest average, and what that is worth.
+
+    Of a single run and a base it says nothing: nothing was chosen.
+    """
 
     results: tuple[Result, ...]
     """The run; several if their averages are equal."""
@@ -137,15 +140,14 @@ def rank(
 ) -> ManyComparison:
     """Compare many runs with a base, or rank them; with ``anyway`` also such as differ in more.
 
-    The order in which they are named changes nothing. A base that is also among the runs is not
-    compared with itself.
+    The order in which they are named changes nothing.
 
     Raises:
-        UserError: there are too few runs; one is named twice, or has only counts; they share no
-            problem; or, without ``anyway``, some were not measured alike.
+        UserError: there are too few runs; one is named twice, also as the base, or has only
+            counts; they share no problem; or, without ``anyway``, some were not measured alike.
     """
-    runs = [one for one in results if base is None or one.id != base.id]
-    _require_distinct(runs)
+    runs = list(results)
+    _require_distinct([*([] if base is None else [base]), *runs])
     if len(runs) < (1 if base else 2):
         need = "one run or more beside the base" if base else "two runs or more"
         raise WrongValueError(f"a ranking needs {need}; given: {_names(runs) or 'none'}")
@@ -164,7 +166,7 @@ def rank(
     if base is None:
         return _ranked(aligned, standings, found, notes)
     tested = _tested(aligned)
-    against = _against_base(aligned, tested)
+    against = list(_against_base(aligned, tested))
     others = [
         _with_base(standing, one) for standing, one in zip(standings[1:], against, strict=True)
     ]
@@ -172,7 +174,7 @@ def rank(
         base=standings[0],
         runs=tuple(others[place] for place in ordered([one.average for one in others])),
         pairs=(),
-        winner=_winner(aligned, ()),
+        winner=_winner(aligned, (), [one.difference for one in against]),
         benchmarks=aligned.benchmarks,
         problems=aligned.problems,
         test=TOGETHER if together else ALONE,
@@ -188,7 +190,10 @@ def rank(
 def _require_distinct(runs: Sequence[Result]) -> None:
     twice = [one.name for place, one in enumerate(runs) if one.id in {r.id for r in runs[:place]}]
     if twice:
-        raise WrongValueError(f"{', '.join(twice)} was named more than once; name each run once")
+        raise WrongValueError(
+            f"{', '.join(twice)} was named more than once, perhaps also as the base: a run tells "
+            "nothing of a difference to itself; name each run once"
+        )
 
 
 def _refuse_counts(members: Sequence[Result]) -> NoReturn:
@@ -337,7 +342,7 @@ def _ranked(
         base=None,
         runs=tuple(runs[place] for place in ordered([one.average for one in runs])),
         pairs=tuple(sorted(pairs, key=lambda pair: (pair.adjusted_p, -pair.difference))),
-        winner=_winner(aligned, possible, base=False),
+        winner=_winner(aligned, possible, [one.average for one in runs], base=False),
         benchmarks=aligned.benchmarks,
         problems=aligned.problems,
         test=BY_PAIRS if tests.together else ALONE,
@@ -347,14 +352,21 @@ def _ranked(
     )
 
 
-def _winner(aligned: Aligned, possible: tuple[Result, ...], *, base: bool = True) -> Winner:
+def _winner(
+    aligned: Aligned,
+    possible: tuple[Result, ...],
+    shown: Sequence[float],
+    *,
+    base: bool = True,
+) -> Winner:
+    """Return the best run; ``shown`` are the averages or differences beside the runs."""
     values, results = aligned.accuracies, aligned.results
     if base:
         values, results = values[1:] - values[0], results[1:]
     found: Best = best_of(values, aligned.strata)
     return Winner(
         results=tuple(results[row] for row in found.rows),
-        naive=found.naive,
+        naive=shown[found.rows[0]],  # the number of the table, to its last bit
         corrected=found.corrected,
         chosen=found.chosen,
         possible=possible,

@@ -29,12 +29,17 @@ class MarginVerdict:
     """Whether B is shown not to be worse by the margin; None if failures decide it."""
     verdict: Claim
     """The one word: the strongest claim that holds."""
+    same_problems: bool = True
+    """Whether both sides may have the same problems; of counts over others nothing is shown."""
 
 
-def margin_verdicts(tests: Sequence[Equivalence], verdicts: Sequence[str]) -> list[MarginVerdict]:
+def margin_verdicts(
+    tests: Sequence[Equivalence], verdicts: Sequence[str], *, same_problems: Sequence[bool]
+) -> list[MarginVerdict]:
     """Return what is shown of a margin by each test, given the verdicts of the comparison.
 
-    Every kind of claim is corrected over the tests by Holm's method.
+    Every kind of claim is corrected over the tests by Holm's method. Counts over different problems
+    show nothing within a margin: an easier set of problems could hide any difference.
     That B is better does not show that it is not worse by the margin: with few problems and many
     samples the test of a difference sees these problems alone, and a margin is about all of them.
     """
@@ -46,13 +51,16 @@ def margin_verdicts(tests: Sequence[Equivalence], verdicts: Sequence[str]) -> li
                 test=test,
                 adjusted_p_same=p_same,
                 adjusted_p_not_worse=p_not_worse,
-                same=p_same < LEVEL,
-                not_worse=p_not_worse < LEVEL,
+                same=alike and p_same < LEVEL,
+                not_worse=alike and p_not_worse < LEVEL,
                 verdict="undecided",
+                same_problems=alike,
             ),
             verdict,
         )
-        for test, p_same, p_not_worse, verdict in zip(tests, same, not_worse, verdicts, strict=True)
+        for test, p_same, p_not_worse, verdict, alike in zip(
+            tests, same, not_worse, verdicts, same_problems, strict=True
+        )
     ]
 
 

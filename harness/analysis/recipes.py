@@ -35,6 +35,8 @@ from harness.stats.recipes import (
 
 AVERAGE = "average"
 """What the plain mean over the benchmarks is called among them."""
+MOST_CHANGES = 5
+"""The most settings that a refusal lists: trainings by two trainers differ in a hundred."""
 _SEED = re.compile(r"(^|[._-])seed$", re.IGNORECASE)
 """The end of a setting's name that holds a seed."""
 _NUMBERED = re.compile(r"(seed[-_=]?)\d+", re.IGNORECASE)
@@ -110,6 +112,7 @@ def compare_recipes(
     _require_distinct(*recipes)
     for recipe in recipes:
         _require_one_recipe(recipe)
+    cells, notes = _shared_problems(a, b)  # what shares nothing cannot be compared in any way
     found = _unlike([*a, *b])
     if found and not anyway:
         raise UserError(
@@ -117,7 +120,6 @@ def compare_recipes(
             f"recipes': {'; '.join(map(str, found))}. Evaluate all of them as one was, or compare "
             "what they share all the same: allow_mismatch (--allow-mismatch)"
         )
-    cells, notes = _shared_problems(a, b)
     rows = {name: compare_groups({name: both}) for name, both in cells.items()}
     whole = compare_groups(cells) if len(cells) > 1 else None
     tested = [*rows.values(), *([] if whole is None else [whole])]
@@ -206,6 +208,20 @@ def _require_trainings(a: Recipe, b: Recipe) -> None:
 
 def _require_distinct(a: Recipe, b: Recipe) -> None:
     """Refuse a training that is given twice: it would count as if another seed agreed with it."""
+    both = sorted({one.name for one in a.results if one.id in {other.id for other in b.results}})
+    if both:
+        raise UserError(
+            f"{', '.join(both)} {'is' if len(both) == 1 else 'are'} in both groups: a run is a "
+            "training of one recipe, and would be compared with itself; leave it out of one group"
+        )
+    for recipe in (a, b):
+        ids = [one.id for one in recipe.results]
+        twice = sorted({one.name for one in recipe.results if ids.count(one.id) > 1})
+        if twice:
+            raise UserError(
+                f"{', '.join(twice)} {'is' if len(twice) == 1 else 'are'} in one group twice: each "
+                "training counts once, since only another training shows what another seed changes"
+            )
     named = [
         (label, result)
         for recipe in (a, b)
@@ -225,8 +241,6 @@ def _why_same(one: Result, other: Result) -> str:
     """Say why two results are of the same training; an empty text if they need not be."""
     if one.run is None or other.run is None:
         return ""
-    if one.id == other.id:
-        return "they are the same run"
     weights = weight_sums(one), weight_sums(other)
     if weights[0] and weights[0] == weights[1]:
         return "they have the same weights"
@@ -248,9 +262,16 @@ def _require_one_recipe(recipe: Recipe) -> None:
         if found:
             raise UserError(
                 f"{first[0]} and {label} are given as trainings of one recipe, and were trained "
-                f"in different ways: {'; '.join(map(str, found))}. Within a recipe only the seed "
+                f"in different ways: {_first_of(found)}. Within a recipe only the seed "
                 "may differ, and what follows from it; give the trainings of each recipe apart"
             )
+
+
+def _first_of(found: Sequence[Change]) -> str:
+    """Return the first changes, and how many more there are."""
+    shown = "; ".join(map(str, found[:MOST_CHANGES]))
+    more = len(found) - MOST_CHANGES
+    return f"{shown}; and {counted(more, 'more setting')}" if more > 0 else shown
 
 
 def recipe_changes(a: Result, b: Result) -> list[Change]:
@@ -305,7 +326,7 @@ def _same_seeds(a: Recipe, b: Recipe) -> list[str]:
         for (ours, one), (theirs, other) in combinations(
             zip(recipe.labels, recipe.results, strict=True), 2
         ):
-            seeds = _seeds(one), _seeds(other)
+            seeds = training_seeds(one), training_seeds(other)
             if seeds[0] and seeds[0] == seeds[1]:
                 notes.append(
                     f"{ours} and {theirs} were trained with the same seed: if they are alike for "
@@ -314,7 +335,8 @@ def _same_seeds(a: Recipe, b: Recipe) -> list[str]:
     return notes
 
 
-def _seeds(result: Result) -> dict[str, str]:
+def training_seeds(result: Result) -> dict[str, str]:
+    """Return the seeds of a training by the names of their settings; nothing if none is known."""
     if result.lineage is None:
         return {}
     found = changes(result.lineage.settings(), {})

@@ -54,7 +54,8 @@ Examples:
     "not-worse and same need --margin.",
 )
 @mismatch_option(
-    "Compare what both share even if they were not measured alike; the output says so."
+    "Compare what both share even if they were not measured alike; the output says so. Of runs "
+    "with verdicts these are the problems that both have; counts of different problems stay so."
 )
 @results_option
 @json_option
@@ -82,6 +83,9 @@ def command(
     Runs with commas between them are trainings of one recipe, with different seeds. Then the
     recipes are compared and not two checkpoints: trainings count as a sample, as problems do.
 
+    --margin, --gate and --show are about two runs: many runs and recipes have no margin and no
+    gate.
+
     Exit codes: 0 done, and the gate holds if one is asked for; 3 it does not hold; 1 failed; 2 an
     option or a value is refused.
     """
@@ -92,7 +96,8 @@ def command(
         )
     recipes = _are_recipes((a, b, *more), results)
     if more or recipes:
-        _refuse_options_of_two_runs(show=show, margin=margin, gate=asked)
+        what = "recipes" if recipes else "many runs"
+        _refuse_options_of_two_runs(what, show=show, margin=margin, gate=asked)
     if more and recipes:
         raise click.UsageError(
             "diff compares the trainings of two recipes, and here are more groups; `report` takes "
@@ -119,11 +124,12 @@ def _are_recipes(given: tuple[str, ...], results: Path) -> bool:
     return any(len(catalogue.group(one)) > 1 for one in given)
 
 
-def _refuse_options_of_two_runs(**given: object) -> None:
+def _refuse_options_of_two_runs(what: str, **given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise click.UsageError(
-                f"--{name} is about two runs, and here are more: name two, or leave it out"
+                f"--{name} is about two runs: a comparison of {what} has no margin, no gate and no "
+                "list of problems; leave it out"
             )
 
 

@@ -132,6 +132,25 @@ def sample_counts(
     return common, named
 
 
+class _Points(click.FloatRange):
+    """A number of percentage points between 0 and 100."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number.
+
+        Raises:
+            click.BadParameter: it is none, or outside.
+        """
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"'{value}': expected a number of percentage points between 0 and 100, such as 1",
+                param,
+                ctx,
+            )
+
+
 def _as_fraction(
     context: click.Context, option: click.Parameter, points: float | None
 ) -> float | None:
@@ -144,7 +163,7 @@ def margin_option(function: F) -> F:
     """Add `--margin`, in percentage points; the function gets a fraction."""
     return click.option(
         "--margin",
-        type=click.FloatRange(0, 100, min_open=True, max_open=True),
+        type=_Points(0, 100, min_open=True, max_open=True),
         callback=_as_fraction,
         metavar="POINTS",
         help="A difference in percentage points that does not matter: also say whether B is the "

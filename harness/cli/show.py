@@ -195,13 +195,20 @@ def _print_responses(result: Result, asked: SampleFilter) -> None:
 
     samples = list(sample_rows(result, asked))
     if not samples:
-        raise WrongValueError("no such sample in this run; ids look like gsm8k/7")
+        raise WrongValueError(f"no such sample in this run; {_ids_of(result)}")
     if not has_responses(result):
         _print_list([_listed(row) for row in samples])
         echo(f"responses and golds are not here: {WITHOUT_SAMPLES}")
         return
     for row in samples:
         echo(_whole_sample(row, result))
+
+
+def _ids_of(result: Result) -> str:
+    """Say how the ids of this run's problems look."""
+    verdicts = result.verdicts or {}
+    ids = [one_line(row.problem_id) for rows in verdicts.values() for row in rows[:1]]
+    return f"its ids look like {', '.join(ids)}" if ids else "it has no problems"
 
 
 def _whole_sample(row: Row, result: Result) -> str:

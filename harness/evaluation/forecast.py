@@ -66,6 +66,8 @@ class Forecast:
     average_detectable: float
     like: str | None
     """The id of the stored run whose lengths, accuracies and speed are assumed."""
+    like_name: str | None
+    """That run's name."""
     seconds: float | None
     """Time of generating at that run's speed; None without such a run on this machine."""
     money: float | None
@@ -124,6 +126,7 @@ def forecast(
         rows=tuple(rows),
         average_detectable=minimum_detectable(error, level=level, power=POWER),
         like=None if like is None else like.id,
+        like_name=None if like is None else like.name,
         seconds=None if like is None else _seconds(plan, rows, like, hardware),
         money=_price(plan, rows, [row.expected_tokens for row in rows]),
         most_money=_price(plan, rows, [row.most_tokens for row in rows]),

@@ -18,6 +18,9 @@ from harness.runs.results import PUBLISHED_ID, Result, of_published, of_run
 SHORTEST_PREFIX = 6
 """Characters that the beginning of an id must have; a shorter text is a misspelt name."""
 
+MOST_BEGUN = 10
+"""The most names that a message lists because they begin as the text that was asked for."""
+
 StoredRun = tuple[Path, Run]
 """A run's folder and its record."""
 
@@ -92,7 +95,7 @@ class Catalogue:
         if stored is None:
             names = [*(run.name for _, run in self.runs), *self.published]
             kind = "run or published result" if self.published else "run"
-            raise WrongValueError(suggest(f"{kind} under {self.results}", asked, names))
+            raise WrongValueError(_unknown(f"{kind} under {self.results}", asked, names))
         path, run = stored
         if complete and run.status != "complete":
             raise UserError(
@@ -119,8 +122,8 @@ class Catalogue:
         names = [name.strip() for name in asked.split(",")]
         if not all(names):
             raise WrongValueError(
-                f"'{asked}': expected names of runs with commas between them, such as "
-                "v1-seed1,v1-seed2"
+                f"'{asked}': expected names of runs with commas between them and no space after a "
+                "comma, such as v1-seed1,v1-seed2"
             )
         return names
 
@@ -133,7 +136,7 @@ class Catalogue:
         stored = _in_folder(asked) or _search(self.runs, asked)
         if stored is None:
             names = [run.name for _, run in self.runs]
-            raise WrongValueError(suggest(f"run under {self.root}", asked, names))
+            raise WrongValueError(_unknown(f"run under {self.root}", asked, names))
         return stored
 
     def same_as(self, run: Run) -> Path | None:
@@ -161,6 +164,26 @@ class Catalogue:
     @property
     def _complete(self) -> list[StoredRun]:
         return [stored for stored in self.runs if stored[1].status == "complete"]
+
+
+def _unknown(noun: str, asked: str, known: list[str]) -> str:
+    """Return the message that nothing is called so, and what may have been meant."""
+    parts = [part.strip() for part in asked.split(",")]
+    if "," in asked and all(parts) and all(part in known for part in parts):
+        return (
+            f"'{asked}' names {len(parts)} runs with commas between them, and one is expected "
+            "here: such groups, the trainings of a recipe, are for `diff`, `report` and "
+            "compare_recipes; elsewhere name each run by itself"
+        )
+    begun = list(dict.fromkeys(name for name in known if name.startswith(asked)))
+    if asked and len(begun) > 1:
+        listed = ", ".join(begun[:MOST_BEGUN]) + ", …" * (len(begun) > MOST_BEGUN)
+        return (
+            f"no {noun} is called '{asked}'; {len(begun)} names begin so: {listed}. Give one of "
+            "them, or, to `diff` and `report`, several trainings of one recipe with commas between "
+            f"them and no spaces: {','.join(begun[:2])}"
+        )
+    return suggest(noun, asked, known)
 
 
 def _read_listed(path: Path) -> Run:
@@ -218,7 +241,11 @@ def require_same(path: Path, run: Run) -> None:
     stored = read_run(path / RECORD)
     if stored.fingerprint in run.identity.fingerprints:
         return
-    changed = differences(stored.identity.comparable, run.identity.comparable)
+    sides = [stored.identity.comparable, run.identity.comparable]
+    if sides[0].grader != sides[1].grader:
+        recorded = (stored.identity, run.identity)
+        sides = [one.model_copy(update={"grader": one.shown_grader}) for one in recorded]
+    changed = differences(*sides)
     raise UserError(
         f"{path} holds another run, and its samples would not be comparable; "
         f"stored -> asked: {'; '.join(changed)}. Leave out "

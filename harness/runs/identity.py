@@ -76,6 +76,12 @@ class Identity(Frozen):
         return self.grader.removeprefix(REWARD_GRADER).rpartition("+")[0]
 
     @property
+    def shown_grader(self) -> str:
+        """The recorded grader, and the one it counts as where that is another one."""
+        counts_as = comparable_version(self.grader)
+        return self.grader if counts_as == self.grader else f"{self.grader} (counts as {counts_as})"
+
+    @property
     def comparable(self) -> Identity:
         """The same identity, with the latest grader that gives the recorded one's verdicts."""
         return self.model_copy(update={"grader": comparable_version(self.grader)})

@@ -279,13 +279,27 @@ def test_a_grader_of_the_same_verdicts_is_no_obstacle(tmp_path: Path) -> None:
     found = compare(a, b)
     assert not found.mismatches
     assert [str(change) for change in found.changes if "grader" in change.field] == [
-        f"packages.grader: 2+3d636124 -> {GRADER}",
+        f"grader: 2+3d636124 (counts as {GRADER}) -> {GRADER}",
         "packages.grader sources: (none) -> 12ab",
     ]
     (group,) = grouped([a, b])
     assert group.ranks == (1, 1)
     recorded = [row["grader"] for row in json.loads(runs_table([a, b], "json"))]
     assert recorded == ["2+3d636124", GRADER], "a table says what a run says of itself"
+
+
+def test_a_grader_that_is_an_obstacle_is_shown_as_recorded(tmp_path: Path) -> None:
+    rows = verdict_rows(made(1, 0.5))
+    a, b = (
+        store_run(tmp_path, name, rows, grader=version, packages={"grader": version})
+        for name, version in (("a", "1+aa655831"), ("b", "2+3d636124"))
+    )
+    line = f"grader: 1+aa655831 -> 2+3d636124 (counts as {GRADER})"
+    text = comparison_text(compare(a, b, anyway=True))
+    assert text.count(line) == 1
+    assert "packages.grader" not in text
+    table = runs_table([a, b], "text")
+    assert f"grader 1+aa655831 instead of 2+3d636124 (counts as {GRADER})" in table
 
 
 def test_other_sources_of_the_same_version_are_no_obstacle(tmp_path: Path) -> None:
@@ -339,9 +353,11 @@ def test_other_problems_are_refused_and_the_shared_ones_compared(tmp_path: Path)
     assert [row.a.problems for row in found.rows] == [20, 20]
     assert "gsm8k: the 20 problems in both; 40 left out" in found.notes
     assert all(row.difference.difference == 0 for row in found.rows)
+    assert found.mismatches
+    assert "NOT MEASURED ALIKE" not in comparison_text(found), "they are the same problems here"
 
     other = store_run(tmp_path, "other", verdict_rows(marks, shift=1000))
-    with pytest.raises(UserError, match=r"benchmarks\.gsm8k\.sum"):
+    with pytest.raises(UserError, match="share no problem of gsm8k, aime24"):
         compare(a, other)
     with pytest.raises(UserError, match="share no problem"):
         compare(a, other, anyway=True)
@@ -370,7 +386,7 @@ def test_verdicts_that_are_not_the_scores_own_are_refused(tmp_path: Path) -> Non
     file = a.path / "verdicts.jsonl"
     file.write_text(file.read_text(encoding="utf-8").replace("wrong", "correct"), encoding="utf-8")
     with pytest.raises(UserError, match="not the file that the run's scores were taken from"):
-        compare(Catalogue(tmp_path).find("a"), Catalogue(tmp_path).find("a"))
+        compare(Catalogue(tmp_path).find("a"), store_run(tmp_path, "b", verdict_rows(made(1, 0.5))))
 
 
 def test_a_run_against_published_counts_is_unpaired(shipped: Path, tmp_path: Path) -> None:
@@ -391,7 +407,14 @@ def test_a_score_that_is_not_to_be_trusted_says_so_in_a_comparison(tmp_path: Pat
     score = sound.run.scores[0].model_copy(update={"outcomes": {"grader timeout": 60}})
     doubtful = store_run(tmp_path, "b", verdict_rows(made(1, 0.5)), scores=(score,))
     assert "B: NOT TO BE TRUSTED: gsm8k" in comparison_text(compare(sound, doubtful, anyway=True))
-    assert "TRUST" not in comparison_text(compare(sound, sound))
+    another = store_run(tmp_path, "c", verdict_rows(made(1, 0.5)))
+    assert "TRUST" not in comparison_text(compare(sound, another))
+
+
+def test_one_run_is_not_compared_with_itself(tmp_path: Path) -> None:
+    run = store_run(tmp_path, "a", verdict_rows(made(1, 0.5)))
+    with pytest.raises(UserError, match="named twice: one run tells nothing"):
+        compare(run, Catalogue(tmp_path).find("a"), margin=0.1)
 
 
 # --- what changed ---------------------------------------------------------------------------
@@ -409,6 +432,11 @@ def test_how_the_checkpoints_were_trained_is_compared(tmp_path: Path) -> None:
     changed = set(map(str, found.changes))
     assert "trained.trainer: verl-grpo-v1 -> verl-grpo-v4" in changed
     assert "trained.recipe.rollout.n: 1 -> 5" in changed
+    untold = compare(
+        store_run(tmp_path, "c", rows, lineage=one), store_run(tmp_path, "d", rows)
+    ).changes
+    lines = [str(change) for change in untold if change.field.startswith("trained")]
+    assert lines == ["trained: by verl-grpo-v1 -> (none)"]
     assert "model.name: a -> b" in changed
 
 

@@ -291,3 +291,19 @@ def test_python_takes_a_margin_as_a_fraction_and_has_the_gate(tmp_path: Path) ->
     for wrong in ("1", True):
         with pytest.raises(UserError, match="margin: expected a fraction"):
             compared(*runs, margin=wrong)  # type: ignore[arg-type]
+
+
+def test_counts_over_different_problems_show_nothing_within_a_margin(shipped: Path) -> None:
+    catalogue = Catalogue(shipped)
+    names = ("qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-0.5b-boxed")
+    a, b = map(catalogue.find, names)
+    found = compare(a, b, anyway=True, margin=0.9)
+    rows = [*found.rows, found.average]
+    assert {row.margin.verdict for row in rows if row and row.margin} == {"undecided"}
+    asked = gate(found, "same")
+    assert not asked.holds
+    assert not asked.same_problems
+    text = comparison_text(found)
+    assert "NOT THE SAME PROBLEMS" in text
+    assert "gsm8k 20 against 100" in text
+    assert "undecided: not the same problems" in text

@@ -97,9 +97,19 @@ def test_the_signs_are_shared_and_counted(tmp_path: Path) -> None:
     assert "all outcomes counted" in many_text(found)
 
 
-def test_a_base_among_the_runs_is_not_compared_with_itself(tmp_path: Path) -> None:
+def test_the_highest_is_told_by_the_number_of_its_row(tmp_path: Path) -> None:
+    runs = four(tmp_path)
+    ranked = rank(runs)
+    assert ranked.winner.naive == ranked.runs[0].average
+    against = rank(runs[1:], runs[0])
+    assert against.runs[0].against_base is not None
+    assert against.winner.naive == against.runs[0].against_base.difference
+
+
+def test_a_base_among_the_runs_is_refused(tmp_path: Path) -> None:
     low, middle, _, high = four(tmp_path)
-    assert rank([middle, low, high], middle) == rank([low, high], middle)
+    with pytest.raises(UserError, match="middle was named more than once, perhaps also as the"):
+        rank([middle, low, high], middle)
 
 
 # --- without a base -------------------------------------------------------------------------
@@ -224,6 +234,8 @@ def test_too_few_runs_or_one_run_twice_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"needs two runs or more; given: low"):
         rank([low])
     with pytest.raises(UserError, match="one run or more beside the base"):
+        rank([], low)
+    with pytest.raises(UserError, match="low was named more than once"):
         rank([low], low)
     with pytest.raises(UserError, match="low was named more than once"):
         rank([low, middle, low])

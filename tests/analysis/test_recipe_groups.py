@@ -159,7 +159,7 @@ def test_a_training_counts_once(tmp_path: Path) -> None:
     run = a[0].run
     assert run is not None
     twin = store_run(tmp_path, "copy", verdict_rows(marks(77, 0.3)), identity=run.identity)
-    for again, why in ((a[0], "same run"), (twin, "same weights")):
+    for again, why in ((a[0], "in one group twice|in both groups"), (twin, "same weights")):
         for groups in (([*a, again], b), (a, [*b, again])):
             with pytest.raises(UserError, match=why):
                 compare_recipes(*groups)
@@ -169,6 +169,17 @@ def test_a_group_of_different_recipes_is_refused(tmp_path: Path) -> None:
     a, b = group(tmp_path, "v1", 0.3), group(tmp_path, "v4", 0.6, **{"rollout.n": 5})
     with pytest.raises(UserError, match=r"v1-seed2 and v4-seed1 .*: recipe\.rollout\.n: 1 -> 5"):
         compare_recipes([*a[1:], b[0]], b[1:])
+
+
+def test_a_refusal_lists_five_settings_and_counts_the_rest(tmp_path: Path) -> None:
+    a = group(tmp_path, "v1", 0.3)
+    far = group(tmp_path, "v4", 0.6, **{f"setting{n}": n for n in range(60)})
+    with pytest.raises(UserError, match=r"; and \d\d more settings\. Within") as raised:
+        compare_recipes([a[0], far[0]], [a[1], far[1]])
+    assert len(str(raised.value)) < 800
+    with pytest.raises(UserError, match=r"v1-seed1 is in both groups") as raised:
+        compare_recipes(a, [a[0], far[0]])
+    assert "(2)" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

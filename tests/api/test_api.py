@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_nothing_is_printed_unless_it_is_asked_for(responses: Path) -> None:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         run = replay(responses)
-        compare(run, run)
+        compare(run, replace(run, id="again"))
         write_report([run], "report.html")
     assert (out.getvalue(), err.getvalue()) == ("", "")
 
@@ -244,7 +245,7 @@ def test_tables_of_pandas(responses: Path) -> None:
     assert set(samples.outcome) == {"wrong", "no answer"}
     assert samples.gold.notna().all()
 
-    found = compare(run, run).to_pandas()
+    found = compare(run, replace(run, id="again")).to_pandas()
     assert list(found.verdict) == ["no evidence"]
     assert list(found.difference) == [0.0]
 

@@ -61,7 +61,17 @@ def test_ranks_are_in_the_json(results: Path) -> None:
 def test_show_is_about_two_runs(results: Path) -> None:
     done = harness(results, "diff", "v1", "v2", "v3", "--show", "fixed")
     assert done.exit_code == 2
-    assert "--show is about two runs, and here are more" in done.output
+    assert "--show is about two runs: a comparison of many runs has no margin" in done.output
+
+
+def test_one_run_against_a_base_was_not_chosen(results: Path) -> None:
+    names = sorted(path.name for path in (results / "runs").iterdir())[:2]
+    arguments = ["rank", "--base", *names]
+    text = harness(results, *arguments).output
+    assert "highest" not in text
+    assert json.loads(harness(results, *arguments, "--json").output)["winner"] is None
+    two = harness(results, "rank", *names).output
+    assert "1 other run" not in two
 
 
 def test_one_run_is_no_ranking() -> None:

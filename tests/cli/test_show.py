@@ -137,6 +137,10 @@ def test_wrong_samples_and_whole_responses(sampled: Path) -> None:
     assert "did you mean 'demo'" in refusal(sampled, "v1", "--benchmark", "dem")
 
 
+def test_a_problem_that_is_not_there_is_answered_with_an_id_of_this_run(cloned: Path) -> None:
+    assert "its ids look like math500/0" in refusal(cloned, "handed-on", "--problem", "demo/66")
+
+
 def test_a_clone_without_samples_lists_what_its_verdicts_know(cloned: Path) -> None:
     text = shown(cloned, "handed-on", "--wrong")
     assert "math500/1" in text

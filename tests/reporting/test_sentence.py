@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from harness.analysis.compare import Comparison, compare
 from harness.analysis.gate import gate
 from harness.models.lineage import Lineage
 from harness.reporting.text.comparison import comparison_fields, comparison_text
-from harness.reporting.text.numbers import distance, points
+from harness.reporting.text.numbers import points
 from harness.reporting.text.sentence import about_checkpoints, gate_text, sentence
 from harness.runs.catalogue import Catalogue
 
@@ -40,11 +41,14 @@ def test_a_gain_is_told_with_all_that_it_rests_on(tmp_path: Path) -> None:
     )
 
 
-def test_no_evidence_says_how_large_a_difference_would_look_like_this(tmp_path: Path) -> None:
+def test_no_evidence_says_which_differences_are_not_excluded(tmp_path: Path) -> None:
     found = made(tmp_path, 9, 7)
-    text, largest = sentence(found), distance(found.rows[0].difference.high)
+    text, difference = sentence(found), found.rows[0].difference
+    low, high = points(difference.low), points(difference.high)
     assert text.startswith("v4 and v1 cannot be told apart on math500: 96.5 % against 95.5 %")
-    assert text.endswith(f"a true difference of up to {largest} would look like this.")
+    assert text.endswith(
+        f"true differences from {low} to {high} points are compatible with the data."
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,17 @@ def test_two_trained_checkpoints_are_not_their_recipes(tmp_path: Path) -> None:
     assert "diff A-SEED1,A-SEED2 B-SEED1,B-SEED2" in said
     assert comparison_text(compare(a, b)).splitlines()[1] == said
     assert about_checkpoints(compare(base, b)) == ""
-    assert about_checkpoints(compare(a, a)) == "", "one checkpoint, evaluated twice"
+    seed2 = store_run(tmp_path, "v4-2", rows, lineage=trained("verl-grpo-v4", 2))
+    assert about_checkpoints(compare(b, seed2)) == (
+        "These are two trainings of one recipe: they differ by their seeds."
+    )
+    assert a.run is not None
+    began = Lineage(trainer="rl", base_model={"files": dict(a.run.identity.model)})
+    after = store_run(tmp_path, "rl", rows, lineage=began.model_dump_json().encode())
+    for sides in ((a, after), (after, a)):
+        assert about_checkpoints(compare(*sides)).startswith("rl was trained from v1, and")
+    again = replace(a, id="again")
+    assert about_checkpoints(compare(a, again)) == "", "one checkpoint, evaluated twice"
 
 
 def test_two_trainers_recipes_fold_into_the_nine_settings_that_decide_most(tmp_path: Path) -> None:
@@ -151,7 +165,7 @@ def test_a_gate_is_a_line_that_says_whether_and_why(tmp_path: Path) -> None:
         "gate same: holds: on math500 B is the same as A within 5 points (p = 0.0026)"
     )
     assert gate_text(gate(found, "better")) == (
-        "gate better: DOES NOT HOLD: on math500 B is not shown to be better than A (p = 1.00)"
+        "gate better: DOES NOT HOLD: that B is better than A on math500 is not shown (p = 1.00)"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_a_tag_of_several_names_chooses_none_of_them(tmp_path: Path) -> None:
     assert Catalogue(tmp_path).find("one").id == newest.id
     with pytest.raises(UserError, match="it is the tag of 2 names: v1, v2; give one of them"):
         Catalogue(tmp_path).find("both")
+
+
+def test_the_beginning_of_several_names_lists_them(tmp_path: Path) -> None:
+    for name in ("x-v1-seed1", "x-v1-seed2", "x-v4-seed1"):
+        made(tmp_path, name, 0.5)
+    catalogue = Catalogue(tmp_path)
+    with pytest.raises(UserError, match=r"begin so: x-v1-seed1, x-v1-seed2\. .* commas") as raised:
+        catalogue.find("x-v1")
+    assert "did you mean" not in str(raised.value)
+    with pytest.raises(UserError, match=r"names 2 runs with commas .* are for `diff`"):
+        catalogue.find("x-v1-seed1,x-v1-seed2")
+    with pytest.raises(UserError, match="no space after a comma"):
+        catalogue.group("x-v1-seed1,")
 
 
 def test_an_accuracy_that_the_verdicts_do_not_give_is_refused(tmp_path: Path) -> None:
@@ -220,7 +234,7 @@ def test_an_outdated_interval_is_made_anew_wherever_it_is_shown(tmp_path: Path) 
     assert result.run.average is not None
     assert result.scores["gsm8k"].interval == result.run.scores[0].interval == expected
     assert result.run.average.interval.high == pytest.approx(expected.high)
-    compared = compare(result, result).rows[0]
+    compared = compare(result, replace(result, id="again")).rows[0]
     assert compared.a.interval == expected
     for method in (result.scores["gsm8k"], result.run.scores[0], compared.a):
         assert method.interval_method == "Bayesian bootstrap, clustered by problem"

@@ -464,7 +464,7 @@ def _paragraphs(pair: VersionPair, found: Comparison) -> Iterator[str]:
         )
     if len(found.changes) > MOST_CHANGES:
         more = len(found.changes) - MOST_CHANGES
-        yield f"{more} more settings differ; python -m harness diff lists them"
+        yield f"{more} more settings differ; python -m harness diff --json lists them"
     yield from found.notes
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
+from harness.analysis.comparability import told_mismatches
 from harness.analysis.compare import (
     AverageDifference,
     BenchmarkDifference,
@@ -270,8 +271,9 @@ def _sizes(found: Comparison) -> list[str]:
 
 def _size(row: BenchmarkDifference) -> str:
     unequal = row.a.problems != row.b.problems
-    against = f" against {row.b.problems:,}" if unequal else ""
-    few = counted(row.a.problems, "problem") + against
+    few = counted(row.a.problems, "problem")
+    if unequal:  # from counts
+        few = f"{row.a.problems:,} against {counted(row.b.problems, 'problem')}"
     if row.detectable >= 1:
         verb = "is" if row.a.problems == 1 and not unequal else "are"
         return f"{row.benchmark}: {few} {verb} too few to show any difference"
@@ -318,9 +320,10 @@ def _or_unknown(value: float | None, written: Callable[[float], str]) -> str:
 
 def _setup(found: Comparison) -> Iterator[str]:
     """Yield what differs besides the scores: first the settings that make the two incomparable."""
-    if found.mismatches:
+    told = told_mismatches(found.mismatches, paired=found.paired)
+    if told:
         yield "NOT MEASURED ALIKE: a difference may come from these settings, not from the model:"
-        yield from (f"  {line}" for line in _changes(found.mismatches))
+        yield from (f"  {line}" for line in _changes(told))
     rest = [change for change in found.changes if change not in found.mismatches]
     if found.a.run is None or found.b.run is None:
         yield "settings that were not published (prompt, sampling, grader) may differ too"
@@ -332,7 +335,7 @@ def _setup(found: Comparison) -> Iterator[str]:
             yield f"  … and {len(rest) - len(shown)} more settings of the recipes (--json)"
         if len(shown) > LISTED:
             yield f"  … and {len(shown) - LISTED} more (--json)"
-    elif not found.mismatches and found.a.run is not None and found.b.run is not None:
+    elif not told and found.a.run is not None and found.b.run is not None:
         yield "no setting is known to differ between the two"
 
 

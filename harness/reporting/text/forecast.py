@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from harness.common.text import counted
+from harness.common.text import counted, one_line
 from harness.evaluation.forecast import Forecast, total_tokens
 from harness.reporting.text.layout import text_table
 from harness.reporting.text.numbers import count, percent, smallest_shown
@@ -58,7 +58,15 @@ def _basis(found: Forecast, max_tokens: int) -> list[str]:
             "correct"
         ]
     else:
-        lines = [f"lengths and accuracies as in {found.like}"]
+        taken = (
+            f"{row.benchmark} {percent(row.assumed_accuracy)} %"
+            for row in found.rows
+            if row.is_in_like
+        )
+        lines = [
+            f"lengths and accuracies as in {one_line(found.like_name or '')} ({found.like}), the "
+            f"accuracies a little nearer to one half: {', '.join(taken)}"
+        ]
         missing = [row.benchmark for row in found.rows if not row.is_in_like]
         if missing:
             lines[0] += (

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.analysis.many import AgainstBase, ManyComparison, Standing
+from harness.analysis.comparability import told_mismatches
+from harness.analysis.many import AgainstBase, ManyComparison, Standing, Winner
 from harness.common.schema import Change
 from harness.common.text import counted, one_line
 from harness.reporting.text.layout import text_table
@@ -43,15 +44,22 @@ def many_sentences(found: ManyComparison) -> Iterator[str]:
         yield _best(found)
     else:
         yield _verdicts(found, found.base)
-    yield _winner(found)
+    if _chosen(found):
+        yield _winner(found)
+
+
+def _chosen(found: ManyComparison) -> bool:
+    """Say whether the highest was chosen of several: the only run besides a base was not."""
+    return len(found.runs) > 1
 
 
 def _best(found: ManyComparison) -> str:
     possible = found.winner.possible
     if found.winner.certain:
         best = one_line(possible[0].name)
-        rest = counted(len(found.runs) - 1, "other run")
-        return f"{best} is the best: it is better than each of the {rest}"
+        others = len(found.runs) - 1
+        rest = "the other run" if others == 1 else f"each of the {others:,} other runs"
+        return f"{best} is the best: it is better than {rest}"
     names = _listed([one.name for one in _by_average(found, possible)])
     return (
         f"which run is the best cannot be said: nothing is found better than any of these "
@@ -210,7 +218,7 @@ def many_explained(found: ManyComparison) -> Iterator[str]:
         )
         if any(_puzzling(one.against_base) for one in found.runs):
             yield "a joint interval can hold 0 where the sharper test finds a difference"
-    if found.winner.corrected is not None:
+    if _chosen(found) and found.winner.corrected is not None:
         yield (
             "the highest of many is partly luck: its value is also told for the choice on one "
             f"half of the problems, scored on the other half ({SPLITS:,} seeded splits)"
@@ -237,14 +245,19 @@ def _doubts(found: ManyComparison) -> list[str]:
 
 def many_mismatches(found: ManyComparison) -> Iterator[str]:
     """Yield the pairs of runs that were not measured alike."""
-    if not found.mismatches:
+    pairs = [
+        (a, b, told)
+        for a, b, changes in found.mismatches
+        if (told := told_mismatches(changes, paired=True))
+    ]
+    if not pairs:
         return
     yield "NOT MEASURED ALIKE: a difference may come from these settings, not from the models:"
-    for a, b, changes in found.mismatches[:MOST_MISMATCHES]:
+    for a, b, changes in pairs[:MOST_MISMATCHES]:
         names = f"{one_line(a.name)} and {one_line(b.name)}"
         yield f"  {names}: {one_line('; '.join(map(str, changes)), limit=160)}"
-    if len(found.mismatches) > MOST_MISMATCHES:
-        yield f"  … and {len(found.mismatches) - MOST_MISMATCHES} more pairs (--json)"
+    if len(pairs) > MOST_MISMATCHES:
+        yield f"  … and {len(pairs) - MOST_MISMATCHES} more pairs (--json)"
 
 
 # --- JSON -----------------------------------------------------------------------------------
@@ -252,7 +265,6 @@ def many_mismatches(found: ManyComparison) -> Iterator[str]:
 
 def many_fields(found: ManyComparison) -> dict[str, Any]:
     """Return the comparison for JSON; averages and differences are fractions."""
-    winner = found.winner
     return {
         "base": None if found.base is None else _standing_fields(found.base),
         "benchmarks": list(found.benchmarks),
@@ -262,20 +274,24 @@ def many_fields(found: ManyComparison) -> dict[str, Any]:
         "exact": found.exact,
         "runs": [_standing_fields(one) for one in found.runs],
         "pairs": [pair._asdict() for pair in found.pairs],
-        "winner": {
-            "ids": [one.id for one in winner.results],
-            "names": [one.name for one in winner.results],
-            "naive": winner.naive,
-            "corrected": winner.corrected,
-            "chosen": winner.chosen,
-            "certain": winner.certain,
-            "possible": [one.id for one in winner.possible],
-        },
+        "winner": _winner_fields(found.winner) if _chosen(found) else None,
         "obstacles": [
             {"a": a.id, "b": b.id, "changes": _changes(changes)}
             for a, b, changes in found.mismatches
         ],
         "notes": [*_doubts(found), *found.notes],
+    }
+
+
+def _winner_fields(winner: Winner) -> dict[str, Any]:
+    return {
+        "ids": [one.id for one in winner.results],
+        "names": [one.name for one in winner.results],
+        "naive": winner.naive,
+        "corrected": winner.corrected,
+        "chosen": winner.chosen,
+        "certain": winner.certain,
+        "possible": [one.id for one in winner.possible],
     }
 
 

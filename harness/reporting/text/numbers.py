@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from math import isfinite
 from typing import Literal
 
 from harness.grading.verdict import Outcome
@@ -49,13 +51,26 @@ def outcome_count(
     return f"≥{number:,}" if number else unknown
 
 
+def _decimal(share: float, decimals: int) -> str:
+    """Return 100 times a share in decimal digits, halves rounded away from zero.
+
+    Sums of shares carry errors in their last bits. What is a half but for such an error is one:
+    so the same number is written alike wherever it is computed. Zero has no sign.
+    """
+    if not isfinite(share):
+        return f"{share}"
+    exact = Decimal(f"{100 * share:.9f}")
+    written = exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    return f"{written if written else abs(written)}"
+
+
 def percent(share: float, *, decimals: int = 1) -> str:
     """Return a share as a percentage, without the sign.
 
-    >>> percent(0.125), percent(0.125, decimals=2)
-    ('12.5', '12.50')
+    >>> percent(0.125), percent(0.125, decimals=2), percent(0.08125, decimals=2)
+    ('12.5', '12.50', '8.13')
     """
-    return f"{100 * share:.{decimals}f}"
+    return _decimal(share, decimals)
 
 
 def interval(value: Interval) -> str:
@@ -69,8 +84,8 @@ def points(share: float) -> str:
     >>> points(0.0123), points(-0.0004)
     ('+1.2', '0.0')
     """
-    text = f"{100 * share:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text
+    text = _decimal(share, 1)
+    return text if text == "0.0" or text.startswith("-") else f"+{text}"
 
 
 def distance(share: float) -> str:
@@ -79,7 +94,7 @@ def distance(share: float) -> str:
     >>> distance(0.0123)
     '1.2 points'
     """
-    return f"{100 * share:.1f} points"
+    return f"{_decimal(share, 1)} points"
 
 
 def margin_points(share: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.analysis.comparability import told_mismatches
 from harness.analysis.recipes import Recipe, RecipeComparison, RecipeDifference
 from harness.common.text import counted, one_line
 from harness.reporting.text.layout import text_table
@@ -239,16 +240,17 @@ def doubts(found: RecipeComparison) -> list[str]:
 
 
 def _setup(found: RecipeComparison) -> Iterator[str]:
-    if found.mismatches:
+    told = told_mismatches(found.mismatches, paired=True)
+    if told:
         yield "NOT MEASURED ALIKE: a difference may come from these settings, not from the recipes:"
-        yield from (f"  {one_line(str(change), limit=160)}" for change in found.mismatches)
+        yield from (f"  {one_line(str(change), limit=160)}" for change in told)
     rest = [change for change in found.changes if change not in found.mismatches]
     if rest:
         yield "what differs between the recipes, and is the same in all trainings of each:"
         yield from (f"  {one_line(str(change), limit=160)}" for change in rest[:LISTED])
         if len(rest) > LISTED:
             yield f"  … and {len(rest) - LISTED} more (--json)"
-    elif not found.mismatches:
+    elif not told:
         yield "no setting is known to differ between the recipes"
 
 

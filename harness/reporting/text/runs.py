@@ -49,7 +49,7 @@ def run_text(run: Run, path: Path) -> str:
             *(f"{adopted} samples adopted from {other}" for other, adopted in run.reused.items()),
             "",
             f"{one_line(run.name, limit=None)}  {run.id}  prompts {run.identity.prompts_sum[:8]}  "
-            f"grader {run.identity.grader}",
+            f"grader {run.identity.shown_grader}",
             *cost,
             f"stored in {path}",
             f"next: {hint(f'show {run.id} --wrong')}",

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.hints import hint
+from harness.analysis.comparability import told_mismatches, weight_sums
 from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
 from harness.analysis.gate import AVERAGE, Gate
+from harness.analysis.recipes import recipe_changes, training_seeds
 from harness.common.text import counted, one_line
 from harness.reporting.text.notes import result_notes
 from harness.reporting.text.numbers import (
-    distance,
     margin_points,
     p_value,
     percent,
     points,
 )
+from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
 
 STANDING_OUT = ("better", "worse", "withheld")
@@ -33,7 +35,7 @@ def sentence(found: Comparison) -> str:
             "Whether it is better or worse depends on samples on which the engine or the grader "
             "failed."
         )
-    if found.mismatches:
+    if told_mismatches(found.mismatches, paired=found.paired):
         parts.append("They were not measured alike, so the difference need not be the models'.")
     if any(note.startswith("NOT TO BE TRUSTED") for note in _notes(found)):
         parts.append("A score is not to be trusted, as is said below.")
@@ -44,12 +46,30 @@ def about_checkpoints(found: Comparison) -> str:
     """Say of two checkpoints that were each trained once that their recipes are not compared."""
     if not found.of_single_trainings:
         return ""
+    for start, trained in ((found.a, found.b), (found.b, found.a)):
+        if _starts(start, trained):
+            return (
+                f"{one_line(trained.name)} was trained from {one_line(start.name)}, and this is "
+                "about that one training: with another seed it could come out otherwise."
+            )
+    recorded = all(one.lineage is not None and one.lineage.recipe for one in (found.a, found.b))
+    if recorded and not recipe_changes(found.a, found.b):
+        seeds = training_seeds(found.a) != training_seeds(found.b)
+        return f"These are two trainings of one recipe{': they differ by their seeds' * seeds}."
     return (
         "This compares two checkpoints, each of them one training of its recipe, and not the "
         "recipes: trained again with another seed, either could come out otherwise. To compare "
         "recipes, name several trainings of each, as in: "
         f"{hint('diff A-SEED1,A-SEED2 B-SEED1,B-SEED2')}"
     )
+
+
+def _starts(start: Result, trained: Result) -> bool:
+    """Say whether the lineage of one names the weights of the other as those it began with."""
+    files = {} if trained.lineage is None else trained.lineage.base_model.get("files")
+    known = set(files.values()) if isinstance(files, dict) else set()
+    weights = set(weight_sums(start))
+    return bool(weights) and weights <= known
 
 
 def named_rows(found: Comparison) -> list[tuple[str, BenchmarkDifference | AverageDifference]]:
@@ -69,6 +89,8 @@ def claim_text(row: BenchmarkDifference | AverageDifference, margin: float) -> s
         return found.verdict + f", by less than {margin_points(margin)}" * bool(found.same)
     words = {"same": f"the same within {margin_points(margin)}"}
     words["not worse"] = f"not worse by {margin_points(margin)}"
+    if found.verdict == "undecided" and not found.same_problems:
+        return "undecided: not the same problems"
     return words.get(found.verdict, found.verdict)
 
 
@@ -147,13 +169,16 @@ def _each(scores: Sequence[BenchmarkScore]) -> str:
 
 
 def _unseen(found: Comparison) -> str:
-    """Say how large a true difference the data do not exclude, where they show none."""
+    """Say which true differences the data do not exclude, where they show none."""
     row = _row(found)
     word = row.verdict if row.margin is None else row.margin.verdict
     if word not in ("no evidence", "undecided"):
         return ""
-    largest = max(abs(row.difference.low), abs(row.difference.high))
-    return f"; a true difference of up to {distance(largest)} would look like this"
+    low, high = row.difference.low, row.difference.high
+    return (
+        f"; true differences from {points(low)} to {points(high)} points are compatible with the "
+        "data"
+    )
 
 
 def _standing_out(rows: Sequence[BenchmarkDifference]) -> str:
@@ -194,6 +219,10 @@ def gate_text(found: Gate) -> str:
             "failed, so the verdict is withheld"
         )
     else:
-        why = f"{where} B is {'' if found.holds else 'not shown to be '}{asked} "
+        why = (
+            f"{where} B is {asked} " if found.holds else f"that B is {asked} {where} is not shown "
+        )
         why += f"(p {_equals(found.p_value)})"
+        if not found.holds and not found.same_problems:
+            why += "; the two did not have the same problems, so their counts cannot show it"
     return f"gate {found.asked}: {'holds' if found.holds else 'DOES NOT HOLD'}: {why}"
