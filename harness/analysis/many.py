@@ -8,7 +8,7 @@ or all pairs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple, NoReturn
@@ -16,11 +16,11 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from benchmarks import UserError, WrongValueError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, setting, word
 from harness.analysis.aligned import Aligned, align
 from harness.analysis.comparability import mismatches
 from harness.analysis.compare import Conclusion, verdict
-from harness.analysis.ranking import average_test, matched, pair_tests
+from harness.analysis.ranking import average_test, matched, pair_tests, rests_on_failures
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
@@ -167,6 +167,10 @@ def rank(
         return _ranked(aligned, standings, found, notes)
     tested = _tested(aligned)
     against = list(_against_base(aligned, tested))
+    for place, run in enumerate(runs):
+        if rests_on_failures(base, run):
+            against[place] = replace(against[place], verdict="withheld")
+            notes.append(_withheld(base, run))
     others = [
         _with_base(standing, one) for standing, one in zip(standings[1:], against, strict=True)
     ]
@@ -226,7 +230,7 @@ def _refuse(found: Sequence[tuple[Result, Result, tuple[Change, ...]]]) -> None:
     raise UserError(
         "these runs were not all measured alike, so that a difference would not be the models': "
         f"{'. '.join(shown)}. Evaluate each as the others were, leave some out, or compare what "
-        "all share all the same: allow_mismatch (--allow-mismatch)"
+        f"all share all the same: {setting('allow_mismatch')}"
     )
 
 
@@ -255,6 +259,13 @@ def _unequal(aligned: Aligned) -> Iterator[str]:
             "cannot share a sign vector: each pair is tested alone, with Holm's correction, which "
             "sees less; runs of equal numbers of samples are compared more sharply"
         )
+
+
+def _withheld(a: Result, b: Result) -> str:
+    return (
+        f"VERDICT WITHHELD: {b.name} against {a.name}: it depends on samples on which the engine "
+        f"or the grader failed; {hint(f'diff {word(a.name)} {word(b.name)}')} says how"
+    )
 
 
 # --- against the base -----------------------------------------------------------------------
@@ -314,6 +325,11 @@ def _ranked(
 ) -> ManyComparison:
     tests = pair_tests(aligned.results, aligned)
     better, ids = tests.better, [one.result.id for one in standings]
+    notes = list(notes)
+    for i, j in np.argwhere(better):
+        if rests_on_failures(aligned.results[i], aligned.results[j]):
+            better[i, j] = False
+            notes.append(_withheld(aligned.results[j], aligned.results[i]))
     intervals = rank_intervals(better)
     runs = [
         Standing(

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from harness.analysis.aligned import Aligned, align
 from harness.analysis.comparability import mismatches
-from harness.analysis.compare import MatchedVerdicts, counts_of, pair_up, paired_counts
+from harness.analysis.compare import (
+    MatchedVerdicts,
+    compare,
+    counts_of,
+    pair_up,
+    paired_counts,
+)
+from harness.analysis.failures import affected
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.stats.many import Floats, all_pairs
@@ -109,7 +116,17 @@ def ranks(results: Sequence[Result]) -> list[int]:
     et al., "Chatbot Arena", arXiv 2403.04132), at 5 % after the correction of `pair_tests`.
     """
     better = pair_tests(results, align(results)).better
+    for i, j in np.argwhere(better):
+        better[i, j] = not rests_on_failures(results[i], results[j])
     return [1 + int(number) for number in better.sum(axis=0)]
+
+
+def rests_on_failures(a: Result, b: Result) -> bool:
+    """Say whether samples on which the engine or the grader failed decide a comparison of two."""
+    if not any(affected(score) for side in (a, b) for score in side.scores.values()):
+        return False
+    found = compare(a, b, anyway=True)
+    return (found.average or found.rows[0]).verdict == "withheld"
 
 
 def pair_tests(results: Sequence[Result], aligned: Aligned | None) -> PairTests:

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import UserError
-from benchmarks.hints import hint
+from benchmarks.hints import hint, setting
 from harness.analysis.comparability import mismatches, weight_sums, what_sets_apart
 from harness.analysis.compare import Conclusion, verdict
+from harness.analysis.failures import affected
 from harness.common.schema import Change, changes
 from harness.common.text import counted, told_apart
 from harness.runs.results import Result
@@ -118,7 +119,7 @@ def compare_recipes(
         raise UserError(
             "the trainings were not measured alike, so that a difference would not be the "
             f"recipes': {'; '.join(map(str, found))}. Evaluate all of them as one was, or compare "
-            "what they share all the same: allow_mismatch (--allow-mismatch)"
+            f"what they share all the same: {setting('allow_mismatch')}"
         )
     rows = {name: compare_groups({name: both}) for name, both in cells.items()}
     whole = compare_groups(cells) if len(cells) > 1 else None
@@ -137,7 +138,7 @@ def compare_recipes(
         average=None if whole is None else judged[-1],
         changes=tuple(what_sets_apart(a, b)),
         mismatches=tuple(found),
-        notes=(*notes, *_unknown(*recipes), *_same_seeds(*recipes)),
+        notes=(*notes, *_failed(*recipes), *_unknown(*recipes), *_same_seeds(*recipes)),
     )
 
 
@@ -301,6 +302,22 @@ def _unlike(results: Sequence[Result]) -> list[Change]:
 
 
 # --- what has to be said --------------------------------------------------------------------
+
+
+def _failed(a: Recipe, b: Recipe) -> list[str]:
+    """Say of how many samples the outcome says nothing of the model."""
+    failed = {
+        label: sum(map(affected, result.scores.values()))
+        for recipe in (a, b)
+        for label, result in zip(recipe.labels, recipe.results, strict=True)
+    }
+    said = [f"{count:,} samples of {label}" for label, count in failed.items() if count]
+    if not said:
+        return []
+    return [
+        f"the engine or the grader failed on {', '.join(said)}: these count as not correct, and "
+        "whether the verdict depends on them is not checked"
+    ]
 
 
 def _unknown(a: Recipe, b: Recipe) -> list[str]:

@@ -199,7 +199,7 @@ def test_runs_not_measured_alike_are_refused_and_compared_if_wanted(tmp_path: Pa
         tmp_path, "hash", verdict_rows({"gsm8k": [[True]] * 60}),
         prompt=PromptSpec(style="gsm8k-hash"),
     )  # fmt: skip
-    with pytest.raises(UserError, match=r"low and hash: .*prompt\.style.*--allow-mismatch"):
+    with pytest.raises(UserError, match=r"low and hash: .*prompt\.style.*allow_mismatch"):
         rank([low, middle, as_good, other])
     found = rank([low, middle, as_good, other], anyway=True)
     assert found.benchmarks == ("gsm8k",)
@@ -254,3 +254,22 @@ def test_names_are_shown_harmlessly(tmp_path: Path) -> None:
         assert "\u202e" not in text
         assert "evil\nrow" not in text
         json.dumps(many_fields(found))
+
+
+def test_what_failures_decide_is_withheld_from_ranks_and_from_a_base(tmp_path: Path) -> None:
+    """Six failures of 1,319 made a run worse than its equal."""
+    right = [[number % 2 == 0] for number in range(1319)]
+    rows = verdict_rows({"gsm8k": right})
+    failed = [
+        row.model_copy(update={"outcomes": ("engine error",)}) if number in range(0, 16, 2) else row
+        for number, row in enumerate(verdict_rows({"gsm8k": right}))
+    ]
+    whole, unlucky = (store_run(tmp_path, n, r) for n, r in (("whole", rows), ("unlucky", failed)))
+    third = store_run(tmp_path, "third", verdict_rows({"gsm8k": [[False]] * 1319}))
+    found = rank([unlucky, third], whole)
+    words = {one.result.name: one.against_base.verdict for one in found.runs if one.against_base}
+    assert words == {"unlucky": "withheld", "third": "worse"}
+    assert any("VERDICT WITHHELD: unlucky against whole" in note for note in found.notes)
+    ranked = {one.result.name: one.ranks for one in rank([whole, unlucky, third]).runs}
+    assert ranked == {"whole": (1, 2), "unlucky": (1, 2), "third": (3, 3)}
+    assert ranks([whole, unlucky, third]) == [1, 1, 3]

@@ -74,7 +74,7 @@ def _by_average(found: ManyComparison, results: Sequence[Result]) -> list[Result
 
 def _verdicts(found: ManyComparison, base: Standing) -> str:
     parts = []
-    for word in ("better", "worse", "no evidence"):
+    for word in ("better", "worse", "withheld", "no evidence"):
         names = [
             one.result.name
             for one in found.runs
