@@ -188,8 +188,10 @@ FINE = [
       for how in (" --wrong", " --wrong --json", " --by kind*", " --by kind* --json")),
     "show names-run --problem demo/test-0002", "show all-run --problem demo/test-0002*",
     *(f"diff {pair}{how} --allow-mismatch"
-      for pair in ("mine names-run", "names-run mine", "names-run names-run")
-      for how in ("", " --json", " --show fixed", " --show broken")),
+      for pair in ("mine names-run", "names-run mine")
+      for how in ("", " --json", " --show fixed", " --show broken", " --margin 2")),
+    *(f"rank {runs}{how} --allow-mismatch"
+      for runs in ("mine names-run", "--base mine names-run") for how in ("", " --json")),
     "diff theirs* names-run", "diff theirs* names-run --json",
     "regrade names-run", "regrade names-run --json",
     "regrade names-run --reward hendrycks-boxed",
@@ -205,6 +207,7 @@ WRONG = [
     "show *", "show broken", "show names-run --by *", "show names-run --outcome *",
     "show names-run --benchmark *", "show names-run --problem *", "show * --json",
     "diff mine *", "diff mine theirs* --show fixed", "diff names-run all-run",
+    "diff names-run names-run", "diff names-run mine --gate better --allow-mismatch",
     "table *", "table --check", "table --tag *", "table --format *", "table --*", "*",
     "regrade all-run", "regrade names-run --reward *", "list *",
     "score pairs.jsonl", "score all-run/samples.parquet", "score said*.jsonl --format lm-eval",

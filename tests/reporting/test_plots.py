@@ -141,10 +141,12 @@ def test_a_legend_names_every_version_within_the_figure(tmp_path: Path, length: 
             assert legend_names(figure) == [run.name for run in runs]
 
 
-def test_a_verdict_is_told_by_its_marker_too(pair: list[Result]) -> None:
+def test_a_verdict_is_told_by_its_marker_too(pair: list[Result], tmp_path: Path) -> None:
+    rows = verdict_rows({"gsm8k": [[True], [False]]})
+    alike = [store_run(tmp_path / "alike", name, rows) for name in ("one", "other")]
     better = difference_figure(compare(*pair))
     worse = difference_figure(compare(*pair[::-1]))
-    none = difference_figure(compare(pair[0], pair[0]))
+    none = difference_figure(compare(*alike))
     assert [legend_names(figure) for figure in (better, worse, none)] == [
         ["better"], ["worse"], ["no evidence"],
     ]  # fmt: skip

@@ -213,7 +213,7 @@ def four(tmp_path: Path) -> list[Result]:
 def test_the_cards_are_corrected_for_the_number_of_runs(four: list[Result]) -> None:
     assert overview_of(*four[:2]).verdicts[0].word == "better"
     said = overview_of(*four)
-    against = {one.result.id: one.against_base for one in rank(four, four[0]).runs}
+    against = {one.result.id: one.against_base for one in rank(four[1:], four[0]).runs}
     for run, headline in zip(four[1:], said.verdicts, strict=True):
         tested = against[run.id]
         assert tested is not None
