@@ -15,8 +15,10 @@ from benchmarks.bounded_json import read_json
 from harness.common.text import printable
 
 Count = Annotated[int, Field(ge=0, le=10**9)]
-"""How many problems, samples or tokens: nobody has a milliard, and what computes with a number of
-hundreds of digits ends in an overflow."""
+"""How many problems or samples: nobody has a milliard, and what computes with a number of hundreds
+of digits ends in an overflow."""
+Tokens = Annotated[int, Field(ge=0, lt=2**62)]
+"""How many tokens; the number has to fit into a table's column."""
 
 
 class Frozen(BaseModel):

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from benchmarks import UserError
 from benchmarks.bounded_json import LONGEST_LINE, bounded_lines, parse_json
-from harness.common.schema import Count, Frozen, first_problem
+from harness.common.schema import Frozen, Tokens, first_problem
 
 if TYPE_CHECKING:
     from harness.runs.graded import Graded
@@ -52,7 +52,7 @@ class ProblemVerdicts(Frozen):
     """The answer of each sample as extracted, cut to 200 characters."""
     classes: tuple[int | None, ...]
     """Equal numbers for equal answers, 0 for the correct one; None where there is no answer."""
-    tokens: tuple[Count | None, ...]
+    tokens: tuple[Tokens | None, ...]
     """Length of each response in tokens; None where the engine counts none."""
     at_limit: tuple[bool | None, ...]
     """Whether the token limit ended the response, whatever became of it; None if nobody knows."""

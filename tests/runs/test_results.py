@@ -21,6 +21,7 @@ from harness.runs.record import Run, read_run
 from harness.runs.results import Result
 from harness.runs.scores import OUTDATED
 from harness.runs.spec import PromptSpec, Sampling
+from harness.runs.verdicts import read_verdicts
 from harness.stats.intervals import clustered
 
 
@@ -270,3 +271,19 @@ def test_every_table_shows_intervals(tmp_path: Path) -> None:
     assert row["intervals"] == "wilson; average: MOVER over them"
     columns = "gsm8k,aime24,average,gsm8k low,gsm8k high,aime24 low,aime24 high,average low,"
     assert columns in runs_table([result], "csv")
+
+
+def test_counts_that_nobody_has_and_a_problem_twice_are_refused(tmp_path: Path) -> None:
+    stored = store_run(tmp_path, "v1", verdict_rows({"gsm8k": [[True], [False]]}))
+    assert stored.path is not None
+    lines = (stored.path / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
+    (stored.path / "verdicts.jsonl").write_text("\n".join([*lines, lines[-1]]), encoding="utf-8")
+    with pytest.raises(UserError, match="is in it more than once"):
+        read_verdicts(stored.path)
+    record = stored.path / "run.json"
+    fields = json.loads(record.read_text(encoding="utf-8"))
+    for field, value in (("samples", 10**400), ("samples", -5), ("outcomes", {"wrong": 10**20})):
+        changed = {**fields, "scores": [{**fields["scores"][0], field: value}]}
+        record.write_text(json.dumps(changed), encoding="utf-8")
+        with pytest.raises(UserError, match=field):
+            Catalogue(tmp_path).find("v1")

@@ -435,3 +435,9 @@ def test_verl_reads_both(tmp_path):
     learnt = tokenizer.decode(first["input_ids"][first["loss_mask"].bool()])
     assert wanted[0]["reasoning"] + "\n\\boxed{2}" in learnt
     assert "step by step" not in learnt
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(UserError, match=r"its path is not UTF-8"):
+        build(source(tmp_path, rows(30)), "boxed", tmp_path / "out\udcff")
+    assert not list(tmp_path.glob("out*"))

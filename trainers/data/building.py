@@ -17,6 +17,7 @@ from benchmarks.hints import hint
 from benchmarks.source import problems_sum
 from harness.common.files import file_sum, new_folder
 from harness.common.schema import differences
+from harness.common.text import printable
 from harness.grading import grader_version
 from trainers.data import contamination
 from trainers.data.arranging import SPLITS, SplitAssignment, arrange, locate, write_split
@@ -70,6 +71,7 @@ def build(
     say = report or (lambda line: None)
     chosen = find_data_style(style)
     _refuse_nonsense(ngram, limit)
+    _require_utf8(output)
     say(f"opening {source}")
     opened = open_source(source, split=split, revision=revision, data_dir=data_dir)
     problems, unchecked = _watched_problems(source, data_dir, say)
@@ -119,6 +121,17 @@ def _refuse_nonsense(ngram: int, limit: int | None) -> None:
 
 
 # --- the folder -----------------------------------------------------------------------------
+
+
+def _require_utf8(output: Path) -> None:
+    """Refuse a folder that `datasets` and Arrow cannot open: they take paths in UTF-8 alone."""
+    try:
+        str(output.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise WrongValueError(
+            f"{printable(str(output))} cannot hold training data: its path is not UTF-8, and the "
+            "libraries that write and read such data take no other; name a folder that is"
+        ) from error
 
 
 def _existing(output: Path, asked: BuildRequest) -> TrainingData | None:
