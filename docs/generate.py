@@ -105,7 +105,7 @@ def cli_page() -> str:
 
 
 def _commands(group: click.Group, path: str, parent: click.Context | None) -> Iterator[str]:
-    context = click.Context(group, info_name=path, parent=parent)
+    context = click.Context(group, info_name=path, parent=parent, **group.context_settings)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:

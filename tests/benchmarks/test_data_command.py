@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from benchmarks import BENCHMARKS, Benchmark, Conventions, Problem, Split
 from benchmarks.errata import Erratum
 from benchmarks.source import canonical_lines
-from harness.cli.data import command
+from harness.cli import cli
 from harness.evaluation.verify_golds import Check, plain_value
 from harness.evaluation.verify_golds import _neighbour as find_neighbour
 from harness.grading import Outcome, Verdict
@@ -76,7 +76,7 @@ def run(monkeypatch):
         told = {"refuses": refuses, "confuses": set(confuses)}
         grader = type("Grader", (FakeGrader,), told)
         monkeypatch.setattr("harness.grading.Grader", grader)
-        return CliRunner().invoke(command, arguments)
+        return CliRunner().invoke(cli, ["data", *arguments])
 
     return invoke
 
@@ -189,6 +189,6 @@ def test_fetch_goes_on_after_a_fault_and_exits_with_1(run):
 
 
 def test_the_embedded_benchmark_passes_its_own_verification():
-    result = CliRunner().invoke(command, ["verify", "demo"])
+    result = CliRunner().invoke(cli, ["data", "verify", "demo"])
     assert result.exit_code == 0, result.output
     assert result.output.split().count(str(BENCHMARKS["demo"].test.rows)) == 1 + len(Check)

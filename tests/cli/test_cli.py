@@ -73,7 +73,7 @@ def test_an_option_is_also_known_by_its_earlier_name_which_help_leaves_out(
     assert found is not None
     (option,) = [one for one in found.params if now in one.opts]
     assert earlier in option.opts
-    text = found.get_help(click.Context(found))
+    text = found.get_help(click.Context(found, **cli.context_settings))
     assert now in text
     assert earlier not in text
 

@@ -15,7 +15,7 @@ from replayed import replay_spec, write_responses
 from stored import store_run, verdict_rows
 
 from benchmarks import UserError
-from harness.cli.show import command
+from harness.cli import cli
 from harness.evaluation.drawing import open_engine
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
@@ -26,7 +26,7 @@ from harness.runs.folder import RunFolder
 
 def show(results: Path, *arguments: object) -> Result:
     asked = [*map(str, arguments), "--results", str(results)]
-    return CliRunner().invoke(command, asked)
+    return CliRunner().invoke(cli, ["show", *asked])
 
 
 def shown(results: Path, *arguments: object) -> str:

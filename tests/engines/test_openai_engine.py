@@ -46,8 +46,7 @@ from replayed import replay_spec, write_responses
 
 from benchmarks import UserError
 from harness import Result, evaluate, import_generations, regrade, write_report
-from harness.cli.eval import command as eval_command
-from harness.cli.show import command as show_command
+from harness.cli import cli
 from harness.common.parent_death import DRIVER
 from harness.demo import MODEL_PATH
 from harness.engines import ENGINES, Completion, EngineSetup, Request
@@ -1182,7 +1181,7 @@ def run_here(url: str, results: Path, **fields: Any) -> Result:
 
 
 def shown(results: Path, *arguments: str) -> str:
-    done = CliRunner().invoke(show_command, [*arguments, "--results", str(results)])
+    done = CliRunner().invoke(cli, ["show", *arguments, "--results", str(results)])
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -1315,9 +1314,10 @@ def test_a_run_whose_every_request_failed_is_an_error_and_no_score(tmp_path: Pat
         with pytest.raises(UserError, match=r"failed on every request, 2 in all, .* HTTP 400: no"):
             run_here(server.url, tmp_path, limit=2)
         done = CliRunner().invoke(
-            eval_command,
-            ["--engine", "openai", "--base-url", server.url, "--model", "served", "--benchmarks",
-             "demo", "--limit", "2", "--concurrency", "1", "--results", str(tmp_path)],
+            cli,
+            ["eval", "--engine", "openai", "--base-url", server.url, "--model", "served",
+             "--benchmarks", "demo", "--limit", "2", "--concurrency", "1",
+             "--results", str(tmp_path)],
         )  # fmt: skip
         assert isinstance(done.exception, UserError), "which ends the command with 1"
     ((_, run),) = Catalogue(tmp_path).runs
@@ -1362,9 +1362,9 @@ def test_an_engine_that_is_opened_directly_does_not_tell_a_key_either() -> None:
 def test_a_key_in_place_of_a_variables_name_is_neither_shown_nor_stored(tmp_path: Path) -> None:
     for option in ("--key-variable", KEY), ("--engine-arg", f"api_key={KEY}"):
         done = CliRunner().invoke(
-            eval_command,
-            ["--engine", "openai", "--base-url", "http://127.0.0.1:1/v1", "--model", "served",
-             "--benchmarks", "demo", "--results", str(tmp_path), *option],
+            cli,
+            ["eval", "--engine", "openai", "--base-url", "http://127.0.0.1:1/v1",
+             "--model", "served", "--benchmarks", "demo", "--results", str(tmp_path), *option],
         )  # fmt: skip
         assert isinstance(done.exception, UserError)
         assert KEY not in done.output + everything_said(done.exception)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -13,10 +14,8 @@ from real_runs import (
     PATIENCE,
     SAMPLED,
     assert_gone,
-    await_samples,
     command,
     journaled,
-    launch,
     start,
     stored,
 )
@@ -31,33 +30,20 @@ def on_ray(results: Path, *arguments: str) -> list[str]:
     return command(results, *SAMPLED, *few, "--engine", "ray", *arguments)
 
 
-def replicas(
-    driver: subprocess.Popen[str], number: int, title: str = "ray::Replica"
-) -> list[psutil.Process]:
-    """Wait until so many actors of a driver have this title, and return their processes.
+def replicas(driver: subprocess.Popen[str], number: int) -> list[psutil.Process]:
+    """Wait until a driver has so many replicas, and return their processes.
 
     Ray names a process by what it does. One that only begins has no name yet, or Ray's own.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
         children = psutil.Process(driver.pid).children(recursive=True)
-        found = [one for one in children if named(one).startswith(title)]
+        found = [one for one in children if named(one).startswith("ray::Replica")]
         if len(found) >= number:
             return found
         assert driver.poll() is None, driver.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def halt_one_that_computes(driver: subprocess.Popen[str], number: int) -> psutil.Process:
-    """Halt (SIGSTOP) the first of the replicas that computes, and return its process.
-
-    It holds requests from then on, so that the run cannot end before it is killed.
-    """
-    replicas(driver, number)
-    halted = replicas(driver, 1, "ray::Replica.step")[0]
-    halted.suspend()
-    return halted
 
 
 def named(process: psutil.Process) -> str:
@@ -80,11 +66,11 @@ def test_nothing_is_left_of_a_driver_that_is_killed(tmp_path: Path) -> None:
 def test_two_replicas_say_what_one_engine_says_though_one_is_killed(
     sampled: Path, tmp_path: Path
 ) -> None:
-    process = launch(on_ray(tmp_path, "--replicas", "2"))
-    halted = halt_one_that_computes(process, 2)
-    await_samples(process, tmp_path, 1)
-    halted.kill()
+    # The driver is halted meanwhile, so that the run cannot end before the replica is killed.
+    process = start(on_ray(tmp_path, "--replicas", "2"), tmp_path)
+    replicas(process, 2)[0].kill()
     started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGCONT)
     out, log = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, log
     assert_gone(started)

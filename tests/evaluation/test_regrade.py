@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from replayed import replay_spec
 
 from benchmarks import UserError
-from harness.cli.regrade import command
+from harness.cli import cli
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
 from harness.evaluation.regrade import RewardGrading, _source_sum
@@ -40,7 +40,7 @@ def old(tmp_path: Path, responses: Path) -> Path:
 def regrade(path: Path, *arguments: str) -> dict[str, Any]:
     root = path.parents[2]
     asked = [str(path), "--results", str(root), "--json", *arguments]
-    result = CliRunner().invoke(command, asked, catch_exceptions=False)
+    result = CliRunner().invoke(cli, ["regrade", *asked], catch_exceptions=False)
     found: dict[str, Any] = json.loads(result.stdout)
     return found
 
@@ -90,7 +90,7 @@ def test_the_verdicts_that_changed_are_listed(old: Path) -> None:
         ("demo/test-0004", "wrong", "correct"),
     ]
     assert {row["rule_before"] for row in done["changes"]} == {"old rule"}
-    text = CliRunner().invoke(command, [str(old), "--results", str(old.parents[2])]).stdout
+    text = CliRunner().invoke(cli, ["regrade", str(old), "--results", str(old.parents[2])]).stdout
     assert "3 verdicts changed: 1 correct -> wrong, 2 wrong -> correct" in text
 
 

@@ -15,14 +15,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks import Conventions, WrongValueError
-from harness.cli.grade import command
+from harness.cli import cli
 from harness.evaluation import grade_pairs
 from harness.evaluation.grade_pairs import WINDOW
 from harness.grading.compat.audit import SHOWN
 
 
 def run(pairs: Path, output: Path | str, *options: str) -> Result:
-    return CliRunner().invoke(command, [str(pairs), "-o", str(output), *options])
+    return CliRunner().invoke(cli, ["grade", str(pairs), "-o", str(output), *options])
 
 
 def rows(path: Path) -> list[dict[str, object]]:

@@ -24,6 +24,7 @@ from saved_rows import (
 from benchmarks import UserError, WrongValueError
 from harness.analysis.summary import summary_of
 from harness.api import compare, load_run
+from harness.cli import cli
 from harness.cli import score as score_command
 from harness.importers import FORMATS, open_saved
 from harness.reporting.html.comparing import compare_with_first
@@ -47,7 +48,7 @@ def score(tmp_path: Path, *arguments: object) -> dict[str, Any]:
 
 def printed(tmp_path: Path, *arguments: object) -> str:
     asked = [*map(str, arguments), "--results", str(tmp_path / "results"), "--benchmark", "demo"]
-    result = CliRunner().invoke(score_command.command, asked, catch_exceptions=False)
+    result = CliRunner().invoke(cli, ["score", *asked], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -85,7 +86,7 @@ def test_a_file_that_is_named_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link.jsonl").symlink_to(file)
     for second in (file, tmp_path / "link.jsonl"):
         asked = [str(file), str(second), "--results", str(tmp_path / "results")]
-        result = CliRunner().invoke(score_command.command, asked)
+        result = CliRunner().invoke(cli, ["score", *asked])
         assert isinstance(result.exception, WrongValueError)
         assert "would count twice" in str(result.exception)
 
