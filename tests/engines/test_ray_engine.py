@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import killed_replica
 import psutil
 import pytest
+from killed_replica import named
 from real_runs import (
     PATIENCE,
     SAMPLED,
     assert_gone,
+    await_samples,
     command,
     journaled,
+    launch,
     start,
     stored,
 )
@@ -46,13 +50,6 @@ def replicas(driver: subprocess.Popen[str], number: int) -> list[psutil.Process]
         time.sleep(0.02)
 
 
-def named(process: psutil.Process) -> str:
-    try:
-        return "".join(process.cmdline()[:1])
-    except psutil.NoSuchProcess:
-        return ""
-
-
 def test_nothing_is_left_of_a_driver_that_is_killed(tmp_path: Path) -> None:
     process = start(on_ray(tmp_path), tmp_path)
     replicas(process, 1)
@@ -66,11 +63,10 @@ def test_nothing_is_left_of_a_driver_that_is_killed(tmp_path: Path) -> None:
 def test_two_replicas_say_what_one_engine_says_though_one_is_killed(
     sampled: Path, tmp_path: Path
 ) -> None:
-    # The driver is halted meanwhile, so that the run cannot end before the replica is killed.
-    process = start(on_ray(tmp_path, "--replicas", "2"), tmp_path)
-    replicas(process, 2)[0].kill()
+    asked = on_ray(tmp_path, "--replicas", "2")
+    process = launch([sys.executable, killed_replica.__file__, *asked[asked.index("eval") :]])
+    await_samples(process, tmp_path, 1)
     started = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGCONT)
     out, log = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, log
     assert_gone(started)
