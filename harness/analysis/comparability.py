@@ -24,7 +24,7 @@ def mismatches(a: Result, b: Result) -> list[Change]:
         if ours[key] != theirs[key] and key not in other
     ]
     if set(a.scores) != set(b.scores):
-        found.append(Change("benchmarks", _names(a), _names(b)))
+        found.append(Change("benchmarks", benchmark_names(a), benchmark_names(b)))
     return [*found, *problems]
 
 
@@ -34,13 +34,14 @@ def _shown(result: Result) -> dict[str, str]:
     return {**result.settings, **recorded}
 
 
-def _names(result: Result) -> str:
+def benchmark_names(result: Result) -> str:
+    """Return the names of a result's benchmarks, in words."""
     return ",".join(sorted(result.scores))
 
 
 def _other_problems(a: Result, b: Result) -> list[Change]:
     found = []
-    for name in _shared(a, b):
+    for name in shared_benchmarks(a, b):
         ours, theirs = a.scores[name].problems, b.scores[name].problems
         if ours != theirs:
             found.append(Change(f"benchmarks.{name}.problems", str(ours), str(theirs)))
@@ -70,7 +71,8 @@ def told_mismatches(found: Sequence[Change], *, paired: bool) -> list[Change]:
     ]
 
 
-def _shared(a: Result, b: Result) -> list[str]:
+def shared_benchmarks(a: Result, b: Result) -> list[str]:
+    """Return the names of the benchmarks that both results have, in order."""
     return [name for name in a.scores if name in b.scores]
 
 

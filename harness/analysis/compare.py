@@ -9,19 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import fsum, sqrt
 from statistics import fmean
 from typing import Literal, NamedTuple
 
 from benchmarks import UserError, WrongValueError
 from benchmarks.hints import setting
-from harness.analysis.comparability import (
-    _names,
-    _shared,
-    mismatches,
-    other_problems,
-    what_changed,
-)
+from harness.analysis import planning
+from harness.analysis.comparability import mismatches, what_changed
 from harness.analysis.failures import (
     WAYS,
     FailureCheck,
@@ -31,15 +25,15 @@ from harness.analysis.failures import (
     recounted_score,
 )
 from harness.analysis.margin import MarginVerdict, margin_verdicts, settled
+from harness.analysis.pairing import Pair, pair_up
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.runs.scores import BenchmarkScore
 from harness.runs.verdicts import ProblemVerdicts
-from harness.stats import equivalence, posterior, power
+from harness.stats import equivalence
 from harness.stats.paired import Difference, average_paired, holm, paired_difference
-from harness.stats.permutation import PairedCounts
-from harness.stats.power import LEVEL, POWER
-from harness.stats.unpaired import Counts, average_unpaired, unpaired
+from harness.stats.power import LEVEL
+from harness.stats.unpaired import average_unpaired, unpaired
 
 Conclusion = Literal["better", "worse", "no evidence", "withheld"]
 """What is concluded about B against A; withheld is what failures of engine or grader decide."""
@@ -140,17 +134,6 @@ class Comparison:
         )
 
 
-class MatchedVerdicts(NamedTuple):
-    """One benchmark's data; the verdicts, where both have them, of the same problems in order."""
-
-    a: BenchmarkScore
-    b: BenchmarkScore
-    rows_a: Sequence[ProblemVerdicts] = ()
-    rows_b: Sequence[ProblemVerdicts] = ()
-    same_problems: bool = True
-    """False for counts of both sides that are known to be over different problems."""
-
-
 def compare(
     a: Result, b: Result, *, anyway: bool = False, margin: float | None = None
 ) -> Comparison:
@@ -181,7 +164,7 @@ def compare(
             f"compare what they share all the same: {setting('allow_mismatch')}"
         )
     tested = _tested(pairs, margin)
-    scores = {name: _scores(pair) for name, pair in pairs.items()}
+    scores = {name: pair.scores for name, pair in pairs.items()}
     failed = any(affected(side) for sides in scores.values() for side in sides)
     recount = _recounts(pairs, scores, tested, margin) if failed else {}
     level = LEVEL / len(tested.adjusted)
@@ -191,7 +174,7 @@ def compare(
     return Comparison(
         a=a,
         b=b,
-        paired=all(pair.rows_a for pair in pairs.values()),
+        paired=all(pair.by_problem for pair in pairs.values()),
         rows=rows,
         average=(
             None
@@ -224,12 +207,12 @@ class _Tested(NamedTuple):
 
 
 def _tested(
-    pairs: Mapping[str, MatchedVerdicts],
+    pairs: Mapping[str, Pair],
     margin: float | None,
     known: Mapping[str, Difference] | None = None,
 ) -> _Tested:
     """Test all; ``known`` are the differences that need not be found again."""
-    paired = all(pair.rows_a for pair in pairs.values())
+    paired = all(pair.by_problem for pair in pairs.values())
     kept = known or {}
     differences = {
         name: kept[name] if name in kept else _difference(pair) for name, pair in pairs.items()
@@ -255,14 +238,12 @@ def _tested(
     return _Tested(differences, adjusted, average, verdicts, margins)
 
 
-def _margin_tests(
-    pairs: Mapping[str, MatchedVerdicts], margin: float
-) -> dict[str, equivalence.Equivalence]:
+def _margin_tests(pairs: Mapping[str, Pair], margin: float) -> dict[str, equivalence.Equivalence]:
     tests = {name: _margin_test(pair, margin) for name, pair in pairs.items()}
     if len(pairs) > 1:
         ordered = [pairs[name] for name in sorted(pairs)]  # sums depend on the order by rounding
         means = [
-            fmean(mean_differences(pair)) if pair.rows_a else pair.b.accuracy - pair.a.accuracy
+            fmean(pair.differences) if pair.by_problem else pair.b.accuracy - pair.a.accuracy
             for pair in ordered
         ]
         limits = [_limits(pair) for pair in ordered]
@@ -270,30 +251,26 @@ def _margin_tests(
     return tests
 
 
-def _margin_test(pair: MatchedVerdicts, margin: float) -> equivalence.Equivalence:
-    if not pair.rows_a:
-        return equivalence.of_counts(counts_of(pair.a), counts_of(pair.b), margin=margin)
-    means = mean_differences(pair)
-    if _is_single(pair):
-        return equivalence.tango(means.count(1.0), means.count(-1.0), len(means), margin=margin)
+def _margin_test(pair: Pair, margin: float) -> equivalence.Equivalence:
+    if not pair.by_problem:
+        return equivalence.of_counts(*pair.tallies, margin=margin)
+    means = pair.differences
+    if pair.single:
+        return equivalence.tango(*pair.changed, len(means), margin=margin)
     return equivalence.clustered(means, margin=margin)
 
 
-def _limits(pair: MatchedVerdicts) -> equivalence.Limits:
-    if not pair.rows_a:
-        return equivalence.newcombe_limits(counts_of(pair.a), counts_of(pair.b))
-    return equivalence.paired_limits(mean_differences(pair), single=_is_single(pair))
-
-
-def _is_single(pair: MatchedVerdicts) -> bool:
-    return all(row.samples == 1 for row in (*pair.rows_a, *pair.rows_b))
+def _limits(pair: Pair) -> equivalence.Limits:
+    if not pair.by_problem:
+        return equivalence.newcombe_limits(*pair.tallies)
+    return equivalence.paired_limits(pair.differences, single=pair.single)
 
 
 # --- where the engine or the grader failed --------------------------------------------------
 
 
 def _recounts(
-    pairs: Mapping[str, MatchedVerdicts],
+    pairs: Mapping[str, Pair],
     scores: Mapping[str, tuple[BenchmarkScore, BenchmarkScore]],
     tested: _Tested,
     margin: float | None,
@@ -314,17 +291,17 @@ def _recounts(
     return found
 
 
-def _recounted(pair: MatchedVerdicts, way: Way) -> MatchedVerdicts | None:
-    if pair.rows_a:
+def _recounted(pair: Pair, way: Way) -> Pair | None:
+    if pair.by_problem:
         rows_a, rows_b = recounted(pair.rows_a, pair.rows_b, way)
-        return pair._replace(rows_a=rows_a, rows_b=rows_b) if rows_a else None
+        return pair.with_rows(rows_a, rows_b) if rows_a else None
     right_a, right_b = {
         "left out": (None, None),
         "best for A": (True, False),
         "best for B": (False, True),
     }[way]
     a, b = recounted_score(pair.a, right=right_a), recounted_score(pair.b, right=right_b)
-    return None if a is None or b is None else pair._replace(a=a, b=b)
+    return None if a is None or b is None else replace(pair, a=a, b=b)
 
 
 def _failure_check(
@@ -354,132 +331,18 @@ def _settled_margin(
     return settled(tested.margins[name], others, word)
 
 
-# --- the data of both sides -----------------------------------------------------------------
-
-
-def pair_up(a: Result, b: Result) -> tuple[dict[str, MatchedVerdicts], list[str]]:
-    """Return each shared benchmark's data, and what has to be said of it."""
-    names = _shared(a, b)
-    if not names:
-        raise UserError(
-            f"{a.name} and {b.name} share no benchmark: {_names(a)} against {_names(b)}"
-        )
-    verdicts_a, verdicts_b = a.verdicts, b.verdicts
-    if verdicts_a is None or verdicts_b is None:
-        unlike = other_problems(a, b)
-        counts = {
-            name: MatchedVerdicts(a.scores[name], b.scores[name], same_problems=name not in unlike)
-            for name in names
-        }
-        return counts, [_why_unpaired(a, b), *_not_same(a, b, unlike), *_not_whole(a, b, names)]
-    pairs, notes = {}, []
-    for name in names:
-        pair, left_out = _matched(a, b, verdicts_a[name], verdicts_b[name], name)
-        if not pair.rows_a:
-            notes.append(f"{name}: no problem is in both, so it is left out")
-            continue
-        pairs[name] = pair
-        if left_out:
-            notes.append(f"{name}: the {len(pair.rows_a)} problems in both; {left_out} left out")
-    if not pairs:
-        raise UserError(f"{a.name} and {b.name} share no problem of {', '.join(names)}")
-    return pairs, notes
-
-
-def _why_unpaired(a: Result, b: Result) -> str:
-    without = [result.name for result in (a, b) if result.verdicts is None]
-    return (
-        f"of {' and '.join(without)} only counts are known, so problems cannot be paired: the "
-        "tests are unpaired, and see less"
-    )
-
-
-def _not_same(a: Result, b: Result, unlike: Sequence[str]) -> list[str]:
-    """Say that counts over different problems are compared, and what does not follow."""
-    if not unlike:
-        return []
-    sizes = (
-        f"{name} {a.scores[name].problems:,} against {b.scores[name].problems:,}" for name in unlike
-    )
-    return [
-        f"NOT THE SAME PROBLEMS: {a.name} and {b.name} did not have the same ones, and from "
-        f"counts those that both had cannot be picked out: {', '.join(sizes)}. So a "
-        "difference may be the problems', and it is not concluded from these counts that the two "
-        "are the same, or B not worse, within a margin"
-    ]
-
-
-def _not_whole(a: Result, b: Result, names: Sequence[str]) -> list[str]:
-    """Say which published percentages are no count, so that a test of counts would be invented."""
-    return [
-        f"{result.name}: {name}: no number of {score.samples} correct samples is "
-        f"{_printed(result, name)} %, so it may be a mean of several samples a problem, and nobody "
-        "says of how many; the test is one of accuracies, with every problem counted once"
-        for result in (a, b)
-        for name in names
-        for score in [result.scores[name]]
-        if not score.whole
-    ]
-
-
-def _printed(result: Result, benchmark: str) -> str:
-    """Return the percentage as its source printed it."""
-    printed = None if result.row is None else result.row.scores[benchmark].accuracy
-    return printed or f"{100 * result.scores[benchmark].accuracy:.4g}"
-
-
-def _matched(
-    a: Result,
-    b: Result,
-    rows_a: Sequence[ProblemVerdicts],
-    rows_b: Sequence[ProblemVerdicts],
-    name: str,
-) -> tuple[MatchedVerdicts, int]:
-    """Return the problems that both answered, and how many are left out."""
-    theirs = {(row.problem_id, row.sum): row for row in rows_b}
-    both = [(row, theirs[key]) for row in rows_a if (key := (row.problem_id, row.sum)) in theirs]
-    pair = MatchedVerdicts(
-        a.scores[name], b.scores[name], *(zip(*both, strict=True) if both else ((), ()))
-    )
-    return pair, len(rows_a) + len(rows_b) - 2 * len(both)
-
-
 # --- one benchmark --------------------------------------------------------------------------
 
 
-def _difference(pair: MatchedVerdicts) -> Difference:
-    if not pair.rows_a:
-        return unpaired(counts_of(pair.a), counts_of(pair.b))
-    return paired_difference(paired_counts(pair))
-
-
-def paired_counts(pair: MatchedVerdicts) -> PairedCounts:
-    """Return of each problem how many samples are correct, and of how many, on both sides."""
-    return PairedCounts.of(
-        (a.correct, a.samples, b.correct, b.samples)
-        for a, b in zip(pair.rows_a, pair.rows_b, strict=True)
-    )
-
-
-def counts_of(score: BenchmarkScore) -> Counts:
-    """Return what an unpaired test needs of a score."""
-    return Counts(
-        problems=score.problems,
-        samples=score.samples,
-        accuracy=score.accuracy,
-        whole=score.whole,
-    )
-
-
-def mean_differences(pair: MatchedVerdicts) -> list[float]:
-    """Return each problem's accuracy in B minus that in A."""
-    differences: list[float] = paired_counts(pair).differences.tolist()
-    return differences
+def _difference(pair: Pair) -> Difference:
+    if not pair.by_problem:
+        return unpaired(*pair.tallies)
+    return paired_difference(pair.counts)
 
 
 def _row(
     name: str,
-    pair: MatchedVerdicts,
+    pair: Pair,
     scores: tuple[BenchmarkScore, BenchmarkScore],
     tested: _Tested,
     recount: Mapping[Way, _Tested | None],
@@ -498,78 +361,19 @@ def _row(
         difference=difference,
         adjusted_p=tested.adjusted[name],
         verdict=word,
-        detectable=_detectable(pair, level),
-        problems_needed=_problems_needed(pair, difference, level),
-        samples_needed=_samples_needed(pair, level),
+        detectable=planning.detectable(pair, level),
+        problems_needed=planning.problems_needed(pair, difference.difference, level),
+        samples_needed=planning.samples_needed(pair, level),
         fixed=tuple(_changed_problem(a, b) for a, b in both if a.accuracy < 0.5 <= b.accuracy),
         broken=tuple(_changed_problem(a, b) for a, b in both if b.accuracy < 0.5 <= a.accuracy),
-        probability=None if word == "withheld" else _probability(pair),
+        probability=None if word == "withheld" else planning.probability(pair),
         margin=_settled_margin(name, word, tested, recount),
         failures=check,
     )
 
 
-def _detectable(pair: MatchedVerdicts, level: float) -> float:
-    """Return the smallest true difference that the test of a benchmark finds with this power."""
-    if not pair.rows_a:
-        a, b = counts_of(pair.a), counts_of(pair.b)
-        return power.detectable_counts(a, b, level=level, power=POWER)
-    means = mean_differences(pair)
-    if _is_single(pair):
-        return power.detectable_pairs(*_changed(means), len(means), level=level, power=POWER)
-    return power.detectable_clustered(means, level=level, power=POWER)
-
-
-def _problems_needed(pair: MatchedVerdicts, difference: Difference, level: float) -> int | None:
-    """Return how many problems would show the observed difference, by the same power."""
-    if not pair.rows_a:
-        a, b = counts_of(pair.a), counts_of(pair.b)
-        return power.problems_needed_counts(a, b, level=level, power=POWER)
-    means = mean_differences(pair)
-    if _is_single(pair):
-        return power.problems_needed_pairs(*_changed(means), len(means), level=level, power=POWER)
-    error = power.planning_error(means)
-    return power.problems_needed(difference.difference, error, len(means), level=level, power=POWER)
-
-
-def _changed(means: Sequence[float]) -> tuple[int, int]:
-    """Return how many problems are fixed, and how many broken, where each has one sample."""
-    return means.count(1.0), means.count(-1.0)
-
-
-def _planning_error(pair: MatchedVerdicts, difference: float) -> float:
-    """Return the standard error to plan the average with, where this is the true difference."""
-    if not pair.rows_a:
-        return power.planning_error_counts(counts_of(pair.a), counts_of(pair.b), difference)
-    means = mean_differences(pair)
-    if _is_single(pair):
-        return power.planning_error_pairs(*_changed(means), len(means), difference)
-    return power.planning_error(means)
-
-
-def _flipped(pairs: Mapping[str, MatchedVerdicts]) -> int | None:
-    """Return of how many problems the average's test flips signs; None if it is unpaired."""
-    return sum(len(pair.rows_a) for pair in pairs.values()) or None
-
-
 def _settled_word(word: Conclusion, check: FailureCheck | None) -> Conclusion:
     return "withheld" if check is not None and check.decide else word
-
-
-def _probability(pair: MatchedVerdicts) -> float:
-    """Return the posterior probability that B is better."""
-    if not pair.rows_a:
-        return posterior.better([_posterior(pair)])
-    means = mean_differences(pair)
-    if _is_single(pair):
-        return posterior.better_single(*_changed(means))
-    return posterior.better_clustered(means)
-
-
-def _posterior(pair: MatchedVerdicts) -> posterior.Posterior:
-    if not pair.rows_a:
-        return posterior.posterior_of_counts(counts_of(pair.a), counts_of(pair.b))
-    return posterior.posterior(mean_differences(pair))
 
 
 def verdict(difference: float, p_value: float) -> Conclusion:
@@ -579,32 +383,9 @@ def verdict(difference: float, p_value: float) -> Conclusion:
     return "better" if difference > 0 else "worse"
 
 
-def _samples_needed(pair: MatchedVerdicts, level: float) -> int | None:
-    if not pair.rows_a:
-        return None
-    # Saved generations may have fewer samples of one problem than of another.
-    counts = [min(row.samples for row in rows) for rows in (pair.rows_a, pair.rows_b)]
-    return power.samples_needed(
-        [row.accuracy for row in pair.rows_a],
-        [row.accuracy for row in pair.rows_b],
-        samples_a=counts[0],
-        samples_b=counts[1],
-        level=level,
-        power=POWER,
-    )
-
-
-def _scores(pair: MatchedVerdicts) -> tuple[BenchmarkScore, BenchmarkScore]:
-    """Return both scores over the problems that are compared."""
-    if not pair.rows_a:
-        return pair.a, pair.b
-    name = pair.a.benchmark
-    return BenchmarkScore.of(name, pair.rows_a), BenchmarkScore.of(name, pair.rows_b)
-
-
-def _compared(pair: MatchedVerdicts, score: BenchmarkScore) -> BenchmarkScore:
+def _compared(pair: Pair, score: BenchmarkScore) -> BenchmarkScore:
     """Return a score as the comparison shows it: without verdicts on both sides only counts."""
-    return score if pair.rows_a else replace(score, outcomes=None, hit_token_limit=None)
+    return score if pair.by_problem else replace(score, outcomes=None, hit_token_limit=None)
 
 
 def _changed_problem(a: ProblemVerdicts, b: ProblemVerdicts) -> ChangedProblem:
@@ -630,12 +411,10 @@ def most_frequent_answer(row: ProblemVerdicts) -> str | None:
 # --- the average ----------------------------------------------------------------------------
 
 
-def _average_difference(pairs: Mapping[str, MatchedVerdicts], *, paired: bool) -> Difference:
+def _average_difference(pairs: Mapping[str, Pair], *, paired: bool) -> Difference:
     if paired:
-        return average_paired({name: paired_counts(pair) for name, pair in pairs.items()})
-    return average_unpaired(
-        {name: (counts_of(pair.a), counts_of(pair.b)) for name, pair in pairs.items()}
-    )
+        return average_paired({name: pair.counts for name, pair in pairs.items()})
+    return average_unpaired({name: pair.tallies for name, pair in pairs.items()})
 
 
 def _average(
@@ -644,31 +423,24 @@ def _average(
     found: Difference,
     tested: _Tested,
     recount: Mapping[Way, _Tested | None],
-    pairs: Mapping[str, MatchedVerdicts],
+    pairs: Mapping[str, Pair],
     *,
     level: float,
 ) -> AverageDifference:
-    def error(difference: float) -> float:
-        errors = [_planning_error(pairs[name], difference) for name in sorted(pairs)]
-        return sqrt(fsum(error**2 for error in errors)) / len(errors)
-
     failed = (
         sum(affected(a) for a, _ in scores.values()),
         sum(affected(b) for _, b in scores.values()),
     )
     check = _failure_check(AVERAGE, failed, tested, recount)
     word = _settled_word(tested.verdicts[AVERAGE], check)
-    ordered = [_posterior(pairs[name]) for name in sorted(pairs)]
     return AverageDifference(
         a=fmean(row.a.accuracy for row in rows),
         b=fmean(row.b.accuracy for row in rows),
         difference=found,
         adjusted_p=tested.adjusted[AVERAGE],
         verdict=word,
-        detectable=power.detectable_average(
-            error, flipped=_flipped(pairs), level=level, power=POWER
-        ),
-        probability=None if word == "withheld" else posterior.better(ordered),
+        detectable=planning.detectable_in_average(pairs, level),
+        probability=None if word == "withheld" else planning.probability_of_average(pairs),
         margin=_settled_margin(AVERAGE, word, tested, recount),
         failures=check,
     )

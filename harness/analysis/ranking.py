@@ -12,14 +12,9 @@ from numpy.typing import NDArray
 
 from harness.analysis.aligned import Aligned, align
 from harness.analysis.comparability import mismatches
-from harness.analysis.compare import (
-    MatchedVerdicts,
-    compare,
-    counts_of,
-    pair_up,
-    paired_counts,
-)
+from harness.analysis.compare import compare
 from harness.analysis.failures import affected
+from harness.analysis.pairing import Pair, pair_up
 from harness.common.schema import Change
 from harness.runs.results import Result
 from harness.stats.many import Floats, all_pairs
@@ -175,24 +170,27 @@ def _tested_alone(results: Sequence[Result], aligned: Aligned | None) -> PairTes
     )
 
 
-def matched(aligned: Aligned, a: int, b: int) -> dict[str, MatchedVerdicts]:
+def matched(aligned: Aligned, a: int, b: int) -> dict[str, Pair]:
     """Return the data of two of the aligned results, as a comparison of the two has them."""
     results, rows = aligned.results, aligned.rows
     return {
-        name: MatchedVerdicts(
-            results[a].scores[name], results[b].scores[name], rows[a][name], rows[b][name]
+        name: Pair(
+            a=results[a].scores[name],
+            b=results[b].scores[name],
+            rows_a=rows[a][name],
+            rows_b=rows[b][name],
         )
         for name in aligned.benchmarks
     }
 
 
-def average_test(pairs: Mapping[str, MatchedVerdicts]) -> tuple[float, float]:
+def average_test(pairs: Mapping[str, Pair]) -> tuple[float, float]:
     """Return the difference of the averages, B − A, and its p-value, as a comparison has it."""
-    if all(pair.rows_a for pair in pairs.values()):
-        counts = [paired_counts(pair) for pair in pairs.values()]
+    if all(pair.by_problem for pair in pairs.values()):
+        counts = [pair.counts for pair in pairs.values()]
         p_value, _ = permutation_test(counts)
         return fmean(fmean(problems.differences.tolist()) for problems in counts), p_value
-    tallies = {name: (counts_of(pair.a), counts_of(pair.b)) for name, pair in pairs.items()}
+    tallies = {name: pair.tallies for name, pair in pairs.items()}
     if len(tallies) == 1:
         found = unpaired(*next(iter(tallies.values())))
     else:
