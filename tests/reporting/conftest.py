@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -36,6 +36,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open a file and wait until its samples can be browsed; judge what it did at the end."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
     asked: list[str] = []
     faults: list[str] = []
 

@@ -145,6 +145,24 @@ def test_keys_and_links(report: Path, open_page: OpenPage) -> None:
     assert len(problems_of(page)) == 12
 
 
+def test_an_address_that_is_set_while_another_is_remembered_is_followed(
+    report: Path, open_page: OpenPage
+) -> None:
+    """The page writes its state to the address a moment later, perhaps before a new one is told."""
+    page = open_page(report, "#problem=demo%2Ftest-0004")
+    title = page.locator("#viewer-title")
+    expect(title).to_have_text("demo/test-0004")
+    # The timer is made to end before the event of the new address, which is a task of its own.
+    page.evaluate(
+        """() => {
+            location.hash = "#problem=demo%2Ftest-0001";
+            window.setTimeout = (remember) => remember();
+            rememberState();
+        }"""
+    )
+    expect(title).to_have_text("demo/test-0001")
+
+
 def test_what_a_version_lacks_is_said(report: Path, open_page: OpenPage) -> None:
     page = open_page(report, "#problem=demo%2Ftest-0012")
     expect(page.locator("#columns article").nth(0)).to_contain_text("not asked this problem")

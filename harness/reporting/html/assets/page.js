@@ -43,7 +43,7 @@ class Browser {
     byId("raw").addEventListener("change", (event) => this.apply({ ...state, raw: event.target.checked ? "1" : "" }));
     this.viewer.addEventListener("close", () => this.closed());
     document.addEventListener("keydown", (event) => this.pressed(event));
-    window.addEventListener("hashchange", () => location.hash.includes("=") && this.apply(stateFromHash()));
+    window.addEventListener("hashchange", () => followAddress((found) => this.apply(found)));
   }
 
   /** Set a new state, and update the parts of the page that it changes. */
