@@ -156,7 +156,10 @@ class Attempt:
 
     def writes_a_file(self) -> bool:
         """Say whether a file of the run is being written, which is renamed when it is complete."""
-        return any(self._results.glob("runs/*/*/*.partial"))
+        try:
+            return any(self._results.glob("runs/*/*/*.partial"))
+        except FileNotFoundError:  # a new run's folder, which just got its name
+            return True
 
     def children(self) -> list[psutil.Process]:
         """Return all current descendants of the driver."""
