@@ -22,6 +22,8 @@ from harness.grading.compat.audit import Audited, Auditor, OpinionCounts
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from harness.evaluation.judging.rows import JudgeStage
+
 
 WINDOW = 512
 """How many rows may be under way before the oldest is waited for."""
@@ -53,11 +55,19 @@ class PairGrader:
     Args:
         opinions: the other graders, see `harness.grading.compat.audit.OPINIONS`.
         workers: processes for symbolic comparison; None is half of the CPUs, at most 8.
+        judge: is asked about doubtful pairs when all rows are graded; None asks no judge.
     """
 
-    def __init__(self, *, opinions: Sequence[str] = (), workers: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        opinions: Sequence[str] = (),
+        workers: int | None = None,
+        judge: JudgeStage | None = None,
+    ) -> None:
         self._grader = Grader(workers=workers)
         self._auditor = Auditor(opinions, workers=workers)
+        self._judge = judge
         self._open = ExitStack()
         self.counts: Counter[str] = Counter()
         """Rows by outcome; ``error`` counts those that cannot be graded."""
@@ -84,7 +94,11 @@ class PairGrader:
 
         ``size`` is that of the file in bytes; ``progress`` is told how much of it was read.
         """
-        for row in verdict_rows(lines, self, size=size, progress=progress):
+        graded = self._counted(verdict_rows(lines, self, size=size, progress=progress))
+        yield from graded if self._judge is None else self._judge.rows(graded, progress=progress)
+
+    def _counted(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for row in rows:
             self.counts["error" if "error" in row else row["outcome"]] += 1
             yield row
 
@@ -104,14 +118,17 @@ class PairGrader:
         asked: Mapping[str, Future[Equivalence]],
     ) -> dict[str, Any]:
         row = {"id": identity, **_verdict_fields(verdict.result())}
-        if not asked:
+        if not asked and self._judge is None:
             return row
         opinions = {name: opinion.result() for name, opinion in asked.items()}
         disputed = False
         for name, opinion in opinions.items():
             audited = Audited(id=identity, gold=gold, verdict=verdict.result(), opinion=opinion)
             disputed |= self.tallies[name].add(audited)
-        return {**row, "opinions": opinions, "disputed": disputed}
+        row |= {"opinions": opinions, "disputed": disputed}
+        if self._judge is None:
+            return row
+        return row | self._judge.consider(identity, gold, verdict.result(), disputed=disputed)
 
 
 def _verdict_fields(verdict: Verdict) -> dict[str, Any]:

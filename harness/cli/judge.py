@@ -1,0 +1,98 @@
+"""The options that say which language model is asked for an opinion, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harness.cli.options import key_values
+from harness.grading.compat.audit import OPINIONS
+
+if TYPE_CHECKING:
+    from harness.evaluation.judging.rows import JudgeStage
+
+JUDGE = "judge"
+AUDITORS = (*OPINIONS, JUDGE)
+"""The names that `--audit` takes."""
+# A message of the openai engine names its settings so, and thereby these options.
+_OPTIONS = (
+    click.option(
+        "--judge-url",
+        "base_url",
+        metavar="URL",
+        help="OpenAI-compatible server of the judge, up to /v1.  [default: $OPENAI_BASE_URL]",
+    ),
+    click.option(
+        "--judge-model", metavar="NAME", help="Model to ask with --audit judge, by its name there."
+    ),
+    click.option(
+        "--judge-key-variable",
+        "key_variable",
+        metavar="NAME",
+        help="Environment variable that holds the server's key.  [default: OPENAI_API_KEY]",
+    ),
+    click.option(
+        "--judge-limit",
+        type=click.IntRange(1, 100_000),
+        help="Pairs that the judge is asked about, at most.  [default: 1000]",
+    ),
+    click.option(
+        "--judge-max-tokens",
+        "max_tokens",
+        type=click.IntRange(1, 1_000_000),
+        help="Tokens that a reply may have, reasoning included.  [default: 1024]",
+    ),
+    click.option(
+        "--judge-concurrency",
+        type=click.IntRange(1, 1024),
+        help="Requests under way at the server at once.  [default: 8]",
+    ),
+    click.option(
+        "--judge-arg",
+        "engine_args",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=key_values,
+        help="Further parameter of the requests; temperature=null leaves one out.  Repeatable.",
+    ),
+)
+_FIELDS = {
+    "judge_model": "model",
+    "base_url": "base_url",
+    "key_variable": "key_variable",
+    "judge_limit": "limit",
+    "max_tokens": "max_tokens",
+    "judge_concurrency": "concurrency",
+    "engine_args": "args",
+}
+"""The options' parameters, and the fields of `JudgeSetup` that they set."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def judge_options(function: F) -> F:
+    """Add the options of the judge; the function gets them as keywords, for `open_judge`."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def open_judge(auditors: Sequence[str], flags: dict[str, Any]) -> JudgeStage | None:
+    """Return the judge that the options name; None if it is not among the auditors.
+
+    Raises:
+        click.UsageError: the options do not go together.
+        UserError: the server's URL, its key or a parameter is refused.
+    """
+    given = {field: flags[name] for name, field in _FIELDS.items() if flags[name]}
+    if JUDGE not in auditors:
+        if given:
+            raise click.UsageError("the options of the judge ask nobody without --audit judge")
+        return None
+    if "model" not in given:
+        raise click.UsageError("which model is the judge? --judge-model takes its name")
+    from harness.evaluation.judging.judge import Judge, JudgeSetup
+    from harness.evaluation.judging.rows import JudgeStage
+
+    return JudgeStage(Judge(JudgeSetup(**given)))
