@@ -11,19 +11,16 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from benchmarks.errors import UserError
-from harness.cli.judge import AUDITORS, JUDGE, judge_options, open_judge
+from harness.cli.audit_options import audit_options, open_judge, other_graders
 from harness.cli.options import json_option
 from harness.cli.output import echo
 from harness.common.files import own_descriptor, reader_left, refuse_overwriting, replacing
 from harness.evaluation.grade_pairs import PairGrader
-
-if TYPE_CHECKING:
-    from harness.evaluation.judging.rows import JudgeStage
 
 STDOUT = Path("-")
 
@@ -42,14 +39,7 @@ STDOUT = Path("-")
     type=click.IntRange(min=1),
     help="Processes for symbolic comparison.  [default: half of the CPUs, at most 8]",
 )
-@click.option(
-    "--audit",
-    "auditors",
-    type=click.Choice(AUDITORS),
-    multiple=True,
-    help="Ask this grader too, and list where it differs from ours; repeatable.",
-)
-@judge_options
+@audit_options
 @json_option
 def grade(
     pairs: Path,
@@ -76,18 +66,17 @@ def grade(
 
     refuse_overwriting(Path("/dev/stdout") if output == STDOUT else output, [pairs])
     judge = open_judge(auditors, flags)
-    opinions = [name for name in auditors if name != JUDGE]
     with (
         pairs.open("rb") as lines,
         _writer(output) as write,
         open_progress(patience=PATIENCE) as progress,
-        PairGrader(opinions=opinions, workers=workers, judge=judge) as grader,
+        PairGrader(opinions=other_graders(auditors), workers=workers, judge=judge) as grader,
     ):
         for row in grader.rows(lines, size=pairs.stat().st_size, progress=progress):
             write(row)
     counts = grader.counts
     carries_rows = output == STDOUT or own_descriptor(output) == 1
-    echo(_as_json(grader, judge) if as_json else _as_text(grader, judge), err=carries_rows)
+    echo(_as_json(grader) if as_json else _as_text(grader), err=carries_rows)
     if counts["error"]:
         raise click.ClickException(
             f"{counts['error']} of {counts.total()} rows cannot be graded; "
@@ -115,18 +104,18 @@ def _writer(output: Path) -> Iterator[Callable[[dict[str, Any]], object]]:
         raise UserError(f"cannot write {output}: {error.strerror or error}") from error
 
 
-def _as_json(grader: PairGrader, judge: JudgeStage | None) -> str:
+def _as_json(grader: PairGrader) -> str:
     from harness.reporting.text.audits import audit_fields
 
     summary: dict[str, Any] = {
         "rows": grader.counts.total(),
         "outcomes": dict(grader.counts.most_common()),
     }
-    audits = audit_fields(grader.tallies, judge)
+    audits = audit_fields(grader.second)
     return json.dumps({**summary, "audit": audits} if audits else summary)
 
 
-def _as_text(grader: PairGrader, judge: JudgeStage | None) -> str:
+def _as_text(grader: PairGrader) -> str:
     """Return the count of every outcome, most frequent first, and what others dispute."""
     from harness.reporting.text.audits import audit_text
 
@@ -136,5 +125,5 @@ def _as_text(grader: PairGrader, judge: JudgeStage | None) -> str:
     for outcome, rows in counts.most_common():
         lines.append(f"{outcome:<16}{rows:>8}{100 * rows / total:>7.1f} %")
     lines.append(f"{'total':<16}{counts.total():>8}")
-    audits = audit_text(grader.tallies, judge)
+    audits = audit_text(grader.second)
     return "\n".join([*lines, "", audits] if audits else lines)

@@ -230,7 +230,7 @@ def test_a_row_without_an_answer_or_with_a_very_long_gold_is_not_asked_about(
 
 
 def test_no_more_are_asked_than_the_limit_and_how_many_are_left_is_said(tmp_path: Path) -> None:
-    write(tmp_path, [{**UNPARSABLE, "id": n} for n in range(7)])
+    write(tmp_path, [{**UNPARSABLE, "id": n, "gold": str(n)} for n in range(7)])
     with BadServer(word("DIFFERENT")) as server:
         done = grade(tmp_path, *asking(server, "--judge-limit", "3"))
     assert len(server.asked) == 3
@@ -239,6 +239,16 @@ def test_no_more_are_asked_than_the_limit_and_how_many_are_left_is_said(tmp_path
     assert [row["judge"].get("not asked") for row in rows(tmp_path)] == [None] * 3 + [
         "over the limit of 3"
     ] * 4
+
+
+def test_the_same_two_texts_are_asked_about_once(tmp_path: Path) -> None:
+    write(tmp_path, [{**UNPARSABLE, "id": n, "gold": str(n % 2)} for n in range(9)])
+    with BadServer(word("EQUAL")) as server:
+        done = grade(tmp_path, *asking(server, "--judge-limit", "2"))
+    assert len(server.asked) == 2
+    assert "asked about 9 of 9 (9 unparsable): 9 equal" in done.stdout
+    assert {row["opinions"]["judge"] for row in rows(tmp_path)} == {"equal"}
+    assert len({row["judge"]["mark"] for row in rows(tmp_path)}) == 2
 
 
 def test_requests_run_at_once_and_each_opinion_goes_to_its_row(tmp_path: Path) -> None:
@@ -334,13 +344,13 @@ def test_verdicts_and_counts_are_the_same_bytes_with_and_without_a_hostile_judge
 
 def test_every_verdict_field_of_a_row_is_left_alone_by_what_stands_beside_it() -> None:
     verdict = Verdict(outcome=Outcome.UNPARSABLE, extracted="x")
-    row: dict[str, Any] = {name: object() for name in VERDICT}
+    row = {name: f"our {name}" for name in VERDICT} | {"outcome": "unparsable", "extracted": "x"}
     with BadServer(word("EQUAL")) as server:
         stage = JudgeStage(Judge(JudgeSetup(model="m", base_url=server.url)))
         told = stage.consider("i", "7", verdict, disputed=False)
-        kept = {name: str(value) for name, value in row.items()}
-        (after,) = stage.rows([{**kept, "opinions": {}, "disputed": False, **told}])
-    assert {name: after[name] for name in VERDICT} == kept
+        (after,) = stage.rows([{**row, "opinions": {}, "disputed": False, **told}])
+    assert {name: after[name] for name in VERDICT} == row
+    assert after["opinions"] == {"judge": "equal"}
     assert after.keys() - {*VERDICT} == {"opinions", "disputed", "judge"}
 
 
@@ -366,7 +376,7 @@ def test_what_a_judge_and_an_answer_say_is_shown_disarmed(tmp_path: Path) -> Non
 
 
 def test_a_tally_keeps_the_first_and_counts_all(tmp_path: Path) -> None:
-    write(tmp_path, [{**UNPARSABLE, "id": n} for n in range(SHOWN + 5)])
+    write(tmp_path, [{**UNPARSABLE, "id": n, "gold": str(n)} for n in range(SHOWN + 5)])
     with BadServer(
         lambda asked: says("EQUAL", model=asked.body["messages"][0]["content"])
     ) as server:
@@ -400,7 +410,7 @@ def test_model_prompt_place_and_date_are_recorded_and_the_key_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    write(tmp_path, [UNPARSABLE, {**UNPARSABLE, "id": 2}])
+    write(tmp_path, [UNPARSABLE, {**UNPARSABLE, "id": 2, "gold": "8"}])
 
     def script(asked: Asked) -> Reply:
         assert asked.headers["Authorization"] == f"Bearer {KEY}"
@@ -465,7 +475,7 @@ def test_a_failure_is_no_opinion_and_the_command_ends_well(
 
 
 def test_a_redirect_is_not_followed_and_the_rest_is_not_asked(tmp_path: Path) -> None:
-    write(tmp_path, [{**UNPARSABLE, "id": n} for n in range(30)])
+    write(tmp_path, [{**UNPARSABLE, "id": n, "gold": str(n)} for n in range(30)])
     with BadServer(word("EQUAL")) as other:
         moved = status(307, location=f"{other.url}/chat/completions")
         with BadServer(lambda asked: moved) as server:
@@ -482,7 +492,7 @@ def test_a_redirect_is_not_followed_and_the_rest_is_not_asked(tmp_path: Path) ->
 def test_a_slow_server_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging, "TIMEOUT", 0.05)
     monkeypatch.setattr(judging, "ATTEMPTS", 1)
-    write(tmp_path, [{**UNPARSABLE, "id": n} for n in range(IN_A_ROW + 20)])
+    write(tmp_path, [{**UNPARSABLE, "id": n, "gold": str(n)} for n in range(IN_A_ROW + 20)])
     with BadServer(lambda asked: hangs) as server:
         done = grade(tmp_path, *asking(server, "--judge-concurrency", "4"))
     assert done.exit_code == 0
@@ -494,7 +504,7 @@ def test_a_server_that_is_not_there_is_given_up_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judging, "ATTEMPTS", 1)
-    write(tmp_path, [{**UNPARSABLE, "id": n} for n in range(5)])
+    write(tmp_path, [{**UNPARSABLE, "id": n, "gold": str(n)} for n in range(5)])
     with BadServer(word("EQUAL")) as server:
         options = asking(server, "--judge-concurrency", "1")
     done = grade(tmp_path, *options)

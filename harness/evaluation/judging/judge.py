@@ -7,6 +7,8 @@ there, or refuses all requests, the rest is not asked, and the command goes on w
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -79,6 +81,10 @@ class Reply:
     the judge was not asked."""
     served: str | None = None
     """The model that replied, as the server says."""
+    date: str
+    """When the judge was asked, in UTC."""
+    earlier: bool = False
+    """Whether the judge was asked before, and not by this command."""
 
     @property
     def asked(self) -> bool:
@@ -117,8 +123,17 @@ class Judge:
             )
         )
 
+    @property
+    def sum(self) -> str:
+        """The first 8 hex digits of a sha256 over all that an opinion depends on, but the date."""
+        settings = json.dumps(self._settings(), sort_keys=True)
+        return hashlib.sha256(settings.encode()).hexdigest()[:8]
+
     def record(self) -> dict[str, Any]:
         """Return what has to be known to ask again: model, prompt, place and date, but no key."""
+        return {**self._settings(), "sum": self.sum, "date": self._date}
+
+    def _settings(self) -> dict[str, Any]:
         return {
             "model": self.setup.model,
             "host": self._host,
@@ -126,7 +141,6 @@ class Judge:
             "temperature": self.setup.args.get("temperature", TEMPERATURE),
             "max_tokens": self.setup.max_tokens,
             "args": self.setup.args,
-            "date": self._date,
         }
 
     def ask(self, questions: Sequence[Question], *, progress: Progress = silent) -> list[Reply]:
@@ -149,7 +163,7 @@ class Judge:
 
         found = self._results(requests(), len(questions), progress)
         return [
-            _reply(found.get(number), mark, asked=number < sent, stopped=self.stopped)
+            self._reply(found.get(number), mark, asked=number < sent)
             for number, mark in enumerate(marks)
         ]
 
@@ -175,6 +189,26 @@ class Judge:
             self.stopped = str(error)
         return found
 
+    def _reply(self, result: Completion | Failure | None, mark: str, *, asked: bool) -> Reply:
+        """Return what a result says. What is not a whole reply in the right form says nothing."""
+        opinion, failure, served = None, None, None
+        if not asked:
+            failure = f"not asked, after: {self.stopped}"
+        elif result is None:
+            failure = f"given up, after: {self.stopped}"
+        elif isinstance(result, Failure):
+            failure = result.message
+        else:
+            served = result.served
+            opinion, failure = _read(result)
+        return Reply(
+            opinion=opinion or Opinion.NONE,
+            failure=failure,
+            mark=mark if asked else None,
+            served=served,
+            date=self._date,
+        )
+
 
 def _is_for_all(failure: Failure, *, answered: bool) -> bool:
     """Say whether every other request would fail just so: it is the setup, and not the pair."""
@@ -186,22 +220,11 @@ def _is_for_all(failure: Failure, *, answered: bool) -> bool:
     return failure.unreachable or misdirected or failure.refuses is not None
 
 
-def _reply(
-    result: Completion | Failure | None, mark: str, *, asked: bool, stopped: str | None
-) -> Reply:
-    """Return what a result says; whatever is not a whole reply in the form asked for is nothing."""
-    if not asked:
-        return Reply(opinion=Opinion.NONE, failure=f"not asked, after: {stopped}")
-    if result is None:
-        return Reply(opinion=Opinion.NONE, failure=f"given up, after: {stopped}", mark=mark)
-    if isinstance(result, Failure):
-        return Reply(opinion=Opinion.NONE, failure=result.message, mark=mark)
-    opinion, failure = None, result.error
-    if result.finish_reason == "stop":
-        opinion = read_reply(result.text)
-        failure = "the reply is not one of the three words"
-    elif result.finish_reason == "length":
-        failure = "the reply was cut off by the token limit"
-    if opinion is not None:
-        return Reply(opinion=opinion, mark=mark, served=result.served)
-    return Reply(opinion=Opinion.NONE, failure=failure, mark=mark, served=result.served)
+def _read(completion: Completion) -> tuple[Opinion | None, str | None]:
+    """Return the opinion in a completion, or else why there is none."""
+    if completion.finish_reason == "length":
+        return None, "the reply was cut off by the token limit"
+    if completion.finish_reason != "stop":
+        return None, completion.error
+    opinion = read_reply(completion.text)
+    return opinion, None if opinion else "the reply is not one of the three words"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,20 +47,13 @@ def judge_differs(verdict: Verdict, opinion: Opinion) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doubtful:
-    """A pair that a judge is asked about."""
+class Differing:
+    """An answer on which the judge says something else than we do."""
 
-    id: str | int | None
+    id: object
+    gold: str
     verdict: Verdict
     """Our verdict."""
-    question: Question
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Differing:
-    """A pair on which the judge says something else than we do."""
-
-    pair: Doubtful
     opinion: Opinion
 
 
@@ -70,6 +63,8 @@ class JudgeCounts:
 
     rows: int = 0
     """All rows that have a verdict."""
+    earlier: int = 0
+    """How many of the opinions were given when the judge was asked before."""
     because: Counter[str] = field(default_factory=Counter)
     """How many pairs the judge was asked about, by the reason."""
     not_asked: Counter[str] = field(default_factory=Counter)
@@ -85,17 +80,18 @@ class JudgeCounts:
     first: list[Differing] = field(default_factory=list)
     """The first `SHOWN` of these."""
 
-    def add(self, pair: Doubtful, because: str, reply: Reply) -> bool:
+    def add(self, reply: Reply, *, because: str, one: Differing) -> bool:
         """Count one reply, and say whether it is other than our verdict."""
         self.because[because] += 1
         self.opinions[reply.opinion] += 1
+        self.earlier += reply.earlier
         _count(self.failures, reply.failure)
         _count(self.served, reply.served)
-        differs = judge_differs(pair.verdict, reply.opinion)
+        differs = judge_differs(one.verdict, reply.opinion)
         if differs:
             self.differs += 1
             if len(self.first) < SHOWN:
-                self.first.append(Differing(pair=pair, opinion=reply.opinion))
+                self.first.append(one)
         return differs
 
 
@@ -130,40 +126,42 @@ def _told() -> Iterator[None]:
 
 
 class JudgeStage:
-    """Collects the pairs to ask about, asks about them at the end, and adds the opinions."""
+    """Collects what to ask about, asks at the end, and adds the opinions to the rows.
 
-    def __init__(self, judge: Judge) -> None:
+    Args:
+        judge: the judge.
+        known: what it said before of some of the questions, which are not asked again.
+    """
+
+    def __init__(self, judge: Judge, known: Mapping[Question, Reply] | None = None) -> None:
         self.judge = judge
         self.counts = JudgeCounts()
-        self._pairs: list[tuple[Doubtful, str]] = []
+        self._known = dict(known or {})
+        self._numbers: dict[Question, int] = {}
+        """The questions that are to be asked, each of them once."""
 
     def consider(
         self, identity: str | int | None, gold: str, verdict: Verdict, *, disputed: bool
     ) -> Row:
-        """Take a pair that has its verdict; return the fields of its row that tell of the judge."""
+        """Take an answer that has its verdict; return the fields by which its row tells of it."""
         self.counts.rows += 1
         because = why_asked(verdict, disputed=disputed)
         if because is None:
             return {}
-        reason = self._why_not(gold, verdict.extracted)
+        reason = _why_never(gold, verdict.extracted)
         if reason is not None or verdict.extracted is None:
-            self.counts.not_asked[str(reason)] += 1
-            return {NAME: {"because": because, "not asked": reason}}
+            return self._left(because, str(reason))
         question = Question(gold=gold, answer=verdict.extracted)
+        if question not in self._known and question not in self._numbers:
+            if len(self._numbers) >= self.judge.setup.limit:
+                return self._left(because, f"over the limit of {self.judge.setup.limit:,}")
+            self._numbers[question] = len(self._numbers)
         shown = identity[:LONGEST] if isinstance(identity, str) else identity
-        self._pairs.append((Doubtful(id=shown, verdict=verdict, question=question), because))
-        return {NAME: {"because": because}}
+        return {NAME: {"because": because, "gold": gold, "id": shown}}
 
-    def _why_not(self, gold: str, answer: str | None) -> str | None:
-        # A judge compares two answers. To find one in a whole response is another task, and the
-        # response could say much more to the judge than an answer can.
-        if answer is None:
-            return "no answer was extracted"
-        if max(len(gold), len(answer)) > LONGEST:
-            return f"gold or answer has over {LONGEST:,} characters"
-        if len(self._pairs) >= self.judge.setup.limit:
-            return f"over the limit of {self.judge.setup.limit:,}"
-        return None
+    def _left(self, because: str, reason: str) -> Row:
+        self.counts.not_asked[reason] += 1
+        return {NAME: {"because": because, "not asked": reason}}
 
     def rows(self, graded: Iterable[Row], *, progress: Progress = silent) -> Iterator[Row]:
         """Read all rows, ask the judge, and yield the rows with what it said.
@@ -174,31 +172,30 @@ class JudgeStage:
             UserError: the temporary file cannot be written.
         """
         with _waiting(graded) as kept:
-            replies = iter(self._replies(progress))
+            asked = list(self._numbers)
+            replies = self.judge.ask(asked, progress=progress) if asked else []
+            self._known |= zip(asked, replies, strict=True)
             for row in kept:
                 told = row.get(NAME)
                 waits = told is not None and "not asked" not in told
-                yield self._beside(row, *next(replies)) if waits else row
+                yield self._beside(row, **told) if waits else row
 
-    def _replies(self, progress: Progress) -> list[tuple[Doubtful, Reply]]:
-        if not self._pairs:
-            return []
-        replies = self.judge.ask([pair.question for pair, _ in self._pairs], progress=progress)
-        return [(pair, reply) for (pair, _), reply in zip(self._pairs, replies, strict=True)]
-
-    def _beside(self, row: Row, pair: Doubtful, reply: Reply) -> Row:
-        """Return a row with a reply in fields of its own."""
-        because = row[NAME]["because"]
+    def _beside(self, row: Row, *, because: str, gold: str, id: object) -> Row:  # noqa: A002
+        """Return a row with the reply to its question in fields of its own."""
+        verdict = Verdict(outcome=Outcome(row["outcome"]), extracted=row["extracted"])
+        reply = self._known[Question(gold=gold, answer=row["extracted"])]
         if not reply.asked:
             self.counts.not_asked["the judge was given up"] += 1
             return {**row, NAME: {"because": because, "not asked": reply.failure}}
-        differs = self.counts.add(pair, because, reply)
+        one = Differing(id=id, gold=gold, verdict=verdict, opinion=reply.opinion)
+        differs = self.counts.add(reply, because=because, one=one)
         told = {
             "because": because,
             "failure": reply.failure,
             "served": reply.served,
             "mark": reply.mark,
             **self.judge.record(),
+            "date": reply.date,
         }
         return {
             **row,
@@ -206,3 +203,16 @@ class JudgeStage:
             "disputed": row["disputed"] or differs,
             NAME: told,
         }
+
+
+def _why_never(gold: str, answer: str | None) -> str | None:
+    """Return why nobody can be asked about an answer; None if a judge can.
+
+    A judge compares two answers. To find one in a whole response is another task, and a response
+    could say much more to the judge than an answer can.
+    """
+    if answer is None:
+        return "no answer was extracted"
+    if max(len(gold), len(answer)) > LONGEST:
+        return f"gold or answer has over {LONGEST:,} characters"
+    return None

@@ -13,16 +13,16 @@ from harness.reporting.text.layout import text_table
 
 if TYPE_CHECKING:
     from harness.evaluation.judging.rows import JudgeStage
+    from harness.evaluation.second_opinions import SecondOpinions
 
 
-def audit_fields(
-    tallies: Mapping[str, OpinionCounts], judge: JudgeStage | None
-) -> dict[str, dict[str, Any]]:
+def audit_fields(second: SecondOpinions) -> dict[str, dict[str, Any]]:
     """Return what each auditor said, for JSON."""
     fields: dict[str, dict[str, Any]] = {
         name: {"opinions": dict(tally.opinions), "disputed": tally.disputed}
-        for name, tally in tallies.items()
+        for name, tally in second.tallies.items()
     }
+    judge = second.judge
     if judge is not None:
         counts = judge.counts
         fields[NAME] = {
@@ -30,6 +30,7 @@ def audit_fields(
             "served": dict(counts.served),
             "rows": counts.rows,
             "asked": dict(counts.because),
+            "earlier": counts.earlier,
             "not_asked": dict(counts.not_asked),
             "opinions": dict(counts.opinions),
             "failures": dict(counts.failures),
@@ -39,11 +40,11 @@ def audit_fields(
     return fields
 
 
-def audit_text(tallies: Mapping[str, OpinionCounts], judge: JudgeStage | None) -> str:
+def audit_text(second: SecondOpinions) -> str:
     """Return what each auditor said: the counts, and the first rows that it disputes."""
-    blocks = [_audit_block(name, tally) for name, tally in tallies.items()]
-    if judge is not None:
-        blocks.append(_judge_block(judge))
+    blocks = [_audit_block(name, tally) for name, tally in second.tallies.items()]
+    if second.judge is not None:
+        blocks.append(_judge_block(second.judge))
     return "\n\n".join(blocks)
 
 
@@ -59,6 +60,8 @@ def _judge_block(stage: JudgeStage) -> str:
     asked, model = counts.because.total(), one_line(record["model"])
     said = f" ({_counts(counts.because)}): {_counts(counts.opinions)}" if asked else ""
     lines = [f"{NAME} ({model}): asked about {asked} of {counts.rows}{said}"]
+    if counts.earlier:
+        lines.append(f"{counts.earlier} of these opinions are from an earlier time")
     if counts.not_asked:
         lines.append(f"not asked about {counts.not_asked.total()}: {_counts(counts.not_asked)}")
     if counts.failures:
@@ -70,10 +73,7 @@ def _judge_block(stage: JudgeStage) -> str:
         f"asked at {one_line(record['host'])} on {record['date']}, prompt {record['prompt']}, "
         f"temperature {record['temperature']}; replies from: {served or 'no model that is named'}"
     )
-    rows = [
-        _row(one.pair.id, one.pair.question.gold, one.pair.verdict, one.opinion)
-        for one in counts.first
-    ]
+    rows = [_row(one.id, one.gold, one.verdict, one.opinion) for one in counts.first]
     if counts.differs:
         lines.append(f"it differs from our verdict on {counts.differs}, which stays as it is:")
     return "\n".join(lines) + _table(rows, counts.differs)
@@ -89,7 +89,7 @@ def _counts(counted: Mapping[Any, int]) -> str:
 
 def _row(identity: object, gold: str, verdict: Verdict, opinion: object) -> list[str]:
     return [
-        one_line(str(identity), limit=24),
+        one_line(str(identity), limit=40),
         one_line(gold, limit=24),
         one_line(verdict.extracted, limit=32),
         verdict.outcome.value,

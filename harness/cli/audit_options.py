@@ -1,4 +1,4 @@
-"""The options that say which language model is asked for an opinion, and how."""
+"""The options that say which other graders are asked for an opinion, and which judge, and how."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from harness.cli.options import key_values
 from harness.grading.compat.audit import OPINIONS
 
 if TYPE_CHECKING:
-    from harness.evaluation.judging.rows import JudgeStage
+    from harness.evaluation.judging.judge import Judge
 
 JUDGE = "judge"
 AUDITORS = (*OPINIONS, JUDGE)
 """The names that `--audit` takes."""
+_AUDIT = click.option(
+    "--audit",
+    "auditors",
+    type=click.Choice(AUDITORS),
+    multiple=True,
+    help="Ask this grader too, and list where it differs from ours; repeatable.",
+)
 # A message of the openai engine names its settings so, and thereby these options.
 _OPTIONS = (
     click.option(
@@ -71,14 +78,14 @@ _FIELDS = {
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def judge_options(function: F) -> F:
-    """Add the options of the judge; the function gets them as keywords, for `open_judge`."""
-    for option in reversed(_OPTIONS):
+def audit_options(function: F) -> F:
+    """Add `--audit` and the options of the judge, which the function hands to `open_judge`."""
+    for option in reversed((_AUDIT, *_OPTIONS)):
         function = option(function)
     return function
 
 
-def open_judge(auditors: Sequence[str], flags: dict[str, Any]) -> JudgeStage | None:
+def open_judge(auditors: Sequence[str], flags: dict[str, Any]) -> Judge | None:
     """Return the judge that the options name; None if it is not among the auditors.
 
     Raises:
@@ -93,6 +100,10 @@ def open_judge(auditors: Sequence[str], flags: dict[str, Any]) -> JudgeStage | N
     if "model" not in given:
         raise click.UsageError("which model is the judge? --judge-model takes its name")
     from harness.evaluation.judging.judge import Judge, JudgeSetup
-    from harness.evaluation.judging.rows import JudgeStage
 
-    return JudgeStage(Judge(JudgeSetup(**given)))
+    return Judge(JudgeSetup(**given))
+
+
+def other_graders(auditors: Sequence[str]) -> list[str]:
+    """Return the auditors without the judge."""
+    return [name for name in auditors if name != JUDGE]
