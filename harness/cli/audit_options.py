@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from harness.cli.options import key_values
-from harness.grading.compat.audit import OPINIONS
 
 if TYPE_CHECKING:
     from harness.evaluation.judging.judge import Judge
 
 JUDGE = "judge"
-AUDITORS = (*OPINIONS, JUDGE)
-"""The names that `--audit` takes."""
+AUDITORS = ("math-verify", "qwen-compat", JUDGE)
+"""The names that `--audit` takes. They stand here too since the graders take long to import."""
 _AUDIT = click.option(
     "--audit",
     "auditors",
@@ -43,7 +42,7 @@ _OPTIONS = (
     click.option(
         "--judge-limit",
         type=click.IntRange(1, 100_000),
-        help="Pairs that the judge is asked about, at most.  [default: 1000]",
+        help="Questions that the judge is asked, at most.  [default: 1000]",
     ),
     click.option(
         "--judge-max-tokens",
@@ -62,7 +61,7 @@ _OPTIONS = (
         multiple=True,
         metavar="KEY=VALUE",
         callback=key_values,
-        help="Further parameter of the requests; temperature=null leaves one out.  Repeatable.",
+        help="Further parameter of the requests; temperature=null leaves one out; repeatable.",
     ),
 )
 _FIELDS = {

@@ -213,6 +213,10 @@ WRONG = [
     "score pairs.jsonl", "score all-run/samples.parquet", "score said*.jsonl --format lm-eval",
     "score said*.jsonl --benchmark *", "score no*.jsonl",
     "grade pairs.jsonl -o * --audit math-verify", "grade pairs.jsonl -o - --json",
+    "grade pairs.jsonl -o * --audit judge --judge-url * --judge-model *",
+    "grade pairs.jsonl -o * --audit judge --judge-url http://127.0.0.1:9/v1 --judge-model * "
+    "--judge-key-variable * --judge-arg *",
+    "show names-run --audit judge --judge-url http://127.0.0.1:9/* --judge-model *",
     "grade pairs.jsonl -o no*/such", "report * -o r.html", "report mine -o no*/r.html",
     "eval --model * --benchmarks demo", "eval --model demo --benchmarks *", "eval --n *",
     "eval --model demo --prompt *", "eval --model demo --engine-arg *", "eval --spec pairs.jsonl",

@@ -434,7 +434,7 @@ def test_model_prompt_place_and_date_are_recorded_and_the_key_is_not(
     assert told["served"] == {"m[the key]": 2}
     assert {name: rows(tmp_path)[0]["judge"][name] for name in wanted} == wanted
     assert f"at 127.0.0.1:{server.port} on 20" in shown.stdout
-    assert f"prompt {PROMPT_SUM}, temperature 0.0; replies from: m[the key]" in shown.stdout
+    assert f"prompt {PROMPT_SUM}, temperature 0; replies from: m[the key]" in shown.stdout
     for text in (done.output, shown.output, (tmp_path / "out.jsonl").read_text()):
         assert KEY not in text
         assert "0123456789" not in text

@@ -51,7 +51,7 @@ class JudgeSetup:
     key_variable: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; the key itself is never stored."""
     limit: int = 1000
-    """The most pairs that are asked about."""
+    """The most questions that are asked."""
     max_tokens: int = 1024
     """The most tokens of a reply. It is one word, but a model may reason before it."""
     concurrency: int = 8
@@ -177,7 +177,7 @@ class Judge:
             with closing(self._engine.results(requests)) as results:
                 for request, result in results:
                     found[request.key.index] = result
-                    progress.advance(len(found), total, note="pairs")
+                    progress.advance(len(found), total, note="questions")
                     if isinstance(result, Completion):
                         answered, in_a_row = True, 0
                         continue

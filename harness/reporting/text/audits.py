@@ -68,10 +68,12 @@ def _judge_block(stage: JudgeStage) -> str:
         lines.append(f"no opinion: {_counts(counts.failures)}")
     if stage.judge.stopped:
         lines.append(f"the judge was given up: {one_line(stage.judge.stopped, limit=300)}")
+    warmth = record["temperature"]
+    warmth = "no temperature" if warmth is None else f"temperature {warmth:g}"
     served = ", ".join(one_line(name) for name in counts.served)
     lines.append(
         f"asked at {one_line(record['host'])} on {record['date']}, prompt {record['prompt']}, "
-        f"temperature {record['temperature']}; replies from: {served or 'no model that is named'}"
+        f"{warmth}; replies from: {served or 'no model that is named'}"
     )
     rows = [_row(one.id, one.gold, one.verdict, one.opinion) for one in counts.first]
     if counts.differs:
