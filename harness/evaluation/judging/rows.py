@@ -176,9 +176,8 @@ class JudgeStage:
             replies = self.judge.ask(asked, progress=progress) if asked else []
             self._known |= zip(asked, replies, strict=True)
             for row in kept:
-                told = row.get(NAME)
-                waits = told is not None and "not asked" not in told
-                yield self._beside(row, **told) if waits else row
+                told = row.get(NAME, {})
+                yield self._beside(row, **told) if "gold" in told else row
 
     def _beside(self, row: Row, *, because: str, gold: str, id: object) -> Row:  # noqa: A002
         """Return a row with the reply to its question in fields of its own."""
