@@ -8,8 +8,7 @@ kept grows with the file: not its longest line, not the disputes of an audit.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from typing import Any
 import click
 
 from benchmarks.errors import UserError
+from harness.cli.audit_options import audit_options, open_judge, other_graders
 from harness.cli.options import json_option
 from harness.cli.output import echo
 from harness.common.files import own_descriptor, reader_left, refuse_overwriting, replacing
-from harness.common.text import one_line
 from harness.evaluation.grade_pairs import PairGrader
-from harness.grading.compat.audit import OPINIONS, OpinionCounts
 
 STDOUT = Path("-")
 
@@ -41,16 +39,15 @@ STDOUT = Path("-")
     type=click.IntRange(min=1),
     help="Processes for symbolic comparison.  [default: half of the CPUs, at most 8]",
 )
-@click.option(
-    "--audit",
-    "opinions",
-    type=click.Choice(OPINIONS),
-    multiple=True,
-    help="Ask this grader too, and list where it differs from ours; repeatable.",
-)
+@audit_options
 @json_option
 def grade(
-    pairs: Path, output: Path, workers: int | None, opinions: tuple[str, ...], as_json: bool
+    pairs: Path,
+    output: Path,
+    workers: int | None,
+    auditors: tuple[str, ...],
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Grade PAIRS, a JSONL file of {"id", "gold", "response"} rows.
 
@@ -61,21 +58,25 @@ def grade(
     exit code is 1.
 
     With --audit each row also has the other graders' "opinions" and "disputed".
+    The judge is a language model, which is asked when all rows are graded, about
+    those alone that another grader disputes or that say nothing of the answer,
+    such as unparsable. No opinion changes a verdict.
     """
     from harness.reporting.progress import PATIENCE, open_progress
 
     refuse_overwriting(Path("/dev/stdout") if output == STDOUT else output, [pairs])
+    judge = open_judge(auditors, flags)
     with (
         pairs.open("rb") as lines,
         _writer(output) as write,
         open_progress(patience=PATIENCE) as progress,
-        PairGrader(opinions=opinions, workers=workers) as grader,
+        PairGrader(opinions=other_graders(auditors), workers=workers, judge=judge) as grader,
     ):
         for row in grader.rows(lines, size=pairs.stat().st_size, progress=progress):
             write(row)
     counts = grader.counts
     carries_rows = output == STDOUT or own_descriptor(output) == 1
-    echo(_summary(counts, grader.tallies, as_json=as_json), err=carries_rows)
+    echo(_as_json(grader) if as_json else _as_text(grader), err=carries_rows)
     if counts["error"]:
         raise click.ClickException(
             f"{counts['error']} of {counts.total()} rows cannot be graded; "
@@ -103,49 +104,26 @@ def _writer(output: Path) -> Iterator[Callable[[dict[str, Any]], object]]:
         raise UserError(f"cannot write {output}: {error.strerror or error}") from error
 
 
-def _summary(counts: Counter[str], tallies: Mapping[str, OpinionCounts], *, as_json: bool) -> str:
+def _as_json(grader: PairGrader) -> str:
+    from harness.reporting.text.audits import audit_fields
+
+    summary: dict[str, Any] = {
+        "rows": grader.counts.total(),
+        "outcomes": dict(grader.counts.most_common()),
+    }
+    audits = audit_fields(grader.second)
+    return json.dumps({**summary, "audit": audits} if audits else summary)
+
+
+def _as_text(grader: PairGrader) -> str:
     """Return the count of every outcome, most frequent first, and what others dispute."""
-    if as_json:
-        summary: dict[str, Any] = {
-            "rows": counts.total(),
-            "outcomes": dict(counts.most_common()),
-        }
-        if tallies:
-            summary["audit"] = {
-                name: {"opinions": dict(tally.opinions), "disputed": tally.disputed}
-                for name, tally in tallies.items()
-            }
-        return json.dumps(summary)
+    from harness.reporting.text.audits import audit_text
+
+    counts = grader.counts
     total = max(1, counts.total())
     lines = [f"{'outcome':<16}{'rows':>8}{'share':>9}"]
     for outcome, rows in counts.most_common():
         lines.append(f"{outcome:<16}{rows:>8}{100 * rows / total:>7.1f} %")
     lines.append(f"{'total':<16}{counts.total():>8}")
-    return "\n".join([*lines, *(_audit_table(*item) for item in tallies.items())])
-
-
-def _audit_table(name: str, tally: OpinionCounts) -> str:
-    """Return what one other grader disputes: the counts, and the first rows."""
-    from harness.reporting.text.layout import text_table
-
-    said = ", ".join(f"{rows} {opinion}" for opinion, rows in tally.opinions.most_common())
-    heading = (
-        f"\n{name}: {tally.disputed} of {tally.opinions.total()} disputed ({said or 'no rows'})"
-    )
-    if not tally.first:
-        return heading
-    table = [
-        [
-            one_line(str(dispute.id), limit=24),
-            one_line(dispute.gold, limit=24),
-            one_line(dispute.verdict.extracted, limit=32),
-            dispute.verdict.outcome.value,
-            dispute.opinion.value,
-        ]
-        for dispute in tally.first
-    ]
-    headers = ["id", "gold", "answer", "ours", "theirs"]
-    text = text_table(table, headers)
-    rest = tally.disputed - len(tally.first)
-    more = f'\n… and {rest} more: rows with "disputed": true' if rest else ""
-    return f"{heading}\n{text}{more}"
+    audits = audit_text(grader.second)
+    return "\n".join([*lines, "", audits] if audits else lines)

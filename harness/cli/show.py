@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import WrongValueError
+from benchmarks import UserError, WrongValueError
 from benchmarks.hints import hint
+from harness.cli.audit_options import audit_options, open_judge, other_graders
 from harness.cli.options import json_option, results_option
 from harness.cli.output import echo
 from harness.common.text import counted, one_line, printable
 
 if TYPE_CHECKING:
+    from harness.evaluation.judging.judge import Judge
     from harness.reporting.result import Result
     from harness.runs.record import Run
     from harness.runs.sample_rows import Row, SampleFilter
@@ -39,6 +41,7 @@ WITHOUT_SAMPLES = "the run came without its samples.parquet"
     show_default=True,
     help="How many samples to list at most.",
 )
+@audit_options
 @results_option
 @json_option
 def command(
@@ -49,17 +52,29 @@ def command(
     outcome: str | None,
     wrong: bool,
     rows: int,
+    auditors: tuple[str, ...],
     results: Path,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Show RUN: named by its version, its id (or the beginning of it), or its folder.
 
     Or a published result, by its name. Without options: scores, outcomes, what a smaller
     token budget and, with several samples a problem, more or fewer samples would give.
+
+    With --audit: where other graders differ. The judge is a language model, which is asked about
+    those samples alone that another grader disputes or that say nothing of the answer, such as
+    unparsable. What it says is kept in a file beside the run. No opinion changes a verdict.
     """
     from harness.api import load_run
 
+    judge = open_judge(auditors, flags)
     result = load_run(run, results=results)
+    if auditors:
+        if group or benchmark or problem or outcome or wrong:
+            raise click.UsageError("--audit is about all samples of the run; leave the others out")
+        _show_audit(result, auditors, judge, as_json)
+        return
     asked = result.samples(benchmark, problem=problem, wrong=wrong, outcome=outcome).asked
     if group is not None:
         _show_groups(result, group, benchmark, as_json)
@@ -129,6 +144,37 @@ def _verdict_blocks(result: Result, record: Run) -> Iterator[str]:
         )
         return
     yield from summary_blocks(summaries)
+
+
+# --- other graders --------------------------------------------------------------------------
+
+
+def _show_audit(
+    result: Result, auditors: Sequence[str], judge: Judge | None, as_json: bool
+) -> None:
+    from harness.evaluation.audit_run import audit_run, earlier_replies
+    from harness.evaluation.second_opinions import SecondOpinions
+    from harness.reporting.progress import PATIENCE, open_progress
+    from harness.reporting.text.audits import audit_fields, audit_text
+    from harness.runs.sample_rows import has_responses
+
+    if result.run is None or result.path is None or not has_responses(result):
+        raise UserError(
+            f"{one_line(result.name)}: other graders need responses and golds, and the samples of "
+            "this result are not here"
+        )
+    known = None if judge is None else earlier_replies(result.path, judge)
+    with (
+        open_progress(patience=PATIENCE) as progress,
+        SecondOpinions(other_graders(auditors), judge=judge, known=known) as second,
+    ):
+        place = audit_run(result.path, result.run, second, progress=progress)
+    if as_json:
+        kept = None if place is None else str(place)
+        echo(_json({"run": result.run.id, "audit": audit_fields(second), "kept_in": kept}))
+        return
+    blocks = [f"{one_line(result.name, limit=None)}  {result.run.id}", audit_text(second)]
+    echo("\n\n".join([*blocks, f"kept in {place}"] if place else blocks))
 
 
 # --- groups ---------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the model reasoned, if the engine returns it apart from the response."""
     reasoning_tokens: int | None = None
     """The number of tokens of the reasoning, where it has any and they are counted."""
+    served: str | None = None
+    """The model that answered, as the server that runs it says; None if none says so."""
     error: str | None = None
     """What went wrong, if the finish reason is ``error`` or ``overflow``."""
 

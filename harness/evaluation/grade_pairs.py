@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +15,14 @@ from benchmarks.bounded_json import bounded_lines, parse_json
 from benchmarks.errors import UserError
 from harness.common.progress import Progress, silent
 from harness.common.text import one_line
+from harness.evaluation.second_opinions import Asked, SecondOpinions
 from harness.grading import Grader, Verdict
-from harness.grading.answers.rules import MATHEMATICS, Equivalence
-from harness.grading.compat.audit import Audited, Auditor, OpinionCounts
+from harness.grading.answers.rules import MATHEMATICS
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from harness.evaluation.judging.judge import Judge
 
 
 WINDOW = 512
@@ -47,26 +49,42 @@ class Pair:
     conventions: Conventions = MATHEMATICS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A row that is under way."""
+
+    size: int
+    """How many bytes it holds."""
+    end: Callable[[], dict[str, Any]]
+    """Waits for it, and makes the row."""
+
+
 class PairGrader:
     """The grader and the other graders that are asked beside it, and what they said so far.
 
     Args:
         opinions: the other graders, see `harness.grading.compat.audit.OPINIONS`.
         workers: processes for symbolic comparison; None is half of the CPUs, at most 8.
+        judge: is asked about doubtful pairs when all rows are graded; None asks no judge.
     """
 
-    def __init__(self, *, opinions: Sequence[str] = (), workers: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        opinions: Sequence[str] = (),
+        workers: int | None = None,
+        judge: Judge | None = None,
+    ) -> None:
         self._grader = Grader(workers=workers)
-        self._auditor = Auditor(opinions, workers=workers)
+        self.second = SecondOpinions(opinions, workers=workers, judge=judge)
+        """What the others said."""
         self._open = ExitStack()
         self.counts: Counter[str] = Counter()
         """Rows by outcome; ``error`` counts those that cannot be graded."""
-        self.tallies = {name: OpinionCounts() for name in self._auditor.names}
-        """What each of the other graders said."""
 
     def __enter__(self) -> Self:
         self._open.enter_context(self._grader)
-        self._open.enter_context(self._auditor)
+        self._open.enter_context(self.second)
         return self
 
     def __exit__(
@@ -84,7 +102,11 @@ class PairGrader:
 
         ``size`` is that of the file in bytes; ``progress`` is told how much of it was read.
         """
-        for row in verdict_rows(lines, self, size=size, progress=progress):
+        graded = self._counted(verdict_rows(lines, self, size=size, progress=progress))
+        yield from self.second.with_judge(graded, progress=progress)
+
+    def _counted(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for row in rows:
             self.counts["error" if "error" in row else row["outcome"]] += 1
             yield row
 
@@ -93,25 +115,15 @@ class PairGrader:
         verdict = self._grader.submit(
             pair.response, pair.gold, truncated=pair.truncated, conventions=pair.conventions
         )
-        asked = self._auditor.submit(pair.response, pair.gold, benchmark=pair.benchmark)
+        asked = self.second.ask(pair.response, pair.gold, benchmark=pair.benchmark)
         return partial(self._end, pair.id, pair.gold, verdict, asked)
 
     def _end(
-        self,
-        identity: str | int | None,
-        gold: str,
-        verdict: Future[Verdict],
-        asked: Mapping[str, Future[Equivalence]],
+        self, identity: str | int | None, gold: str, verdict: Future[Verdict], asked: Asked
     ) -> dict[str, Any]:
-        row = {"id": identity, **_verdict_fields(verdict.result())}
-        if not asked:
-            return row
-        opinions = {name: opinion.result() for name, opinion in asked.items()}
-        disputed = False
-        for name, opinion in opinions.items():
-            audited = Audited(id=identity, gold=gold, verdict=verdict.result(), opinion=opinion)
-            disputed |= self.tallies[name].add(audited)
-        return {**row, "opinions": opinions, "disputed": disputed}
+        given = verdict.result()
+        beside = self.second.fields(identity, gold, given, asked)
+        return {"id": identity, **_verdict_fields(given), **beside}
 
 
 def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
@@ -132,21 +144,31 @@ def verdict_rows(
     ``size`` is that of the file in bytes, for the progress.
     """
     progress.stage("grading")
-    read = 0
-    waiting: deque[tuple[int, Callable[[], dict[str, Any]]]] = deque()
+    yield from in_order(_begun(lines, grader, size, progress))
+
+
+def in_order(begun: Iterable[Begun]) -> Iterator[dict[str, Any]]:
+    """Wait for each row that was begun and yield it, in order, with few of them under way."""
+    waiting: deque[Begun] = deque()
     under_way = 0
+    for one in begun:
+        waiting.append(one)
+        under_way += one.size
+        while len(waiting) >= WINDOW or under_way > WINDOW_BYTES:
+            oldest = waiting.popleft()
+            under_way -= oldest.size
+            yield oldest.end()
+    for one in waiting:
+        yield one.end()
+
+
+def _begun(lines: IO[bytes], grader: PairGrader, size: int, progress: Progress) -> Iterator[Begun]:
+    read = 0
     for number, (line, length) in enumerate(bounded_lines(lines, MAXIMUM_LINE), 1):
         if line is None or line.strip():
-            waiting.append((length, _begin(number, line, grader)))
-            under_way += length
-        while len(waiting) >= WINDOW or under_way > WINDOW_BYTES:
-            size_of_oldest, finish = waiting.popleft()
-            under_way -= size_of_oldest
-            yield finish()
+            yield Begun(size=length, end=_begin(number, line, grader))
         read += length
         progress.advance(read // 1000, size // 1000 or None, note="kB")
-    for _, finish in waiting:
-        yield finish()
 
 
 def _begin(number: int, line: bytes | None, grader: PairGrader) -> Callable[[], dict[str, Any]]:

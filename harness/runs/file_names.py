@@ -9,6 +9,11 @@ RUNS = "runs"
 RECORD, JOURNAL, PARQUET, LOCK = "run.json", "samples.jsonl", "samples.parquet", ".lock"
 
 
+def opinions_file(judge_sum: str) -> str:
+    """Return the name of the file with what a judge said of a run; no score is made of it."""
+    return f"opinions-{judge_sum}.jsonl"
+
+
 def version_folder(name: str) -> str:
     """Return the name of the folder that holds the runs of the version called ``name``."""
     return file_name(name, unnamed="model")

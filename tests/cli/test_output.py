@@ -194,6 +194,7 @@ FINE = [
       for runs in ("mine names-run", "--base mine names-run") for how in ("", " --json")),
     "diff theirs* names-run", "diff theirs* names-run --json",
     "regrade names-run", "regrade names-run --json",
+    "show names-run --audit judge --judge-url http://127.0.0.1:9/* --judge-model *",
     "regrade names-run --reward hendrycks-boxed",
     "score said*.jsonl --benchmark demo", "score said*.jsonl --benchmark demo --json",
     "score names-run",
@@ -213,6 +214,9 @@ WRONG = [
     "score pairs.jsonl", "score all-run/samples.parquet", "score said*.jsonl --format lm-eval",
     "score said*.jsonl --benchmark *", "score no*.jsonl",
     "grade pairs.jsonl -o * --audit math-verify", "grade pairs.jsonl -o - --json",
+    "grade pairs.jsonl -o * --audit judge --judge-url * --judge-model *",
+    "grade pairs.jsonl -o * --audit judge --judge-url http://127.0.0.1:9/v1 --judge-model * "
+    "--judge-key-variable * --judge-arg *",
     "grade pairs.jsonl -o no*/such", "report * -o r.html", "report mine -o no*/r.html",
     "eval --model * --benchmarks demo", "eval --model demo --benchmarks *", "eval --n *",
     "eval --model demo --prompt *", "eval --model demo --engine-arg *", "eval --spec pairs.jsonl",

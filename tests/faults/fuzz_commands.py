@@ -108,6 +108,8 @@ def make_world(folder: Path) -> Path:
 
 EVAL = "eval --engine replay --responses r.jsonl --benchmarks demo --limit 6".split()
 RUNS = ("results/*/*/*/*", "results/*/*")
+JUDGE = "--audit judge --judge-url http://127.0.0.1:9/v1 --judge-model m"
+"""A judge behind a port at which nobody listens."""
 FIXED = {"--engine": ENGINES, "--workers": ("1", "2", "0", "x"), "--replicas": ("0", "1", "x")}
 """What else would start something large, or something outside this world."""
 COUNTS = ("0", "1", "2", "-1", "x", "demo=2", "gsm8k=1", "1e3", "", "=", "demo=", "9" * 25, "٣")
@@ -147,6 +149,9 @@ COMMANDS = (
     Asked("score old.parquet --benchmark demo", ("old.parquet",)),
     Asked("grade pairs.jsonl -o out.jsonl", ("pairs.jsonl",)),
     Asked("grade pairs.jsonl -o -", ("pairs.jsonl",), 1),
+    Asked(f"grade pairs.jsonl -o out.jsonl {JUDGE}", ("pairs.jsonl",), 2),
+    Asked("show v1 --audit qwen-compat", RUNS, 1, slow=True),
+    Asked(f"show v1 {JUDGE}", RUNS, 2),
     Asked(" ".join([*EVAL, "--name v3"]), ("r.jsonl",)),
     Asked(" ".join([*EVAL, "--name v1 --seed 1"]), RUNS),
     Asked(" ".join([*EVAL, "--spec spec.json"]), ("spec.json",)),

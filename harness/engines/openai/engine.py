@@ -126,10 +126,21 @@ class OpenaiEngine(Engine):
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield completions as they arrive, with as many requests under way as the spec allows."""
         failures = _FailureHold(self._endpoint, self.setup)
-        with closing(_Asking(self, self._endpoint)) as asking:
+        with closing(_Asking(self, self._endpoint, advice=f"; {GO_ON}")) as asking:
             for request, result in asking.results(iter(requests)):
                 yield from failures.take(request, result)
             yield from failures.end(is_there=asking.is_there)
+
+    def results(
+        self, requests: Iterable[Request]
+    ) -> Generator[tuple[Request, Completion | Failure], None, None]:
+        """Yield what came of each request, for a caller who decides what a failure means.
+
+        Raises:
+            UserError: the client itself failed.
+        """
+        with closing(_Asking(self, self._endpoint)) as asking:
+            yield from asking.results(iter(requests))
 
 
 class _FailureHold:
@@ -236,9 +247,11 @@ class _FailureHold:
 class _Asking:
     """The requests under way, in an event loop in a thread of its own."""
 
-    def __init__(self, engine: OpenaiEngine, endpoint: Endpoint) -> None:
+    def __init__(self, engine: OpenaiEngine, endpoint: Endpoint, *, advice: str = "") -> None:
+        """Start the thread; ``advice`` ends the message of an error of the client."""
         self._window = engine.setup.spec.server.concurrency
         self._endpoint = endpoint
+        self._advice = advice
         self._server = _Server(engine, endpoint)
         self._under_way: set[Future[Any]] = set()
         self._loop = asyncio.new_event_loop()
@@ -295,7 +308,7 @@ class _Asking:
             return future.result()
         raise UserError(
             f"the openai engine: the client failed: {type(error).__name__}: "
-            f"{self._endpoint.redacted(str(error))}; {GO_ON}"
+            f"{self._endpoint.redacted(str(error))}{self._advice}"
         )
 
     async def _end(self) -> None:

@@ -165,6 +165,7 @@ class _Reply(BaseModel):
 
     choices: Annotated[list[_Choice], Field(min_length=1)]
     usage: _Usage | None = None
+    model: Any = None
 
 
 class _ListedModel(BaseModel):
@@ -296,7 +297,7 @@ class RequestFormat:
             endpoint.response(text),
             reasoning and endpoint.response(reasoning),
             choice,
-            reply.usage or _Usage(),
+            reply,
             endpoint,
         )
 
@@ -306,9 +307,10 @@ def _completion(
     text: str,
     reasoning: str | None,
     choice: _Choice,
-    usage: _Usage,
+    reply: _Reply,
     endpoint: Endpoint,
 ) -> Completion:
+    usage = reply.usage or _Usage()
     reason = REASONS.get(choice.finish_reason or "")
     ended = endpoint.redacted(choice.finish_reason or "no reason")
     return Completion(
@@ -319,6 +321,7 @@ def _completion(
         completion_tokens=usage.response,
         reasoning=reasoning,
         reasoning_tokens=usage.reasoning,
+        served=endpoint.redacted(_text(reply.model)) or None,
         error=None if reason else f"the server ended it with '{ended}': {endpoint.redacted(text)}",
     )
 
