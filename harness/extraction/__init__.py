@@ -24,14 +24,15 @@ the text, however hostile.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks.boxed import last_boxed
+from benchmarks.boxed import last_box
 from harness.extraction import values
 from harness.extraction.conclusions import bare, choice, last_formula, last_number
 from harness.extraction.reply import Reply, reply_in
-from harness.extraction.statements import answer_is, hash_mark, last_tag
+from harness.extraction.statements import answer_is, last_hash, last_tag
 from harness.extraction.values import MAXIMUM_ANSWER_LENGTH
 
 __all__ = ["MAXIMUM_ANSWER_LENGTH", "Extraction", "extract"]
@@ -67,35 +68,72 @@ def extract(response: str, *, truncated: bool | None = False) -> Extraction | No
     reply = reply_in(response, truncated=truncated)
     if reply is None:
         return None
-    for name, rule in _RULES.items():
+    found = _explicit(reply) or _concluded(reply)
+    return found if found and len(found.answer) <= MAXIMUM_ANSWER_LENGTH else None
+
+
+def _concluded(reply: Reply) -> Extraction | None:
+    """Return the answer with which the response ends without announcing it."""
+    for name, rule in _CONCLUSIONS.items():
         answer = rule(reply)
         if answer:
-            return Extraction(answer, name) if len(answer) <= MAXIMUM_ANSWER_LENGTH else None
+            return Extraction(answer, name)
     return None
 
 
-def _boxed(reply: Reply) -> str | None:
-    tag = last_tag(reply.text)
-    return last_boxed(reply.text[tag.start :] if tag else reply.text)
+def _explicit(reply: Reply) -> Extraction | None:
+    """Return the answer that the response marks or announces last."""
+    marked = _marked(reply)
+    if marked is None:
+        stated = answer_is(reply)
+        return Extraction(stated, "answer-is") if stated else None
+    found, end = marked
+    later = _up_to_another_question(reply, end)
+    stated = answer_is(later, plain=True) if later else None
+    return Extraction(stated, "answer-is") if stated else found
 
 
-def _tagged(reply: Reply) -> str | None:
-    tag = last_tag(reply.text)
-    if tag is None:
+def _marked(reply: Reply) -> tuple[Extraction, int] | None:
+    """Return the answer marked last, by a box, a tag or a hash mark, and where its mark ends."""
+    box, tag, hashed = last_box(reply.text), last_tag(reply.text), last_hash(reply)
+    found: tuple[Extraction, int] | None = None
+    if box:
+        found = Extraction(box.content, "boxed"), box.end
+    if tag and not (box and box.start > tag.start):
+        inside = Reply(text=tag.content, truncated=False)
+        value = answer_is(inside) or values.tidy(values.value_in(tag.content))
+        found = (Extraction(value, "tag"), tag.end) if value else found
+    elif tag and found:
+        found = found[0], max(found[1], tag.end)
+    # After a box or a tag, what looks like a heading or prose is none of gsm8k's marks.
+    if hashed and (found is None or (hashed.start > found[1] and values.is_plain(hashed.content))):
+        found = Extraction(hashed.content, "hash"), hashed.end
+    return found
+
+
+_ANOTHER_QUESTION = re.compile(
+    r"\n\W{0,6}(?:question|problem|exercise|example|q|user|human|instruction|input)\b[^\n:]{0,20}:"
+    r"|\[INST\]",
+    re.IGNORECASE,
+)
+
+
+def _up_to_another_question(reply: Reply, start: int) -> Reply | None:
+    """Return what follows ``start``, up to a question that the model asks itself."""
+    rest = reply.text[start:]
+    if not any(map(str.isalnum, rest[:2_000])):
         return None
-    inside = Reply(text=tag.content, truncated=False)
-    return answer_is(inside) or values.tidy(values.value_in(tag.content))
+    another = _ANOTHER_QUESTION.search(rest)
+    if another:
+        return Reply(text=rest[: another.start()], truncated=False)
+    return Reply(text=rest, truncated=reply.truncated)
 
 
 def _if_whole(rule: Callable[[str], str | None]) -> Callable[[Reply], str | None]:
     return lambda reply: rule(reply.text) if reply.truncated is False else None
 
 
-_RULES: dict[str, Callable[[Reply], str | None]] = {
-    "boxed": _boxed,
-    "tag": _tagged,
-    "hash": hash_mark,
-    "answer-is": answer_is,
+_CONCLUSIONS: dict[str, Callable[[Reply], str | None]] = {
     "bare": _if_whole(bare),
     "choice": _if_whole(choice),
     "last-formula": _if_whole(last_formula),

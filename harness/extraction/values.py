@@ -107,8 +107,36 @@ def value_in(sentence: str) -> str:
     return str(label[label.lastindex or 0]) if label else sentence
 
 
-_QUOTES = "\"'\u201c\u201d`"
+_SMALL_WORD = re.compile(
+    r"(?<![\\\w])(?:an|as|at|be|by|he|if|in|is|it|my|no|of|on|so|to|we)\b", re.IGNORECASE
+)
+_SAYS_A_VALUE = re.compile(r"\d|[\\^+*/\u221a\u03c0\u221e]|\A\W*[A-J]\W*\Z")
+# "3 more than before", "8 times the other": such words make another value of the number.
+_COMPARES = re.compile(
+    r"\b(?:more|less|fewer|times|than|digits?|multiples?|factors?|decimals?|places?|minus|plus"
+    r"|other|further|correct|wrong|right|above|below|modulo|solutions?|cases?)\b",
+    re.IGNORECASE,
+)
+_UNIT_WORDS = 2
+_TEXT_COMMAND = re.compile(r"\\(?:text\w{0,6}|mbox|mathrm|operatorname)\s?\{[^{}]{0,200}\}")
+
+
+def is_plain(value: str) -> bool:
+    """Say whether text is a value and nothing else: a formula, a letter, a number with its unit.
+
+    >>> is_plain("31 square feet"), is_plain("3 more"), is_plain("in the form a/b"), is_plain("D")
+    (True, False, False, True)
+    """
+    value = _TEXT_COMMAND.sub("", value)
+    if not _SAYS_A_VALUE.search(value) or _SMALL_WORD.search(value) or _COMPARES.search(value):
+        return False
+    words = list(WORD.finditer(value))
+    return not words or (len(words) <= _UNIT_WORDS and has_number(value[: words[0].start()]))
+
+
+_QUOTES = "\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e`"
 _CHOICE = re.compile(r"\(?([A-J])\)?\.?")
+_SMILEYS = re.compile(r"\s(?:[:;]-?[)DP]|[\u2705\u2713\u2714\u2764\U0001f300-\U0001faff]\ufe0f?)+\Z")
 
 
 def tidy(value: str) -> str | None:
@@ -117,8 +145,9 @@ def tidy(value: str) -> str | None:
     >>> tidy(" **$42$.** "), tidy('"(C)"'), tidy("(35 + 70 = 105)")
     ('42', 'C', '35 + 70 = 105')
     """
-    value = value.strip().strip("*_").strip()
-    value = value.rstrip(".\u3002").rstrip()
+    value = value.strip().strip("*_").lstrip("> ").strip("*_").strip()
+    value = _SMILEYS.sub("", value[-20:]) if len(value) <= 20 else value
+    value = value.rstrip(".\u3002\u0964").rstrip()
     if value[:1] in _QUOTES and value[-1:] in _QUOTES:
         value = value.strip(_QUOTES).strip()
     for opening, closing in MATHS:

@@ -126,7 +126,7 @@ STATED = {
         ("The area is $25$ cm^2.", "25"),
         # a formula in plain text, without formula signs
         ("It follows that\n\nd_n = -g(1)\n= -1013 ln 2026.\n\n\u25a1", "-1013 ln 2026"),
-        ("The result is 2x + 3.", "2x + 3"),
+        ("This makes it: 2x + 3.", "2x + 3"),
         ("Thus the interval is [2, 5).", "[2, 5)"),
         ("So the values are 3, 5.", "3, 5"),
         ("So it becomes\n[ x^2 + 1 ]", "x^2 + 1"),

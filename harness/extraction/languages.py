@@ -1,0 +1,148 @@
+r"""Know how each language says "the answer is": its nouns, its verbs, its decimal sign.
+
+The one decision here: a verb counts only beside a noun of its own language, since "on", "er" and
+"e" are verbs in one language and everyday words in another. Nouns and verbs were checked in
+Wiktionary and in responses of models; a language whose sentence needs no verb has ``direct``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """How one language announces an answer."""
+
+    answer: tuple[str, ...]
+    """Words for "answer", in lower case."""
+    result: tuple[str, ...] = ()
+    """Words for "result". An intermediate result has the same name, so they count for less."""
+    verb: str = ""
+    """Alternatives, as a regular expression, of what says "is" between the noun and the value."""
+    spaced: bool = True
+    """Whether blanks separate the language's words."""
+    direct: bool = False
+    """Whether a value may follow the noun with nothing but a blank between."""
+    decimal_comma: bool = False
+    """Whether ``3,5`` is one number."""
+
+
+LANGUAGES = (
+    Language(
+        answer=("answer", "ans:", "ans.", "ans =", "correct option", "correct choice"),
+        result=("final result", "result"),
+        verb="is|are|be|equals",
+    ),
+    Language(answer=("antwort",), result=("ergebnis",), verb="ist|lautet|sind", decimal_comma=True),
+    Language(answer=("antwoord",), verb="is|luidt", decimal_comma=True),
+    Language(answer=("svaret", "svar"), verb="är|er|blir", decimal_comma=True),
+    Language(answer=("vastaus",), verb="on", decimal_comma=True),
+    Language(
+        answer=("réponse", "reponse"),
+        result=("résultat",),
+        verb="est|sont|vaut",
+        decimal_comma=True,
+    ),
+    Language(answer=("respuesta",), result=("resultado",), verb="es|son|sería", decimal_comma=True),
+    Language(answer=("resposta",), result=("resultado",), verb="é|são|seria", decimal_comma=True),
+    Language(answer=("risposta",), result=("risultato",), verb="è|sono", decimal_comma=True),
+    Language(answer=("răspunsul", "răspuns"), verb="este|e|sunt", decimal_comma=True),
+    Language(answer=("odpowiedź", "odpowiedzią"), verb="to|jest|wynosi", decimal_comma=True),
+    Language(answer=("odpověď", "odpoveď"), verb="je", decimal_comma=True),
+    Language(answer=("válasz",), verb="az?", decimal_comma=True),
+    Language(answer=("cevap", "yanıt"), decimal_comma=True),
+    Language(answer=("jawabannya", "jawaban"), verb="adalah|ialah", decimal_comma=True),
+    Language(answer=("jibu",), verb="ni"),
+    Language(
+        answer=("đáp án", "đáp số", "câu trả lời"),
+        result=("kết quả",),
+        verb="là|bằng",
+        decimal_comma=True,
+    ),
+    Language(
+        answer=("ответ",),
+        result=("результат",),
+        verb="равен|равна|равно|равняется|это|есть|будет",
+        decimal_comma=True,
+    ),
+    Language(answer=("відповідь",), result=("результат",), verb="дорівнює|це|є", decimal_comma=True),
+    Language(answer=("απάντηση",), result=("αποτέλεσμα",), verb="είναι", decimal_comma=True),
+    Language(answer=("الإجابة", "الاجابة", "الجواب", "إجابة"), verb="هو|هي"),
+    Language(answer=("پاسخ", "جواب"), verb="برابر|ہے"),
+    Language(answer=("התשובה", "תשובה"), verb="היא|הוא"),
+    Language(answer=("उत्तर", "जवाब"), verb="है|हैं|होगा", direct=True),
+    Language(answer=("উত্তর",), verb="হল|হলো|হচ্ছে|হবে", direct=True),
+    Language(answer=("సమాధానం", "జవాబు"), direct=True),
+    Language(answer=("பதில்", "விடை"), direct=True),
+    Language(answer=("คำตอบ",), verb="คือ|เท่ากับ|เป็น", spaced=False),
+    Language(
+        answer=("答案", "答："),
+        verb="应该是|應該是|应为|應為|就是|等于|等於|是|为|為",
+        spaced=False,
+    ),
+    Language(answer=("答え", "解答：", "解答:"), verb="は", spaced=False),
+    Language(answer=("정답", "답은", "답:"), verb="은|는|이", spaced=False),
+)
+
+_LATER = frozenset(word for language in LANGUAGES for word in language.result)
+
+
+def _pattern(language: Language) -> re.Pattern[str]:
+    """Return what may stand between the noun and its value.
+
+    Every repeat is bounded, so that one attempt takes constant time however often the word occurs.
+    """
+    # `\b` knows no boundary after the vowel signs of Indian scripts, so letters are excluded.
+    verb = rf"(?<![^\W\d_])(?:{language.verb})(?![^\W\d_])" if language.spaced else language.verb
+    verbs = [rf"[^.\n:\uff1a=\\$\u3002]{{0,60}}?(?:{verb})"] if language.verb else []
+    direct = [r"\s{1,3}(?=[-\u2212]?\d)"] if language.direct else []
+    ways = [
+        *verbs,
+        *direct,
+        r"\s{0,3}[:\uff1a=]",
+        r"\s{0,3}(?=\$|\\[(\[])",
+        r"(?P<heading>[ \t]{0,3}(?:[*_\#-]{1,4}\s{0,3})?\n)",
+        r"(?<=[\uff1a:.=])",
+    ]
+    return re.compile(
+        rf"""(?:s|S|\(s\))?[*_"'\u201d`]{{0,4}}
+        (?: {" | ".join(ways)} )
+        [*_]{{0,4}}\s{{0,3}}[:\uff1a]?[*_]{{0,4}}
+        (?:\s{{0,3}}(?:therefore|thus|simply|just|exactly|approximately|equal\ to|indeed|clearly
+          |definitely|actually|then|hence|about|still|now)\b,?)?
+        \s{{0,3}}[*_]{{0,4}}""",
+        re.VERBOSE | re.IGNORECASE,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noun:
+    """One word for "answer" or "result", in one language."""
+
+    word: str
+    tail: str
+    """The word without its first letter, which may be a capital."""
+    language: Language
+    states: re.Pattern[str]
+    """What may stand between the noun and its value."""
+    is_result: bool
+
+
+def _nouns() -> Iterator[Noun]:
+    for language in LANGUAGES:
+        states = _pattern(language)
+        for word in language.answer + language.result:
+            for spelling in dict.fromkeys((word, word.upper())):
+                yield Noun(
+                    word=spelling,
+                    tail=spelling[1:],
+                    language=language,
+                    states=states,
+                    is_result=word in language.result,
+                )
+
+
+NOUNS = tuple(_nouns())
