@@ -21,24 +21,39 @@ _SIGNS = re.compile(
 _JOINS = re.compile(r"(?<!\\)[,;\uff0c\u3001]|\b(?:and|or)\b|\u548c|\u6216")
 # What names the next part: "y =", "b:", "\text{width} =", "f(2) =".
 _NAME = re.compile(
-    r"""(?P<name> (?: [A-Za-z]\w{0,9}'? | \\[A-Za-z]{2,10} | \\(?:text|mathrm)\{[^{}]{1,30}\} )
-        (?: _(?:\w|\{\w{1,9}\}) )? (?: \([\w,\ ]{1,9}\) )? ) \s?&?=\s?\Z""",
+    r"""(?P<name> (?: [A-Za-z]\w{0,19}'? | \\[A-Za-z]{2,10} | \\(?:text|mathrm)\{[^{}]{1,30}\} )
+        (?: _(?:\w|\{\w{1,9}\}) )? (?: \([\w,\ ]{1,9}\) )? )
+    (?P<sign> \s?&?[=:] ) [\s$*]{0,4} (?:\\[(\[])? \s{0,2} \Z""",
     re.VERBOSE,
 )
 _SENTENCE_END = re.compile(r"[.!?:](?:[*$)\]]|\\[)\]]){0,3}(?:\s|\Z)|[\u3002\uff01\uff1f\uff1a]|\n\s*\n")
 _NOT_A_LIST = re.compile(
-    r"""\b(?: so | thus | hence | therefore | then | wait | actually | no | not | but | however | or,
+    r"""\b(?: so | now | thus | hence | therefore | then | wait | actually | no | not | but | however | or,
       | instead | rather | wrong | correct\w* | incorrect | right | because | since | as | giv\w+
       | get\w* | obtain\w* | yield\w* | become\w* | mean\w* | impl\w+ | sum\w* | total\w* | final\w*
       | altogether | equal\w* | equivalent\w* | that\ is | i\.e | e\.g | about | approx\w* | roughly
-      | answers?\s(?:is|are) | simplif\w+ | substitut\w+ | check\w* | verif\w+ | again | which
-      | step | attempt | written | namely | also\ be )\b
-    | [=<>\u2248\u2192\u21d2] | \\(?:approx|to|Rightarrow|rightarrow|implies|iff|equiv|sim)\b
+      | answers?\s?(?:is|are|\Z) | simplif\w+ | substitut\w+ | check\w* | verif\w+ | again | which
+      | step | thought | initial\w* | later | revis\w+ | simplest | form | decimal | exact\w* | attempt | written | namely | also\ be )\b
+    | [+=<>\u2248\u2192\u21d2] | \\(?:approx|to|Rightarrow|rightarrow|implies|iff|equiv|sim)\b
     | 所以 | 因此 | 即 | 不 | 得""",
     re.VERBOSE | re.IGNORECASE,
 )
-# "(a) … (b) …" on lines of their own.
-_NEXT_PART = re.compile(r"\n[\s*_-]{0,6}(?:part\s)?\(?(?:[b-h]|ii|iii|iv|v|vi)[).:]", re.IGNORECASE)
+# "(a) … (b) …" and the items of a list, on lines of their own.
+_NEXT_PART = re.compile(
+    r"""[\s.]* \n (?: \s{0,6} [-*\u2022] \s
+      | [\s*_-]{0,6} (?:part\s)? \(?(?:[b-h]|ii|iii|iv|v|vi)[).:] ) [\s.:)*_]{0,6}""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# "(about \boxed{0.5})", "(or \boxed{50\%})", "\approx \boxed{0.5}"
+_REMARK = re.compile(
+    r"(?:(?<!\\)(?<!\w)\([^()\n]{0,60}[a-z]{2}[^()\n]{0,20}|\\approx\s?|\u2248\s?)[\s$]{0,3}(?:\\\()?\s?\Z"
+)
+
+
+def is_remark(between: str) -> bool:
+    """Say whether the text before a box makes it a remark: it is in round brackets, or rounded."""
+    return bool(_REMARK.search(between[-LONGEST_SEPARATOR:]))
+
 
 
 def are_listed(between: str) -> bool:
@@ -53,10 +68,11 @@ def are_listed(between: str) -> bool:
         return False
     if _SIGNS.fullmatch(between):  # only a blank or a line break begins a new attempt
         return bool(_JOINS.search(between))
-    words = _NAME.sub("", between)
+    named = _NAME.search(between)
+    words = between[: named.start("sign")] if named else between
     part = _NEXT_PART.search(words)
     if part:
-        words = words[: part.start()].rstrip().rstrip(".") + " and " + words[part.end() :]
+        words = words[: part.start()] + " and " + words[part.end() :]
     if _SENTENCE_END.search(words) or _NOT_A_LIST.search(words):
         return False
     return bool(_JOINS.search(words))
@@ -65,4 +81,4 @@ def are_listed(between: str) -> bool:
 def name_before(text: str) -> str | None:
     """Return the name that the end of the text gives to a value: ``y`` of "x is 2 and y = "."""
     named = _NAME.search(text[-60:])
-    return named["name"] if named else None
+    return named["name"] if named and "=" in named["sign"] else None

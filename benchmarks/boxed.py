@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from benchmarks.box_lists import LONGEST_SEPARATOR, are_listed, name_before
+from benchmarks.box_lists import LONGEST_SEPARATOR, are_listed, is_remark, name_before
 
 # Models that mix up `\begin` and `\boxed` write `\beginboxed{…}`.
 _COMMAND = r"(?:begin)?(?:boxed|fbox|framebox)(?![A-Za-z])"
@@ -88,6 +88,8 @@ def last_box(text: str) -> StatedBox | None:
     if not boxes:
         return None
     last = boxes[-1]
+    while len(boxes) > 1 and _is_remark(text, *boxes[-2:]):
+        boxes.pop()
     end = _unbraced_end(text, last) if last.end is None else last.end
     return StatedBox(content=_listed(text, boxes), start=last.start, end=end)
 
@@ -185,6 +187,11 @@ def _listed(text: str, boxes: list[_Box]) -> str:
     if all(other == content for _, other in contents):
         return content
     return ", ".join(_named(text, contents))
+
+
+def _is_remark(text: str, before: _Box, last: _Box) -> bool:
+    near = before.end is not None and before.end < last.start <= before.end + LONGEST_SEPARATOR
+    return near and is_remark(text[(before.end or 0) + 1 : last.start])
 
 
 def _one_list(text: str, before: _Box, after: _Box) -> bool:

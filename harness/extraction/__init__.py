@@ -31,6 +31,7 @@ from typing import NamedTuple
 from benchmarks.boxed import last_box
 from harness.extraction import values
 from harness.extraction.conclusions import bare, choice, last_formula, last_number
+from harness.extraction.languages import with_ascii_digits
 from harness.extraction.reply import Reply, reply_in
 from harness.extraction.statements import answer_is, last_hash, last_tag
 from harness.extraction.values import MAXIMUM_ANSWER_LENGTH
@@ -68,6 +69,7 @@ def extract(response: str, *, truncated: bool | None = False) -> Extraction | No
     reply = reply_in(response, truncated=truncated)
     if reply is None:
         return None
+    reply = reply._replace(text=with_ascii_digits(reply.text))
     found = _explicit(reply) or _concluded(reply)
     return found if found and len(found.answer) <= MAXIMUM_ANSWER_LENGTH else None
 
@@ -98,7 +100,7 @@ def _marked(reply: Reply) -> tuple[Extraction, int] | None:
     box, tag, hashed = last_box(reply.text), last_tag(reply.text), last_hash(reply)
     found: tuple[Extraction, int] | None = None
     if box:
-        found = Extraction(box.content, "boxed"), box.end
+        found = Extraction(_in_box(box.content), "boxed"), box.end
     if tag and not (box and box.start > tag.start):
         inside = Reply(text=tag.content, truncated=False)
         value = answer_is(inside) or values.tidy(values.value_in(tag.content))
@@ -109,6 +111,20 @@ def _marked(reply: Reply) -> tuple[Extraction, int] | None:
     if hashed and (found is None or (hashed.start > found[1] and values.is_plain(hashed.content))):
         found = Extraction(hashed.content, "hash"), hashed.end
     return found
+
+
+# "\text{The answer is } 5" and "\text{Answer: C}" say in the box that it holds the answer.
+_ANNOUNCED = re.compile(
+    r"\A\\(?:text\w{0,4}|mathrm|mbox)\s?\{\s*(?:the\s)?(?:final\s|correct\s)?answer(?:\sis)?\s?:?\s*"
+    r"(?:\}\s*(?P<outside>.*)|(?P<inside>[^{}]*)\})\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _in_box(content: str) -> str:
+    announced = _ANNOUNCED.match(content) if "nswer" in content else None
+    value = announced and (announced["outside"] or announced["inside"])
+    return (value or "").strip() or content
 
 
 _ANOTHER_QUESTION = re.compile(

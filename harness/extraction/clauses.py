@@ -14,10 +14,11 @@ from harness.extraction.values import NUMBER, WORD
 
 _CLAUSE = re.compile(
     r"""[,;]?\s(?:because|since|which|who|obtained|due\ to|thanks\ to|i\.e|e\.g|viz)\b
-    | [,;]\s(?:as|so|not|that\ is|hence|thus)\b
+    | [,;]\s(?:as|so|not|that\ is|hence|thus)\b | ,?\s(?:and|but)\snot\b
+    | \sif\s[^,;\n]{1,80},\s(?:which|and\sit|and\sthis)\s(?:always\s)?(?:holds|is\strue|does)\b
     | ,?\s(?:or|and)\s(?:about|approximately|roughly|nearly|equivalently|so)\b
     | \sout\sof\s(?:the\s)?(?=\d)
-    | \s?\u2014 | \s[-\u2013]\s(?:(?=[^\W\d_A-Z]{3})|(?=\d+\s(?:more|less|fewer)\b))
+    | \s?\u2014 | \s[-\u2013]\s(?:(?=[^\W\d_A-Z]{3}|(?:it|so|as|we|in|by)\b)|(?=\d+\s(?:more|less|fewer)\b))
     | :\s(?=[^\n=]{1,200}=)
     | \s\((?P<remark>[^()\n]{1,200})\)
     | [,;]\s(?P<word>[^\W\d_]{2,20})""",

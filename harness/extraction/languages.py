@@ -8,6 +8,7 @@ Wiktionary and in responses of models; a language whose sentence needs no verb h
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -146,3 +147,19 @@ def _nouns() -> Iterator[Noun]:
 
 
 NOUNS = tuple(_nouns())
+
+
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
+_ARABIC_SIGN = re.compile(r"(?<=\d)[\u066b\u066c](?=\d)")
+
+
+def with_ascii_digits(text: str) -> str:
+    """Return the text with the digits of every script as those of ASCII.
+
+    >>> with_ascii_digits("\u0664\u0662"), with_ascii_digits("\uff11\uff12"), with_ascii_digits("x\u00b2")
+    ('42', '12', 'x\u00b2')
+    """
+    if text.isascii() or not _OTHER_DIGIT.search(text):
+        return text
+    text = _ARABIC_SIGN.sub(lambda sign: "." if sign[0] == "\u066b" else ",", text)
+    return _OTHER_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)

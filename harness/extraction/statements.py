@@ -91,6 +91,9 @@ def answer_is(reply: Reply, *, plain: bool = False) -> str | None:
     for noun, start in _mentions(reply.text):
         if noun.is_result and (plain or "\n" in reply.text[start:].rstrip()):
             continue
+        value = _said_before(reply.text, noun, start)
+        if value:
+            return value
         statement = noun.states.match(reply.text, start)
         if statement is None or not _is_claimed(reply.text, noun, statement, plain=plain):
             continue
@@ -134,7 +137,8 @@ _DENIED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _SUPPOSED = re.compile(
-    r"\b(?:if|whether|suppose|assume|assuming|supposing|unless|were)\b[^,:]*\Z", re.IGNORECASE
+    r"\b(?:if|whether|suppos\w+|assum\w+|unless|were|verify\w*|check\w*|confirm\w*)\b[^,:]*\Z",
+    re.IGNORECASE,
 )
 _NOT_THE_ANSWER = re.compile(
     r"\b(?:wrong|incorrect|previous|earlier|initial|first|intermediate|partial|tempting|naive"
@@ -142,8 +146,11 @@ _NOT_THE_ANSWER = re.compile(
     re.IGNORECASE,
 )
 _OF_A_PART = re.compile(
-    r"\b(?:part|step|first|previous|sub|if|would|could|might|may|format|form)\b|\([a-h]\)", re.I
+    r"""\b(?:part|step|first|previous|sub|if|would|could|might|may|format|form
+    |approximately|about|roughly|nearly|decimal|numerically)\b|\([a-h]\)""",
+    re.VERBOSE | re.IGNORECASE,
 )
+_ROUNDED = re.compile(r"decimal|numerical|approximat|round", re.IGNORECASE)
 _LOOK_BACK = 80
 
 
@@ -152,7 +159,24 @@ def _is_claimed(text: str, noun: Noun, statement: re.Match[str], *, plain: bool)
     before = _STATEMENT_END.split(text[max(0, start - _LOOK_BACK) : start])[-1]
     if _SUPPOSED.search(before) or _NOT_THE_ANSWER.search(before):
         return False
-    return not (_DENIED.search(statement[0]) or (plain and _OF_A_PART.search(statement[0])))
+    if plain and (_OF_A_PART.search(statement[0]) or _ROUNDED.search(before)):
+        return False
+    return not _DENIED.search(statement[0])
+
+
+# "42 is the answer": the value stands before the noun.
+_SAID_BEFORE = re.compile(
+    r"(?P<value>\$[^$\n]{1,60}\$|\\\([^\n]{1,60}?\\\)|[^\s,;:]{1,60})\s(?:is|are)\s(?:the|our|my|your)\s"
+    r"(?:final\s|correct\s){0,2}\Z"
+)
+
+
+def _said_before(text: str, noun: Noun, end: int) -> str | None:
+    start = end - len(noun.word)
+    before = _STATEMENT_END.split(text[max(0, start - _LOOK_BACK) : start])[-1]
+    said = None if _SUPPOSED.search(before) else _SAID_BEFORE.search(before)
+    value = tidy(said["value"]) if said else None
+    return value if value and is_plain(value) else None
 
 
 # "not 41 but 42" states the second value.
@@ -169,8 +193,10 @@ def _stated(reply: Reply, noun: Noun, statement: re.Match[str], *, plain: bool) 
         return value if value and (not plain or is_plain(value)) else None
     if statement["heading"]:
         line = text[text.rfind("\n", 0, statement.start()) + 1 : statement.start()]
-        if len(line) > 60 or len(line.split()) > _HEADING_WORDS or _LIST_MARK.match(text, start):
+        if len(line) > 60 or len(line.split()) > _HEADING_WORDS:
             return None
+    if "\n" in statement[0] and _LIST_MARK.match(text, start):
+        return None
     value = _value(reply, start, plain=plain)
     if value and noun.language.decimal_comma:
         value = _DECIMAL_COMMA.sub(r"\1{,}\2", value)

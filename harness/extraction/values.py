@@ -93,7 +93,8 @@ def value_in(sentence: str) -> str:
     >>> value_in("the largest one is **7** apples"), value_in("for sure D, it can't be A or B")
     ('7', 'D')
     """
-    sentence = _COPULA.split(sentence)[-1]
+    if not NUMBER.match(sentence.lstrip(" *(")):  # else "2 if n is even" would become "even"
+        sentence = _COPULA.split(sentence)[-1]
     if not WORD.search(sentence):
         return sentence
     emphasised = [str(found[found.lastindex or 0]) for found in _EMPHASISED.finditer(sentence)]
@@ -107,9 +108,11 @@ def value_in(sentence: str) -> str:
     return str(label[label.lastindex or 0]) if label else sentence
 
 
-_SMALL_WORD = re.compile(
+SMALL_WORD = re.compile(
     r"(?<![\\\w])(?:an|as|at|be|by|he|if|in|is|it|my|no|of|on|so|to|we)\b", re.IGNORECASE
 )
+"""A word of two letters. `WORD` leaves them out, because two letters may be a product."""
+
 _SAYS_A_VALUE = re.compile(r"\d|[\\^+*/\u221a\u03c0\u221e]|\A\W*[A-J]\W*\Z")
 # "3 more than before", "8 times the other": such words make another value of the number.
 _COMPARES = re.compile(
@@ -128,7 +131,7 @@ def is_plain(value: str) -> bool:
     (True, False, False, True)
     """
     value = _TEXT_COMMAND.sub("", value)
-    if not _SAYS_A_VALUE.search(value) or _SMALL_WORD.search(value) or _COMPARES.search(value):
+    if not _SAYS_A_VALUE.search(value) or SMALL_WORD.search(value) or _COMPARES.search(value):
         return False
     words = list(WORD.finditer(value))
     return not words or (len(words) <= _UNIT_WORDS and has_number(value[: words[0].start()]))
