@@ -20,15 +20,16 @@ _CLAUSE = re.compile(
     | \sout\sof\s(?:the\s)?(?=\d)
     | \s?\u2014 | \s[-\u2013]\s(?:(?=[^\W\d_A-Z]{3}|(?:it|so|as|we|in|by)\b)|(?=\d+\s(?:more|less|fewer)\b))
     | :\s(?=[^\n=]{1,200}=)
-    | \s\((?P<remark>[^()\n]{1,200})\)
-    | [,;]\s(?P<word>[^\W\d_]{2,20})""",
+    | \s?(?<![A-Za-z])[(\uff08](?P<remark>[^()\uff08\uff09\n]{1,200})[)\uff09]
+    | [,;]\s(?P<word>[^\W\d_]{2,20})
+    | [,;\uff0c\uff1b]\s?(?P<sign>[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])""",
     re.VERBOSE | re.IGNORECASE,
 )
 _CLAUSES = 20
 """How many places of one sentence are looked at."""
 _CHANGES_THE_VALUE = frozenset(
     "and or but if when unless except provided otherwise while whereas for where with without "
-    "plus minus times then et ou und oder aber wenn y o e pero mais si se".split()
+    "plus minus times then et ou und oder aber wenn y o e pero mais si se \u548c \u6216 \u4e14 \u82e5 \u5f53".split()
 )
 _APPROXIMATION = re.compile(r"[\u2248~]|\\approx|approx|about|rounded")
 _BASE = re.compile(r"\s?(?:in\s|to\s)?(?:base|mod)")
@@ -57,7 +58,7 @@ def _is_inside(head: str) -> bool:
 
 
 def _ends(head: str, clause: re.Match[str]) -> bool:
-    remark, word = clause["remark"], clause["word"]
+    remark, word = clause["remark"], clause["word"] or clause["sign"]
     if remark:
         speaks = WORD.search(remark) or _APPROXIMATION.search(remark) or not remark.isascii()
         return bool(speaks) and not _BASE.match(remark) and _has_value(head)

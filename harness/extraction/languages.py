@@ -20,7 +20,8 @@ class Language:
     answer: tuple[str, ...]
     """Words for "answer", in lower case."""
     result: tuple[str, ...] = ()
-    """Words for "result". An intermediate result has the same name, so they count for less."""
+    """Words for "result". An intermediate result has the same name, so they count only in the
+    last sentence of a response."""
     verb: str = ""
     """Alternatives, as a regular expression, of what says "is" between the noun and the value."""
     spaced: bool = True
@@ -33,23 +34,33 @@ class Language:
 
 LANGUAGES = (
     Language(
-        answer=("answer", "ans:", "ans.", "ans =", "correct option", "correct choice"),
-        result=("final result", "result"),
+        answer=("answer", "ans:", "ans.", "ans =", "correct option", "correct choice")
+        + ("final result", "final solution"),
+        result=("result", "solution"),
         verb="is|are|be|equals",
     ),
-    Language(answer=("antwort",), result=("ergebnis",), verb="ist|lautet|sind", decimal_comma=True),
+    Language(answer=("antwort", "endergebnis"), result=("ergebnis", "lösung"), verb="ist|lautet|sind", decimal_comma=True),
     Language(answer=("antwoord",), verb="is|luidt", decimal_comma=True),
     Language(answer=("svaret", "svar"), verb="är|er|blir", decimal_comma=True),
     Language(answer=("vastaus",), verb="on", decimal_comma=True),
     Language(
         answer=("réponse", "reponse"),
-        result=("résultat",),
+        result=("résultat", "solution"),
         verb="est|sont|vaut",
         decimal_comma=True,
     ),
-    Language(answer=("respuesta",), result=("resultado",), verb="es|son|sería", decimal_comma=True),
-    Language(answer=("resposta",), result=("resultado",), verb="é|são|seria", decimal_comma=True),
-    Language(answer=("risposta",), result=("risultato",), verb="è|sono", decimal_comma=True),
+    Language(
+        answer=("respuesta",),
+        result=("resultado", "solución"),
+        verb="es|son|sería",
+        decimal_comma=True,
+    ),
+    Language(
+        answer=("resposta",), result=("resultado", "solução"), verb="é|são|seria", decimal_comma=True
+    ),
+    Language(
+        answer=("risposta",), result=("risultato", "soluzione"), verb="è|sono", decimal_comma=True
+    ),
     Language(answer=("răspunsul", "răspuns"), verb="este|e|sunt", decimal_comma=True),
     Language(answer=("odpowiedź", "odpowiedzią"), verb="to|jest|wynosi", decimal_comma=True),
     Language(answer=("odpověď", "odpoveď"), verb="je", decimal_comma=True),
@@ -84,8 +95,8 @@ LANGUAGES = (
         verb="应该是|應該是|应为|應為|就是|等于|等於|是|为|為",
         spaced=False,
     ),
-    Language(answer=("答え", "解答：", "解答:"), verb="は", spaced=False),
-    Language(answer=("정답", "답은", "답:"), verb="은|는|이", spaced=False),
+    Language(answer=("答え", "正答", "正解", "解答：", "解答:"), verb="は", spaced=False),
+    Language(answer=("정답", "답은", "답:"), verb="은|는|이", spaced=False, direct=True),
 )
 
 _LATER = frozenset(word for language in LANGUAGES for word in language.result)
@@ -98,12 +109,14 @@ def _pattern(language: Language) -> re.Pattern[str]:
     """
     # `\b` knows no boundary after the vowel signs of Indian scripts, so letters are excluded.
     verb = rf"(?<![^\W\d_])(?:{language.verb})(?![^\W\d_])" if language.spaced else language.verb
-    verbs = [rf"[^.\n:\uff1a=\\$\u3002]{{0,60}}?(?:{verb})"] if language.verb else []
-    direct = [r"\s{1,3}(?=[-\u2212]?\d)"] if language.direct else []
+    gap = r"[^.\n:\uff1a=\\$\u3002]{0,60}?" if language.spaced else r"[^\n:\uff1a=\\$\u3002\d]{0,20}?"
+    english = "answer" in language.answer
+    adjectives = "" if english else r"(?:\s[^\W\d_]{2,15}){0,2}"  # "Respuesta final: 5"
     ways = [
-        *verbs,
-        *direct,
-        r"\s{0,3}[:\uff1a=]",
+        *([r"\s{0,3}(?=[-\u2212]?\d|[A-J]\b)"] if language.direct else []),
+        *([rf"{gap}(?:{verb})"] if language.verb else []),
+        rf"{adjectives}\s{{0,3}}[:\uff1a=]",
+        r"\s(?:[-\u2013\u2014]|->|\u2192)\s",
         r"\s{0,3}(?=\$|\\[(\[])",
         r"(?P<heading>[ \t]{0,3}(?:[*_\#-]{1,4}\s{0,3})?\n)",
         r"(?<=[\uff1a:.=])",

@@ -7,7 +7,6 @@ what is denied or supposed ("the answer is not 5", "if the answer were 5").
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,7 +73,7 @@ def last_hash(reply: Reply) -> Marked | None:
 _ATTEMPTS = 100
 """How many mentions of the word are tried. Each attempt may read a whole window of text."""
 _HEADING_WORDS = 4
-_LIST_MARK = re.compile(r"\d{1,2}[.)]\s|[-*]\s")
+_LIST_MARK = re.compile(r"\d{1,2}[.)]\s|[-*\u2022]\s")
 _STATEMENT_END = re.compile(
     r"""\n | [.;!?](?=\s|\*|$) (?<!\bi\.e\.)(?<!\be\.g\.)(?<!\bapprox\.)(?<!\bca\.)
     | [\u3002\uff1b\uff01\uff1f\u0964\u061f] | \*\*(?=\W|$) | </""",
@@ -89,9 +88,9 @@ def answer_is(reply: Reply, *, plain: bool = False) -> str | None:
     "the answer is 12 times as large" and not "the answer to part (a) is 12".
     """
     for noun, start in _mentions(reply.text):
-        if noun.is_result and (plain or "\n" in reply.text[start:].rstrip()):
+        if noun.is_result and (plain or not _in_last_sentence(reply.text, start)):
             continue
-        value = _said_before(reply.text, noun, start)
+        value = None if noun.is_result else _said_before(reply.text, noun, start)
         if value:
             return value
         statement = noun.states.match(reply.text, start)
@@ -101,6 +100,11 @@ def answer_is(reply: Reply, *, plain: bool = False) -> str | None:
         if value and "boxed" not in value and "nswer" not in value:
             return value
     return None
+
+
+def _in_last_sentence(text: str, start: int) -> bool:
+    end = _STATEMENT_END.search(text, start, start + MAXIMUM_ANSWER_LENGTH)
+    return not any(map(str.isalnum, text[end.end() if end else start + MAXIMUM_ANSWER_LENGTH :]))
 
 
 def _mentions(text: str) -> Iterator[tuple[Noun, int]]:
@@ -195,8 +199,13 @@ def _stated(reply: Reply, noun: Noun, statement: re.Match[str], *, plain: bool) 
         line = text[text.rfind("\n", 0, statement.start()) + 1 : statement.start()]
         if len(line) > 60 or len(line.split()) > _HEADING_WORDS:
             return None
-    if "\n" in statement[0] and _LIST_MARK.match(text, start):
-        return None
+    if "\n" in statement[0]:
+        item = _BULLET.match(text, start, start + MAXIMUM_ANSWER_LENGTH)
+        start = item.end() if item else start
+        if not item and _LIST_MARK.match(text, start):
+            return None
+    fence = _FENCE.match(text, start)
+    start = fence.end() if fence else start
     value = _value(reply, start, plain=plain)
     if value and noun.language.decimal_comma:
         value = _DECIMAL_COMMA.sub(r"\1{,}\2", value)
@@ -208,15 +217,18 @@ _DECIMAL_COMMA = re.compile(r"\A([-\u2212]?\d{1,20}),(\d{1,2}|\d{4,20})(?!\d)")
 
 def _json_value(window: str) -> str | None:
     """Return the value of a field in JSON; a number or a word ends at the next comma or brace."""
+    if window.startswith(_NO_VALUE):
+        return None
     value = _JSON_VALUE.match(window)
     if value is None:
         return tidy(_JSON_END.split(window, maxsplit=1)[0])
-    if value[0].startswith('"'):
-        try:
-            return tidy(json.loads(value[0]))
-        except ValueError:  # LaTeX that was not escaped
-            pass
-    return tidy(value[0])
+    return tidy(_JSON_ESCAPE.sub(r"\1", value[0]))
+
+
+_JSON_ESCAPE = re.compile(r"""\\(["'\\])""")
+_NO_VALUE = ("{", "null", "None")
+_FENCE = re.compile(r"\s{0,4}```\w{0,12}\n")
+_BULLET = re.compile(r"[-*\u2022]\s(?![^\n]*\n\s*[-*\u2022]\s)")
 
 
 def _value(reply: Reply, start: int, *, plain: bool) -> str | None:

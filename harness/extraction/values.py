@@ -28,7 +28,7 @@ WORD = re.compile(
 letter of a script that mathematics does not use, such as Cyrillic or Chinese, is enough."""
 
 NUMBER = re.compile(
-    r"""(?: (?<![\w)}\]]) [-\u2212] [ ]? )? (?<![\d^_]) (?<![\^_]\{) \$?
+    r"""(?: (?<![\w)}\]]) [-\u2212] (?:(?<!\n-)[ ])? )? (?<![\d^_]) (?<![\^_]\{) \$?
     (?: \\[dt]?frac\{\s?-?\d+\s?\}\{\s?\d+\s?\}
       | (?: \d+,\d\d(?=[ ]?[$\u20ac\u00a3](?!\d))
           | (?: \d{1,3}(?:,\d{3})+(?!\d) | \d+ ) (?:\.\d+)? | \.\d+ )
