@@ -26,16 +26,19 @@ _NAME = re.compile(
     (?P<sign> \s?&?[=:] ) [\s$*]{0,4} (?:\\[(\[])? \s{0,2} \Z""",
     re.VERBOSE,
 )
-_SENTENCE_END = re.compile(r"[.!?:](?:[*$)\]]|\\[)\]]){0,3}(?:\s|\Z)|[\u3002\uff01\uff1f\uff1a]|\n\s*\n")
+_SENTENCE_END = re.compile(
+    r"[.!?:](?:[*$)\]]|\\[)\]]){0,3}(?:\s|\Z)|[\u3002\uff01\uff1f\uff1a]|\n\s*\n"
+)
 _NOT_A_LIST = re.compile(
-    r"""\b(?: so | now | thus | hence | therefore | then | wait | actually | no | not | but | however | or,
-      | instead | rather | wrong | correct\w* | incorrect | right | because | since | as | giv\w+
-      | get\w* | obtain\w* | yield\w* | become\w* | mean\w* | impl\w+ | sum\w* | total\w* | final\w*
-      | altogether | equal\w* | equivalent\w* | that\ is | i\.e | e\.g | about | approx\w* | roughly
-      | answers?\s?(?:is|are|\Z) | simplif\w+ | substitut\w+ | check\w* | verif\w+ | again | which
-      | step | thought | initial\w* | later | revis\w+ | simplest | form | decimal | exact\w* | attempt | written | namely | also\ be )\b
+    r"""\b(?: so | now | thus | hence | therefore | then | wait | actually | no | not | but
+      | however | or(?=,) | instead | rather | wrong | correct\w* | incorrect | right | because
+      | since | as | giv\w+ | get\w* | obtain\w* | yield\w* | become\w* | impl\w+ | sum\w* | total\w*
+      | final\w* | altogether | equal\w* | equivalent\w* | that\ is | i\.e | e\.g | about | approx\w*
+      | roughly | answers?\s?(?:is|are|\Z) | simplif\w+ | substitut\w+ | check\w* | verif\w+ | again
+      | which | step | thought | initial\w* | later | revis\w+ | simplest | form | decimal | exact\w*
+      | attempt | written | namely | also\ be )\b
     | [+=<>\u2248\u2192\u21d2] | \\(?:approx|to|Rightarrow|rightarrow|implies|iff|equiv|sim)\b
-    | 所以 | 因此 | 即 | 不 | 得""",
+    | \u6240\u4ee5 | \u56e0\u6b64 | \u5373 | \u4e0d | \u5f97""",
     re.VERBOSE | re.IGNORECASE,
 )
 # "(a) … (b) …" and the items of a list, on lines of their own.
@@ -46,14 +49,15 @@ _NEXT_PART = re.compile(
 )
 # "(about \boxed{0.5})", "(or \boxed{50\%})", "\approx \boxed{0.5}"
 _REMARK = re.compile(
-    r"(?:(?<!\\)(?<!\w)\([^()\n]{0,60}[a-z]{2}[^()\n]{0,20}|\\approx\s?|\u2248\s?)[\s$]{0,3}(?:\\\()?\s?\Z"
+    r"""(?: (?<!\\)(?<!\w)\([^()\n]{0,60}[a-z]{2}[^()\n]{0,20} | \\approx\s? | \u2248\s? )
+    [\s$]{0,3}(?:\\\()?\s?\Z""",
+    re.VERBOSE,
 )
 
 
 def is_remark(between: str) -> bool:
     """Say whether the text before a box makes it a remark: it is in round brackets, or rounded."""
     return bool(_REMARK.search(between[-LONGEST_SEPARATOR:]))
-
 
 
 def are_listed(between: str) -> bool:

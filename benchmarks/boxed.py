@@ -23,8 +23,6 @@ from benchmarks.box_lists import LONGEST_SEPARATOR, are_listed, is_remark, name_
 _COMMAND = r"(?:begin)?(?:boxed|fbox|framebox)(?![A-Za-z])"
 # The command without its backslash, or with the backspace as which JSON reads `\b`.
 _BARE = r"(?<![A-Za-z\\])(?:\x08ox|box)ed(?=\{[^{}])"
-# Where the first box begins. The whole run of backslashes before the command is matched.
-_FIRST = re.compile(rf"(?<!\\)\\+{_COMMAND}|{_BARE}")
 # Two backslashes before ``boxed`` are taken as the command, too: text that was
 # escaped twice on its way through JSON is common, and a line break followed by
 # "boxed{" is not. At most two are matched, so that a run of backslashes is read once.
@@ -33,6 +31,8 @@ _TOKEN = re.compile(
     r"|\\.|(?P<open>\{)|(?P<close>\})",
     re.DOTALL,
 )
+_NAMES = ("oxed", "fbox", "framebox")
+"""What every command has, or all of it. To look for these first is much cheaper."""
 _UNBRACED_END = re.compile(rf"\$|\n|\\[)\]]|\\{{1,2}}{_COMMAND}|\Z")
 _SAYS_SOMETHING = re.compile(r"[^\W_]")
 _WORD = re.compile(r"[A-Za-z]{2}")
@@ -82,8 +82,6 @@ def last_boxed(text: str) -> str | None:
 
 def last_box(text: str) -> StatedBox | None:
     """Return what `last_boxed` does, and where it stands."""
-    if not any(name in text for name in ("oxed", "fbox", "framebox")):
-        return None
     boxes = _stated_boxes(text)
     if not boxes:
         return None
@@ -109,12 +107,21 @@ def boxed_gold(solution: str) -> str:
 
 def _stated_boxes(text: str) -> list[_Box]:
     """Return the boxes in the order in which they begin; the last of them is not empty."""
-    # No box begins before the first backslash, and finding that is much cheaper.
-    first = _FIRST.search(text, max(0, text.find("\\")))
-    boxes = sorted(_boxes(text, first.start())) if first else []
+    start = _first_command(text)
+    boxes = [] if start is None else sorted(_boxes(text, start))
     while boxes and not _content(text, boxes[-1]):
         boxes.pop()
     return boxes
+
+
+def _first_command(text: str) -> int | None:
+    """Return where the first word that may be a box's command begins, with its backslashes."""
+    found = [index for name in _NAMES if (index := text.find(name)) >= 0]
+    if not found:
+        return None
+    start = min(found)
+    letters = text[max(0, start - len("begin") - 1) : start].rpartition("\\")[2]
+    return len(text[: start - len(letters)].rstrip("\\"))
 
 
 def _boxes(text: str, start: int) -> Iterator[_Box]:

@@ -1,22 +1,35 @@
 r"""Find the candidate answer in a response, and name the rule that found it.
 
 The one decision here: the answer is what the response *states last*, in the
-most explicit form that it uses. The rules go from explicit to lenient, and the
-first that finds something ends the search:
+most explicit form that it uses. Four forms are explicit:
 
 ================  ============================================================
 ``boxed``         the last ``\boxed{…}`` in which something stands
-``tag``           the last ``<answer>…</answer>``, unless a box comes later
+``tag``           the last ``<answer>…</answer>``
 ``hash``          the last ``#### 42`` (GSM8K's marker, not a markdown heading)
-``answer-is``     the last "answer is …", "Answer: …", or the same in another language
+``answer-is``     the last "answer is …", "Answer: …", "… is the answer", a field
+                  ``"answer": …`` of JSON, or the same in another language
+================  ============================================================
+
+The last of the first three by place is taken, and a box inside of a tag rather than the
+tag. After it, ``answer-is`` or ``hash`` replaces it only if the statement says a value and
+nothing else ("the answer is 25", "#### 25"; not "the answer is 25 times that of (a)", "the
+answer is in the form a/b" or "the answer is approximately 0.3"), and before a next question.
+Without any of the three, ``answer-is`` is read in all of the text, and more leniently.
+
+If nothing is explicit, these rules are tried in order, and the first that finds something
+ends the search:
+
+================  ============================================================
 ``bare``          the whole response, if it is nothing but an expression
 ``choice``        the last "option B", "it's B", "(B)"
 ``last-formula``  the formula that the response ends with
-``last-number``   the last number
+``last-number``   the last number that is not denied
 ================  ============================================================
 
-The last four are only tried on a response of which it is known that the token limit did not cut
-it off. Text inside a
+These are only tried on a response of which it is known that the token limit did not cut
+it off. Of an explicit form, the limit must not have cut the answer: a box or a tag has to
+close, and the line of a mark or the sentence of a statement has to end. Text inside a
 thinking block never counts, nor does what follows the end of the model's turn.
 Responses come from a model under training, so every step takes time linear in
 the text, however hostile.
@@ -69,7 +82,8 @@ def extract(response: str, *, truncated: bool | None = False) -> Extraction | No
     reply = reply_in(response, truncated=truncated)
     if reply is None:
         return None
-    reply = reply._replace(text=with_ascii_digits(reply.text))
+    if not reply.text.isascii():
+        reply = Reply(text=with_ascii_digits(reply.text), truncated=reply.truncated)
     found = _explicit(reply) or _concluded(reply)
     return found if found and len(found.answer) <= MAXIMUM_ANSWER_LENGTH else None
 
@@ -115,8 +129,8 @@ def _marked(reply: Reply) -> tuple[Extraction, int] | None:
 
 # "\text{The answer is } 5" and "\text{Answer: C}" say in the box that it holds the answer.
 _ANNOUNCED = re.compile(
-    r"\A\\(?:text\w{0,4}|mathrm|mbox)\s?\{\s*(?:the\s)?(?:final\s|correct\s)?answer(?:\sis)?\s?:?\s*"
-    r"(?:\}\s*(?P<outside>.*)|(?P<inside>[^{}]*)\})\Z",
+    r"\A\\(?:text\w{0,4}|mathrm|mbox)\s?\{\s*(?:the\s)?(?:final\s|correct\s)?answer(?:\sis)?"
+    r"\s?:?\s*(?:\}\s*(?P<outside>.*)|(?P<inside>[^{}]*)\})\Z",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -18,10 +18,11 @@ _CLAUSE = re.compile(
     | \sif\s[^,;\n]{1,80},\s(?:which|and\sit|and\sthis)\s(?:always\s)?(?:holds|is\strue|does)\b
     | ,?\s(?:or|and)\s(?:about|approximately|roughly|nearly|equivalently|so)\b
     | \sout\sof\s(?:the\s)?(?=\d)
-    | \s?\u2014 | \s[-\u2013]\s(?:(?=[^\W\d_A-Z]{3}|(?:it|so|as|we|in|by)\b)|(?=\d+\s(?:more|less|fewer)\b))
+    | \s?\u2014 | \s[-\u2013]\s(?=(?-i:(?![A-Z])[^\W\d_]{3})|(?:it|so|as|we|in|by)\b)
+    | \s[-\u2013]\s(?=\d{1,20}\s(?:more|less|fewer)\b)
     | :\s(?=[^\n=]{1,200}=)
     | \s?(?<![A-Za-z])[(\uff08](?P<remark>[^()\uff08\uff09\n]{1,200})[)\uff09]
-    | [,;]\s(?P<word>[^\W\d_]{2,20})
+    | [,;]\s(?P<word>[^\W\d_]{2,20}|a(?=\s[a-z]{3}))
     | [,;\uff0c\uff1b]\s?(?P<sign>[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -29,7 +30,8 @@ _CLAUSES = 20
 """How many places of one sentence are looked at."""
 _CHANGES_THE_VALUE = frozenset(
     "and or but if when unless except provided otherwise while whereas for where with without "
-    "plus minus times then et ou und oder aber wenn y o e pero mais si se \u548c \u6216 \u4e14 \u82e5 \u5f53".split()
+    "plus minus times then et ou und oder aber wenn y o e pero mais si se "
+    "\u548c \u6216 \u4e14 \u82e5 \u5f53".split()
 )
 _APPROXIMATION = re.compile(r"[\u2248~]|\\approx|approx|about|rounded")
 _BASE = re.compile(r"\s?(?:in\s|to\s)?(?:base|mod)")

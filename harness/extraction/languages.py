@@ -34,12 +34,19 @@ class Language:
 
 LANGUAGES = (
     Language(
-        answer=("answer", "ans:", "ans.", "ans =", "correct option", "correct choice")
-        + ("final result", "final solution"),
+        answer=(
+            *("answer", "ans:", "ans.", "ans ="),
+            *("correct option", "correct choice", "final result", "final solution"),
+        ),
         result=("result", "solution"),
         verb="is|are|be|equals",
     ),
-    Language(answer=("antwort", "endergebnis"), result=("ergebnis", "lösung"), verb="ist|lautet|sind", decimal_comma=True),
+    Language(
+        answer=("antwort", "endergebnis"),
+        result=("ergebnis", "lösung"),
+        verb="ist|lautet|sind",
+        decimal_comma=True,
+    ),
     Language(answer=("antwoord",), verb="is|luidt", decimal_comma=True),
     Language(answer=("svaret", "svar"), verb="är|er|blir", decimal_comma=True),
     Language(answer=("vastaus",), verb="on", decimal_comma=True),
@@ -56,7 +63,10 @@ LANGUAGES = (
         decimal_comma=True,
     ),
     Language(
-        answer=("resposta",), result=("resultado", "solução"), verb="é|são|seria", decimal_comma=True
+        answer=("resposta",),
+        result=("resultado", "solução"),
+        verb="é|são|seria",
+        decimal_comma=True,
     ),
     Language(
         answer=("risposta",), result=("risultato", "soluzione"), verb="è|sono", decimal_comma=True
@@ -80,7 +90,9 @@ LANGUAGES = (
         verb="равен|равна|равно|равняется|это|есть|будет",
         decimal_comma=True,
     ),
-    Language(answer=("відповідь",), result=("результат",), verb="дорівнює|це|є", decimal_comma=True),
+    Language(
+        answer=("відповідь",), result=("результат",), verb="дорівнює|це|є", decimal_comma=True
+    ),
     Language(answer=("απάντηση",), result=("αποτέλεσμα",), verb="είναι", decimal_comma=True),
     Language(answer=("الإجابة", "الاجابة", "الجواب", "إجابة"), verb="هو|هي"),
     Language(answer=("پاسخ", "جواب"), verb="برابر|ہے"),
@@ -109,7 +121,9 @@ def _pattern(language: Language) -> re.Pattern[str]:
     """
     # `\b` knows no boundary after the vowel signs of Indian scripts, so letters are excluded.
     verb = rf"(?<![^\W\d_])(?:{language.verb})(?![^\W\d_])" if language.spaced else language.verb
-    gap = r"[^.\n:\uff1a=\\$\u3002]{0,60}?" if language.spaced else r"[^\n:\uff1a=\\$\u3002\d]{0,20}?"
+    gap = (
+        r"[^.\n:\uff1a=\\$\u3002]{0,60}?" if language.spaced else r"[^\n:\uff1a=\\$\u3002\d]{0,20}?"
+    )
     english = "answer" in language.answer
     adjectives = "" if english else r"(?:\s[^\W\d_]{2,15}){0,2}"  # "Respuesta final: 5"
     ways = [
@@ -149,7 +163,8 @@ def _nouns() -> Iterator[Noun]:
     for language in LANGUAGES:
         states = _pattern(language)
         for word in language.answer + language.result:
-            for spelling in dict.fromkeys((word, word.upper())):
+            english = "answer" in language.answer
+            for spelling in (word, word.upper()) if english else (word,):
                 yield Noun(
                     word=spelling,
                     tail=spelling[1:],
@@ -160,6 +175,8 @@ def _nouns() -> Iterator[Noun]:
 
 
 NOUNS = tuple(_nouns())
+ASCII_NOUNS = tuple(noun for noun in NOUNS if noun.word.isascii())
+"""Those that a text may have that is all ASCII."""
 
 
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
@@ -169,8 +186,8 @@ _ARABIC_SIGN = re.compile(r"(?<=\d)[\u066b\u066c](?=\d)")
 def with_ascii_digits(text: str) -> str:
     """Return the text with the digits of every script as those of ASCII.
 
-    >>> with_ascii_digits("\u0664\u0662"), with_ascii_digits("\uff11\uff12"), with_ascii_digits("x\u00b2")
-    ('42', '12', 'x\u00b2')
+    >>> with_ascii_digits("\u0664\u0662"), with_ascii_digits("x\u00b2")
+    ('42', 'x\u00b2')
     """
     if text.isascii() or not _OTHER_DIGIT.search(text):
         return text

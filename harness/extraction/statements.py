@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.extraction.clauses import before_clause
 from harness.extraction.formulas import formula_at, only_names
-from harness.extraction.languages import NOUNS, Noun
+from harness.extraction.languages import ASCII_NOUNS, NOUNS, Noun
 from harness.extraction.reply import Reply
 from harness.extraction.values import MAXIMUM_ANSWER_LENGTH, is_plain, tidy, value_in
 
@@ -75,7 +75,7 @@ _ATTEMPTS = 100
 _HEADING_WORDS = 4
 _LIST_MARK = re.compile(r"\d{1,2}[.)]\s|[-*\u2022]\s")
 _STATEMENT_END = re.compile(
-    r"""\n | [.;!?](?=\s|\*|$) (?<!\bi\.e\.)(?<!\be\.g\.)(?<!\bapprox\.)(?<!\bca\.)
+    r"""\n | ;(?=\s|\*|$)(?!\s?[-\u2212]?\d[\d.,/]{0,20}(?:[;.\n]|\Z)) | [.!?](?=\s|\*|$) (?<!\bi\.e\.)(?<!\be\.g\.)(?<!\bapprox\.)(?<!\bca\.)
     | [\u3002\uff1b\uff01\uff1f\u0964\u061f] | \*\*(?=\W|$) | </""",
     re.VERBOSE,
 )
@@ -102,17 +102,19 @@ def answer_is(reply: Reply, *, plain: bool = False) -> str | None:
     return None
 
 
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n|[\u3002\uff01\uff1f]")
+
+
 def _in_last_sentence(text: str, start: int) -> bool:
-    end = _STATEMENT_END.search(text, start, start + MAXIMUM_ANSWER_LENGTH)
+    end = _SENTENCE_END.search(text, start, start + MAXIMUM_ANSWER_LENGTH)
     return not any(map(str.isalnum, text[end.end() if end else start + MAXIMUM_ANSWER_LENGTH :]))
 
 
 def _mentions(text: str) -> Iterator[tuple[Noun, int]]:
     """Yield each mention of the word and the index at which it ends, the last mention first."""
     found = []
-    ascii_only = text.isascii()
-    for noun in NOUNS:
-        if ascii_only and not noun.word.isascii():
+    for noun in ASCII_NOUNS if text.isascii() else NOUNS:
+        if noun.tail not in text:  # much faster than to look for the last one
             continue
         position = len(text)
         for _ in range(_ATTEMPTS):

@@ -81,6 +81,7 @@ def plain(number: re.Match[str]) -> str:
 
 _EMPHASISED = re.compile(r"\*\*([^*\n]{1,200})\*\*|\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
 _COPULA = re.compile(r"\s(?:is|are|equals)\s")
+_BEGINS_WITH_VALUE = re.compile(r"[\s*(]{0,4}(?:[A-Za-z]\w?\s?=\s?)?[-\u2212$]{0,2}\d")
 # The letter of a choice. "A" before a word is an article.
 _LABEL = re.compile(
     r"(?<![\w'])(?<!not )(?:\(([A-J])\)|([B-HJ])(?![\w'])(?!\s?[=+*/^<>-])|(A)(?=[.,:;)]|\s*$))"
@@ -93,7 +94,7 @@ def value_in(sentence: str) -> str:
     >>> value_in("the largest one is **7** apples"), value_in("for sure D, it can't be A or B")
     ('7', 'D')
     """
-    if not NUMBER.match(sentence.lstrip(" *(")):  # else "2 if n is even" would become "even"
+    if not _BEGINS_WITH_VALUE.match(sentence):  # else "2 if n is even" would become "even"
         sentence = _COPULA.split(sentence)[-1]
     if not WORD.search(sentence):
         return sentence
@@ -139,7 +140,9 @@ def is_plain(value: str) -> bool:
 
 _QUOTES = "\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e`"
 _CHOICE = re.compile(r"\(?([A-J])\)?\.?")
-_SMILEYS = re.compile(r"\s(?:[:;]-?[)DP]|[\u2705\u2713\u2714\u2764\U0001f300-\U0001faff]\ufe0f?)+\Z")
+_SMILEYS = re.compile(
+    r"\s(?:[:;]-?[)DP]|[\u2705\u2713\u2714\u2764\U0001f300-\U0001faff]\ufe0f?)+\Z"
+)
 
 
 def tidy(value: str) -> str | None:

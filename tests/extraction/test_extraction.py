@@ -117,7 +117,7 @@ STATED = {
         (r"so \begin{align*} x &= 1 + 2 \\ &= 3. \end{align*}", "3"),
         ("the ratio becomes $\\frac{3}{8}$", r"\frac{3}{8}"),
         (r"The roots are \(x=1\), \(x=2\), and \(x=3\).", "x=1, x=2, x=3"),
-        ("the solution is $x=1,$ $y=2$", "x=1, y=2"),
+        ("so it has $x=1,$ $y=2$", "x=1, y=2"),
         ("This is $28$ percent", r"28\%"),
         # a name states no value, and a formula that only qualifies is not the answer
         ("So $x = 7$ is the largest such $n$.", "x = 7"),
