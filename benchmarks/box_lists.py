@@ -32,11 +32,11 @@ _SENTENCE_END = re.compile(
 _NOT_A_LIST = re.compile(
     r"""\b(?: so | now | thus | hence | therefore | then | wait | actually | no | not | but
       | however | or(?=,) | instead | rather | wrong | correct\w* | incorrect | right | because
-      | since | as | giv\w+ | get\w* | obtain\w* | yield\w* | become\w* | impl\w+ | sum\w* | total\w*
-      | final\w* | altogether | equal\w* | equivalent\w* | that\ is | i\.e | e\.g | about | approx\w*
-      | roughly | answers?\s?(?:is|are|\Z) | simplif\w+ | substitut\w+ | check\w* | verif\w+ | again
-      | which | step | thought | initial\w* | later | revis\w+ | simplest | form | decimal | exact\w*
-      | attempt | written | namely | also\ be )\b
+      | since | as | giv\w+ | get\w* | obtain\w* | yield\w* | become\w* | impl\w+ | sum\w*
+      | total\w* | final\w* | altogether | equal\w* | equivalent\w* | that\ is | i\.e | e\.g
+      | about | approx\w* | roughly | answers?\s?(?:is|are|\Z) | simplif\w+ | substitut\w+
+      | check\w* | verif\w+ | again | which | step | thought | initial\w* | later | revis\w+
+      | simplest | form | decimal | exact\w* | attempt | written | namely | also\ be )\b
     | [+=<>\u2248\u2192\u21d2] | \\(?:approx|to|Rightarrow|rightarrow|implies|iff|equiv|sim)\b
     | \u6240\u4ee5 | \u56e0\u6b64 | \u5373 | \u4e0d | \u5f97""",
     re.VERBOSE | re.IGNORECASE,

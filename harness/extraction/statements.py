@@ -75,7 +75,8 @@ _ATTEMPTS = 100
 _HEADING_WORDS = 4
 _LIST_MARK = re.compile(r"\d{1,2}[.)]\s|[-*\u2022]\s")
 _STATEMENT_END = re.compile(
-    r"""\n | ;(?=\s|\*|$)(?!\s?[-\u2212]?\d[\d.,/]{0,20}(?:[;.\n]|\Z)) | [.!?](?=\s|\*|$) (?<!\bi\.e\.)(?<!\be\.g\.)(?<!\bapprox\.)(?<!\bca\.)
+    r"""\n | [.!?](?=\s|\*|$) (?<!\bi\.e\.)(?<!\be\.g\.)(?<!\bapprox\.)(?<!\bca\.)
+    | ;(?=\s|\*|$) (?!\s?[-\u2212]?\d[\d.,/]{0,20}(?:[;.\n]|\Z))  # else a list: "2; 3"
     | [\u3002\uff1b\uff01\uff1f\u0964\u061f] | \*\*(?=\W|$) | </""",
     re.VERBOSE,
 )

@@ -82,6 +82,8 @@ def plain(number: re.Match[str]) -> str:
 _EMPHASISED = re.compile(r"\*\*([^*\n]{1,200})\*\*|\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
 _COPULA = re.compile(r"\s(?:is|are|equals)\s")
 _BEGINS_WITH_VALUE = re.compile(r"[\s*(]{0,4}(?:[A-Za-z]\w?\s?=\s?)?[-\u2212$]{0,2}\d")
+# "x^2 for x > 0": its number is none of its own.
+_BEGINS_WITH_FORMULA = re.compile(r"[\s*(]{0,4}(?:\d*[A-Za-z]|\\[A-Za-z]{2,20})\s?[\^+*/]")
 # The letter of a choice. "A" before a word is an article.
 _LABEL = re.compile(
     r"(?<![\w'])(?<!not )(?:\(([A-J])\)|([B-HJ])(?![\w'])(?!\s?[=+*/^<>-])|(A)(?=[.,:;)]|\s*$))"
@@ -103,7 +105,7 @@ def value_in(sentence: str) -> str:
     if emphasised:
         return emphasised[-1]
     numbers = list(NUMBER.finditer(sentence))
-    if len(numbers) == 1:
+    if len(numbers) == 1 and not _BEGINS_WITH_FORMULA.match(sentence):
         return plain(numbers[0]) if numbers[0]["percent"] else numbers[0][0]
     label = None if numbers else _LABEL.search(sentence)
     return str(label[label.lastindex or 0]) if label else sentence
