@@ -4,11 +4,11 @@ This module is a part of the benchmarks because both golds (of MATH and Minerva)
 and responses are read by it, and the two must never be read by different rules.
 
 The last box that is not empty wins, by the place where the box *begins*: the
-innermost of nested boxes. Boxes with nothing but "and", "or" or a comma between
-them are one statement and are read as one list. A box that never closes does not
-count, since its full content is unknown; an earlier box that closed is the last
-complete statement. Whether a response was cut off is decided by its finish
-reason, and not guessed here.
+innermost of nested boxes. Boxes that one sentence lists are the parts of one
+answer (see `benchmarks.box_lists`). A box that never closes does not count, since
+its full content is unknown, unless its formula closes; an earlier box that closed
+is the last complete statement. Whether a response was cut off is decided by its
+finish reason, and not guessed here.
 """
 
 from __future__ import annotations
@@ -17,31 +17,36 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from benchmarks.box_lists import LONGEST_SEPARATOR, are_listed, is_remark, name_before
+
 # Models that mix up `\begin` and `\boxed` write `\beginboxed{…}`.
-_COMMAND = r"(?:begin)?(?:boxed|fbox)(?![A-Za-z])"
-# Where the first box begins. The whole run of backslashes before the command is matched.
-_FIRST = re.compile(rf"(?<!\\)\\+{_COMMAND}")
+_COMMAND = r"(?:begin)?(?:boxed|fbox|framebox)(?![A-Za-z])"
+# The command without its backslash, or with the backspace as which JSON reads `\b`.
+_BARE = r"(?<![A-Za-z\\])(?:\x08ox|box)ed(?=\{[^{}])"
 # Two backslashes before ``boxed`` are taken as the command, too: text that was
 # escaped twice on its way through JSON is common, and a line break followed by
 # "boxed{" is not. At most two are matched, so that a run of backslashes is read once.
 _TOKEN = re.compile(
-    rf"(?P<command>\\{{1,2}}){_COMMAND}\s*(?P<brace>\{{?)|\\.|(?P<open>\{{)|(?P<close>\}})",
+    rf"(?:(?P<command>\\{{1,2}}){_COMMAND}\s*(?:\[[^\]\n]{{0,20}}\]\s*(?=\{{))?|{_BARE})(?P<brace>\{{?)"
+    r"|\\.|(?P<open>\{)|(?P<close>\})",
     re.DOTALL,
 )
+_NAMES = ("oxed", "fbox", "framebox")
+"""What every command has, or all of it. To look for these first is much cheaper."""
 _UNBRACED_END = re.compile(rf"\$|\n|\\[)\]]|\\{{1,2}}{_COMMAND}|\Z")
 _SAYS_SOMETHING = re.compile(r"[^\W_]")
 _WORD = re.compile(r"[A-Za-z]{2}")
 _BACKSLASHES = re.compile(r"\\+")
 
-_SEPARATOR_LENGTH = 80
-# One word may name what was counted: \boxed{3} apples and \boxed{4} pears.
-_SEPARATOR = re.compile(
-    r"""(?:(?:\ ?\\[)\]]|[$*]){0,4}\ [a-z]{1,20}(?=\ and\ ))?
-    (?: [\s$~*,;\uff0c\u3001] | \\[()\[\],;:!\ ] | \\q?quad(?![a-z]) | (?:and|or)(?![a-z])
-      | \\(?:text|textrm|mathrm|mbox)\{\s*(?:and|or|,)\s*\} | \u548c | \u6216 )*""",
-    re.VERBOSE,
-)
-_JOINS = re.compile(r"(?<!\\)[,;\uff0c\u3001]|and|or|\u548c|\u6216")
+
+class StatedBox(NamedTuple):
+    """The answer in the last box, and where that stands."""
+
+    content: str
+    start: int
+    """The index at which the last box begins."""
+    end: int
+    """The index at which its content ends."""
 
 
 class _Box(NamedTuple):
@@ -71,10 +76,20 @@ def last_boxed(text: str) -> str | None:
     >>> last_boxed(r"$\boxed{3}$ and $\boxed{4}$")
     '3, 4'
     """
-    if "boxed" not in text and "fbox" not in text:
-        return None
+    box = last_box(text)
+    return box.content if box else None
+
+
+def last_box(text: str) -> StatedBox | None:
+    """Return what `last_boxed` does, and where it stands."""
     boxes = _stated_boxes(text)
-    return _listed(text, boxes) if boxes else None
+    if not boxes:
+        return None
+    last = boxes[-1]
+    while len(boxes) > 1 and _is_remark(text, *boxes[-2:]):
+        boxes.pop()
+    end = _unbraced_end(text, last) if last.end is None else last.end
+    return StatedBox(content=_listed(text, boxes), start=last.start, end=end)
 
 
 def boxed_gold(solution: str) -> str:
@@ -92,12 +107,21 @@ def boxed_gold(solution: str) -> str:
 
 def _stated_boxes(text: str) -> list[_Box]:
     """Return the boxes in the order in which they begin; the last of them is not empty."""
-    # No box begins before the first backslash, and finding that is much cheaper.
-    first = _FIRST.search(text, max(0, text.find("\\")))
-    boxes = sorted(_boxes(text, first.start())) if first else []
+    start = _first_command(text)
+    boxes = [] if start is None else sorted(_boxes(text, start))
     while boxes and not _content(text, boxes[-1]):
         boxes.pop()
     return boxes
+
+
+def _first_command(text: str) -> int | None:
+    """Return where the first word that may be a box's command begins, with its backslashes."""
+    found = [index for name in _NAMES if (index := text.find(name)) >= 0]
+    if not found:
+        return None
+    start = min(found)
+    letters = text[max(0, start - len("begin") - 1) : start].rpartition("\\")[2]
+    return len(text[: start - len(letters)].rstrip("\\"))
 
 
 def _boxes(text: str, start: int) -> Iterator[_Box]:
@@ -115,10 +139,29 @@ def _boxes(text: str, start: int) -> Iterator[_Box]:
                 still_open.append(token)
             case "brace":
                 yield _box(token, None)
+    unclosed = next((box for box in reversed(still_open) if box is not None), None)
+    if unclosed:
+        yield from _closed_by_its_formula(text, unclosed)
+
+
+_OPENING = re.compile(r"(\$\$|\$|\\\(|\\\[)\s{0,2}\Z")
+_CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
+_LONGEST_UNCLOSED = 500
+
+
+def _closed_by_its_formula(text: str, token: re.Match[str]) -> Iterator[_Box]:
+    r"""Yield the box in ``$\boxed{\frac{1}{2}$``, whose own brace was forgotten."""
+    opening = _OPENING.search(text, max(0, token.start() - 4), token.start())
+    if opening is None:
+        return
+    end = text.find(_CLOSING[opening[1]], token.end(), token.end() + _LONGEST_UNCLOSED)
+    content = text[token.end() : end]
+    if end > 0 and content.count("{") == content.count("}"):
+        yield _box(token, end)
 
 
 def _box(token: re.Match[str], end: int | None) -> _Box:
-    return _Box(token.start(), token.end(), end, len(token["command"]) == 2)
+    return _Box(token.start(), token.end(), end, len(token["command"] or "") == 2)
 
 
 def _content(text: str, box: _Box) -> str:
@@ -142,28 +185,46 @@ def _listed(text: str, boxes: list[_Box]) -> str:
     content = _content(text, boxes[-1])
     if len(boxes) == 1:
         return content
-    contents = [content]
+    parts = [boxes[-1]]
     for before, after in zip(boxes[-2::-1], boxes[:0:-1], strict=True):
         if not _one_list(text, before, after):
             break
-        contents.append(_content(text, before))
-    same = all(other == content for other in contents)
-    return content if same else ", ".join(other for other in reversed(contents) if other)
+        parts.append(before)
+    contents = [(part, each) for part in reversed(parts) if (each := _content(text, part))]
+    if all(other == content for _, other in contents):
+        return content
+    return ", ".join(_named(text, contents))
+
+
+def _is_remark(text: str, before: _Box, last: _Box) -> bool:
+    near = before.end is not None and before.end < last.start <= before.end + LONGEST_SEPARATOR
+    return near and is_remark(text[(before.end or 0) + 1 : last.start])
 
 
 def _one_list(text: str, before: _Box, after: _Box) -> bool:
     if before.end is None or after.end is None or before.end >= after.start:
         return False
-    if after.start - before.end > _SEPARATOR_LENGTH:
+    if after.start - before.end > LONGEST_SEPARATOR + 1:
         return False
-    between = text[before.end + 1 : after.start]
-    # \boxed{1}\boxed{2} is a list. With only blanks between them, the second is a new attempt.
-    return not between or bool(_SEPARATOR.fullmatch(between) and _JOINS.search(between))
+    return are_listed(text[before.end + 1 : after.start])
+
+
+def _named(text: str, contents: list[tuple[_Box, str]]) -> list[str]:
+    r"""Return the contents, each with the name before its box if all have one and none inside."""
+    names = [name_before(text[max(0, box.start - 60) : box.start]) for box, _ in contents]
+    values = [value for _, value in contents]
+    if not all(names) or any("=" in value for value in values):
+        return values
+    return [f"{name}={value}" for name, value in zip(names, values, strict=True)]
 
 
 def _unbraced(text: str, box: _Box) -> str:
-    end = _UNBRACED_END.search(text, box.inside)
-    content = text[box.inside : end.start() if end else len(text)].strip()
+    content = text[box.inside : _unbraced_end(text, box)].strip()
     if _WORD.match(content) or not _SAYS_SOMETHING.search(content):
         return ""
     return content
+
+
+def _unbraced_end(text: str, box: _Box) -> int:
+    end = _UNBRACED_END.search(text, box.inside)
+    return end.start() if end else len(text)

@@ -20,6 +20,7 @@ from harness.extraction.formulas import (
 from harness.extraction.values import (
     MAXIMUM_ANSWER_LENGTH,
     NUMBER,
+    SMALL_WORD,
     WORD,
     has_number,
     last_number_in,
@@ -61,17 +62,13 @@ def bare(text: str) -> str | None:
 
 def _is_expression(line: str) -> bool:
     """Say whether a line is an expression: it has no prose and is more than one number."""
-    if prose_in(line) or _SMALL_WORD.search(line) or not _SYMBOLIC.search(line):
+    if prose_in(line) or SMALL_WORD.search(line) or not _SYMBOLIC.search(line):
         return False
     whole = _RELATION.search(line) or _EQUATION.fullmatch(line.strip())
     result = line if whole else line.rsplit("=", 1)[-1]
     return not (NUMBER.fullmatch(result.strip(" .$*()[]")) or _MEASURED.fullmatch(result))
 
 
-# Words of two letters. WORD leaves them out, because two letters may be a product.
-_SMALL_WORD = re.compile(
-    r"(?<![\\\w])(?:an|as|at|be|by|he|if|in|is|it|my|no|of|on|so|to|we)\b", re.I
-)
 _SYMBOLIC = re.compile(
     r"[\\^_(\[{<>\u2264\u2265\u2260\u221a\u03c0\u221e\u222a\u2208\u00b1|]|[A-Za-z]|,\s|\d:\d"
 )
@@ -126,7 +123,21 @@ def choice(text: str) -> str | None:
 
 def last_number(text: str) -> str | None:
     """Return the last number written in digits, or None. This rule is the last resort."""
-    return last_number_in(_up_to_qualification(text))
+    return last_number_in(_up_to_denial(_up_to_qualification(text)))
+
+
+_DENIAL = re.compile(
+    r"(?:\b(?:not|never|cannot)|n['\u2019]t)\s(?:be\s|equal\s(?:to\s)?)?[$*(\\]{0,4}(?=[-\u2212]?\d)"
+)
+
+
+def _up_to_denial(text: str) -> str:
+    """Cut off the last number of the text if the text denies it: "it is 160, not 159"."""
+    tail = text[-MAXIMUM_ANSWER_LENGTH:]
+    denials = list(_DENIAL.finditer(tail))
+    if not denials or len(NUMBER.findall(tail, denials[-1].end())) > 1:
+        return text
+    return text[: len(text) - len(tail) + denials[-1].start()]
 
 
 def last_formula(text: str) -> str | None:

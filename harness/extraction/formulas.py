@@ -152,8 +152,17 @@ def listed(text: str, last: Formula, before: Iterator[Formula]) -> Formula:
 
 def _are_listed(text: str, before: Formula, after: Formula) -> bool:
     between = text[before.end : after.start]
-    comma_inside = between.isspace() and text.endswith((",$", r",\)"), before.start, before.end)
-    return comma_inside or bool(_LISTING.fullmatch(between))
+    if between.isspace() and _comma_inside(text, before.start, before.end):
+        return True
+    return bool(_LISTING.fullmatch(between))
+
+
+_BLANKS = re.compile(r"\s{1,3}")
+
+
+def _comma_inside(text: str, start: int, end: int) -> re.Match[str] | None:
+    """Return the blanks after a formula that ends in its sentence's comma: ``$x=1,$ $y=2$``."""
+    return _BLANKS.match(text, end) if text.endswith((",$", r",\)"), start, end) else None
 
 
 def formula_at(text: str, start: int) -> Formula | None:
@@ -162,7 +171,7 @@ def formula_at(text: str, start: int) -> Formula | None:
     if first is None:
         return None
     contents, end = [first.content], first.end
-    while following := _LISTING.match(text, end):
+    while following := _LISTING.match(text, end) or _comma_inside(text, start, end):
         formula = _one_at(text, following.end())
         if formula is None:
             break

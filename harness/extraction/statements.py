@@ -1,7 +1,8 @@
 r"""Find answers that a response announces: in a tag, after ``####``, after the word "answer".
 
 The one decision here: the last announcement with a value after it counts. Text
-that cannot be read as a value is prose about the answer and is passed over.
+that cannot be read as a value is prose about the answer and is passed over; so is
+what is denied or supposed ("the answer is not 5", "if the answer were 5").
 """
 
 from __future__ import annotations
@@ -10,41 +11,46 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.extraction.clauses import before_clause
 from harness.extraction.formulas import formula_at, only_names
+from harness.extraction.languages import ASCII_NOUNS, NOUNS, Noun
 from harness.extraction.reply import Reply
-from harness.extraction.values import MAXIMUM_ANSWER_LENGTH, tidy, value_in
-
-_TAGS = (("<answer>", "</answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
+from harness.extraction.values import MAXIMUM_ANSWER_LENGTH, is_plain, tidy, value_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tag:
-    """A tag that holds an answer."""
+class Marked:
+    """An answer that a mark encloses or precedes."""
 
     start: int
-    """The index in the text at which the tag opens."""
+    """The index in the text at which the mark opens."""
+    end: int
+    """The index in the text at which the answer, or its closing mark, ends."""
     content: str
-    """The text inside the tag, stripped; it is never empty."""
+    """The marked text, stripped; it is never empty."""
 
 
-def last_tag(text: str) -> Tag | None:
+# A closing tag ends in one of these. To look for them first is much cheaper than the pattern.
+_CLOSING = ("nswer>", "NSWER>", "nswer]", "NSWER]", "<|end_of_box|>")
+_TAG = re.compile(
+    r"<(?P<end>/?)(?:final[_ -]?)?answer> | \[(?P<stop>/?)(?:final[_ -]?)?answer\]"
+    r" | <\|(?:begin|(?P<close>end))_of_box\|>",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def last_tag(text: str) -> Marked | None:
     """Return the last complete ``<answer>…</answer>`` (or GLM's box) that is not empty."""
-    if "<" not in text:
-        return None
-    tags = [tag for opening, closing in _TAGS if (tag := _last_tag(text, opening, closing))]
-    return max(tags, key=lambda tag: tag.start, default=None)
-
-
-def _last_tag(text: str, opening: str, closing: str) -> Tag | None:
-    start = len(text)
-    while (end := text.rfind(closing, 0, start)) >= 0:
-        start = text.rfind(opening, 0, end)
-        if start < 0:
-            return None
-        content = text[start + len(opening) : end].strip()
-        if content:
-            return Tag(start=start, content=content)
-    return None
+    found = opening = None
+    for tag in _TAG.finditer(text) if any(each in text for each in _CLOSING) else ():
+        if not (tag["end"] or tag["stop"] or tag["close"]):
+            opening = tag
+        elif opening:
+            content = text[opening.end() : tag.start()].strip()
+            if content:
+                found = Marked(start=opening.start(), end=tag.end(), content=content)
+            opening = None
+    return found
 
 
 # The rest of the marker's line. The pattern reads each line once, so its time is linear.
@@ -53,74 +59,182 @@ _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#][^\n]*)")
 _HEADING = re.compile(r"\d{1,3}[.)]\s+\D|\d{1,3}[.)]\s*\*\*|[*_]*[A-Za-z]{2}")
 
 
-def hash_mark(reply: Reply) -> str | None:
+def last_hash(reply: Reply) -> Marked | None:
     """Return what stands after the last ``####`` that is not a heading."""
     found = None
     for match in _HASH.finditer(reply.text) if "####" in reply.text else ():
         cut_off = reply.truncated and match.end() == len(reply.text)
         if not cut_off and not _HEADING.match(match[1]):
-            found = match[1]
-    return tidy(found[: MAXIMUM_ANSWER_LENGTH + 1]) if found else None
+            found = match
+    value = tidy(found[1][: MAXIMUM_ANSWER_LENGTH + 1]) if found else None
+    return Marked(start=found.start(), end=found.end(), content=value) if found and value else None
 
 
-# The word "answer" in several languages, without a first letter that may be a capital.
-_WORDS = (
-    *("nswer", "NSWER", "ntwort", "\u00e9ponse", "espuesta", "isposta", "esposta", "dpowied\u017a"),
-    *("\u0442\u0432\u0435\u0442", "\u7b54\u6848", "\u7b54\u3048", "\uc815\ub2f5"),
-)
 _ATTEMPTS = 100
 """How many mentions of the word are tried. Each attempt may read a whole window of text."""
-_COPULA = r"\b(?:is|are|be|equals|est|ist|es|\u00e8|\u00e9|jest|\u0440\u0430\u0432\u0435\u043d)\b"
-# What may stand between the word and its value. Every repeat is bounded, so
-# that one attempt takes constant time however often the word occurs.
-_STATES = re.compile(
-    rf"""(?:s|S|\(s\)|\u662f|\u4e3a|\u306f|:)?[*_"'\u201d]{{0,4}}
-    (?: (?:[^.\n:=\\$]{{0,60}}?{_COPULA}) | \s{{0,3}}[:\uff1a=] | \s{{0,3}}(?=\$|\\[(\[])
-      | (?P<heading>[ \t]{{0,3}}(?:[*_#-]{{1,4}}\s{{0,3}})?\n) | (?<=[\u662f\u4e3a\u306f:]) )
-    [*_]{{0,4}}\s{{0,3}}[:\uff1a]?[*_]{{0,4}}
-    (?:\s{{0,3}}(?:therefore|thus|simply|just|exactly|approximately|equal\ to|indeed|clearly
-      |definitely|actually|then|hence|about|still|now)\b,?)?
-    \s{{0,3}}[*_]{{0,4}}""",
-    re.VERBOSE | re.IGNORECASE,
-)
 _HEADING_WORDS = 4
-_LIST_MARK = re.compile(r"\d{1,2}[.)]\s|[-*]\s")
-_STATEMENT_END = re.compile(r"\n|[.;!?](?=\s|\*|$)|[\u3002\uff1b\uff01\uff1f]|\*\*|</")
+_LIST_MARK = re.compile(r"\d{1,2}[.)]\s|[-*\u2022]\s")
+_STATEMENT_END = re.compile(
+    r"""\n | [.!?](?=\s|\*|$) (?<!\bi\.e\.)(?<!\be\.g\.)(?<!\bapprox\.)(?<!\bca\.)
+    | ;(?=\s|\*|$) (?!\s?[-\u2212]?\d[\d.,/]{0,20}(?:[;.\n]|\Z))  # else a list: "2; 3"
+    | [\u3002\uff1b\uff01\uff1f\u0964\u061f] | \*\*(?=\W|$) | </""",
+    re.VERBOSE,
+)
 
 
-def answer_is(reply: Reply) -> str | None:
-    """Return the value after the last mention of "answer" that has one, or None."""
-    for word in _mentions(reply.text):
-        statement = _STATES.match(reply.text, word)
-        value = _stated(reply, statement) if statement else None
-        if value and "boxed" not in value and not any(other in value for other in _WORDS):
+def answer_is(reply: Reply, *, plain: bool = False) -> str | None:
+    """Return the value after the last mention of "answer" that has one, or None.
+
+    With ``plain``, the value must be all that the statement says: "the answer is 12", but not
+    "the answer is 12 times as large" and not "the answer to part (a) is 12".
+    """
+    for noun, start in _mentions(reply.text):
+        if noun.is_result and (plain or not _in_last_sentence(reply.text, start)):
+            continue
+        value = None if noun.is_result else _said_before(reply.text, noun, start)
+        if value:
+            return value
+        statement = noun.states.match(reply.text, start)
+        if statement is None or not _is_claimed(reply.text, noun, statement, plain=plain):
+            continue
+        value = _stated(reply, noun, statement, plain=plain)
+        if value and "boxed" not in value and "nswer" not in value:
             return value
     return None
 
 
-def _mentions(text: str) -> Iterator[int]:
-    """Yield the index at which each mention of the word ends, the last mention first."""
-    ends = []
-    for word in _WORDS:
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n|[\u3002\uff01\uff1f]")
+
+
+def _in_last_sentence(text: str, start: int) -> bool:
+    end = _SENTENCE_END.search(text, start, start + MAXIMUM_ANSWER_LENGTH)
+    return not any(map(str.isalnum, text[end.end() if end else start + MAXIMUM_ANSWER_LENGTH :]))
+
+
+def _mentions(text: str) -> Iterator[tuple[Noun, int]]:
+    """Yield each mention of the word and the index at which it ends, the last mention first."""
+    found = []
+    for noun in ASCII_NOUNS if text.isascii() else NOUNS:
+        if noun.tail not in text:  # much faster than to look for the last one
+            continue
         position = len(text)
         for _ in range(_ATTEMPTS):
-            position = text.rfind(word, 0, position)
+            position = text.rfind(noun.tail, 0, position)
             if position < 0:
                 break
-            ends.append(position + len(word))
-    yield from sorted(ends, reverse=True)[:_ATTEMPTS]
+            if _begins(text, position - 1, noun):
+                found.append((position + len(noun.tail), noun))
+    found.sort(key=lambda mention: mention[0], reverse=True)
+    for end, noun in found[:_ATTEMPTS]:
+        yield noun, end
 
 
-def _stated(reply: Reply, statement: re.Match[str]) -> str | None:
+def _begins(text: str, index: int, noun: Noun) -> bool:
+    """Say whether the noun begins at the index, and no longer word has it as its end."""
+    if index < 0 or text[index].lower() != noun.word[0].lower():
+        return False
+    return index == 0 or not noun.language.spaced or not text[index - 1].isalpha()
+
+
+_DENIED = re.compile(
+    r"""\b(?:not|never|cannot|neither|nor|nicht|kein|niet|inte|ikke|non|pas|no|n\u00e3o|nie
+      | kh\u00f4ng|bukan|\u043d\u0435|\u03b4\u03b5\u03bd|de\u011fil)\b | n['\u2019]t\b
+    | \u4e0d | \u975e | \u306a\u3044 | \uc544\ub2c8 | \u0e44\u0e21\u0e48
+    | \u0928\u0939\u0940\u0902 | \u09a8\u09af\u09bc | \u0644\u064a\u0633 | \u05dc\u05d0""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SUPPOSED = re.compile(
+    r"\b(?:if|whether|suppos\w+|assum\w+|unless|were|verify\w*|check\w*|confirm\w*)\b[^,:]*\Z",
+    re.IGNORECASE,
+)
+_NOT_THE_ANSWER = re.compile(
+    r"\b(?:wrong|incorrect|previous|earlier|initial|first|intermediate|partial|tempting|naive"
+    r"|student'?s|original)\s(?:final\s)?\Z",
+    re.IGNORECASE,
+)
+_OF_A_PART = re.compile(
+    r"""\b(?:part|step|first|previous|sub|if|would|could|might|may|format|form
+    |approximately|about|roughly|nearly|decimal|numerically)\b|\([a-h]\)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_ROUNDED = re.compile(r"decimal|numerical|approximat|round", re.IGNORECASE)
+_LOOK_BACK = 80
+
+
+def _is_claimed(text: str, noun: Noun, statement: re.Match[str], *, plain: bool) -> bool:
+    start = statement.start() - len(noun.word)
+    before = _STATEMENT_END.split(text[max(0, start - _LOOK_BACK) : start])[-1]
+    if _SUPPOSED.search(before) or _NOT_THE_ANSWER.search(before):
+        return False
+    if plain and (_OF_A_PART.search(statement[0]) or _ROUNDED.search(before)):
+        return False
+    return not _DENIED.search(statement[0])
+
+
+# "42 is the answer": the value stands before the noun.
+_SAID_BEFORE = re.compile(
+    r"(?P<value>\$[^$\n]{1,60}\$|\\\([^\n]{1,60}?\\\)|[^\s,;:]{1,60})\s(?:is|are)\s(?:the|our|my|your)\s"
+    r"(?:final\s|correct\s){0,2}\Z"
+)
+
+
+def _said_before(text: str, noun: Noun, end: int) -> str | None:
+    start = end - len(noun.word)
+    before = _STATEMENT_END.split(text[max(0, start - _LOOK_BACK) : start])[-1]
+    said = None if _SUPPOSED.search(before) else _SAID_BEFORE.search(before)
+    value = tidy(said["value"]) if said else None
+    return value if value and is_plain(value) else None
+
+
+# "not 41 but 42" states the second value.
+_RATHER = re.compile(r"\b(?:but|sondern|mais|sino|mas|\u0430|\u800c\u662f)(?:\s(?:rather|is))?\s")
+_JSON_KEY = re.compile(r"""(["'])\s?:\s{0,8}\Z""")
+_JSON_VALUE = re.compile(r""""(?:[^"\\\n]|\\.){1,2000}"|'[^'\n]{1,2000}'|\[[^\[\]{}]{1,2000}\]""")
+_JSON_END = re.compile(r"[,}\n]")
+
+
+def _stated(reply: Reply, noun: Noun, statement: re.Match[str], *, plain: bool) -> str | None:
     text, start = reply.text, statement.end()
+    if _JSON_KEY.search(statement[0]):
+        value = _json_value(text[start : start + MAXIMUM_ANSWER_LENGTH])
+        return value if value and (not plain or is_plain(value)) else None
     if statement["heading"]:
         line = text[text.rfind("\n", 0, statement.start()) + 1 : statement.start()]
-        if len(line) > 60 or len(line.split()) > _HEADING_WORDS or _LIST_MARK.match(text, start):
+        if len(line) > 60 or len(line.split()) > _HEADING_WORDS:
             return None
-    return _value(reply, start)
+    if "\n" in statement[0]:
+        item = _BULLET.match(text, start, start + MAXIMUM_ANSWER_LENGTH)
+        start = item.end() if item else start
+        if not item and _LIST_MARK.match(text, start):
+            return None
+    fence = _FENCE.match(text, start)
+    start = fence.end() if fence else start
+    value = _value(reply, start, plain=plain)
+    if value and noun.language.decimal_comma:
+        value = _DECIMAL_COMMA.sub(r"\1{,}\2", value)
+    return value
 
 
-def _value(reply: Reply, start: int) -> str | None:
+_DECIMAL_COMMA = re.compile(r"\A([-\u2212]?\d{1,20}),(\d{1,2}|\d{4,20})(?!\d)")
+
+
+def _json_value(window: str) -> str | None:
+    """Return the value of a field in JSON; a number or a word ends at the next comma or brace."""
+    if window.startswith(_NO_VALUE):
+        return None
+    value = _JSON_VALUE.match(window)
+    if value is None:
+        return tidy(_JSON_END.split(window, maxsplit=1)[0])
+    return tidy(_JSON_ESCAPE.sub(r"\1", value[0]))
+
+
+_JSON_ESCAPE = re.compile(r"""\\(["'\\])""")
+_NO_VALUE = ("{", "null", "None")
+_FENCE = re.compile(r"\s{0,4}```\w{0,12}\n")
+_BULLET = re.compile(r"[-*\u2022]\s(?![^\n]*\n\s*[-*\u2022]\s)")
+
+
+def _value(reply: Reply, start: int, *, plain: bool) -> str | None:
     """Read the value stated from ``start`` on: a formula, or text up to the sentence's end."""
     while True:
         # No answer is longer than the limit, and a window keeps each attempt bounded.
@@ -130,17 +244,20 @@ def _value(reply: Reply, start: int) -> str | None:
         if not named:
             break
         start += named.end()  # "$n$ is 34", "$x$ = 5": the value follows the name
+    end = _STATEMENT_END.search(window, formula.end if formula else 0)
     if formula:
+        rest = window[formula.end : end.start() if end else None]
+        if plain and not is_plain("1 " + before_clause("1 " + rest)[2:]):
+            return None
         return formula.content + ("\\%" if _PERCENT.match(window, formula.end) else "")
-    if formula is None and window.startswith((r"\(", r"\[", "$$")):
+    if window.startswith((r"\(", r"\[", "$$")):
         return None
-    end = _STATEMENT_END.search(window)
     if end is None and (reply.truncated or len(window) == MAXIMUM_ANSWER_LENGTH):
         return None
-    value = window[: end.start()] if end else window
-    if end and value.endswith((":", "\uff1a")):
-        return _announced(reply, window, end.end())
-    return tidy(value_in(value))
+    sentence = window[: end.start()] if end else window
+    if end and sentence.endswith((":", "\uff1a")):
+        return _announced(reply, window, end.end(), plain=plain)
+    return _in_sentence(sentence, plain=plain)
 
 
 _IS_SAID = re.compile(r"\s{0,3}(?:is|are|equals|=)\s")
@@ -148,7 +265,22 @@ _PERCENT = re.compile(r"\s?(?:\\?%|per ?cent\b)")
 _BLANKS = re.compile(r"\s{0,8}")
 
 
-def _announced(reply: Reply, window: str, start: int) -> str | None:
+def _in_sentence(sentence: str, *, plain: bool) -> str | None:
+    if _DENIED.match(sentence):
+        rather = _RATHER.search(sentence)
+        if rather is None:
+            # "No" is an answer, and so is "no solution"; what follows "not" is none.
+            return None if not _NO.match(sentence) else tidy(before_clause(sentence))
+        sentence = sentence[rather.end() :]
+    head = before_clause(sentence)
+    value = tidy(head if plain else value_in(head))
+    return value if value and (not plain or is_plain(value)) else None
+
+
+_NO = re.compile(r"no\b", re.IGNORECASE)
+
+
+def _announced(reply: Reply, window: str, start: int, *, plain: bool) -> str | None:
     """Read the value on the line after "the answer is:", where a colon ends the line before."""
     blanks = _BLANKS.match(window, start)
     formula = formula_at(window, blanks.end() if blanks else start)
@@ -156,4 +288,4 @@ def _announced(reply: Reply, window: str, start: int) -> str | None:
         return formula.content
     line, _, rest = window[start:].lstrip().partition("\n")
     complete = rest or not reply.truncated
-    return tidy(value_in(line)) if complete and not line.endswith(":") else None
+    return _in_sentence(line, plain=plain) if complete and not line.endswith(":") else None

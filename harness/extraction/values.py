@@ -28,7 +28,7 @@ WORD = re.compile(
 letter of a script that mathematics does not use, such as Cyrillic or Chinese, is enough."""
 
 NUMBER = re.compile(
-    r"""(?: (?<![\w)}\]]) [-\u2212] [ ]? )? (?<![\d^_]) (?<![\^_]\{) \$?
+    r"""(?: (?<![\w)}\]]) [-\u2212] (?:(?<!\n-)[ ])? )? (?<![\d^_]) (?<![\^_]\{) \$?
     (?: \\[dt]?frac\{\s?-?\d+\s?\}\{\s?\d+\s?\}
       | (?: \d+,\d\d(?=[ ]?[$\u20ac\u00a3](?!\d))
           | (?: \d{1,3}(?:,\d{3})+(?!\d) | \d+ ) (?:\.\d+)? | \.\d+ )
@@ -81,6 +81,9 @@ def plain(number: re.Match[str]) -> str:
 
 _EMPHASISED = re.compile(r"\*\*([^*\n]{1,200})\*\*|\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
 _COPULA = re.compile(r"\s(?:is|are|equals)\s")
+_BEGINS_WITH_VALUE = re.compile(r"[\s*(]{0,4}(?:[A-Za-z]\w?\s?=\s?)?[-\u2212$]{0,2}\d")
+# "x^2 for x > 0": its number is none of its own.
+_BEGINS_WITH_FORMULA = re.compile(r"[\s*(]{0,4}(?:\d*[A-Za-z]|\\[A-Za-z]{2,20})\s?[\^+*/]")
 # The letter of a choice. "A" before a word is an article.
 _LABEL = re.compile(
     r"(?<![\w'])(?<!not )(?:\(([A-J])\)|([B-HJ])(?![\w'])(?!\s?[=+*/^<>-])|(A)(?=[.,:;)]|\s*$))"
@@ -93,7 +96,8 @@ def value_in(sentence: str) -> str:
     >>> value_in("the largest one is **7** apples"), value_in("for sure D, it can't be A or B")
     ('7', 'D')
     """
-    sentence = _COPULA.split(sentence)[-1]
+    if not _BEGINS_WITH_VALUE.match(sentence):  # else "2 if n is even" would become "even"
+        sentence = _COPULA.split(sentence)[-1]
     if not WORD.search(sentence):
         return sentence
     emphasised = [str(found[found.lastindex or 0]) for found in _EMPHASISED.finditer(sentence)]
@@ -101,14 +105,46 @@ def value_in(sentence: str) -> str:
     if emphasised:
         return emphasised[-1]
     numbers = list(NUMBER.finditer(sentence))
-    if len(numbers) == 1:
+    if len(numbers) == 1 and not _BEGINS_WITH_FORMULA.match(sentence):
         return plain(numbers[0]) if numbers[0]["percent"] else numbers[0][0]
     label = None if numbers else _LABEL.search(sentence)
     return str(label[label.lastindex or 0]) if label else sentence
 
 
-_QUOTES = "\"'\u201c\u201d`"
+SMALL_WORD = re.compile(
+    r"(?<![\\\w])(?:an|as|at|be|by|he|if|in|is|it|my|no|of|on|so|to|we)\b", re.IGNORECASE
+)
+"""A word of two letters. `WORD` leaves them out, because two letters may be a product."""
+
+_SAYS_A_VALUE = re.compile(r"\d|[\\^+*/\u221a\u03c0\u221e]|\A\W*[A-J]\W*\Z")
+# "3 more than before", "8 times the other": such words make another value of the number.
+_COMPARES = re.compile(
+    r"\b(?:more|less|fewer|times|than|digits?|multiples?|factors?|decimals?|places?|minus|plus"
+    r"|other|further|correct|wrong|right|above|below|modulo|solutions?|cases?)\b",
+    re.IGNORECASE,
+)
+_UNIT_WORDS = 2
+_TEXT_COMMAND = re.compile(r"\\(?:text\w{0,6}|mbox|mathrm|operatorname)\s?\{[^{}]{0,200}\}")
+
+
+def is_plain(value: str) -> bool:
+    """Say whether text is a value and nothing else: a formula, a letter, a number with its unit.
+
+    >>> is_plain("31 square feet"), is_plain("3 more"), is_plain("in the form a/b"), is_plain("D")
+    (True, False, False, True)
+    """
+    value = _TEXT_COMMAND.sub("", value)
+    if not _SAYS_A_VALUE.search(value) or SMALL_WORD.search(value) or _COMPARES.search(value):
+        return False
+    words = list(WORD.finditer(value))
+    return not words or (len(words) <= _UNIT_WORDS and has_number(value[: words[0].start()]))
+
+
+_QUOTES = "\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e`"
 _CHOICE = re.compile(r"\(?([A-J])\)?\.?")
+_SMILEYS = re.compile(
+    r"\s(?:[:;]-?[)DP]|[\u2705\u2713\u2714\u2764\U0001f300-\U0001faff]\ufe0f?)+\Z"
+)
 
 
 def tidy(value: str) -> str | None:
@@ -117,8 +153,9 @@ def tidy(value: str) -> str | None:
     >>> tidy(" **$42$.** "), tidy('"(C)"'), tidy("(35 + 70 = 105)")
     ('42', 'C', '35 + 70 = 105')
     """
-    value = value.strip().strip("*_").strip()
-    value = value.rstrip(".\u3002").rstrip()
+    value = value.strip().strip("*_").lstrip("> ").strip("*_").strip()
+    value = _SMILEYS.sub("", value[-20:]) if len(value) <= 20 else value
+    value = value.rstrip(".\u3002\u0964").rstrip()
     if value[:1] in _QUOTES and value[-1:] in _QUOTES:
         value = value.strip(_QUOTES).strip()
     for opening, closing in MATHS:

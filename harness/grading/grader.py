@@ -20,6 +20,8 @@ import msgspec
 from benchmarks import Conventions
 from benchmarks.boxed import last_boxed
 from harness.extraction import extract
+from harness.extraction.golds import gold_in
+from harness.extraction.languages import with_ascii_digits
 from harness.grading.answers import rules
 from harness.grading.answers.rules import MATHEMATICS, Equivalence
 from harness.grading.remembered import Memory, remembered
@@ -133,7 +135,7 @@ class Grader:
         """Start to grade a candidate that was extracted already."""
         if not answer.strip():
             return _done(_NO_ANSWER)
-        answer = last_boxed(answer) or answer
+        answer = with_ascii_digits(last_boxed(answer) or answer)
         return _future(self.grade_undecided(_by_rules(answer, gold, None, conventions)))
 
     def grade(
@@ -203,7 +205,7 @@ def _failed(answer: str | None, extraction_rule: str | None) -> Verdict:
 def _decide(
     answer: str, gold: str, extraction_rule: str | None, conventions: Conventions
 ) -> Verdict | Undecided:
-    gold = last_boxed(gold) or gold
+    gold = gold_in(gold)
     decision = rules.decide(gold, answer, conventions)
     if decision is None:
         return Undecided(gold=gold, answer=answer, extraction=extraction_rule)

@@ -78,6 +78,8 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:left|right|[bB]igg?[lrm]?|middle)(?![A-Za-z])\.?", ""),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"(?<=\d)(?:\{,\}|(?<!\\)\\[,;: ]|~)\s?(?=\d{3}(?!\d))", ""),
+        # In braces a comma separates no list: before one or two digits it is a decimal sign.
+        (r"(?<=\d)\{,\}(?=\d{1,2}(?![\d{]))", "."),
         (r"\{,\}", ","),
         (r"(?<!\\)\\[,;:> ]|\\q?quad(?![A-Za-z])|\\(?:hspace|vspace)\*?\{[^{}]{0,20}\}|~", " "),
         # An approximation after an exact answer is a remark, and is dropped.
