@@ -1,8 +1,8 @@
 r"""Know how each language says "the answer is": its nouns, its verbs, its decimal sign.
 
 The one decision here: a verb counts only beside a noun of its own language, since "on", "er" and
-"e" are verbs in one language and everyday words in another. Nouns and verbs were checked in
-Wiktionary and in responses of models; a language whose sentence needs no verb has ``direct``.
+"e" are verbs in one language and everyday words in another. A language whose sentence needs no
+verb has ``direct``. The words are the authors' own choice, taken from no list.
 """
 
 from __future__ import annotations
