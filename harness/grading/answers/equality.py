@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from benchmarks import Conventions
-from harness.grading.answers import relations
+from harness.grading.answers import families, regions, relations
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Based,
+    Cases,
+    Difference,
     Expression,
+    Intersection,
     Matrix,
     Number,
     Opaque,
@@ -33,6 +36,8 @@ from harness.grading.answers.units import UNIT_LETTERS, read_unit
 from harness.grading.answers.values import exact, symbols
 
 Equality = bool | None
+EMPTY = Words("no solution")
+"""The empty set, and the statement that nothing is a solution."""
 _EXPRESSIONS = (Number, Symbol, Apply)
 
 
@@ -45,33 +50,77 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     for kind, rule in _BY_KIND:
         if isinstance(gold, kind) or isinstance(answer, kind):
             return rule(gold, answer, conventions)
-    return equal_expressions(gold, answer, conventions)  # type: ignore[arg-type]
+    return _expressions(gold, answer, conventions)  # type: ignore[arg-type]
+
+
+def _expressions(gold: Expression, answer: Expression, conventions: Conventions) -> Equality:
+    if families.is_residue(gold) or families.is_residue(answer):
+        return families.same_residue(gold, answer)
+    same = equal_expressions(gold, answer, conventions)
+    if same or is_constant(gold) or is_constant(answer):
+        return same
+    return families.same_family(gold, answer) or same
+
+
+def _cases(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Compare functions in pieces, whose rows may stand in any order."""
+    if not (isinstance(gold, Cases) and isinstance(answer, Cases)):
+        return None
+    if len(gold.rows) != len(answer.rows):
+        return None
+    rows = [[Sequence("(", "|", row) for row in side.rows] for side in (gold, answer)]
+    return _matched(*rows, conventions) or None
 
 
 def _only(answer: Answer) -> Answer:
     """Return the item of a list, tuple or set that has one item; any other answer as it is."""
     while isinstance(answer, Sequence) and len(answer.items) == 1:
+        if answer.items[0] == EMPTY:
+            break  # the set that holds the empty set is not empty
         answer = answer.items[0]
     return answer
 
 
 def _relation(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if regions.describes_set(gold) or regions.describes_set(answer):
+        found = _same_set(gold, answer, conventions)
+        if found is not None:
+            return found
     return relations.equal(gold, answer, conventions, equal)
 
 
-def _union(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    left, right = relations.region(gold), relations.region(answer)
-    if left is None or right is None:
-        return None if isinstance(answer, Opaque | Words) else False
-    return _matched(left, right, conventions)
+def _same_set(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    found = regions.same(gold, answer, conventions, equal)
+    if found is not None:
+        return found
+    left, right = regions.written(gold), regions.written(answer)
+    if left is None or right is None or (left, right) == ([gold], [answer]):
+        return None
+    matched = _matched(left, right, conventions)
+    return matched if len(left) == len(right) == 1 else matched or None
+
+
+def _set(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if gold == answer:
+        return True
+    found = _same_set(relations.member(gold), relations.member(answer), conventions)
+    if found is None and any(map(_is_no_set, (gold, answer))):
+        return False
+    return found
+
+
+def _is_no_set(answer: Answer) -> bool:
+    """Say whether an answer was read and is certainly no set of real numbers."""
+    if isinstance(answer, Sequence):
+        return answer.ordered and len(answer.items) > 2
+    return isinstance(answer, Matrix | Based | Cases)
 
 
 def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    if any(_has_inequality(side) for side in (gold, answer)):
-        left, right = relations.region(gold), relations.region(answer)
-        # A pair is the region of itself: to compare the regions would be to begin again.
-        if left is not None and right is not None and (left, right) != ([gold], [answer]):
-            return _matched(left, right, conventions)
+    if regions.describes_set(gold) or regions.describes_set(answer):
+        found = _same_set(gold, answer, conventions)
+        if found is not None:
+            return found
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
@@ -94,11 +143,6 @@ def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) ->
     if not isinstance(listed, Sequence) or listed.ordered:
         return False
     return all(equal(single, item, conventions) for item in _values(listed))
-
-
-def _has_inequality(answer: Answer) -> bool:
-    items = answer.items if isinstance(answer, Sequence) else (answer,)
-    return any(relations.is_inequality(item) for item in items)
 
 
 def _ordered(
@@ -155,10 +199,18 @@ def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         return False if _is_whole(gold) and _is_whole(answer) else None
     shapes = [len(row) for row in left], [len(row) for row in right]
     flat = [[entry for row in side for entry in row] for side in (left, right)]
-    vectors = not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
+    vectors = sum(_is_vector(side) for side in (gold, answer)) == 2
+    vectors &= not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
     if shapes[0] != shapes[1] and not (vectors and len(flat[0]) == len(flat[1])):
         return False
     return relations.every(equal(a, b, conventions) for a, b in zip(*flat, strict=True))
+
+
+def _is_vector(answer: Answer) -> bool:
+    """Say whether an answer is a tuple, or a matrix of one row or one column."""
+    if isinstance(answer, Matrix):
+        return len(answer.rows) == 1 or len(answer.rows[0]) == 1
+    return isinstance(answer, Sequence) and not isinstance(answer.items[0], Sequence)
 
 
 def _entries(answer: Answer) -> tuple[tuple[Answer, ...], ...] | None:
@@ -299,8 +351,9 @@ def _factors(expression: Answer) -> list[Answer]:
 _BY_KIND: tuple[
     tuple[type[Answer] | tuple[type, ...], Callable[[Answer, Answer, Conventions], Equality]], ...
 ] = (
-    ((Union,), _union),
+    ((Union, Intersection, Difference), _set),
     ((Relation,), _relation),
+    ((Cases,), _cases),
     ((Sequence, Matrix), _sequence),
     ((Words,), _words),
     ((Based,), _based),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from harness.grading.answers.splitting import step
 from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
 from harness.grading.answers.tokens import FUNCTIONS, Token, TooDeepError, UnreadableError
 
@@ -27,6 +28,7 @@ _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
 _CALLED = frozenset("fghuFGH")
 """Letters that name a function when a parenthesis follows; other letters are factors."""
+_CALLED_BY_NAME = frozenset(("abs", "floor", "ceil"))
 _END = Token("end of formula", "")
 
 
@@ -39,6 +41,8 @@ def parse_formula(tokens: list[Token]) -> Expression:
     """
     reader = _Reader(tokens)
     expression = reader.sum(MAXIMUM_DEPTH)
+    if reader.next.text == "mod":
+        expression = reader.modulo(expression)
     if reader.next is not _END:
         raise UnreadableError(f"{reader.next.text!r} follows the formula")
     if _is_deep(expression):
@@ -91,6 +95,11 @@ class _Reader:
             terms.append(self._signed(depth))
         return terms[0] if len(terms) == 1 else Apply("+", tuple(terms))
 
+    def modulo(self, value: Expression) -> Expression:
+        r"""Read the modulus after a value, as in ``3 \bmod 7``."""
+        self._take()
+        return Apply("mod", (value, self.sum(MAXIMUM_DEPTH)))
+
     def _signed(self, depth: int) -> Expression:
         negative = False
         while self.next.kind in ("+", "-"):
@@ -106,6 +115,9 @@ class _Reader:
                 self._take()
                 right = self._factor_after_sign(depth)
                 result = Apply(kind, (result, right))
+            elif self.next.text == "angle" and isinstance(result, Number):  # r at an angle
+                self._take()
+                result = Apply("*", (result, Apply("cis", (self._power(depth),))))
             elif self._begins_factor() or self._is_power_before_number(result):
                 result = Apply("*", (result, self._power(depth)))
             else:
@@ -126,7 +138,16 @@ class _Reader:
         if token.kind == "|":
             return self._bars == 0
         if token.kind == "command":
-            return token.text not in ("rfloor", "rceil", "cup", "cap", "setminus", "pm", "mp")
+            return token.text not in (
+                "rfloor",
+                "rceil",
+                "cup",
+                "cap",
+                "setminus",
+                "pm",
+                "mp",
+                "mod",
+            )
         return token.kind in ("symbol", "(", "[", "{")
 
     def _power(self, depth: int) -> Expression:
@@ -262,7 +283,18 @@ class _Reader:
         if letter in _CALLED or letter in ("\\Phi", "\\Gamma", "\\delta"):
             return True
         lone = self._peek(2).kind == ")" and self._peek(1).kind == "number"
-        return letter.isalpha() and lone
+        return letter.isalpha() and (lone or (letter.isupper() and self._has_pair()))
+
+    def _has_pair(self) -> bool:
+        """Say whether the bracket that comes next holds two things with a comma between them."""
+        depth = 0
+        for token in self._tokens[self._position :]:
+            depth += step(token)
+            if depth == 1 and token.kind == ",":
+                return True
+            if depth == 0:
+                return False
+        return False
 
     def _subscript(self) -> str:
         token = self._take()
@@ -288,6 +320,8 @@ class _Reader:
             return Apply(name[1:], (value,))
         if name == "sqrt":
             return self._root(depth)
+        if name in _CALLED_BY_NAME:
+            return self._called(name, depth)
         if name in FUNCTIONS:
             return self._function(_ALIASES.get(name, name), depth)
         if name in _ACCENTS:
@@ -348,6 +382,12 @@ class _Reader:
             self._take()
             value = Apply("/", (value, self._power(depth - 1)))
         return value
+
+    def _called(self, name: str, depth: int) -> Expression:
+        """Read the argument in brackets of a function that plain text calls by its name."""
+        if self.next.kind != "(":
+            raise UnreadableError(f"{name} without a bracket")
+        return Apply(name, (self._atom(depth - 1),))
 
     def _power_of_group(self, depth: int) -> Expression:
         value = self._atom(depth - 1)

@@ -8,17 +8,17 @@ not fit raise `UnreadableError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Sequence as Tokens
-from itertools import pairwise
 
+from harness.grading.answers import families, sets
+from harness.grading.answers.environments import environment, system
 from harness.grading.answers.formula import parse_formula
+from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, split
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Based,
     Expression,
-    Matrix,
     Number,
     Opaque,
     Quantity,
@@ -26,18 +26,17 @@ from harness.grading.answers.syntax import (
     Relation,
     Sequence,
     Symbol,
-    Union,
     Words,
 )
 from harness.grading.answers.tokens import Token, UnreadableError, tokenize
 
 MAXIMUM_ITEMS = 64
-_OPENING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
-_CLOSING = frozenset(_OPENING.values())
 _HEDGES = frozenset("about approximately approx roughly exactly equals is the only".split())
 _NOTHING = frozenset(("no solution", "no solutions", "none", "empty set", "no real solutions"))
 _ALL = frozenset(("all real numbers", "all reals", "any real number"))
 _DEPTH = 12
+DOTS = "\\ldots"
+"""The name of the item that says that a list goes on."""
 
 
 def parse(text: str) -> Answer:
@@ -46,7 +45,7 @@ def parse(text: str) -> Answer:
     >>> parse("x = y").sides
     (Symbol(name='x'), Symbol(name='y'))
     """
-    return _answer(tokenize(text), _DEPTH)
+    return _answer(families.separated(tokenize(text)), _DEPTH)
 
 
 def _answer(tokens: list[Token], depth: int) -> Answer:
@@ -59,28 +58,15 @@ def _answer(tokens: list[Token], depth: int) -> Answer:
     return _single(tokens)
 
 
-def _split(tokens: list[Token], at: Callable[[Token], bool]) -> list[list[Token]]:
-    """Split at the tokens for which ``at`` is true, outside brackets and environments."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        if token.kind in _OPENING or token.kind == "begin" or token.text in ("lfloor", "lceil"):
-            depth += 1
-        elif token.kind in _CLOSING or token.kind == "end" or token.text in ("rfloor", "rceil"):
-            depth -= 1
-        if depth == 0 and at(token):
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts
-
-
 def _groups(tokens: list[Token], depth: int) -> Answer | None:
-    return _sequence(_split(tokens, lambda token: token.kind == ";"), depth)
+    return _sequence(split(tokens, lambda token: token.kind == ";"), depth)
 
 
 def _listed(tokens: list[Token], depth: int) -> Answer | None:
-    return _sequence(_split(tokens, lambda t: t.kind in (",", "separator")), depth)
+    found = sets.alternatives(tokens, depth, _answer)
+    if found is not None:
+        return found
+    return _sequence(split(tokens, lambda t: t.kind in (",", "separator")), depth)
 
 
 def _sequence(parts: list[list[Token]], depth: int) -> Answer | None:
@@ -91,7 +77,8 @@ def _sequence(parts: list[list[Token]], depth: int) -> Answer | None:
         raise UnreadableError("no items, or too many")
     if len(filled) == 1:
         return _answer(filled[0], depth)
-    return Sequence("", "", tuple(_flat([_answer(part, depth) for part in filled])))
+    items = families.settled(_flat([_answer(part, depth) for part in filled]))
+    return items[0] if len(items) == 1 else Sequence("", "", tuple(items))
 
 
 def _flat(items: list[Answer]) -> list[Answer]:
@@ -107,7 +94,7 @@ def _flat(items: list[Answer]) -> list[Answer]:
 
 def _related(tokens: list[Token], depth: int) -> Answer | None:
     signs = [part for part in tokens if part.kind == "relation"]
-    parts = _split(tokens, lambda token: token.kind == "relation")
+    parts = split(tokens, lambda token: token.kind == "relation")
     if len(parts) == 1 or len(parts) != len(signs) + 1 or not any(parts):
         return None
     if not parts[0]:  # "= 5"
@@ -128,28 +115,7 @@ def _side(tokens: list[Token], depth: int) -> Answer:
 
 
 def _united(tokens: list[Token], depth: int) -> Answer | None:
-    parts = _split(tokens, lambda token: token.text == "cup")
-    if len(parts) > 1:
-        return Union(tuple(_answer(part, depth) for part in parts))
-    parts = _split(tokens, lambda token: token.text == "setminus")
-    if len(parts) == 2 and _is_reals(parts[0]):
-        return _punctured(_answer(parts[1], depth))
-    return Sequence("(", ")", _WHOLE) if _is_reals(tokens) else None
-
-
-def _is_reals(tokens: list[Token]) -> bool:
-    return [t.text for t in tokens if t.kind not in "{}"] == ["mathbb", "R"]
-
-
-_INFINITY = Symbol("\\infty")
-_WHOLE: tuple[Answer, Answer] = (Apply("-", (_INFINITY,)), _INFINITY)
-
-
-def _punctured(holes: Answer) -> Answer:
-    """Return the real line without one point, or without several points in ascending order."""
-    points = holes.items if isinstance(holes, Sequence) else (holes,)
-    ends = [_WHOLE[0], *points, _WHOLE[1]]
-    return Union(tuple(Sequence("(", ")", pair) for pair in pairwise(ends)))
+    return sets.combined(tokens, depth, _answer)
 
 
 def _doubled(tokens: list[Token], depth: int) -> Answer | None:
@@ -169,9 +135,13 @@ def _doubled(tokens: list[Token], depth: int) -> Answer | None:
 def _bracketed(tokens: list[Token], depth: int) -> Answer | None:
     """Return what the pair of brackets around everything holds, unless it only groups a value."""
     if tokens[0].kind == "begin":
-        return _environment(tokens, depth)
+        return environment(tokens, depth, _answer)
+    if tokens[0].kind == "\\{" and len(tokens) > 3:
+        found = system(tokens, depth, _answer)
+        if found is not None:
+            return found
     opening, closing = tokens[0].kind, tokens[-1].kind
-    if opening not in _OPENING or closing not in _CLOSING or _closes_before_end(tokens):
+    if opening not in OPENING or closing not in CLOSING or closes_before_end(tokens):
         return None
     inner = tokens[1:-1]
     braces = opening in ("{", "\\{") and closing in ("}", "\\}")
@@ -182,7 +152,11 @@ def _bracketed(tokens: list[Token], depth: int) -> Answer | None:
         if isinstance(item, Sequence) and item.opening == "":
             return Sequence("{", "}", item.items)
         return item
-    inside = _answer(inner, depth)
+    if braces:
+        stated = sets.builder(inner, depth, _answer)
+        if stated is not None:
+            return stated
+    inside = _pair(inner) or _answer(inner, depth)
     if isinstance(inside, Sequence) and inside.opening == "±" and not braces:
         return inside
     if isinstance(inside, Sequence) and inside.opening in ("", "±"):
@@ -194,28 +168,17 @@ def _bracketed(tokens: list[Token], depth: int) -> Answer | None:
     return inside if grouped and not isinstance(inside, Number | Symbol | Apply) else None
 
 
-def _closes_before_end(tokens: list[Token]) -> bool:
-    depth = 0
-    for token in tokens[:-1]:
-        depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
-        if depth == 0:
-            return True
-    return False
-
-
-def _environment(tokens: list[Token], depth: int) -> Answer | None:
-    if tokens[-1].kind != "end" or not tokens[0].text.rstrip("*").endswith(("matrix", "array")):
+def _pair(inner: list[Token]) -> Answer | None:
+    """Return two integers between brackets, whose comma separates no thousands: ``(12,345)``."""
+    if len(inner) != 1 or inner[0].kind != "number" or "," not in inner[0].text:
         return None
-    inner = tokens[1:-1]
-    rows = [row for row in _split(inner, lambda token: token.kind == "row") if row]
-    cells = [_split(row, lambda token: token.kind == "cell") for row in rows]
-    if len(cells) > MAXIMUM_ITEMS or len({len(row) for row in cells}) > 1 or not cells:
-        raise UnreadableError("not a matrix")
-    return Matrix(tuple(tuple(_answer(cell, depth) for cell in row) for row in cells))
+    return Sequence(
+        "", "", tuple(parse_formula([Token("number", t)]) for t in inner[0].text.split(","))
+    )
 
 
 def _ratio(tokens: list[Token], depth: int) -> Answer | None:
-    parts = _split(tokens, lambda token: token.kind == ":")
+    parts = split(tokens, lambda token: token.kind == ":")
     if len(parts) == 1:
         return None
     terms = tuple(_answer(part, depth) for part in parts)
@@ -230,8 +193,10 @@ def _single(tokens: list[Token]) -> Answer:
         token.kind == "word" for token in tokens
     ):
         return _words(tokens)
-    if [token.text for token in tokens] in (["\\emptyset"], ["\\varnothing"]):
+    if len(tokens) == 1 and tokens[0].text in ("\\emptyset", "\\varnothing"):
         return Words("no solution")
+    if len(tokens) == 1 and tokens[0].kind == "dots":
+        return Symbol(DOTS)
     while tokens and tokens[0].text.lower() in _HEDGES:
         tokens = tokens[1:]
     based = _based(tokens)
@@ -247,7 +212,7 @@ def _single(tokens: list[Token]) -> Answer:
 def _words(tokens: Tokens[Token]) -> Answer:
     text = " ".join(token.text.lower() for token in tokens)
     if text in _ALL:
-        return Sequence("(", ")", _WHOLE)
+        return sets.WHOLE
     return Words("no solution" if text in _NOTHING else text)
 
 
@@ -261,7 +226,7 @@ def _unit_length(tokens: list[Token]) -> int:
     """Return how many of the last tokens are a unit: from the first word or percent sign on."""
     depth = 0
     for index, token in enumerate(tokens):
-        depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
         if depth == 0 and index and token.kind in ("word", "%"):
             rest = tokens[index:]
             start = index

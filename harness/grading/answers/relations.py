@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from benchmarks import Conventions
 from harness.grading.answers.expressions import equal_expressions, is_constant, proportional
@@ -16,27 +17,23 @@ from harness.grading.answers.syntax import (
     Relation,
     Sequence,
     Symbol,
-    Union,
     Words,
 )
 from harness.grading.answers.values import CONSTANTS, symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
 _EXPRESSIONS = (Number, Symbol, Apply)
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_INFINITY = Symbol("\\infty")
 
 
 def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal) -> bool | None:
     """Compare two answers of which one or both are relations; None if it cannot be decided.
 
-    ``compare`` compares the values and intervals that the relations state.
+    ``compare`` compares the values that the relations state.
     """
-    left, right = region(gold), region(answer)
-    if (is_inequality(gold) or is_inequality(answer)) and left and right:
-        if len(left) != len(right) or _other_variable(gold, answer):
-            return False
-        return every(compare(a, b, conventions) for a, b in zip(left, right, strict=True))
+    gold, answer = member(gold), member(answer)
+    if not (isinstance(gold, Relation) or isinstance(answer, Relation)):
+        return compare(gold, answer, conventions)
+    gold, answer = _with_bound_names(gold, answer)
     if isinstance(gold, Relation) and isinstance(answer, Relation):
         same = _equations(gold, answer)
         if same:
@@ -51,12 +48,50 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
     return compare(values[0], values[1], conventions)
 
 
-def _other_variable(gold: Answer, answer: Answer) -> bool:
-    """Say whether two inequalities bound different variables."""
-    sides = [side.sides if isinstance(side, Relation) else () for side in (gold, answer)]
-    names = [{item.name for item in side if isinstance(item, Symbol)} for side in sides]
-    names = [found - CONSTANTS for found in names]
-    return all(names) and names[0] != names[1]
+def member(answer: Answer) -> Answer:
+    r"""Return the set of an answer that only says where its variable lies, ``x \in \{1, 2\}``."""
+    if isinstance(answer, Relation) and answer.signs == ("in",) and is_name(answer.sides[0]):
+        return answer.sides[1]
+    return answer
+
+
+def _with_bound_names(gold: Answer, answer: Answer) -> tuple[Answer, Answer]:
+    """Return two definitions of a function with the same names for its arguments.
+
+    ``f(t) = 2t`` defines the same as ``f(x) = 2x``, but ``f(y) = 2x`` does not.
+    """
+    heads = [_head(side) for side in (gold, answer)]
+    if heads[0] is None or heads[1] is None or heads[0] == heads[1]:
+        return gold, answer
+    (name, arguments), (other, others) = heads
+    if name != other or len(arguments) != len(others):
+        return gold, answer
+    bound = [Symbol(f"\\argument {place}") for place, _ in enumerate(arguments)]
+    return (
+        _renamed(gold, dict(zip(arguments, bound, strict=True))),
+        _renamed(answer, dict(zip(others, bound, strict=True))),
+    )
+
+
+def _head(answer: Answer) -> tuple[str, tuple[str, ...]] | None:
+    """Return the name and the arguments of the function that an equation defines, or None."""
+    if not isinstance(answer, Relation) or answer.signs != ("=",):
+        return None
+    left = answer.sides[0]
+    if not isinstance(left, Apply) or not left.function.startswith("call:"):
+        return None
+    names = tuple(part.name for part in left.arguments if isinstance(part, Symbol))
+    return (left.function, names) if len(names) == len(left.arguments) else None
+
+
+def _renamed(answer: Any, names: dict[str, Symbol]) -> Any:
+    if isinstance(answer, Symbol):
+        return names.get(answer.name, answer)
+    if isinstance(answer, Apply):
+        return Apply(answer.function, tuple(_renamed(part, names) for part in answer.arguments))
+    if isinstance(answer, Relation):
+        return Relation(answer.signs, tuple(_renamed(side, names) for side in answer.sides))
+    return answer
 
 
 def every(results: Iterable[bool | None]) -> bool | None:
@@ -72,67 +107,6 @@ def every(results: Iterable[bool | None]) -> bool | None:
 def is_inequality(answer: Answer) -> bool:
     """Say whether the answer is a relation whose first sign is neither ``=`` nor ``~``."""
     return isinstance(answer, Relation) and answer.signs[0] not in ("=", "~")
-
-
-def region(answer: Answer) -> list[Answer] | None:
-    """Return the intervals and points that an answer describes; None if it describes none."""
-    if isinstance(answer, Union):
-        return _joined(answer.parts)
-    if isinstance(answer, Relation):
-        return _bounded(answer)
-    if isinstance(answer, Sequence):
-        return _region_of_items(answer)
-    return None
-
-
-def _region_of_items(answer: Sequence) -> list[Answer] | None:
-    if len(answer.items) == 2 and answer.ordered:
-        return [answer]
-    if answer.opening == "{":
-        return list(answer.items)
-    if answer.opening == "" and all(is_inequality(item) for item in answer.items):
-        return _joined(answer.items)
-    return None
-
-
-def _joined(parts: Iterable[Answer]) -> list[Answer] | None:
-    joined: list[Answer] = []
-    for part in parts:
-        found = region(part)
-        if found is None:
-            return None
-        joined += found
-    return joined
-
-
-def _bounded(relation: Relation) -> list[Answer] | None:
-    """Return an inequality's solution as intervals: ``-2 < x <= 7`` is ``(-2, 7]``."""
-    signs, sides = relation.signs, relation.sides
-    if signs == ("in",):
-        return region(sides[1])
-    if signs == ("!=",):
-        point = sides[1] if is_constant(sides[1]) else sides[0]
-        if not is_constant(point):
-            return None
-        return [Sequence("(", ")", (_NEGATIVE, point)), Sequence("(", ")", (point, _INFINITY))]
-    if len(signs) == 2 and signs[0] in (">", ">=") and signs[1] in (">", ">="):
-        signs, sides = (_FLIPPED[signs[1]], _FLIPPED[signs[0]]), sides[::-1]
-    if len(signs) == 2 and all(sign in ("<", "<=") for sign in signs):
-        ends = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
-        return [Sequence(*ends, (sides[0], sides[2]))]
-    if len(signs) != 1 or signs[0] not in _FLIPPED:
-        return None
-    sign, (name, bound) = signs[0], sides
-    if is_constant(name) and not is_constant(bound):
-        sign, name, bound = _FLIPPED[sign], bound, name
-    if not is_constant(bound) or not is_name(name):
-        return None
-    if sign in ("<", "<="):
-        return [Sequence("(", ")" if sign == "<" else "]", (_NEGATIVE, bound))]
-    return [Sequence("(" if sign == ">" else "[", ")", (bound, _INFINITY))]
-
-
-_NEGATIVE = Apply("-", (_INFINITY,))
 
 
 def is_name(side: Answer) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from benchmarks import Conventions
 from harness.grading.answers import limits
@@ -21,6 +22,9 @@ from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Based,
+    Cases,
+    Difference,
+    Intersection,
     Matrix,
     Number,
     Quantity,
@@ -225,10 +229,11 @@ def read(text: str) -> Answer | None:
         return None
 
 
-_KINDS: tuple[tuple[type, str], ...] = (
-    (Union, "interval"),
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (Union | Intersection | Difference, "interval"),
     (Relation, "relation"),
     (Matrix, "matrix"),
+    (Cases, "relation"),
     (Sequence, "list"),
     (Words, "words"),
     (Based, "base"),

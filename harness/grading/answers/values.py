@@ -161,6 +161,13 @@ def _floor(value: Fraction) -> Fraction:
     return Fraction(value.numerator // value.denominator)
 
 
+def _residue(value: Fraction, modulus: Fraction) -> Fraction | None:
+    if modulus <= 0:
+        return None
+    count_work(value, modulus)
+    return value - modulus * _floor(value / modulus)
+
+
 _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
     "+": _add,
     "-": lambda value: -value,
@@ -173,6 +180,9 @@ _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
     "abs": abs,
     "floor": _floor,
     "ceil": lambda value: -_floor(-value),
+    "mod": _residue,
+    "max": max,
+    "min": min,
 }
 
 
@@ -288,9 +298,12 @@ class _Numeric:
             "arccos": lambda: self._context.acos(first),
             "arctan": lambda: self._context.atan(first),
             "arccot": lambda: self._context.acot(first),
+            "cis": lambda: self._context.expj(first),
         }
         if name in simple:
             return simple[name]()
+        if name in ("max", "min", "mod"):
+            raise UnknownValueError(f"{name} of numbers that are not rational")
         return getattr(self._context, name)(first)
 
     def _power(self, base: Any, exponent: Any) -> Any:

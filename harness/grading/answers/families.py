@@ -1,0 +1,298 @@
+r"""Read and compare solutions that depend on any integer: ``\frac{\pi}{4} + k\pi``, ``3 \bmod 7``.
+
+The letter of a family says nothing, and neither does the member that it starts from. A letter is
+known to stand for any integer if the answer declares it, as in ``k \in \mathbb{Z}``. Another letter
+in the other answer may then be the same parameter.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from harness.grading.answers.expressions import equal_expressions, is_constant
+from harness.grading.answers.sets import WHOLE, is_number_set, number_set
+from harness.grading.answers.splitting import texts
+from harness.grading.answers.syntax import (
+    Answer,
+    Apply,
+    Expression,
+    Matrix,
+    Number,
+    Quantity,
+    Relation,
+    Sequence,
+    Symbol,
+    Union,
+)
+from harness.grading.answers.tokens import Token
+from harness.grading.answers.values import PI, UnknownValueError, exact, numeric, symbols
+
+ANY_INTEGER = Symbol("\\integer")
+"""What replaces a letter that stands for any integer."""
+_PARAMETERS = frozenset("kKlmMnNjpqtrs")
+_DECLARING = frozenset("where with for all any every some and is an are given".split())
+_INTEGERS = frozenset("integer integers".split())
+_FREE = frozenset((WHOLE, number_set("C"), number_set("Q")))
+
+
+# --- declarations -----------------------------------------------------------------------------
+
+
+def separated(tokens: list[Token]) -> list[Token]:
+    r"""Return the tokens with a comma before a declaration that they end with.
+
+    ``k\pi (k \in \mathbb{Z})``, ``k\pi \text{ for } k \in \mathbb{Z}`` and ``k\pi, \text{ where } k
+    \text{ is an integer}`` become ``k\pi, k \in \mathbb{Z}``.
+    """
+    bracketed = bool(tokens) and tokens[-1].kind == ")"
+    inner = tokens[:-1] if bracketed else tokens
+    start, names = _declaration(inner)
+    if not names:
+        return tokens
+    if bracketed:
+        if not start or inner[start - 1].kind != "(":
+            return tokens
+        start -= 1
+    rest = inner[:start]
+    while rest and rest[-1].kind in (",", ";"):
+        rest = rest[:-1]
+    if not rest:
+        return tokens
+    comma, domain = Token(",", ","), inner[-2:]
+    if inner[-1].kind != "symbol" or domain[0].text != "mathbb":
+        last = [token for token in inner if token.kind not in "{}"][-1]
+        name = last.text if last.kind == "symbol" and _is_blackboard(inner) else "Z"
+        domain = [Token("command", "mathbb"), Token("symbol", name)]
+    for name in names:
+        rest = [*rest, comma, Token("symbol", name), Token("relation", "in"), *domain]
+    return rest
+
+
+def _is_blackboard(tokens: list[Token]) -> bool:
+    return texts(tokens[-4:])[-2:-1] == ["mathbb"]
+
+
+def _declaration(tokens: list[Token]) -> tuple[int, list[str]]:
+    """Return where the declaration at the end begins and which letters it declares."""
+    index = len(tokens)
+    words = []
+    names: list[str] = []
+    if _is_blackboard(tokens):
+        while index and tokens[index - 1].text != "mathbb":
+            index -= 1
+        index -= 1
+        if not index or tokens[index - 1].text != "in":
+            return 0, []
+        index -= 1
+    elif not any(token.text.lower() in _INTEGERS for token in tokens[-3:]):
+        return 0, []
+    while index:
+        token = tokens[index - 1]
+        if token.kind == "word" and token.text.lower() in _DECLARING | _INTEGERS:
+            words.append(token.text.lower())
+        elif token.kind == "symbol" and len(token.text) == 1 and _begins(tokens, index - 1):
+            names.insert(0, token.text)
+        elif token.text != "forall" and not (token.kind == "," and _begins(tokens, index)):
+            break
+        elif token.kind == "," and not names:
+            break
+        index -= 1
+    if not names or (not words and len(names) > 1 and tokens[index - 1].kind != "("):
+        names = names[-1:]
+        index = max(i for i, token in enumerate(tokens) if token.text == names[0]) if names else 0
+    return index, names
+
+
+def _begins(tokens: list[Token], index: int) -> bool:
+    """Say whether a declaration may begin here: after a comma, a word, a bracket or `forall`."""
+    if index == 0:
+        return True
+    before = tokens[index - 1]
+    return before.kind in (",", ";", "(", "word", "separator") or before.text == "forall"
+
+
+def settled(items: list[Answer]) -> list[Answer]:
+    r"""Return the items of a list without the declarations of the letters in the others.
+
+    A letter that stands for any integer becomes `ANY_INTEGER`. A letter that stands for any real or
+    complex number stays as it is.
+    """
+    for item in items:
+        declared = _declared(item)
+        if declared is None:
+            continue
+        name, domain = declared
+        others = [other for other in items if other is not item]
+        using = [other for other in others if name in letters(other)]
+        if not using or any(_bounds(other) for other in using):
+            continue
+        if domain in _FREE:
+            return settled(others)
+        if domain == number_set("Z"):
+            return settled([replaced(other, {name: ANY_INTEGER}) for other in others])
+    return items
+
+
+def _declared(item: Answer) -> tuple[str, Answer] | None:
+    if not isinstance(item, Relation) or item.signs != ("in",):
+        return None
+    name, domain = item.sides
+    return (name.name, domain) if isinstance(name, Symbol) and is_number_set(domain) else None
+
+
+def _bounds(item: Answer) -> bool:
+    return isinstance(item, Relation) and any(sign not in "=~" for sign in item.signs)
+
+
+def letters(answer: Answer) -> frozenset[str]:
+    """Return the names of all variables in an answer."""
+    if isinstance(answer, Number | Symbol | Apply):
+        return symbols(answer)
+    return frozenset().union(*map(letters, _children(answer)))
+
+
+def _children(answer: Answer) -> tuple[Answer, ...]:
+    if isinstance(answer, Sequence):
+        return answer.items
+    if isinstance(answer, Relation):
+        return answer.sides
+    if isinstance(answer, Union):
+        return answer.parts
+    if isinstance(answer, Matrix):
+        return tuple(entry for row in answer.rows for entry in row)
+    return (answer.value,) if isinstance(answer, Quantity) else ()
+
+
+def replaced(answer: Any, names: dict[str, Expression]) -> Any:
+    """Return an answer in which variables are replaced by expressions."""
+    if isinstance(answer, Symbol):
+        return names.get(answer.name, answer)
+    if isinstance(answer, Apply):
+        return Apply(answer.function, tuple(replaced(part, names) for part in answer.arguments))
+    if isinstance(answer, Sequence):
+        items = tuple(replaced(item, names) for item in answer.items)
+        return Sequence(answer.opening, answer.closing, items)
+    if isinstance(answer, Relation):
+        return Relation(answer.signs, tuple(replaced(side, names) for side in answer.sides))
+    if isinstance(answer, Union):
+        return Union(tuple(replaced(part, names) for part in answer.parts))
+    if isinstance(answer, Matrix):
+        return Matrix(tuple(tuple(replaced(e, names) for e in row) for row in answer.rows))
+    if isinstance(answer, Quantity):
+        return Quantity(replaced(answer.value, names), answer.unit)
+    return answer
+
+
+# --- comparison -------------------------------------------------------------------------------
+
+
+def is_residue(answer: Answer) -> bool:
+    r"""Say whether an answer is a residue with its modulus, ``3 \bmod 7``."""
+    return isinstance(answer, Apply) and answer.function == "mod"
+
+
+def same_residue(gold: Expression, answer: Expression) -> bool | None:
+    """Compare two answers of which one or both are residues with their modulus."""
+    if is_residue(gold) and is_residue(answer):
+        (left, modulus), (right, other) = gold.arguments, answer.arguments  # type: ignore[union-attr]
+        values = [exact(part) for part in (left, modulus, right, other)]
+        if None in values:
+            return None
+        first, size, second, size_too = values
+        return size == size_too and bool(size) and (first - second) % size == 0  # type: ignore[operator]
+    if is_residue(gold):
+        return False if is_constant(answer) else _same(_progression(gold), answer)
+    if is_constant(gold):  # the question names the modulus
+        return exact(gold) in (exact(answer), exact(answer.arguments[0]))  # type: ignore[union-attr]
+    return _same(gold, _progression(answer))
+
+
+def _progression(residue: Expression) -> Expression:
+    first, modulus = residue.arguments  # type: ignore[union-attr]
+    return Apply("+", (first, Apply("*", (modulus, ANY_INTEGER))))
+
+
+def same_family(gold: Expression, answer: Expression) -> bool | None:
+    """Say whether two expressions are the same family of numbers; None if they may be none."""
+    if ANY_INTEGER in (gold, answer):
+        return None
+    declared = [ANY_INTEGER.name in symbols(side) for side in (gold, answer)]
+    if any(declared):
+        return _same(gold, answer)
+    names = [_parameter(side, frozenset()) for side in (gold, answer)]
+    if None in names:
+        return None
+    sides = [
+        replaced(side, {name: ANY_INTEGER})
+        for side, name in zip((gold, answer), names, strict=True)
+    ]
+    # Without a declaration the letter may be one of the question's, as in (n - 2) pi.
+    return _same(*sides) if all(map(_is_angle, sides)) else None
+
+
+def _parameter(side: Expression, taken: frozenset[str]) -> str | None:
+    """Return the only letter of an expression that may stand for any integer, or None."""
+    own = symbols(side) - taken
+    return next(iter(own)) if len(own) == 1 and own <= _PARAMETERS else None
+
+
+def _same(gold: Expression, answer: Expression) -> bool | None:
+    sides = []
+    for side, other in ((gold, answer), (answer, gold)):
+        if ANY_INTEGER.name not in symbols(side):
+            name = _parameter(side, symbols(other))
+            if name is None:
+                return None
+            side = replaced(side, {name: ANY_INTEGER})  # noqa: PLW2901
+        sides.append(side)
+    lines = [_line(side) for side in sides]
+    if lines[0] is None or lines[1] is None:
+        mirrored = replaced(sides[1], {ANY_INTEGER.name: Apply("-", (ANY_INTEGER,))})
+        return any(_equal(sides[0], side) for side in (sides[1], mirrored)) or None
+    (first, step), (second, other_step) = lines
+    if min(abs(step - other_step), abs(step + other_step)) > 1e-30 * abs(step):
+        return False
+    return _is_whole((first - second) / step)
+
+
+def _equal(left: Expression, right: Expression) -> bool:
+    from benchmarks import Conventions
+
+    return equal_expressions(left, right, Conventions()) is True
+
+
+def _line(side: Expression) -> tuple[Any, Any] | None:
+    """Return the first member and the step of an arithmetic progression, or None."""
+    if symbols(side) != {ANY_INTEGER.name}:
+        return None
+    try:
+        values = [numeric(side, {ANY_INTEGER.name: Fraction(place)}) for place in (0, 1, 2, 5)]
+    except UnknownValueError:
+        return None
+    first, step = values[0], values[1] - values[0]
+    size = 1e-30 * (abs(first) + abs(step))
+    straight = (
+        abs(values[2] - first - 2 * step) <= size and abs(values[3] - first - 5 * step) <= size
+    )
+    return (first, step) if straight and abs(step) > 1e-20 else None
+
+
+def _is_whole(number: Any) -> bool:
+    nearest = round(float(number.real))
+    return bool(abs(number - nearest) < 1e-25 * (1 + abs(number)))
+
+
+def _is_angle(side: Expression) -> bool:
+    """Say whether a progression has pi in it and does not pass through zero."""
+    line = _line(side)
+    if line is None or not _has_pi(side):
+        return False
+    first, step = line
+    return not _is_whole(first / step)
+
+
+def _has_pi(side: Expression) -> bool:
+    if isinstance(side, Apply):
+        return any(map(_has_pi, side.arguments))
+    return side == Symbol(PI)

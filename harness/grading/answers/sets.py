@@ -1,0 +1,150 @@
+r"""Parse what describes a set of numbers: alternatives, set-builders, unions and differences.
+
+A set-builder ``\{x \in \mathbb{R} \mid x > 2\}`` is read as its conditions, ``x \in \mathbb{R},
+x > 2``, since both describe the same numbers.
+"""
+
+from __future__ import annotations
+
+from harness.grading.answers.splitting import CLOSING, Reader, split, step, texts
+from harness.grading.answers.syntax import (
+    Answer,
+    Apply,
+    Difference,
+    Intersection,
+    Relation,
+    Sequence,
+    Symbol,
+    Union,
+)
+from harness.grading.answers.tokens import Token, UnreadableError
+
+INFINITY = Symbol("\\infty")
+WHOLE = Sequence("(", ")", (Apply("-", (INFINITY,)), INFINITY))
+"""The real line."""
+_NUMBERS = frozenset("ZNQC")
+_PREFIX = "\\mathbb "
+_EXCEPT = frozenset(("except", "besides", "excluding", "but", "other"))
+
+
+def number_set(name: str) -> Symbol:
+    """Return the symbol of a set of numbers: Z, N, Q or C. The real numbers are `WHOLE`."""
+    return Symbol(_PREFIX + name)
+
+
+def is_number_set(answer: Answer) -> bool:
+    """Say whether an answer is the set of all integers, rational, real or complex numbers."""
+    return answer == WHOLE or (isinstance(answer, Symbol) and answer.name.startswith(_PREFIX))
+
+
+def alternatives(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``x < -1 \text{ or } x > 3`` as a union; None if no alternative is a condition."""
+    parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
+    filled = [part for part in parts if part]
+    if len(filled) < 2 or not any(_is_condition(part) for part in filled):
+        return None
+    return Union(tuple(read(part, depth) for part in filled))
+
+
+def _is_condition(tokens: list[Token]) -> bool:
+    """Say whether tokens have a sign of relation other than one of equality."""
+    return len(split(tokens, lambda t: t.kind == "relation" and t.text not in "=~")) > 1
+
+
+def combined(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    """Read unions, intersections and differences of sets, and the name of a set of numbers."""
+    if _is_named(tokens):
+        name = texts(tokens)[1]
+        return WHOLE if name == "R" else number_set(name)
+    signs = {token.text for token in _outside(tokens)} & {"cup", "cap", "setminus"}
+    if len(signs) > 1:
+        raise UnreadableError("which sets belong together is not certain")
+    if "cup" in signs:
+        return Union(tuple(_parts(tokens, "cup", depth, read)))
+    if "cap" in signs:
+        return Intersection(tuple(_parts(tokens, "cap", depth, read)))
+    if "setminus" in signs:
+        return _difference(_parts(tokens, "setminus", depth, read))
+    return _without(tokens, depth, read)
+
+
+def _outside(tokens: list[Token]) -> list[Token]:
+    depth, outside = 0, []
+    for token in tokens:
+        depth += step(token)
+        if depth == 0:
+            outside.append(token)
+    return outside
+
+
+def _parts(tokens: list[Token], sign: str, depth: int, read: Reader) -> list[Answer]:
+    return [read(part, depth) for part in split(tokens, lambda token: token.text == sign)]
+
+
+def _difference(parts: list[Answer]) -> Answer:
+    whole = parts[0]
+    for removed in parts[1:]:
+        whole = Difference(whole, removed)
+    return whole
+
+
+def _is_named(tokens: list[Token]) -> bool:
+    found = texts(tokens)
+    return len(found) == 2 and found[0] == "mathbb" and (found[1] in _NUMBERS or found[1] == "R")
+
+
+def _without(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``\mathbb{R} - \{0\}``, ``(0, 9) - \{3\}`` and "all real numbers except 0"."""
+    for index, token in enumerate(tokens[:-1]):
+        before, after = tokens[:index], tokens[index + 1 :]
+        if token.kind == "-" and after[0].kind == "\\{" and before:
+            if _is_named(before) or before[-1].kind in CLOSING - {"}"}:
+                return Difference(read(before, depth), read(after, depth))
+            return None
+    words = [token.text.lower() for token in tokens[:6]]
+    for index, word in enumerate(words):
+        if word in _EXCEPT and "real" in words[:index]:
+            rest = tokens[index + 1 :]
+            while rest and rest[0].text.lower() in ("than", "for", "at"):
+                rest = rest[1:]
+            if rest and set(words[:index]) <= _ALL_REALS:
+                return Difference(WHOLE, read(rest, depth))
+    return None
+
+
+_ALL_REALS = frozenset("all any every the set of real reals number numbers x".split())
+
+
+def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Return the conditions of a set-builder, given what stands in its braces; None if it is none.
+
+    Only sets of a variable are read: ``\{x^2 : x > 3\}`` is no condition on its elements.
+    """
+    for index, token in enumerate(inner):
+        if token.kind in ("|", ":"):
+            break
+    else:
+        return None
+    element, conditions = inner[:index], inner[index + 1 :]
+    if not element or not conditions or not _has_relation(conditions):
+        return None
+    name, *rest = split(element, lambda token: token.kind == "relation")
+    if len(name) != 1 or name[0].kind != "symbol":
+        if _has_relation(element) or len(split(conditions, lambda t: t.kind == "relation")) > 1:
+            raise UnreadableError("a set of other things than the values of a variable")
+        return None
+    stated = read(conditions, depth)
+    if not rest:
+        return stated
+    if len(rest) > 1 or element[1].text != "in":
+        raise UnreadableError("more than a variable and its domain")
+    domain = Relation(("in",), (Symbol(name[0].text), read(rest[0], depth)))
+    if isinstance(stated, Sequence) and stated.opening == "":
+        return Sequence("", "", (domain, *stated.items))
+    if isinstance(stated, Union):
+        return Intersection((domain, stated))
+    return Sequence("", "", (domain, stated))
+
+
+def _has_relation(tokens: list[Token]) -> bool:
+    return any(token.kind == "relation" for token in tokens)
