@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from benchmarks import Conventions
-from harness.grading.answers import families, regions, relations
+from harness.grading.answers import families, regions, relations, vectors, wording
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.syntax import (
@@ -32,10 +32,12 @@ from harness.grading.answers.syntax import (
     Union,
     Words,
 )
+from harness.grading.answers.tokens import DOTS
 from harness.grading.answers.units import UNIT_LETTERS, read_unit
 from harness.grading.answers.values import exact, symbols
 
 Equality = bool | None
+GOES_ON = Symbol(DOTS)
 EMPTY = Words("no solution")
 """The empty set, and the statement that nothing is a solution."""
 _EXPRESSIONS = (Number, Symbol, Apply)
@@ -56,6 +58,8 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
 def _expressions(gold: Expression, answer: Expression, conventions: Conventions) -> Equality:
     if families.is_residue(gold) or families.is_residue(answer):
         return families.same_residue(gold, answer)
+    if is_constant(gold):
+        answer = vectors.counted(answer)
     same = equal_expressions(gold, answer, conventions)
     if same or is_constant(gold) or is_constant(answer):
         return same
@@ -126,15 +130,40 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
         if _states_each_time(gold, answer, conventions):
             return True
+        listed = gold if isinstance(gold, Sequence) else answer
+        if isinstance(listed, Sequence) and GOES_ON in listed.items:
+            return None
+        other = answer if listed is gold else gold
+        if isinstance(other, Apply) and isinstance(listed, Sequence) and listed.ordered:
+            components = vectors.components(other, len(listed.items))
+            if components is not None:
+                pair = (gold, components) if listed is gold else (components, answer)
+                return _sequence(*pair, conventions)
         return False if _is_whole(gold) and _is_whole(answer) else None
     wanted, given = _values(gold), _values(answer)
+    if GOES_ON in wanted or GOES_ON in given:
+        return _elided(wanted, given, conventions)
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
         return _ordered(gold, answer, wanted, given, conventions)
     if gold.ordered or (gold.opening == "{" and answer.ordered):
         return False
+    if answer.opening == "[" and len(given) == 2:
+        return False  # an interval
     if len(set(wanted)) == len(wanted):  # the gold repeats nothing on purpose
         given = tuple(dict.fromkeys(given))
     return _matched(wanted, given, conventions)
+
+
+def _elided(
+    wanted: tuple[Answer, ...], given: tuple[Answer, ...], conventions: Conventions
+) -> Equality:
+    """Compare two lists of which one or both have dots for some of their items."""
+    if GOES_ON in wanted and GOES_ON in given:
+        pairs = zip(wanted, given, strict=False)
+        same = relations.every(equal(left, right, conventions) for left, right in pairs)
+        return (same if len(wanted) == len(given) else None) or None
+    # A list without an end is no finite list; dots between items may stand for any of them.
+    return False if GOES_ON in (wanted[-1], given[-1]) else None
 
 
 def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
@@ -231,8 +260,10 @@ def _is_whole(answer: Answer) -> bool:
 
 def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if isinstance(gold, Words) and isinstance(answer, Words):
-        return _bare(gold.text) == _bare(answer.text)
+        return wording.same(gold.text, answer.text)
     word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
+    if other == Symbol("\\infty") and isinstance(word, Words):
+        return wording.canonical(word.text) == wording.INFINITE
     if isinstance(word, Words) and len(word.text) <= 4 and _may_be_letters(other):
         return None  # "abc" may be a product
     return False if _is_whole(gold) and _is_whole(answer) else None
@@ -243,11 +274,6 @@ def _may_be_letters(answer: Answer) -> bool:
     return isinstance(answer, Relation) or (isinstance(answer, Apply) and exact(answer) is None)
 
 
-def _bare(words: str) -> str:
-    """Return the words without articles."""
-    return " ".join(word for word in words.split() if word not in ("a", "an", "the"))
-
-
 def _based(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if isinstance(gold, Based) and isinstance(answer, Based):
         return (gold.digits.lstrip("0"), gold.base) == (answer.digits.lstrip("0"), answer.base)
@@ -255,9 +281,18 @@ def _based(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     value = exact(other) if isinstance(other, _EXPRESSIONS) else None
     if value is None or not isinstance(based, Based):
         return False
+    if answer is based:  # a question that names no base asks for the number
+        return _value_in_base(based) == value
     if value.denominator.bit_length() + value.numerator.bit_length() > 4 * len(based.digits) + 2:
         return False  # it has more digits, and Python refuses to write very many
     return str(value) == based.digits.lstrip("0")  # the question names the base
+
+
+def _value_in_base(based: Based) -> int | None:
+    try:
+        return int(based.digits, based.base)
+    except ValueError:
+        return None
 
 
 def _ratio(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:

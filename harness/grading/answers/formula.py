@@ -29,6 +29,7 @@ _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
 _CALLED = frozenset("fghuFGH")
 """Letters that name a function when a parenthesis follows; other letters are factors."""
 _CALLED_BY_NAME = frozenset(("abs", "floor", "ceil"))
+_OF_LISTS = frozenset(("\\max", "\\min", "\\gcd", "\\lcm"))
 _END = Token("end of formula", "")
 
 
@@ -267,6 +268,8 @@ class _Reader:
         name = token.text
         while self.next.kind in ("_", "'"):
             name += "'" if self._take().kind == "'" else "_" + self._subscript()
+        if name in _OF_LISTS and self.next.kind == "(":
+            return self._of_list(name.removeprefix("\\"), depth)
         if self._is_call(token.text):
             self._take()
             arguments = [self.sum(depth)]
@@ -276,6 +279,15 @@ class _Reader:
             self._expect(")")
             return Apply(f"call:{name}", tuple(arguments))
         return Symbol(name)
+
+    def _of_list(self, name: str, depth: int) -> Expression:
+        self._take()
+        value = self.sum(depth)
+        while self.next.kind == ",":
+            self._take()
+            value = Apply(name, (value, self.sum(depth)))
+        self._expect(")")
+        return value
 
     def _is_call(self, letter: str) -> bool:
         if self.next.kind != "(":

@@ -23,7 +23,7 @@ def plain(text: str) -> str:
     """
     if not text.isascii():
         text = _ascii(text)
-    if "\\" in text:
+    if "\\" in text or "{" in text:
         text = _without_colours(text)
     for signs, rewrite in _REWRITES:
         if any(sign in text for sign in signs):
@@ -128,7 +128,7 @@ def _without_invisible(text: str) -> str:
     for match in _INVISIBLE.finditer(text):
         if match.start() < position:
             continue  # within one that is dropped already
-        end = _closing(text, match.end())
+        end = closing_brace(text, match.end())
         if end is None:
             break
         parts.append(text[position : match.start()])
@@ -136,7 +136,7 @@ def _without_invisible(text: str) -> str:
     return "".join((*parts, text[position:]))
 
 
-def _closing(text: str, start: int) -> int | None:
+def closing_brace(text: str, start: int) -> int | None:
     """Return where the group that is open at ``start`` ends, or None."""
     depth = 1
     for index in range(start, len(text)):
@@ -165,6 +165,10 @@ _OUTWARD = re.compile(
     r"((?:^|(?<=[\s$,(={]))\]|(?<![A-Za-z])\[)([^\[\]]{1,200})"
     r"([\[\]])(?=\s{0,3}(?:$|[,;.)}$]|\\(?:cup|cap|text|\)|\]|setminus)))"
 )
+_MAPPED = re.compile(r"([A-Za-z])\s?(?::|\\colon)\s?([A-Za-z])\s?\\mapsto(?![A-Za-z])")
+_MINUTES = re.compile(
+    r"(?<![0-9.])([0-9]{1,4})\s?\^\s?\{?\s?\\circ\s?\}?\s{0,2}([0-9]{1,2})\s?(?:'|\^\s?\{?\\prime\}?)(?!')"
+)
 _DEGREES = re.compile(r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\text\s?\{\s?o\s?\})(?![A-Za-z])")
 
 
@@ -189,11 +193,17 @@ def _sub(pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], 
     return lambda text: pattern.sub(replacement, text)
 
 
+def _minutes(match: re.Match[str]) -> str:
+    return rf"({match[1]}+\frac{{{match[2]}}}{{60}})^\circ "
+
+
 _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("mod",), _sub(_MODULO, _modulo)),
     (("base",), _sub(_IN_BASE, r"\1_{\2}")),
     (("C_", "P_"), _sub(_CHOOSE, _chosen)),
-    (("[",), _sub(_OUTWARD, _inward)),
+    (("[", "]"), _sub(_OUTWARD, _inward)),
     (("^o", "^ o", "^{o", "^{ o", "^\\text"), _sub(_DEGREES, r"^\\circ ")),
+    (("circ",), _sub(_MINUTES, _minutes)),
+    (("mapsto",), _sub(_MAPPED, r"\1(\2)=")),
 )
 """Each rewriting, with signs of which the text has one if there is anything to rewrite."""

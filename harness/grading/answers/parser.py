@@ -9,9 +9,11 @@ not fit raise `UnreadableError`.
 from __future__ import annotations
 
 from collections.abc import Sequence as Tokens
+from fractions import Fraction
 
-from harness.grading.answers import families, sets
+from harness.grading.answers import families, lists, sets, vectors, wording
 from harness.grading.answers.environments import environment, system
+from harness.grading.answers.expressions import is_constant
 from harness.grading.answers.formula import parse_formula
 from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, split
 from harness.grading.answers.syntax import (
@@ -28,15 +30,13 @@ from harness.grading.answers.syntax import (
     Symbol,
     Words,
 )
-from harness.grading.answers.tokens import Token, UnreadableError, tokenize
+from harness.grading.answers.tokens import DOTS, Token, UnreadableError, tokenize
 
 MAXIMUM_ITEMS = 64
+_POINTS = frozenset("point points vertex center centre focus vector coordinates".split())
 _HEDGES = frozenset("about approximately approx roughly exactly equals is the only".split())
-_NOTHING = frozenset(("no solution", "no solutions", "none", "empty set", "no real solutions"))
 _ALL = frozenset(("all real numbers", "all reals", "any real number"))
 _DEPTH = 12
-DOTS = "\\ldots"
-"""The name of the item that says that a list goes on."""
 
 
 def parse(text: str) -> Answer:
@@ -51,8 +51,8 @@ def parse(text: str) -> Answer:
 def _answer(tokens: list[Token], depth: int) -> Answer:
     if not tokens or depth == 0:
         raise UnreadableError("empty, or nested too deeply")
-    for split in (_groups, _listed, _related, _united, _bracketed, _doubled, _ratio):
-        found = split(tokens, depth - 1)
+    for rule in (_groups, _listed, _related, _united, _bracketed, _scaled, _doubled, _ratio):
+        found = rule(tokens, depth - 1)
         if found is not None:
             return found
     return _single(tokens)
@@ -77,8 +77,20 @@ def _sequence(parts: list[list[Token]], depth: int) -> Answer | None:
         raise UnreadableError("no items, or too many")
     if len(filled) == 1:
         return _answer(filled[0], depth)
-    items = families.settled(_flat([_answer(part, depth) for part in filled]))
+    parsed = _flat([_answer(part, depth) for part in filled])
+    stated = _clauses(parsed)
+    if stated is not None:
+        return stated
+    items = families.settled(lists.expanded(parsed))
     return items[0] if len(items) == 1 else Sequence("", "", tuple(items))
+
+
+def _clauses(items: list[Answer]) -> Words | None:
+    """Return yes or no with the words after it, as in "Yes, it converges"."""
+    if items[0] not in (Words("yes"), Words("no")):
+        return None
+    texts = [item.text for item in items if isinstance(item, Words)]
+    return Words(", ".join(texts)) if len(texts) == len(items) else None
 
 
 def _flat(items: list[Answer]) -> list[Answer]:
@@ -168,6 +180,36 @@ def _bracketed(tokens: list[Token], depth: int) -> Answer | None:
     return inside if grouped and not isinstance(inside, Number | Symbol | Apply) else None
 
 
+def _scaled(tokens: list[Token], depth: int) -> Answer | None:
+    """Read a vector after a number or a name: ``\\frac{1}{2}(1, 3)`` and "point (1, 3)"."""
+    start = next((i for i, token in enumerate(tokens) if token.kind in ("(", "begin")), 0)
+    if not start or tokens[-1].kind not in (")", "end") or closes_before_end(tokens[start:]):
+        return None
+    factor, rest = tokens[:start], tokens[start:]
+    if all(token.kind == "word" for token in factor):
+        return _answer(rest, depth) if factor[-1].text.lower() in _POINTS else None
+    if len(split(rest[1:-1], lambda token: token.kind == ",")) < 2 and rest[0].kind == "(":
+        return None
+    if rest[0].kind == "begin" and sum(token.kind == "begin" for token in rest) != 1:
+        return None
+    value = _plain_factor(factor)
+    vector = _answer(rest, depth) if value is not None else None
+    return None if vector is None or value is None else vectors.scaled(value, vector)
+
+
+def _plain_factor(tokens: list[Token]) -> Expression | None:
+    """Return a constant that may stand before a vector; a letter before it may be its name."""
+    if tokens[-1].kind in ("+", "-") and len(tokens) == 1:
+        return Apply("-", (Number(Fraction(1)),)) if tokens[0].kind == "-" else None
+    if tokens[-1].kind == "*":
+        tokens = tokens[:-1]
+    try:
+        value = parse_formula(tokens)
+    except UnreadableError:
+        return None
+    return value if is_constant(value) else None
+
+
 def _pair(inner: list[Token]) -> Answer | None:
     """Return two integers between brackets, whose comma separates no thousands: ``(12,345)``."""
     if len(inner) != 1 or inner[0].kind != "number" or "," not in inner[0].text:
@@ -195,6 +237,8 @@ def _single(tokens: list[Token]) -> Answer:
         return _words(tokens)
     if len(tokens) == 1 and tokens[0].text in ("\\emptyset", "\\varnothing"):
         return Words("no solution")
+    if tokens[0].text == "angle" and len(tokens) > 1 and all(map(_is_vertex, tokens[1:])):
+        return Symbol("angle " + "".join(token.text for token in tokens[1:]))
     if len(tokens) == 1 and tokens[0].kind == "dots":
         return Symbol(DOTS)
     while tokens and tokens[0].text.lower() in _HEDGES:
@@ -209,11 +253,19 @@ def _single(tokens: list[Token]) -> Answer:
     return Quantity(value, _unit_text(tokens[len(tokens) - unit :]))
 
 
+def _is_vertex(token: Token) -> bool:
+    return token.kind == "symbol" and token.text.isupper()
+
+
 def _words(tokens: Tokens[Token]) -> Answer:
-    text = " ".join(token.text.lower() for token in tokens)
+    text = ""
+    for before, token in zip((None, *tokens), tokens, strict=False):
+        letters = before and before.kind == token.kind == "symbol" and not token.spaced
+        text += token.text.lower() if letters else " " + token.text.lower()
+    text = text.strip()
     if text in _ALL:
         return sets.WHOLE
-    return Words("no solution" if text in _NOTHING else text)
+    return Words("no solution" if wording.canonical(text) == wording.NOTHING else text)
 
 
 def _degrees(value: Expression) -> Answer:

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks import Conventions
 from harness.grading.answers.expressions import equal_expressions, is_constant, proportional
+from harness.grading.answers.families import is_residue, same_residue
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -19,7 +20,7 @@ from harness.grading.answers.syntax import (
     Symbol,
     Words,
 )
-from harness.grading.answers.values import CONSTANTS, symbols
+from harness.grading.answers.values import exact, symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
 _EXPRESSIONS = (Number, Symbol, Apply)
@@ -156,6 +157,9 @@ def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
     if value is not None:
         return value if _consistent(answer, value) else None
     last = answer.sides[-1]
+    if is_residue(last) and len(answer.sides) == 2 and is_constant(answer.sides[0]):
+        holds = exact(answer.sides[0]) == exact(last) or same_residue(answer.sides[0], last)
+        return last if holds else None
     if of_gold or any(sign not in "=~" for sign in answer.signs):
         return None
     if is_constant(last) and _consistent(answer, last):
@@ -203,6 +207,8 @@ def _equations(gold: Relation, answer: Relation) -> bool | None:
 
 
 def _difference(relation: Relation) -> Apply | None:
+    if any(map(is_residue, relation.sides)):
+        return None  # its modulus counts, and not only its value
     left, right = (side.value if isinstance(side, Quantity) else side for side in relation.sides)
     if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
         return None

@@ -110,7 +110,7 @@ def clean(text: str) -> str:
 
 
 _REPEATING = re.compile(
-    r"(?<![\d.])(\d{0,20})\.(\d{0,20}?)(?:\\overline\s?\{(\d{1,20})\}|\\dot\s?\{?(\d)\}?|\((\d{1,20})\)"
+    r"(?<![\d.])(\d{0,20})\.(\d{0,20}?)(?:\\(?:overline|bar)\s?\{(\d{1,20})\}|\\dot\s?\{?(\d)\}?|\((\d{1,20})\)"
     r"|(\d)\6\6+\s?(?:\.\.\.|\u2026|\\[lc]?dots))"
 )
 
@@ -164,7 +164,7 @@ FUNCTIONS = frozenset(
 GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
     "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
-    "Psi Omega max min hbar ell odot oplus circ infty emptyset varnothing nabla partial".split()
+    "Psi Omega max min hbar ell odot oplus circ infty emptyset varnothing nabla partial gcd lcm".split()
 )
 _STRUCTURE = frozenset(
     "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
@@ -173,6 +173,8 @@ _STRUCTURE = frozenset(
 )
 _SEPARATORS = {"land": "and", "wedge": "and", "lor": "or", "vee": "or"}
 _FOREIGN_SEPARATORS = {"\u6216": "or", "\u6216\u8005": "or", "\u548c": "and", "\u4e14": "and"}
+DOTS = "\\ldots"
+"""The dots in a list, in their one spelling."""
 _DOTS = frozenset("ldots dots cdots dotsc dotsb".split())
 NUMBER_WORDS = {
     word: str(value)
@@ -268,7 +270,7 @@ def _command(name: str, spaced: bool) -> Token:
     if name in _SEPARATORS:
         return Token("separator", _SEPARATORS[name], spaced)
     if name in _DOTS:
-        return Token("dots", "\\ldots", spaced)
+        return Token("dots", DOTS, spaced)
     if name in _MARKS:
         mark = _MARKS[name]
         return Token("command" if mark.isalpha() else mark, mark, spaced)
@@ -305,6 +307,8 @@ def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
             yield Token("symbol", name or "\\infty", spaced)
         else:
             yield Token("command", run, spaced)
+    elif lower in ("max", "min", "gcd", "lcm"):
+        yield Token("symbol", f"\\{lower}", spaced)
     elif lower in ("and", "or"):
         yield Token("separator", lower, spaced)
     elif lower in _MULTIPLES:

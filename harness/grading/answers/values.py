@@ -161,6 +161,20 @@ def _floor(value: Fraction) -> Fraction:
     return Fraction(value.numerator // value.denominator)
 
 
+def _divisor(left: Fraction, right: Fraction) -> Fraction | None:
+    import math
+
+    if left.denominator != 1 or right.denominator != 1:
+        return None
+    count_work(left, right)
+    return Fraction(math.gcd(int(left), int(right)))
+
+
+def _multiple(left: Fraction, right: Fraction) -> Fraction | None:
+    divisor = _divisor(left, right)
+    return abs(left * right) / divisor if divisor else None
+
+
 def _residue(value: Fraction, modulus: Fraction) -> Fraction | None:
     if modulus <= 0:
         return None
@@ -183,6 +197,8 @@ _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
     "mod": _residue,
     "max": max,
     "min": min,
+    "gcd": _divisor,
+    "lcm": _multiple,
 }
 
 
@@ -302,7 +318,7 @@ class _Numeric:
         }
         if name in simple:
             return simple[name]()
-        if name in ("max", "min", "mod"):
+        if name in ("max", "min", "gcd", "lcm", "mod"):
             raise UnknownValueError(f"{name} of numbers that are not rational")
         return getattr(self._context, name)(first)
 
