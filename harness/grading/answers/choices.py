@@ -10,15 +10,17 @@ from harness.grading.answers.notation import closing_brace
 _STYLE = re.compile(r"\\(?:text[a-z]{0,6}|math(?:rm|bf|sf|it)|mbox|hbox|bold|operatorname)\s?\{")
 _SWITCH = re.compile(r"\\(?:bf|rm|it|sf|bfseries)(?![A-Za-z])")
 _BLANK = re.compile(r"(?:\\[,;:> ]|\\q?quad(?![A-Za-z])|~|\s){1,20}")
-_SAID = r"(?:(?:the\s)?(?:correct\s|final\s)?(?:answer|option|choice|statement)\s?(?:is\s?)?:?\s?)"
+_SAID = (
+    r"(?:(?:[Tt]he\s)?(?:[Cc]orrect\s|[Ff]inal\s)?(?:[Aa]nswer|[Oo]ption|[Cc]hoice|[Ss]tatement)"
+    r"\s?(?:is\s?)?:?\s?)"
+)
 _AT_START = re.compile(
-    rf"\s?{_SAID}{{0,2}}(?:\(\s?([A-J])\s?\)|\{{\(([A-J])\)\}}|([A-J])[).:])(?![0-9])\s?[:.,]?\s?(.{{0,600}})",
-    re.IGNORECASE | re.DOTALL,
+    rf"\s?{_SAID}{{0,2}}\{{?(?:\(\s?([A-Ja-j])\s?\)|([A-J])[).:]|([a-j])\))\}}?(?![0-9])"
+    r"(?![.:,]?[-+*/^=_(!'])(?!\s?[.:,]?[+*/^=_(!'])\s?[:.,]?\s?(.{0,600})",
+    re.DOTALL,
 )
-_SAID_LETTER = re.compile(
-    rf"\s?{_SAID}{{1,2}}([A-J])(?:\s?[:.,)]\s?(.{{0,600}}))?\s?", re.IGNORECASE | re.DOTALL
-)
-_AT_END = re.compile(r"(.{1,600}?)\s?[,;]?\s?\(\s?([A-J])\s?\)\s?\.?", re.DOTALL)
+_SAID_LETTER = re.compile(rf"\s?{_SAID}{{1,2}}([A-J])(?:\s?[:.,)]\s?(.{{0,600}}))?\s?", re.DOTALL)
+_AT_END = re.compile(r"(.{1,600}?)\s?[,;]?\s\(\s?([A-J])\s?\)\s?\.?", re.DOTALL)
 _ALONE = re.compile(r"\s?\{?\(?\s?([A-Ja-j])\s?\)?\}?\s?[.:]?\s?")
 
 
@@ -49,13 +51,21 @@ def read_choice(answer: str) -> Choice | None:
         if found is not None:
             *letters, value = found.groups()
             letter = next(group for group in letters if group)
-            return Choice(letter.upper(), (value or "").strip())
+            return _single(letter.upper(), value or "")
     found = _AT_END.fullmatch(text)
-    return Choice(found[2], found[1].strip()) if found else None
+    return _single(found[2], found[1]) if found else None
+
+
+_ANOTHER = re.compile(r"\(\s?[A-Ja-j]\s?\)|(?<![A-Za-z])[A-J][).:]|^\s?(?:,|&|and\s|or\s)")
+
+
+def _single(letter: str, value: str) -> Choice | None:
+    """Return the choice, unless another letter stands beside it: two letters choose nothing."""
+    return None if _ANOTHER.search(value) else Choice(letter, value.strip())
 
 
 def _unstyled(answer: str) -> str:
-    r"""Return the text without ``\text{…}`` and the like around its parts, and with plain blanks."""
+    r"""Return the text without ``\text{…}`` and the like around its parts and with blanks."""
     text = answer.replace("**", "").replace("$", "")
     characters = [*text]
     for match in _STYLE.finditer(text):

@@ -128,19 +128,27 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
-        if _states_each_time(gold, answer, conventions):
-            return True
-        listed = gold if isinstance(gold, Sequence) else answer
-        if isinstance(listed, Sequence) and GOES_ON in listed.items:
-            return None
-        other = answer if listed is gold else gold
-        if isinstance(other, Apply) and isinstance(listed, Sequence) and listed.ordered:
-            components = vectors.components(other, len(listed.items))
-            if components is not None:
-                pair = (gold, components) if listed is gold else (components, answer)
-                return _sequence(*pair, conventions)
-        return False if _is_whole(gold) and _is_whole(answer) else None
-    wanted, given = _values(gold), _values(answer)
+        return _listed_once(gold, answer, conventions)
+    return _lists(gold, answer, conventions)
+
+
+def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Compare a list or a tuple with an answer that is none."""
+    listed, other = (gold, answer) if isinstance(gold, Sequence) else (answer, gold)
+    if not isinstance(listed, Sequence) or GOES_ON in listed.items:
+        return None
+    if _states_each_time(gold, answer, conventions):
+        return True
+    if isinstance(other, Apply) and listed.ordered:
+        components = vectors.components(other, len(listed.items))
+        if components is not None:
+            pair = (gold, components) if listed is gold else (components, answer)
+            return _lists(*pair, conventions)
+    return False if _is_whole(gold) and _is_whole(answer) else None
+
+
+def _lists(gold: Sequence, answer: Sequence, conventions: Conventions) -> Equality:
+    wanted, given = _values(gold), _values(_by_name(answer) if gold.ordered else answer)
     if GOES_ON in wanted or GOES_ON in given:
         return _elided(wanted, given, conventions)
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
@@ -169,7 +177,7 @@ def _elided(
 def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
     """Say whether one side is a list of which every item equals the other side."""
     single, listed = (answer, gold) if isinstance(gold, Sequence) else (gold, answer)
-    if not isinstance(listed, Sequence) or listed.ordered:
+    if not isinstance(listed, Sequence) or listed.ordered or single == EMPTY:
         return False
     return all(equal(single, item, conventions) for item in _values(listed))
 
@@ -188,6 +196,24 @@ def _ordered(
         return False  # open or closed
     pairs = zip(wanted, given, strict=True)
     return relations.every(equal(left, right, conventions) for left, right in pairs)
+
+
+def _by_name(answer: Sequence) -> Sequence:
+    """Return ``y = 4, x = 3`` in the order of a point's coordinates; any other list as it is."""
+    if answer.opening != "":
+        return answer
+    places = {}
+    for item in answer.items:
+        name = item.sides[0] if isinstance(item, Relation) and item.signs == ("=",) else None
+        if not isinstance(name, Symbol) or name.name not in _COORDINATES:
+            return answer
+        places[name.name] = item
+    if len(places) != len(answer.items):
+        return answer
+    return Sequence("", "", tuple(places[name] for name in _COORDINATES if name in places))
+
+
+_COORDINATES = "xyz"
 
 
 def _values(sequence: Sequence) -> tuple[Answer, ...]:

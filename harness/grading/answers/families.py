@@ -12,7 +12,6 @@ from typing import Any
 
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.sets import WHOLE, is_number_set, number_set
-from harness.grading.answers.splitting import texts
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -25,91 +24,15 @@ from harness.grading.answers.syntax import (
     Symbol,
     Union,
 )
-from harness.grading.answers.tokens import Token
 from harness.grading.answers.values import PI, UnknownValueError, exact, numeric, symbols
 
 ANY_INTEGER = Symbol("\\integer")
 """What replaces a letter that stands for any integer."""
 _PARAMETERS = frozenset("kKlmMnNjpqtrs")
-_DECLARING = frozenset("where with for all any every some and is an are given".split())
-_INTEGERS = frozenset("integer integers".split())
 _FREE = frozenset((WHOLE, number_set("C"), number_set("Q")))
 
 
 # --- declarations -----------------------------------------------------------------------------
-
-
-def separated(tokens: list[Token]) -> list[Token]:
-    r"""Return the tokens with a comma before a declaration that they end with.
-
-    ``k\pi (k \in \mathbb{Z})``, ``k\pi \text{ for } k \in \mathbb{Z}`` and ``k\pi, \text{ where } k
-    \text{ is an integer}`` become ``k\pi, k \in \mathbb{Z}``.
-    """
-    bracketed = bool(tokens) and tokens[-1].kind == ")"
-    inner = tokens[:-1] if bracketed else tokens
-    start, names = _declaration(inner)
-    if not names:
-        return tokens
-    if bracketed:
-        if not start or inner[start - 1].kind != "(":
-            return tokens
-        start -= 1
-    rest = inner[:start]
-    while rest and rest[-1].kind in (",", ";"):
-        rest = rest[:-1]
-    if not rest:
-        return tokens
-    comma, domain = Token(",", ","), inner[-2:]
-    if inner[-1].kind != "symbol" or domain[0].text != "mathbb":
-        last = [token for token in inner if token.kind not in "{}"][-1]
-        name = last.text if last.kind == "symbol" and _is_blackboard(inner) else "Z"
-        domain = [Token("command", "mathbb"), Token("symbol", name)]
-    for name in names:
-        rest = [*rest, comma, Token("symbol", name), Token("relation", "in"), *domain]
-    return rest
-
-
-def _is_blackboard(tokens: list[Token]) -> bool:
-    return texts(tokens[-4:])[-2:-1] == ["mathbb"]
-
-
-def _declaration(tokens: list[Token]) -> tuple[int, list[str]]:
-    """Return where the declaration at the end begins and which letters it declares."""
-    index = len(tokens)
-    words = []
-    names: list[str] = []
-    if _is_blackboard(tokens):
-        while index and tokens[index - 1].text != "mathbb":
-            index -= 1
-        index -= 1
-        if not index or tokens[index - 1].text != "in":
-            return 0, []
-        index -= 1
-    elif not any(token.text.lower() in _INTEGERS for token in tokens[-3:]):
-        return 0, []
-    while index:
-        token = tokens[index - 1]
-        if token.kind == "word" and token.text.lower() in _DECLARING | _INTEGERS:
-            words.append(token.text.lower())
-        elif token.kind == "symbol" and len(token.text) == 1 and _begins(tokens, index - 1):
-            names.insert(0, token.text)
-        elif token.text != "forall" and not (token.kind == "," and _begins(tokens, index)):
-            break
-        elif token.kind == "," and not names:
-            break
-        index -= 1
-    if not names or (not words and len(names) > 1 and tokens[index - 1].kind != "("):
-        names = names[-1:]
-        index = max(i for i, token in enumerate(tokens) if token.text == names[0]) if names else 0
-    return index, names
-
-
-def _begins(tokens: list[Token], index: int) -> bool:
-    """Say whether a declaration may begin here: after a comma, a word, a bracket or `forall`."""
-    if index == 0:
-        return True
-    before = tokens[index - 1]
-    return before.kind in (",", ";", "(", "word", "separator") or before.text == "forall"
 
 
 def settled(items: list[Answer]) -> list[Answer]:
@@ -132,6 +55,25 @@ def settled(items: list[Answer]) -> list[Answer]:
         if domain == number_set("Z"):
             return settled([replaced(other, {name: ANY_INTEGER}) for other in others])
     return items
+
+
+def with_modulus(items: list[Answer]) -> list[Answer]:
+    r"""Return the items of ``3, 5 \pmod{7}``, each with the modulus that stands after the last."""
+    last = items[-1].sides[-1] if isinstance(items[-1], Relation) else items[-1]
+    if not isinstance(last, Apply) or not is_residue(last):
+        return items
+    full: list[Answer] = []
+    for item in items[:-1]:
+        value = item.sides[-1] if isinstance(item, Relation) else item
+        if not isinstance(value, Number | Symbol | Apply) or not is_constant(value):
+            return items
+        if not is_residue(value):
+            value = Apply("mod", (value, last.arguments[1]))
+        if isinstance(item, Relation):
+            full.append(Relation(item.signs, (*item.sides[:-1], value)))
+        else:
+            full.append(value)
+    return [*full, items[-1]]
 
 
 def _declared(item: Answer) -> tuple[str, Answer] | None:
@@ -244,8 +186,9 @@ def _same(gold: Expression, answer: Expression) -> bool | None:
             name = _parameter(side, symbols(other))
             if name is None:
                 return None
-            side = replaced(side, {name: ANY_INTEGER})  # noqa: PLW2901
-        sides.append(side)
+            sides.append(replaced(side, {name: ANY_INTEGER}))
+        else:
+            sides.append(side)
     lines = [_line(side) for side in sides]
     if lines[0] is None or lines[1] is None:
         mirrored = replaced(sides[1], {ANY_INTEGER.name: Apply("-", (ANY_INTEGER,))})

@@ -3,6 +3,7 @@ r"""Lists with dots: write out ``1, 2, \ldots, 10``."""
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 from harness.grading.answers.syntax import Answer, Number, Symbol
 from harness.grading.answers.tokens import DOTS
@@ -24,7 +25,7 @@ def expanded(items: list[Answer]) -> list[Answer]:
     if len(before) < 2 or not after or None in before or None in after:
         return items
     known = [value for value in before if value is not None]
-    steps = {later - earlier for earlier, later in zip(known, known[1:], strict=False)}
+    steps = {later - earlier for earlier, later in pairwise(known)}
     last = after[0]
     if len(steps) != 1 or last is None:
         return items

@@ -109,6 +109,7 @@ _NEGATIVE = {None: r"\ne ", "eq": r"\ne ", "in": r"\notin ", "equiv": r"\nequiv 
 _ONE_LETTER = re.compile(
     r"\\(?:mathrm|mathbf|mathit|mathsf|mathcal|boldsymbol|bm|text)\s{1,2}([A-Za-z0-9])(?![A-Za-z])"
 )
+_DEGREE = re.compile(r"(?:\^\s?)?(?:\{\s?)?\\degree(?![A-Za-z])(?:\s?\})?")
 _BRACED_SIGN = re.compile(r"(?<![_^A-Za-z}])\{\s?([.:=]|\\times|\\cdot)\s?\}")
 
 
@@ -119,7 +120,8 @@ def _without_colours(text: str) -> str:
     text = _FRACTIONS.sub(r"\\frac", text)
     text = _NEGATED.sub(lambda match: _NEGATIVE[match[1]], text)
     text = _ONE_LETTER.sub(r" \1", text)
-    return _BRACED_SIGN.sub(r"\1 ", text)
+    text = _DEGREE.sub(r"^\\circ ", text)
+    return _BRACED_SIGN.sub(lambda match: match[1] + (" " if match[1][0] == "\\" else ""), text)
 
 
 def _without_invisible(text: str) -> str:
@@ -162,13 +164,14 @@ _CHOOSE = re.compile(
     r"(?:\{\}\s?)?(?:(?<=\})|(?<![\w)\]}]))[_^]\{?([0-9]{1,4})\}?\s?([CP])_\{?([0-9]{1,4})\}?"
 )
 _OUTWARD = re.compile(
-    r"((?:^|(?<=[\s$,(={]))\]|(?<![A-Za-z])\[)([^\[\]]{1,200})"
+    r"((?:^|(?<=[\s$,(={])|(?<=cup))\]|(?<![A-Za-z])\[)([^\[\]]{1,200})"
     r"([\[\]])(?=\s{0,3}(?:$|[,;.)}$]|\\(?:cup|cap|text|\)|\]|setminus)))"
 )
 _MAPPED = re.compile(r"([A-Za-z])\s?(?::|\\colon)\s?([A-Za-z])\s?\\mapsto(?![A-Za-z])")
 _MINUTES = re.compile(
     r"(?<![0-9.])([0-9]{1,4})\s?\^\s?\{?\s?\\circ\s?\}?\s{0,2}([0-9]{1,2})\s?(?:'|\^\s?\{?\\prime\}?)(?!')"
 )
+_OF_LIST = re.compile(r"(?<![\\A-Za-z])(max|min|gcd|lcm)(?=\s?\()")
 _DEGREES = re.compile(r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\text\s?\{\s?o\s?\})(?![A-Za-z])")
 
 
@@ -204,6 +207,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("[", "]"), _sub(_OUTWARD, _inward)),
     (("^o", "^ o", "^{o", "^{ o", "^\\text"), _sub(_DEGREES, r"^\\circ ")),
     (("circ",), _sub(_MINUTES, _minutes)),
+    (("max", "min", "gcd", "lcm"), _sub(_OF_LIST, r"\\\1")),
     (("mapsto",), _sub(_MAPPED, r"\1(\2)=")),
 )
 """Each rewriting, with signs of which the text has one if there is anything to rewrite."""

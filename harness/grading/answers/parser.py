@@ -12,6 +12,7 @@ from collections.abc import Sequence as Tokens
 from fractions import Fraction
 
 from harness.grading.answers import families, lists, sets, vectors, wording
+from harness.grading.answers.declarations import separated
 from harness.grading.answers.environments import environment, system
 from harness.grading.answers.expressions import is_constant
 from harness.grading.answers.formula import parse_formula
@@ -45,7 +46,8 @@ def parse(text: str) -> Answer:
     >>> parse("x = y").sides
     (Symbol(name='x'), Symbol(name='y'))
     """
-    return _answer(families.separated(tokenize(text)), _DEPTH)
+    tokens = tokenize(text)
+    return sets.excepted(tokens, _DEPTH, _answer) or _answer(separated(tokens), _DEPTH)
 
 
 def _answer(tokens: list[Token], depth: int) -> Answer:
@@ -81,13 +83,16 @@ def _sequence(parts: list[list[Token]], depth: int) -> Answer | None:
     stated = _clauses(parsed)
     if stated is not None:
         return stated
-    items = families.settled(lists.expanded(parsed))
+    items = families.settled(families.with_modulus(lists.expanded(parsed)))
     return items[0] if len(items) == 1 else Sequence("", "", tuple(items))
+
+
+_DECIDED = (Words("yes"), Words("no"))
 
 
 def _clauses(items: list[Answer]) -> Words | None:
     """Return yes or no with the words after it, as in "Yes, it converges"."""
-    if items[0] not in (Words("yes"), Words("no")):
+    if items[0] not in _DECIDED or any(item in _DECIDED for item in items[1:]):
         return None
     texts = [item.text for item in items if isinstance(item, Words)]
     return Words(", ".join(texts)) if len(texts) == len(items) else None
@@ -156,28 +161,30 @@ def _bracketed(tokens: list[Token], depth: int) -> Answer | None:
     if opening not in OPENING or closing not in CLOSING or closes_before_end(tokens):
         return None
     inner = tokens[1:-1]
-    braces = opening in ("{", "\\{") and closing in ("}", "\\}")
-    if braces and not inner:
-        return Words("no solution")
-    if braces and opening == "{":
-        item = _answer(inner, depth)
-        if isinstance(item, Sequence) and item.opening == "":
-            return Sequence("{", "}", item.items)
-        return item
-    if braces:
-        stated = sets.builder(inner, depth, _answer)
-        if stated is not None:
-            return stated
+    if opening in ("{", "\\{") and closing in ("}", "\\}"):
+        return _braced(opening, inner, depth)
     inside = _pair(inner) or _answer(inner, depth)
-    if isinstance(inside, Sequence) and inside.opening == "±" and not braces:
+    if isinstance(inside, Sequence) and inside.opening == "±":
         return inside
-    if isinstance(inside, Sequence) and inside.opening in ("", "±"):
-        ends = ("{", "}") if braces else (opening, closing)
-        return Sequence(*ends, inside.items)
-    if braces:
-        return Sequence("{", "}", (inside,))
+    if isinstance(inside, Sequence) and inside.opening == "":
+        return Sequence(opening, closing, inside.items)
     grouped = (opening, closing) in (("(", ")"), ("[", "]"))
     return inside if grouped and not isinstance(inside, Number | Symbol | Apply) else None
+
+
+def _braced(opening: str, inner: list[Token], depth: int) -> Answer:
+    """Return a set by its elements or by a condition on them; bare braces may only group."""
+    if not inner:
+        return Words("no solution")
+    stated = sets.builder(inner, depth, _answer)
+    if stated is not None:
+        return stated
+    inside = _answer(inner, depth)
+    if isinstance(inside, Sequence) and (
+        inside.opening == "" or (inside.opening == "±" and opening == "\\{")
+    ):
+        return Sequence("{", "}", inside.items)
+    return inside if opening == "{" else Sequence("{", "}", (inside,))
 
 
 def _scaled(tokens: list[Token], depth: int) -> Answer | None:
@@ -254,7 +261,7 @@ def _single(tokens: list[Token]) -> Answer:
 
 
 def _is_vertex(token: Token) -> bool:
-    return token.kind == "symbol" and token.text.isupper()
+    return token.kind in ("symbol", "word") and token.text.isupper()
 
 
 def _words(tokens: Tokens[Token]) -> Answer:

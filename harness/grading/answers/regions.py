@@ -258,12 +258,12 @@ def _between(signs: tuple[str, ...], sides: tuple[Answer, ...]) -> Region | None
 
 
 def _half_line(sign: str, bound: Answer) -> Region | None:
-    end, low, high = _end(bound), _end(_NEGATIVE), _end(INFINITY)
-    if end is None or low is None or high is None:
+    end = _end(bound)
+    if end is None:
         return None
     if sign in ("<", "<="):
-        return [Piece(low, end, False, sign == "<=")]
-    return [Piece(end, high, sign == ">=", False)]
+        return [Piece(_LOWEST, end, False, sign == "<=")]
+    return [Piece(end, _HIGHEST, sign == ">=", False)]
 
 
 def _is_magnitude(name: Answer) -> bool:
@@ -285,6 +285,7 @@ def _around_zero(sign: str, bound: Answer) -> Region | None:
 
 
 _NEGATIVE = Apply("-", (INFINITY,))
+_LOWEST, _HIGHEST = End(_NEGATIVE, float("-inf")), End(INFINITY, float("inf"))
 
 
 def _end(answer: Answer) -> End | None:
@@ -292,9 +293,9 @@ def _end(answer: Answer) -> End | None:
     if not isinstance(answer, _EXPRESSIONS) or not is_constant(answer):
         return None
     if answer == INFINITY or answer == Apply("+", (INFINITY,)):
-        return End(INFINITY, float("inf"))
+        return _HIGHEST
     if answer == _NEGATIVE:
-        return End(answer, float("-inf"))
+        return _LOWEST
     spend(2)
     try:
         place = numeric(answer, {})
@@ -364,14 +365,12 @@ def _touch(left: Piece, right: Piece) -> bool:
 
 
 def _complement(pieces: Region) -> Region:
-    low, high = _end(_NEGATIVE), _end(INFINITY)
-    assert low is not None and high is not None  # noqa: S101 - both are constants
     gaps: Region = []
-    start, with_start = low, False
+    start, with_start = _LOWEST, False
     for piece in _joined(pieces):
         gaps.append(Piece(start, piece.low, with_start, not piece.with_low))
         start, with_start = piece.high, not piece.with_high
-    gaps.append(Piece(start, high, with_start, False))
+    gaps.append(Piece(start, _HIGHEST, with_start, False))
     return [gap for gap in gaps if not gap.is_empty and _is_line(gap)]
 
 

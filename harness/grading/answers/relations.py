@@ -20,7 +20,7 @@ from harness.grading.answers.syntax import (
     Symbol,
     Words,
 )
-from harness.grading.answers.values import exact, symbols
+from harness.grading.answers.values import symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
 _EXPRESSIONS = (Number, Symbol, Apply)
@@ -158,8 +158,8 @@ def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
         return value if _consistent(answer, value) else None
     last = answer.sides[-1]
     if is_residue(last) and len(answer.sides) == 2 and is_constant(answer.sides[0]):
-        holds = exact(answer.sides[0]) == exact(last) or same_residue(answer.sides[0], last)
-        return last if holds else None
+        left = Apply("mod", (answer.sides[0], last.arguments[1]))
+        return last if same_residue(left, last) else None
     if of_gold or any(sign not in "=~" for sign in answer.signs):
         return None
     if is_constant(last) and _consistent(answer, last):

@@ -113,11 +113,10 @@ def labelled(gold: str, answer: str, conventions: Conventions) -> Decision | Non
     if wanted is None or not wanted.value:
         letter = _CHOICE.fullmatch(gold)
         if letter is not None:
-            same = given is not None and given.letter == letter[1]
-            return Decision(Equivalence.EQUAL, "choice") if same else None
+            return None if given is None else _letters_alike(letter[1], given.letter)
     if given is not None and wanted is not None and wanted.value:
         if given.letter != wanted.letter:
-            return Decision(Equivalence.DIFFERENT, "choice")
+            return _letters_alike(wanted.letter, given.letter)
         values = given.value and structure(wanted.value, given.value, conventions)
         if values and values.equivalence is Equivalence.DIFFERENT:
             return values
@@ -127,6 +126,11 @@ def labelled(gold: str, answer: str, conventions: Conventions) -> Decision | Non
     if wanted is not None and wanted.value and wanted.letter not in _LETTERS.findall(answer):
         return _alike(wanted.value, answer, conventions)
     return None
+
+
+def _letters_alike(wanted: str, given: str) -> Decision:
+    same = wanted == given
+    return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, "choice")
 
 
 _LETTERS = re.compile(r"(?<![A-Za-z\\])[A-Z](?![A-Za-z])")

@@ -24,7 +24,6 @@ WHOLE = Sequence("(", ")", (Apply("-", (INFINITY,)), INFINITY))
 """The real line."""
 _NUMBERS = frozenset("ZNQC")
 _PREFIX = "\\mathbb "
-_EXCEPT = frozenset(("except", "besides", "excluding", "but", "other"))
 
 
 def number_set(name: str) -> Symbol:
@@ -94,25 +93,30 @@ def _is_named(tokens: list[Token]) -> bool:
 
 
 def _without(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
-    r"""Read ``\mathbb{R} - \{0\}``, ``(0, 9) - \{3\}`` and "all real numbers except 0"."""
+    r"""Read ``\mathbb{R} - \{0\}`` and ``(0, 9) - \{3\}``."""
     for index, token in enumerate(tokens[:-1]):
         before, after = tokens[:index], tokens[index + 1 :]
         if token.kind == "-" and after[0].kind == "\\{" and before:
             if _is_named(before) or before[-1].kind in CLOSING - {"}"}:
                 return Difference(read(before, depth), read(after, depth))
             return None
-    words = [token.text.lower() for token in tokens[:6]]
-    for index, word in enumerate(words):
-        if word in _EXCEPT and "real" in words[:index]:
-            rest = tokens[index + 1 :]
-            while rest and rest[0].text.lower() in ("than", "for", "at"):
-                rest = rest[1:]
-            if rest and set(words[:index]) <= _ALL_REALS:
-                return Difference(WHOLE, read(rest, depth))
     return None
 
 
 _ALL_REALS = frozenset("all any every the set of real reals number numbers x".split())
+_EXCEPT = frozenset("except excluding besides but other".split())
+
+
+def excepted(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    """Read "all real numbers except 0"; None if the tokens are no such words."""
+    words = [token.text.lower() for token in tokens[:8]]
+    place = next((i for i, word in enumerate(words) if word not in _ALL_REALS), 0)
+    if not place or words[place] not in _EXCEPT or not {"real", "reals"} & set(words[:place]):
+        return None
+    rest = tokens[place + 1 :]
+    while rest and rest[0].text.lower() in ("than", "for", "at"):
+        rest = rest[1:]
+    return Difference(WHOLE, read(rest, depth)) if rest else None
 
 
 def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
@@ -120,11 +124,7 @@ def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
 
     Only sets of a variable are read: ``\{x^2 : x > 3\}`` is no condition on its elements.
     """
-    for index, token in enumerate(inner):
-        if token.kind in ("|", ":"):
-            break
-    else:
-        return None
+    index = next((i for i, token in enumerate(inner) if token.kind in ("|", ":")), 0)
     element, conditions = inner[:index], inner[index + 1 :]
     if not element or not conditions or not _has_relation(conditions):
         return None

@@ -38,7 +38,7 @@ def closes_before_end(tokens: list[Token]) -> bool:
     """Say whether the group that the first token opens ends before the last token."""
     depth = 0
     for token in tokens[:-1]:
-        depth += (token.kind in OPENING) - (token.kind in CLOSING)
+        depth += step(token)
         if depth == 0:
             return True
     return False

@@ -110,7 +110,7 @@ def clean(text: str) -> str:
 
 
 _REPEATING = re.compile(
-    r"(?<![\d.])(\d{0,20})\.(\d{0,20}?)(?:\\(?:overline|bar)\s?\{(\d{1,20})\}|\\dot\s?\{?(\d)\}?|\((\d{1,20})\)"
+    r"(?<![\d.])(\d{0,20})\.(\d{0,20}?)(?:\\(?:overline|bar)\s?\{(\d{1,20})\}|\\(?:dot|bar|overline)\s?\{?(\d)\}?|\((\d{1,20})\)"
     r"|(\d)\6\6+\s?(?:\.\.\.|\u2026|\\[lc]?dots))"
 )
 
@@ -164,13 +164,16 @@ FUNCTIONS = frozenset(
 GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
     "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
-    "Psi Omega max min hbar ell odot oplus circ infty emptyset varnothing nabla partial gcd lcm".split()
+    "Psi Omega max min gcd lcm hbar ell odot oplus circ infty emptyset varnothing nabla "
+    "partial".split()
 )
 _STRUCTURE = frozenset(
     "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
     "hat bar vec overline overrightarrow widehat tilde angle triangle mod sum prod int lim forall "
     "mapsto".split()
 )
+_VARIANTS = {f"var{name}": name for name in "epsilon theta phi rho sigma kappa pi".split()}
+"""Shapes of one letter: nobody gives two of them different meanings in one answer."""
 _SEPARATORS = {"land": "and", "wedge": "and", "lor": "or", "vee": "or"}
 _FOREIGN_SEPARATORS = {"\u6216": "or", "\u6216\u8005": "or", "\u548c": "and", "\u4e14": "and"}
 DOTS = "\\ldots"
@@ -276,6 +279,7 @@ def _command(name: str, spaced: bool) -> Token:
         return Token("command" if mark.isalpha() else mark, mark, spaced)
     if name in FUNCTIONS or name in _STRUCTURE:
         return Token("command", name, spaced)
+    name = _VARIANTS.get(name, name)
     if name in GREEK:
         return Token("command" if name == "circ" else "symbol", f"\\{name}", spaced)
     raise UnreadableError(f"\\{name} is not read")
@@ -307,8 +311,6 @@ def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
             yield Token("symbol", name or "\\infty", spaced)
         else:
             yield Token("command", run, spaced)
-    elif lower in ("max", "min", "gcd", "lcm"):
-        yield Token("symbol", f"\\{lower}", spaced)
     elif lower in ("and", "or"):
         yield Token("separator", lower, spaced)
     elif lower in _MULTIPLES:
@@ -323,6 +325,6 @@ def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
             yield Token("symbol", letter, spaced and index == 0)
 
 
-_SHORT_WORDS = frozenset("an is of to if on at by as we no so it be".split())
+_SHORT_WORDS = frozenset("an if is of to if on at by as we no so it be".split())
 SHORT_UNITS = frozenset("cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
 """Two letters that are a unit after a number, a bracket or a word, and a product elsewhere."""

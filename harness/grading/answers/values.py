@@ -318,7 +318,9 @@ class _Numeric:
         }
         if name in simple:
             return simple[name]()
-        if name in ("max", "min", "gcd", "lcm", "mod"):
+        if name in ("max", "min"):
+            return max(arguments) if name == "max" else min(arguments)
+        if name in ("gcd", "lcm", "mod"):
             raise UnknownValueError(f"{name} of numbers that are not rational")
         return getattr(self._context, name)(first)
 

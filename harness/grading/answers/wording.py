@@ -6,13 +6,17 @@ import re
 
 NOTHING = "no solution"
 INFINITE = "infinitely many"
-_SUBJECT = r"(?:(?:it|(?:the |this )?(?:series|integral|sequence|limit|statement|sum|equation|system|value|function|answer)) )?"
+_SUBJECT = (
+    r"(?:(?:it|(?:the |this )?(?:series|integral|sequence|limit|statement|sum|equation|system|value"
+    r"|function|answer)) )?"
+)
 _SAME = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
         (
-            r"(?:there (?:is|are) |(?:it |the equation |the system )?has )?no (?:real |integer |valid |such )?"
-            r"(?:solutions?|roots?)(?: exists?)?|none(?: exist)?|(?:the )?(?:empty|null) set",
+            r"(?:there (?:is|are) |(?:it |the equation |the system )?has )?"
+            r"no (?:(?:real|integer|valid) )?(?:solutions?|roots?)(?: exists?)?"
+            r"|none(?: exist)?|(?:the )?(?:empty|null) set",
             NOTHING,
         ),
         (rf"{_SUBJECT}(?:does not exist|dne|do not exist)", "does not exist"),
