@@ -72,8 +72,8 @@ def _cases(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         return None
     if len(gold.rows) != len(answer.rows):
         return None
-    rows = [[Sequence("(", "|", row) for row in side.rows] for side in (gold, answer)]
-    return _matched(*rows, conventions) or None
+    wanted, given = ([Sequence("(", "|", row) for row in s.rows] for s in (gold, answer))
+    return _matched(wanted, given, conventions) or None
 
 
 def _only(answer: Answer) -> Answer:
@@ -142,8 +142,9 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
     if isinstance(other, Apply) and listed.ordered:
         components = vectors.components(other, len(listed.items))
         if components is not None:
-            pair = (gold, components) if listed is gold else (components, answer)
-            return _lists(*pair, conventions)
+            if listed is gold:
+                return _lists(listed, components, conventions)
+            return _lists(components, listed, conventions)
     return False if _is_whole(gold) and _is_whole(answer) else None
 
 

@@ -7,8 +7,9 @@ in the other answer may then be the same parameter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeGuard
 
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.sets import WHOLE, is_number_set, number_set
@@ -60,7 +61,7 @@ def settled(items: list[Answer]) -> list[Answer]:
 def with_modulus(items: list[Answer]) -> list[Answer]:
     r"""Return the items of ``3, 5 \pmod{7}``, each with the modulus that stands after the last."""
     last = items[-1].sides[-1] if isinstance(items[-1], Relation) else items[-1]
-    if not isinstance(last, Apply) or not is_residue(last):
+    if not is_residue(last):
         return items
     full: list[Answer] = []
     for item in items[:-1]:
@@ -106,7 +107,7 @@ def _children(answer: Answer) -> tuple[Answer, ...]:
     return (answer.value,) if isinstance(answer, Quantity) else ()
 
 
-def replaced(answer: Any, names: dict[str, Expression]) -> Any:
+def replaced(answer: Any, names: Mapping[str, Expression]) -> Any:
     """Return an answer in which variables are replaced by expressions."""
     if isinstance(answer, Symbol):
         return names.get(answer.name, answer)
@@ -129,7 +130,7 @@ def replaced(answer: Any, names: dict[str, Expression]) -> Any:
 # --- comparison -------------------------------------------------------------------------------
 
 
-def is_residue(answer: Answer) -> bool:
+def is_residue(answer: Answer) -> TypeGuard[Apply]:
     r"""Say whether an answer is a residue with its modulus, ``3 \bmod 7``."""
     return isinstance(answer, Apply) and answer.function == "mod"
 
@@ -137,7 +138,7 @@ def is_residue(answer: Answer) -> bool:
 def same_residue(gold: Expression, answer: Expression) -> bool | None:
     """Compare two answers of which one or both are residues with their modulus."""
     if is_residue(gold) and is_residue(answer):
-        (left, modulus), (right, other) = gold.arguments, answer.arguments  # type: ignore[union-attr]
+        (left, modulus), (right, other) = gold.arguments, answer.arguments
         values = [exact(part) for part in (left, modulus, right, other)]
         if None in values:
             return None
@@ -145,13 +146,25 @@ def same_residue(gold: Expression, answer: Expression) -> bool | None:
         return size == size_too and bool(size) and (first - second) % size == 0  # type: ignore[operator]
     if is_residue(gold):
         return False if is_constant(answer) else _same(_progression(gold), answer)
+    if not is_residue(answer):
+        return None
     if is_constant(gold):  # the question names the modulus
-        return exact(gold) in (exact(answer), exact(answer.arguments[0]))  # type: ignore[union-attr]
+        return exact(gold) in (exact(answer), exact(answer.arguments[0]))
     return _same(gold, _progression(answer))
 
 
-def _progression(residue: Expression) -> Expression:
-    first, modulus = residue.arguments  # type: ignore[union-attr]
+def stated_residue(relation: Relation) -> Apply | None:
+    r"""Return the residue that ``17 \equiv 2 \pmod{5}`` states, if the congruence holds."""
+    left, last = relation.sides[0], relation.sides[-1]
+    if not is_residue(last) or len(relation.sides) != 2:
+        return None
+    if not isinstance(left, Number | Apply) or not is_constant(left):
+        return None
+    return last if same_residue(Apply("mod", (left, last.arguments[1])), last) else None
+
+
+def _progression(residue: Apply) -> Expression:
+    first, modulus = residue.arguments
     return Apply("+", (first, Apply("*", (modulus, ANY_INTEGER))))
 
 
@@ -162,13 +175,12 @@ def same_family(gold: Expression, answer: Expression) -> bool | None:
     declared = [ANY_INTEGER.name in symbols(side) for side in (gold, answer)]
     if any(declared):
         return _same(gold, answer)
-    names = [_parameter(side, frozenset()) for side in (gold, answer)]
-    if None in names:
-        return None
-    sides = [
-        replaced(side, {name: ANY_INTEGER})
-        for side, name in zip((gold, answer), names, strict=True)
-    ]
+    sides = []
+    for side in (gold, answer):
+        name = _parameter(side, frozenset())
+        if name is None:
+            return None
+        sides.append(replaced(side, {name: ANY_INTEGER}))
     # Without a declaration the letter may be one of the question's, as in (n - 2) pi.
     return _same(*sides) if all(map(_is_angle, sides)) else None
 
@@ -189,11 +201,11 @@ def _same(gold: Expression, answer: Expression) -> bool | None:
             sides.append(replaced(side, {name: ANY_INTEGER}))
         else:
             sides.append(side)
-    lines = [_line(side) for side in sides]
-    if lines[0] is None or lines[1] is None:
+    line, other_line = map(_line, sides)
+    if line is None or other_line is None:
         mirrored = replaced(sides[1], {ANY_INTEGER.name: Apply("-", (ANY_INTEGER,))})
         return any(_equal(sides[0], side) for side in (sides[1], mirrored)) or None
-    (first, step), (second, other_step) = lines
+    (first, step), (second, other_step) = line, other_line
     if min(abs(step - other_step), abs(step + other_step)) > 1e-30 * abs(step):
         return False
     return _is_whole((first - second) / step)

@@ -6,9 +6,9 @@ mixed numbers, ``\sin^2 2x``, ``3!``, ``|x|``, and ``sqrt(3)/2`` in plain text.
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
+from harness.grading.answers.digits import read_digits
 from harness.grading.answers.splitting import step
 from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
 from harness.grading.answers.tokens import FUNCTIONS, Token, TooDeepError, UnreadableError
@@ -18,10 +18,6 @@ MAXIMUM_DEPTH = 30
 MAXIMUM_LEVELS = 100
 """The most levels of an expression; a product of n factors has n. It bounds the functions that
 walk an expression: a model that repeats a letter writes products of hundreds of factors."""
-MAXIMUM_DIGITS = 1_000
-"""The most characters of a number in digits."""
-MAXIMUM_EXPONENT = 400
-"""The largest exponent of a number in scientific notation, in either direction."""
 
 _ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde".split())
 _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
@@ -433,26 +429,3 @@ def _primed(value: Expression) -> Expression:
     if isinstance(value, Apply) and value.function.startswith("call:"):
         return Apply(value.function + "'", value.arguments)
     raise UnreadableError("a prime after something that is not a name")
-
-
-_SCIENTIFIC = re.compile(r"([0-9]*)(?:(\.)([0-9]*))?(?:[eE]([-+]?[0-9]+))?")
-
-
-def read_digits(text: str) -> Number:
-    """Return the number that a text of digits, separators, a point and an exponent stands for.
-
-    Raises:
-        UnreadableError: the text is too long, or its exponent too large.
-    """
-    match = _SCIENTIFIC.fullmatch(text.replace(",", "").replace(" ", ""))
-    if match is None or len(text) > MAXIMUM_DIGITS:
-        raise UnreadableError("too many digits")
-    whole, point, decimals, exponent = match.groups()
-    shift = int(exponent or 0)
-    if abs(shift) > MAXIMUM_EXPONENT or not (whole or decimals):
-        raise UnreadableError("a huge exponent")
-    digits = whole + (decimals or "")
-    places = len(decimals or "") - shift
-    value = Fraction(int(digits)) / Fraction(10) ** places
-    written_as_decimal = (point and decimals) or exponent
-    return Number(value, places if written_as_decimal else None, len(digits.lstrip("0")))

@@ -8,20 +8,33 @@ variable has no region here, as the order of its ends is not known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from benchmarks import Conventions
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import is_constant
+from harness.grading.answers.pieces import (
+    HIGHEST,
+    LOWEST,
+    End,
+    Piece,
+    Region,
+    complement,
+    intersected,
+    joined,
+)
 from harness.grading.answers.relations import assigned, every, is_inequality, is_name
-from harness.grading.answers.sets import INFINITY, WHOLE, is_number_set, number_set
+from harness.grading.answers.sets import (
+    INFINITY,
+    NEGATIVE_INFINITY,
+    WHOLE,
+    is_number_set,
+    number_set,
+)
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Difference,
-    Expression,
     Intersection,
     Number,
     Relation,
@@ -36,35 +49,6 @@ Equal = Callable[[Answer, Answer, Conventions], bool | None]
 _EXPRESSIONS = (Number, Symbol, Apply)
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MAXIMUM_INTEGERS = 64
-_SAME = 1e-40
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """An end of a piece, as it is written and as a number."""
-
-    written: Expression
-    place: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """All numbers between two ends; a point lies between itself and itself."""
-
-    low: End
-    high: End
-    with_low: bool
-    with_high: bool
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no number is between the ends."""
-        if _differ(self.low.place, self.high.place):
-            return bool(self.low.place > self.high.place)
-        return not (self.with_low and self.with_high)
-
-
-Region = list[Piece]
 
 
 def describes_set(answer: Answer) -> bool:
@@ -120,7 +104,7 @@ def region(answer: Answer) -> Region | None:
     """Return the real numbers that an answer describes; None if it describes none for certain."""
     spend(1)
     found = _raw(answer)
-    return None if found is None else _joined(found)
+    return None if found is None else joined(found)
 
 
 def _raw(answer: Answer) -> Region | None:
@@ -132,7 +116,7 @@ def _raw(answer: Answer) -> Region | None:
         whole, removed = region(answer.whole), region(answer.removed)
         if whole is None or removed is None:
             return None
-        return _intersected(whole, _complement(removed))
+        return intersected(whole, complement(removed))
     if isinstance(answer, Relation):
         return _of_relation(answer)
     if isinstance(answer, Sequence):
@@ -186,7 +170,7 @@ def _common(parts: Iterable[Answer]) -> Region | None:
         found = region(part)
         if found is None or common is None:
             return None
-        common = _joined(_intersected(common, found))
+        common = joined(intersected(common, found))
     return _integers(common) if whole_numbers and common is not None else common
 
 
@@ -214,7 +198,7 @@ def _integers(found: Region) -> Region | None:
 
 def _holds(piece: Piece, end: End) -> bool:
     point = Piece(end, end, True, True)
-    return bool(_intersected([piece], [point]))
+    return bool(intersected([piece], [point]))
 
 
 def _of_relation(relation: Relation) -> Region | None:
@@ -224,14 +208,14 @@ def _of_relation(relation: Relation) -> Region | None:
         return region(sides[1])
     if signs == ("notin",):
         removed = region(sides[1])
-        return None if removed is None else _complement(removed)
+        return None if removed is None else complement(removed)
     if all(sign in "=~" for sign in signs):
         value = assigned(relation)
         return None if value is None or not is_constant(value) else _point(value)
     if signs == ("!=",):
         name, point = sides if is_constant(sides[1]) else sides[::-1]
         found = _point(point) if is_name(name) else None
-        return None if found is None else _complement(found)
+        return None if found is None else complement(found)
     if len(signs) == 2:
         return _between(signs, sides)
     if len(signs) != 1 or signs[0] not in _FLIPPED:
@@ -262,8 +246,8 @@ def _half_line(sign: str, bound: Answer) -> Region | None:
     if end is None:
         return None
     if sign in ("<", "<="):
-        return [Piece(_LOWEST, end, False, sign == "<=")]
-    return [Piece(end, _HIGHEST, sign == ">=", False)]
+        return [Piece(LOWEST, end, False, sign == "<=")]
+    return [Piece(end, HIGHEST, sign == ">=", False)]
 
 
 def _is_magnitude(name: Answer) -> bool:
@@ -281,11 +265,7 @@ def _around_zero(sign: str, bound: Answer) -> Region | None:
     if high is None or low is None or high.place < 0:
         return None
     inside = [Piece(low, high, sign in ("<=", ">"), sign in ("<=", ">"))]
-    return inside if sign in ("<", "<=") else _complement(inside)
-
-
-_NEGATIVE = Apply("-", (INFINITY,))
-_LOWEST, _HIGHEST = End(_NEGATIVE, float("-inf")), End(INFINITY, float("inf"))
+    return inside if sign in ("<", "<=") else complement(inside)
 
 
 def _end(answer: Answer) -> End | None:
@@ -293,9 +273,9 @@ def _end(answer: Answer) -> End | None:
     if not isinstance(answer, _EXPRESSIONS) or not is_constant(answer):
         return None
     if answer == INFINITY or answer == Apply("+", (INFINITY,)):
-        return _HIGHEST
-    if answer == _NEGATIVE:
-        return _LOWEST
+        return HIGHEST
+    if answer == NEGATIVE_INFINITY:
+        return LOWEST
     spend(2)
     try:
         place = numeric(answer, {})
@@ -308,7 +288,7 @@ def _end(answer: Answer) -> End | None:
 
 def _point(answer: Answer) -> Region | None:
     end = _end(answer)
-    if end is None or end.written in (INFINITY, _NEGATIVE):
+    if end is None or end.written in (INFINITY, NEGATIVE_INFINITY):
         return None
     return [Piece(end, end, True, True)]
 
@@ -320,89 +300,6 @@ def _all(found: Iterable[Region | None]) -> Region | None:
             return None
         pieces += part
     return pieces
-
-
-def _differ(left: Any, right: Any) -> bool:
-    if left == right:
-        return False
-    if abs(left) == float("inf") or abs(right) == float("inf"):
-        return True
-    return bool(abs(left - right) > _SAME * (1 + abs(left)))
-
-
-def _below(left: Any, right: Any) -> bool:
-    return bool(left < right) and _differ(left, right)
-
-
-def _joined(pieces: Region) -> Region:
-    """Return the pieces in ascending order, with those joined that touch or overlap."""
-    rest = [piece for piece in pieces if not piece.is_empty]
-    rest.sort(key=lambda piece: (piece.low.place, not piece.with_low))
-    joined: Region = []
-    for piece in rest:
-        spend(1)
-        last = joined[-1] if joined else None
-        if last is None or not _touch(last, piece):
-            joined.append(piece)
-            continue
-        with_low = last.with_low or (
-            piece.with_low and not _differ(last.low.place, piece.low.place)
-        )
-        if _below(last.high.place, piece.high.place):
-            high, with_high = piece.high, piece.with_high
-        else:
-            same_end = not _differ(last.high.place, piece.high.place)
-            high, with_high = last.high, last.with_high or (same_end and piece.with_high)
-        joined[-1] = Piece(last.low, high, with_low, with_high)
-    return joined
-
-
-def _touch(left: Piece, right: Piece) -> bool:
-    """Say whether nothing lies between two pieces, of which the left one begins first."""
-    if _differ(left.high.place, right.low.place):
-        return bool(left.high.place > right.low.place)
-    return left.with_high or right.with_low
-
-
-def _complement(pieces: Region) -> Region:
-    gaps: Region = []
-    start, with_start = _LOWEST, False
-    for piece in _joined(pieces):
-        gaps.append(Piece(start, piece.low, with_start, not piece.with_low))
-        start, with_start = piece.high, not piece.with_high
-    gaps.append(Piece(start, _HIGHEST, with_start, False))
-    return [gap for gap in gaps if not gap.is_empty and _is_line(gap)]
-
-
-def _is_line(gap: Piece) -> bool:
-    """Say whether a gap is more than one of the infinities."""
-    infinite = abs(gap.low.place) == float("inf") and gap.low.place == gap.high.place
-    return not infinite
-
-
-def _intersected(left: Region, right: Region) -> Region:
-    spend(1 + len(left) * len(right) // 4)
-    both: Region = []
-    for a in left:
-        for b in right:
-            low, with_low = _later(a, b)
-            high, with_high = _earlier(a, b)
-            piece = Piece(low, high, with_low, with_high)
-            if not piece.is_empty:
-                both.append(piece)
-    return both
-
-
-def _later(a: Piece, b: Piece) -> tuple[End, bool]:
-    if not _differ(a.low.place, b.low.place):
-        return a.low, a.with_low and b.with_low
-    return (b.low, b.with_low) if a.low.place < b.low.place else (a.low, a.with_low)
-
-
-def _earlier(a: Piece, b: Piece) -> tuple[End, bool]:
-    if not _differ(a.high.place, b.high.place):
-        return a.high, a.with_high and b.with_high
-    return (a.high, a.with_high) if a.high.place < b.high.place else (b.high, b.with_high)
 
 
 # --- sets whose ends depend on a variable ------------------------------------------------------

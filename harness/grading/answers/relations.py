@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from benchmarks import Conventions
 from harness.grading.answers.expressions import equal_expressions, is_constant, proportional
-from harness.grading.answers.families import is_residue, same_residue
+from harness.grading.answers.families import is_residue, replaced, stated_residue
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -61,16 +60,16 @@ def _with_bound_names(gold: Answer, answer: Answer) -> tuple[Answer, Answer]:
 
     ``f(t) = 2t`` defines the same as ``f(x) = 2x``, but ``f(y) = 2x`` does not.
     """
-    heads = [_head(side) for side in (gold, answer)]
-    if heads[0] is None or heads[1] is None or heads[0] == heads[1]:
+    head, other_head = _head(gold), _head(answer)
+    if head is None or other_head is None or head == other_head:
         return gold, answer
-    (name, arguments), (other, others) = heads
+    (name, arguments), (other, others) = head, other_head
     if name != other or len(arguments) != len(others):
         return gold, answer
     bound = [Symbol(f"\\argument {place}") for place, _ in enumerate(arguments)]
     return (
-        _renamed(gold, dict(zip(arguments, bound, strict=True))),
-        _renamed(answer, dict(zip(others, bound, strict=True))),
+        replaced(gold, dict(zip(arguments, bound, strict=True))),
+        replaced(answer, dict(zip(others, bound, strict=True))),
     )
 
 
@@ -83,16 +82,6 @@ def _head(answer: Answer) -> tuple[str, tuple[str, ...]] | None:
         return None
     names = tuple(part.name for part in left.arguments if isinstance(part, Symbol))
     return (left.function, names) if len(names) == len(left.arguments) else None
-
-
-def _renamed(answer: Any, names: dict[str, Symbol]) -> Any:
-    if isinstance(answer, Symbol):
-        return names.get(answer.name, answer)
-    if isinstance(answer, Apply):
-        return Apply(answer.function, tuple(_renamed(part, names) for part in answer.arguments))
-    if isinstance(answer, Relation):
-        return Relation(answer.signs, tuple(_renamed(side, names) for side in answer.sides))
-    return answer
 
 
 def every(results: Iterable[bool | None]) -> bool | None:
@@ -157,9 +146,9 @@ def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
     if value is not None:
         return value if _consistent(answer, value) else None
     last = answer.sides[-1]
-    if is_residue(last) and len(answer.sides) == 2 and is_constant(answer.sides[0]):
-        left = Apply("mod", (answer.sides[0], last.arguments[1]))
-        return last if same_residue(left, last) else None
+    residue = stated_residue(answer)
+    if residue is not None:
+        return residue
     if of_gold or any(sign not in "=~" for sign in answer.signs):
         return None
     if is_constant(last) and _consistent(answer, last):

@@ -20,7 +20,8 @@ from harness.grading.answers.syntax import (
 from harness.grading.answers.tokens import Token, UnreadableError
 
 INFINITY = Symbol("\\infty")
-WHOLE = Sequence("(", ")", (Apply("-", (INFINITY,)), INFINITY))
+NEGATIVE_INFINITY = Apply("-", (INFINITY,))
+WHOLE = Sequence("(", ")", (NEGATIVE_INFINITY, INFINITY))
 """The real line."""
 _NUMBERS = frozenset("ZNQC")
 _PREFIX = "\\mathbb "
