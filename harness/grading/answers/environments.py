@@ -52,6 +52,14 @@ def system(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     return _system(rows, depth, read)
 
 
+def determinant(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``\left| \begin{array}{cc} … \end{array} \right|``; None if it is something else."""
+    found = environment(tokens[1:-1], depth, read)
+    if not isinstance(found, Matrix) or tokens[-1].kind != "|":
+        return None
+    return _determinant(found.rows)
+
+
 def _matrix(name: str, rows: list[list[Token]], depth: int, read: Reader) -> Answer:
     cells = [split(row, lambda token: token.kind == "cell") for row in rows]
     if len({len(row) for row in cells}) > 1:

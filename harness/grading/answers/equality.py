@@ -63,7 +63,7 @@ def _expressions(gold: Expression, answer: Expression, conventions: Conventions)
     same = equal_expressions(gold, answer, conventions)
     if same or is_constant(gold) or is_constant(answer):
         return same
-    return families.same_family(gold, answer) or same
+    return families.same_family(gold, answer) or vectors.same_vector(gold, answer) or same
 
 
 def _cases(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:

@@ -16,8 +16,11 @@ from harness.grading.answers.sets import WHOLE, is_number_set, number_set
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
+    Cases,
     Expression,
+    Intersection,
     Matrix,
+    Node,
     Number,
     Quantity,
     Relation,
@@ -102,29 +105,29 @@ def _children(answer: Answer) -> tuple[Answer, ...]:
         return answer.sides
     if isinstance(answer, Union):
         return answer.parts
-    if isinstance(answer, Matrix):
+    if isinstance(answer, Matrix | Cases):
         return tuple(entry for row in answer.rows for entry in row)
     return (answer.value,) if isinstance(answer, Quantity) else ()
 
 
 def replaced(answer: Any, names: Mapping[str, Expression]) -> Any:
-    """Return an answer in which variables are replaced by expressions."""
+    """Return an answer, or a tuple of answers, in which variables are replaced by expressions."""
+    if isinstance(answer, tuple):
+        return tuple(replaced(part, names) for part in answer)
     if isinstance(answer, Symbol):
         return names.get(answer.name, answer)
-    if isinstance(answer, Apply):
-        return Apply(answer.function, tuple(replaced(part, names) for part in answer.arguments))
-    if isinstance(answer, Sequence):
-        items = tuple(replaced(item, names) for item in answer.items)
-        return Sequence(answer.opening, answer.closing, items)
-    if isinstance(answer, Relation):
-        return Relation(answer.signs, tuple(replaced(side, names) for side in answer.sides))
-    if isinstance(answer, Union):
-        return Union(tuple(replaced(part, names) for part in answer.parts))
-    if isinstance(answer, Matrix):
-        return Matrix(tuple(tuple(replaced(e, names) for e in row) for row in answer.rows))
-    if isinstance(answer, Quantity):
-        return Quantity(replaced(answer.value, names), answer.unit)
-    return answer
+    if not isinstance(answer, _COMPOUND):
+        return answer
+    fields = {field: getattr(answer, field) for field in answer.__struct_fields__}
+    return type(answer)(
+        **{
+            field: replaced(value, names) if isinstance(value, tuple | Node) else value
+            for field, value in fields.items()
+        }
+    )
+
+
+_COMPOUND = (Apply, Sequence, Relation, Union, Intersection, Matrix, Cases, Quantity)
 
 
 # --- comparison -------------------------------------------------------------------------------

@@ -100,10 +100,11 @@ _IDLE = (
     "textstyle scriptstyle scriptscriptstyle rm bf it sf tt sc cal boldmath unboldmath limits "
     "nolimits mathstrut strut checkmark nonumber notag centering relax hfill hfil"
 ).split()
-_COLOURED = re.compile(r"\\(?:text)?color\s?(?:\[[a-zA-Z]{1,10}\]\s?)?\{[^{}\\]{0,30}\}")
+_COLOURED = re.compile(r"\\(?:text)?color(?:box)?\s?(?:\[[a-zA-Z]{1,10}\]\s?)?\{[^{}\\]{0,30}\}")
 _IDLE_COMMAND = re.compile(rf"\\(?:{'|'.join(_IDLE)})(?![A-Za-z])")
 _INVISIBLE = re.compile(r"\\(?:[hv]?phantom|label|tag\*?)\s?\{")
 _FRACTIONS = re.compile(r"\\(?:nicefrac|sfrac|cfrac|flatfrac)(?![A-Za-z])")
+_ANGLED = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)\s?([<>])")
 _NEGATED = re.compile(r"\\not\s?(?:=|\\(in|equiv|eq)(?![A-Za-z]))")
 _NEGATIVE = {None: r"\ne ", "eq": r"\ne ", "in": r"\notin ", "equiv": r"\nequiv "}
 _ONE_LETTER = re.compile(
@@ -118,6 +119,7 @@ def _without_colours(text: str) -> str:
     text = _COLOURED.sub("", text)
     text = _IDLE_COMMAND.sub("", text)
     text = _FRACTIONS.sub(r"\\frac", text)
+    text = _ANGLED.sub(lambda match: r"\langle " if match[1] == "<" else r"\rangle ", text)
     text = _NEGATED.sub(lambda match: _NEGATIVE[match[1]], text)
     text = _ONE_LETTER.sub(r" \1", text)
     text = _DEGREE.sub(r"^\\circ ", text)

@@ -13,10 +13,10 @@ from fractions import Fraction
 
 from harness.grading.answers import families, lists, sets, vectors, wording
 from harness.grading.answers.declarations import separated
-from harness.grading.answers.environments import environment, system
+from harness.grading.answers.environments import determinant, environment, system
 from harness.grading.answers.expressions import is_constant
 from harness.grading.answers.formula import parse_formula
-from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, split
+from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, outside, split
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -65,7 +65,7 @@ def _groups(tokens: list[Token], depth: int) -> Answer | None:
 
 
 def _listed(tokens: list[Token], depth: int) -> Answer | None:
-    found = sets.alternatives(tokens, depth, _answer)
+    found = sets.alternatives(tokens, depth, _answer) or sets.grouped(tokens, depth, _answer)
     if found is not None:
         return found
     return _sequence(split(tokens, lambda t: t.kind in (",", "separator")), depth)
@@ -110,7 +110,7 @@ def _flat(items: list[Answer]) -> list[Answer]:
 
 
 def _related(tokens: list[Token], depth: int) -> Answer | None:
-    signs = [part for part in tokens if part.kind == "relation"]
+    signs = [token for token in outside(tokens) if token.kind == "relation"]
     parts = split(tokens, lambda token: token.kind == "relation")
     if len(parts) == 1 or len(parts) != len(signs) + 1 or not any(parts):
         return None
@@ -157,6 +157,8 @@ def _bracketed(tokens: list[Token], depth: int) -> Answer | None:
         found = system(tokens, depth, _answer)
         if found is not None:
             return found
+    if tokens[0].kind == "|" and len(tokens) > 3 and tokens[1].kind == "begin":
+        return determinant(tokens, depth, _answer)
     opening, closing = tokens[0].kind, tokens[-1].kind
     if opening not in OPENING or closing not in CLOSING or closes_before_end(tokens):
         return None

@@ -6,12 +6,15 @@ x > 2``, since both describe the same numbers.
 
 from __future__ import annotations
 
-from harness.grading.answers.splitting import CLOSING, Reader, split, step, texts
+from fractions import Fraction
+
+from harness.grading.answers.splitting import CLOSING, Reader, outside, split, texts
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Difference,
     Intersection,
+    Number,
     Relation,
     Sequence,
     Symbol,
@@ -46,6 +49,23 @@ def alternatives(tokens: list[Token], depth: int, read: Reader) -> Answer | None
     return Union(tuple(read(part, depth) for part in filled))
 
 
+def grouped(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``x = 1, y = 2 \text{ or } x = 2, y = 1`` as a list of two lists."""
+    parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
+    filled = [part for part in parts if part]
+    if len(filled) < 2 or not all(_is_assignments(part) for part in filled):
+        return None
+    return Sequence("", "", tuple(read(part, depth) for part in filled))
+
+
+def _is_assignments(tokens: list[Token]) -> bool:
+    """Say whether tokens are two equations or more, with commas between them."""
+    parts = split(tokens, lambda token: token.kind in (",", "separator"))
+    return len(parts) > 1 and all(
+        [t.text for t in outside(part) if t.kind == "relation"] == ["="] for part in parts
+    )
+
+
 def _is_condition(tokens: list[Token]) -> bool:
     """Say whether tokens have a sign of relation other than one of equality."""
     return len(split(tokens, lambda t: t.kind == "relation" and t.text not in "=~")) > 1
@@ -56,7 +76,10 @@ def combined(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     if _is_named(tokens):
         name = texts(tokens)[1]
         return WHOLE if name == "R" else number_set(name)
-    signs = {token.text for token in _outside(tokens)} & {"cup", "cap", "setminus"}
+    half = _half(texts(tokens)) if tokens[0].text == "mathbb" else None
+    if half is not None:
+        return half
+    signs = {token.text for token in outside(tokens)} & {"cup", "cap", "setminus"}
     if len(signs) > 1:
         raise UnreadableError("which sets belong together is not certain")
     if "cup" in signs:
@@ -66,15 +89,6 @@ def combined(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     if "setminus" in signs:
         return _difference(_parts(tokens, "setminus", depth, read))
     return _without(tokens, depth, read)
-
-
-def _outside(tokens: list[Token]) -> list[Token]:
-    depth, outside = 0, []
-    for token in tokens:
-        depth += step(token)
-        if depth == 0:
-            outside.append(token)
-    return outside
 
 
 def _parts(tokens: list[Token], sign: str, depth: int, read: Reader) -> list[Answer]:
@@ -91,6 +105,23 @@ def _difference(parts: list[Answer]) -> Answer:
 def _is_named(tokens: list[Token]) -> bool:
     found = texts(tokens)
     return len(found) == 2 and found[0] == "mathbb" and (found[1] in _NUMBERS or found[1] == "R")
+
+
+def _half(found: list[str]) -> Answer | None:
+    r"""Return the positive or the negative real numbers, as ``\mathbb{R}^+`` and the like."""
+    sign = "".join(found[2:]).lstrip("_^")
+    if found[1:2] != ["R"] or sign not in _HALVES:
+        return None
+    low, high, opening, closing = _HALVES[sign]
+    return Sequence(opening, closing, (low, high))
+
+
+_ZERO = Number(Fraction(0), None, 0)
+_HALVES = {
+    "+": (_ZERO, INFINITY, "(", ")"), ">0": (_ZERO, INFINITY, "(", ")"),
+    ">=0": (_ZERO, INFINITY, "[", ")"), "-": (NEGATIVE_INFINITY, _ZERO, "(", ")"),
+    "<0": (NEGATIVE_INFINITY, _ZERO, "(", ")"), "<=0": (NEGATIVE_INFINITY, _ZERO, "(", "]"),
+}  # fmt: skip
 
 
 def _without(tokens: list[Token], depth: int, read: Reader) -> Answer | None:

@@ -27,6 +27,16 @@ def split(tokens: list[Token], at: Callable[[Token], bool]) -> list[list[Token]]
     return parts
 
 
+def outside(tokens: list[Token]) -> list[Token]:
+    """Return the tokens that stand outside all brackets and environments."""
+    depth, found = 0, []
+    for token in tokens:
+        depth += step(token)
+        if depth == 0:
+            found.append(token)
+    return found
+
+
 def step(token: Token) -> int:
     """Return 1 for a token that opens a group, -1 for one that closes a group, else 0."""
     if token.kind in OPENING or token.kind == "begin" or token.text in ("lfloor", "lceil"):

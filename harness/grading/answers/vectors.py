@@ -20,6 +20,7 @@ from harness.grading.answers.syntax import (
 from harness.grading.answers.values import exact, symbols
 
 _AXES = "ijk"
+_ACCENTS = ("hat ", "vec ", "overrightarrow ", "bar ")
 _ZERO, _ONE = Number(Fraction(0)), Number(Fraction(1))
 _LARGEST_COUNT = 1_000
 
@@ -52,11 +53,22 @@ def components(expression: Expression, count: int) -> Sequence | None:
         name = expression.function.removeprefix("call:")
         named = name[:1].isupper() and len(expression.arguments) == count
         return Sequence("(", ")", expression.arguments) if named else None
-    for accent in ("hat ", "vec ", "overrightarrow ", "bar ", ""):
+    for accent in (*_ACCENTS, ""):
         names = [accent + axis for axis in _AXES[:count]]
         if count in (2, 3) and _letters(expression) <= {*names, accent + "k"}:
             return _along(expression, names)
     return None
+
+
+def same_vector(gold: Expression, answer: Expression) -> bool | None:
+    r"""Compare two sums of unit vectors, written as ``\hat{i}`` or ``\mathbf{i}``; None if none."""
+    if not any(name.startswith(_ACCENTS) for side in (gold, answer) for name in symbols(side)):
+        return None
+    left, right = components(gold, 3), components(answer, 3)
+    if left is None or right is None:
+        return None
+    pairs = zip(left.items, right.items, strict=True)
+    return all(equal_expressions(a, b, Conventions()) is True for a, b in pairs) or None  # type: ignore[arg-type]
 
 
 def _letters(expression: Expression) -> set[str]:
