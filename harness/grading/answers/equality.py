@@ -149,7 +149,7 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
 
 
 def _lists(gold: Sequence, answer: Sequence, conventions: Conventions) -> Equality:
-    wanted, given = _values(gold), _values(_by_name(answer) if gold.ordered else answer)
+    wanted, given = _values(gold), _values(answer)
     if GOES_ON in wanted or GOES_ON in given:
         return _elided(wanted, given, conventions)
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
@@ -197,24 +197,6 @@ def _ordered(
         return False  # open or closed
     pairs = zip(wanted, given, strict=True)
     return relations.every(equal(left, right, conventions) for left, right in pairs)
-
-
-def _by_name(answer: Sequence) -> Sequence:
-    """Return ``y = 4, x = 3`` in the order of a point's coordinates; any other list as it is."""
-    if answer.opening != "":
-        return answer
-    places = {}
-    for item in answer.items:
-        name = item.sides[0] if isinstance(item, Relation) and item.signs == ("=",) else None
-        if not isinstance(name, Symbol) or name.name not in _COORDINATES:
-            return answer
-        places[name.name] = item
-    if len(places) != len(answer.items):
-        return answer
-    return Sequence("", "", tuple(places[name] for name in _COORDINATES if name in places))
-
-
-_COORDINATES = "xyz"
 
 
 def _values(sequence: Sequence) -> tuple[Answer, ...]:

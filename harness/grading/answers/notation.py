@@ -169,10 +169,6 @@ _OUTWARD = re.compile(
     r"((?:^|(?<=[\s$,(={])|(?<=cup))\]|(?<![A-Za-z])\[)([^\[\]]{1,200})"
     r"([\[\]])(?=\s{0,3}(?:$|[,;.)}$]|\\(?:cup|cap|text|\)|\]|setminus)))"
 )
-_MAPPED = re.compile(r"([A-Za-z])\s?(?::|\\colon)\s?([A-Za-z])\s?\\mapsto(?![A-Za-z])")
-_MINUTES = re.compile(
-    r"(?<![0-9.])([0-9]{1,4})\s?\^\s?\{?\s?\\circ\s?\}?\s{0,2}([0-9]{1,2})\s?(?:'|\^\s?\{?\\prime\}?)(?!')"
-)
 _OF_LIST = re.compile(r"(?<![\\A-Za-z])(max|min|gcd|lcm)(?=\s?\()")
 _DEGREES = re.compile(r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\text\s?\{\s?o\s?\})(?![A-Za-z])")
 
@@ -198,18 +194,12 @@ def _sub(pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], 
     return lambda text: pattern.sub(replacement, text)
 
 
-def _minutes(match: re.Match[str]) -> str:
-    return rf"({match[1]}+\frac{{{match[2]}}}{{60}})^\circ "
-
-
 _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("mod",), _sub(_MODULO, _modulo)),
     (("base",), _sub(_IN_BASE, r"\1_{\2}")),
     (("C_", "P_"), _sub(_CHOOSE, _chosen)),
     (("[", "]"), _sub(_OUTWARD, _inward)),
     (("^o", "^ o", "^{o", "^{ o", "^\\text"), _sub(_DEGREES, r"^\\circ ")),
-    (("circ",), _sub(_MINUTES, _minutes)),
     (("max", "min", "gcd", "lcm"), _sub(_OF_LIST, r"\\\1")),
-    (("mapsto",), _sub(_MAPPED, r"\1(\2)=")),
 )
 """Each rewriting, with signs of which the text has one if there is anything to rewrite."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from benchmarks import Conventions
 from harness.grading.answers.expressions import equal_expressions, is_constant, proportional
-from harness.grading.answers.families import is_residue, replaced, stated_residue
+from harness.grading.answers.families import is_residue, stated_residue
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -33,7 +33,6 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
     gold, answer = member(gold), member(answer)
     if not (isinstance(gold, Relation) or isinstance(answer, Relation)):
         return compare(gold, answer, conventions)
-    gold, answer = _with_bound_names(gold, answer)
     if isinstance(gold, Relation) and isinstance(answer, Relation):
         same = _equations(gold, answer)
         if same:
@@ -53,35 +52,6 @@ def member(answer: Answer) -> Answer:
     if isinstance(answer, Relation) and answer.signs == ("in",) and is_name(answer.sides[0]):
         return answer.sides[1]
     return answer
-
-
-def _with_bound_names(gold: Answer, answer: Answer) -> tuple[Answer, Answer]:
-    """Return two definitions of a function with the same names for its arguments.
-
-    ``f(t) = 2t`` defines the same as ``f(x) = 2x``, but ``f(y) = 2x`` does not.
-    """
-    head, other_head = _head(gold), _head(answer)
-    if head is None or other_head is None or head == other_head:
-        return gold, answer
-    (name, arguments), (other, others) = head, other_head
-    if name != other or len(arguments) != len(others):
-        return gold, answer
-    bound = [Symbol(f"\\argument {place}") for place, _ in enumerate(arguments)]
-    return (
-        replaced(gold, dict(zip(arguments, bound, strict=True))),
-        replaced(answer, dict(zip(others, bound, strict=True))),
-    )
-
-
-def _head(answer: Answer) -> tuple[str, tuple[str, ...]] | None:
-    """Return the name and the arguments of the function that an equation defines, or None."""
-    if not isinstance(answer, Relation) or answer.signs != ("=",):
-        return None
-    left = answer.sides[0]
-    if not isinstance(left, Apply) or not left.function.startswith("call:"):
-        return None
-    names = tuple(part.name for part in left.arguments if isinstance(part, Symbol))
-    return (left.function, names) if len(names) == len(left.arguments) else None
 
 
 def every(results: Iterable[bool | None]) -> bool | None:
