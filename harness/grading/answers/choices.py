@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from harness.grading.answers.notation import closing_brace
 
+_LONGEST = 800
+_LONE_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Ja-j](?![A-Za-z])")
 _STYLE = re.compile(r"\\(?:text[a-z]{0,6}|math(?:rm|bf|sf|it)|mbox|hbox|bold|operatorname)\s?\{")
 _SWITCH = re.compile(r"\\(?:bf|rm|it|sf|bfseries)(?![A-Za-z])")
 _BLANK = re.compile(r"(?:\\[,;:> ]|\\q?quad(?![A-Za-z])|~|\s){1,20}")
@@ -38,7 +40,7 @@ def read_choice(answer: str) -> Choice | None:
     >>> read_choice(r"\textbf{(C)}\ 12"), read_choice("12 (C)").letter
     (Choice(letter='C', value='12'), 'C')
     """
-    if len(answer) > 800:
+    if len(answer) > _LONGEST or not _LONE_LETTER.search(answer):
         return None
     text = _unstyled(answer).strip()
     alone = _ALONE.fullmatch(text)

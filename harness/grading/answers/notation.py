@@ -23,8 +23,8 @@ def plain(text: str) -> str:
     """
     if not text.isascii():
         text = _ascii(text)
-    if "\\" in text or "{" in text:
-        text = _without_colours(text)
+    if _TYPESET.search(text):
+        text = _without_typesetting(text)
     for signs, rewrite in _REWRITES:
         if any(sign in text for sign in signs):
             text = rewrite(text)
@@ -114,7 +114,15 @@ _DEGREE = re.compile(r"(?:\^\s?)?(?:\{\s?)?\\degree(?![A-Za-z])(?:\s?\})?")
 _BRACED_SIGN = re.compile(r"(?<![_^A-Za-z}])\{\s?([.:=]|\\times|\\cdot)\s?\}")
 
 
-def _without_colours(text: str) -> str:
+_TYPESET = re.compile(
+    r"\\(?:(?:text)?color|[hv]?phantom|label|tag|nicefrac|sfrac|cfrac|flatfrac|not(?![a-z])|degree"
+    rf"|(?:{'|'.join(_IDLE)})(?![A-Za-z])|(?:left|right|[bB]igg?[lr]?)\s?[<>]"
+    r"|(?:math[a-z]{2,3}|boldsymbol|bm|text)\s)|\{\s?(?:[.:=]|\\times|\\cdot)\s?\}"
+)
+"""Anything that the function below rewrites: most texts have nothing of it."""
+
+
+def _without_typesetting(text: str) -> str:
     text = _without_invisible(text)
     text = _COLOURED.sub("", text)
     text = _IDLE_COMMAND.sub("", text)

@@ -65,6 +65,8 @@ def _groups(tokens: list[Token], depth: int) -> Answer | None:
 
 
 def _listed(tokens: list[Token], depth: int) -> Answer | None:
+    if not any(token.kind in (",", "separator") for token in tokens):
+        return None
     found = sets.alternatives(tokens, depth, _answer) or sets.grouped(tokens, depth, _answer)
     if found is not None:
         return found

@@ -71,8 +71,13 @@ def _is_condition(tokens: list[Token]) -> bool:
     return len(split(tokens, lambda t: t.kind == "relation" and t.text not in "=~")) > 1
 
 
+_SIGNS = frozenset(("mathbb", "cup", "cap", "setminus", "\\{"))
+
+
 def combined(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     """Read unions, intersections and differences of sets, and the name of a set of numbers."""
+    if _SIGNS.isdisjoint(token.text for token in tokens):
+        return None
     if _is_named(tokens):
         name = texts(tokens)[1]
         return WHOLE if name == "R" else number_set(name)
