@@ -122,7 +122,7 @@ def _half(found: list[str]) -> Answer | None:
 
 
 _ZERO = Number(Fraction(0), None, 0)
-_HALVES = {
+_HALVES: dict[str, tuple[Answer, Answer, str, str]] = {
     "+": (_ZERO, INFINITY, "(", ")"), ">0": (_ZERO, INFINITY, "(", ")"),
     ">=0": (_ZERO, INFINITY, "[", ")"), "-": (NEGATIVE_INFINITY, _ZERO, "(", ")"),
     "<0": (NEGATIVE_INFINITY, _ZERO, "(", ")"), "<=0": (NEGATIVE_INFINITY, _ZERO, "(", "]"),
