@@ -106,7 +106,7 @@ CODE = {
     "nul": "4\x002",
     "surrogate": "\ud83d",
     "right to left": "\u202e42",
-    "other digits": "\u0664\u0661",
+    "other digits": "\u0664\u0662",
     "wide digits": "\uff12\uff14",
     "escape": "\x1b[2J42",
 }

@@ -66,7 +66,7 @@ def test_a_unit_is_read_apart_from_its_number(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "-", "1/0", "x", "1 2", "1//2", "\u0664\u0663", "2^{", "sin", "0^0", "(-3)!"]
+    "text", ["", ".", "-", "1/0", "x", "1 2", "1//2", "2^{", "sin", "0^0", "(-3)!"]
 )
 def test_anything_else_is_no_number(text: str) -> None:
     assert value(text) is None

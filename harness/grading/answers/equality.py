@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from benchmarks import Conventions
-from harness.grading.answers import relations
+from harness.grading.answers import families, regions, relations, vectors, wording
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Based,
+    Cases,
+    Difference,
     Expression,
+    Intersection,
     Matrix,
     Number,
     Opaque,
@@ -29,10 +32,14 @@ from harness.grading.answers.syntax import (
     Union,
     Words,
 )
+from harness.grading.answers.tokens import DOTS
 from harness.grading.answers.units import UNIT_LETTERS, read_unit
 from harness.grading.answers.values import exact, symbols
 
 Equality = bool | None
+GOES_ON = Symbol(DOTS)
+EMPTY = Words("no solution")
+"""The empty set, and the statement that nothing is a solution."""
 _EXPRESSIONS = (Number, Symbol, Apply)
 
 
@@ -45,60 +52,135 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     for kind, rule in _BY_KIND:
         if isinstance(gold, kind) or isinstance(answer, kind):
             return rule(gold, answer, conventions)
-    return equal_expressions(gold, answer, conventions)  # type: ignore[arg-type]
+    return _expressions(gold, answer, conventions)  # type: ignore[arg-type]
+
+
+def _expressions(gold: Expression, answer: Expression, conventions: Conventions) -> Equality:
+    if families.is_residue(gold) or families.is_residue(answer):
+        return families.same_residue(gold, answer)
+    if is_constant(gold):
+        answer = vectors.counted(answer)
+    same = equal_expressions(gold, answer, conventions)
+    if same or is_constant(gold) or is_constant(answer):
+        return same
+    return families.same_family(gold, answer) or vectors.same_vector(gold, answer) or same
+
+
+def _cases(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Compare functions in pieces, whose rows may stand in any order."""
+    if not (isinstance(gold, Cases) and isinstance(answer, Cases)):
+        return None
+    if len(gold.rows) != len(answer.rows):
+        return None
+    wanted, given = ([Sequence("(", "|", row) for row in s.rows] for s in (gold, answer))
+    return _matched(wanted, given, conventions) or None
 
 
 def _only(answer: Answer) -> Answer:
     """Return the item of a list, tuple or set that has one item; any other answer as it is."""
     while isinstance(answer, Sequence) and len(answer.items) == 1:
+        if answer.items[0] == EMPTY:
+            break  # the set that holds the empty set is not empty
         answer = answer.items[0]
     return answer
 
 
 def _relation(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if regions.describes_set(gold) or regions.describes_set(answer):
+        found = _same_set(gold, answer, conventions)
+        if found is not None:
+            return found
     return relations.equal(gold, answer, conventions, equal)
 
 
-def _union(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    left, right = relations.region(gold), relations.region(answer)
-    if left is None or right is None:
-        return None if isinstance(answer, Opaque | Words) else False
-    return _matched(left, right, conventions)
+def _same_set(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    found = regions.same(gold, answer, conventions, equal)
+    if found is not None:
+        return found
+    left, right = regions.written(gold), regions.written(answer)
+    if left is None or right is None or (left, right) == ([gold], [answer]):
+        return None
+    matched = _matched(left, right, conventions)
+    return matched if len(left) == len(right) == 1 else matched or None
+
+
+def _set(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if gold == answer:
+        return True
+    found = _same_set(relations.member(gold), relations.member(answer), conventions)
+    if found is None and any(map(_is_no_set, (gold, answer))):
+        return False
+    return found
+
+
+def _is_no_set(answer: Answer) -> bool:
+    """Say whether an answer was read and is certainly no set of real numbers."""
+    if isinstance(answer, Sequence):
+        return answer.ordered and len(answer.items) > 2
+    return isinstance(answer, Matrix | Based | Cases)
 
 
 def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    if any(_has_inequality(side) for side in (gold, answer)):
-        left, right = relations.region(gold), relations.region(answer)
-        # A pair is the region of itself: to compare the regions would be to begin again.
-        if left is not None and right is not None and (left, right) != ([gold], [answer]):
-            return _matched(left, right, conventions)
+    if regions.describes_set(gold) or regions.describes_set(answer):
+        found = _same_set(gold, answer, conventions)
+        if found is not None:
+            return found
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
-        if _states_each_time(gold, answer, conventions):
-            return True
-        return False if _is_whole(gold) and _is_whole(answer) else None
+        return _listed_once(gold, answer, conventions)
+    return _lists(gold, answer, conventions)
+
+
+def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Compare a list or a tuple with an answer that is none."""
+    listed, other = (gold, answer) if isinstance(gold, Sequence) else (answer, gold)
+    if not isinstance(listed, Sequence) or GOES_ON in listed.items:
+        return None
+    if _states_each_time(gold, answer, conventions):
+        return True
+    if isinstance(other, Apply) and listed.ordered:
+        components = vectors.components(other, len(listed.items))
+        if components is not None:
+            if listed is gold:
+                return _lists(listed, components, conventions)
+            return _lists(components, listed, conventions)
+    return False if _is_whole(gold) and _is_whole(answer) else None
+
+
+def _lists(gold: Sequence, answer: Sequence, conventions: Conventions) -> Equality:
     wanted, given = _values(gold), _values(answer)
+    if GOES_ON in wanted or GOES_ON in given:
+        return _elided(wanted, given, conventions)
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
         return _ordered(gold, answer, wanted, given, conventions)
     if gold.ordered or (gold.opening == "{" and answer.ordered):
         return False
+    if answer.opening == "[" and len(given) == 2:
+        return False  # an interval
     if len(set(wanted)) == len(wanted):  # the gold repeats nothing on purpose
         given = tuple(dict.fromkeys(given))
     return _matched(wanted, given, conventions)
 
 
+def _elided(
+    wanted: tuple[Answer, ...], given: tuple[Answer, ...], conventions: Conventions
+) -> Equality:
+    """Compare two lists of which one or both have dots for some of their items."""
+    if GOES_ON in wanted and GOES_ON in given:
+        pairs = zip(wanted, given, strict=False)
+        same = relations.every(equal(left, right, conventions) for left, right in pairs)
+        return (same if len(wanted) == len(given) else None) or None
+    # A list without an end is no finite list; dots between items may stand for any of them.
+    return False if GOES_ON in (wanted[-1], given[-1]) else None
+
+
 def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
     """Say whether one side is a list of which every item equals the other side."""
     single, listed = (answer, gold) if isinstance(gold, Sequence) else (gold, answer)
-    if not isinstance(listed, Sequence) or listed.ordered:
+    if not isinstance(listed, Sequence) or listed.ordered or single == EMPTY:
         return False
     return all(equal(single, item, conventions) for item in _values(listed))
-
-
-def _has_inequality(answer: Answer) -> bool:
-    items = answer.items if isinstance(answer, Sequence) else (answer,)
-    return any(relations.is_inequality(item) for item in items)
 
 
 def _ordered(
@@ -155,10 +237,18 @@ def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         return False if _is_whole(gold) and _is_whole(answer) else None
     shapes = [len(row) for row in left], [len(row) for row in right]
     flat = [[entry for row in side for entry in row] for side in (left, right)]
-    vectors = not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
+    vectors = sum(_is_vector(side) for side in (gold, answer)) == 2
+    vectors &= not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
     if shapes[0] != shapes[1] and not (vectors and len(flat[0]) == len(flat[1])):
         return False
     return relations.every(equal(a, b, conventions) for a, b in zip(*flat, strict=True))
+
+
+def _is_vector(answer: Answer) -> bool:
+    """Say whether an answer is a tuple, or a matrix of one row or one column."""
+    if isinstance(answer, Matrix):
+        return len(answer.rows) == 1 or len(answer.rows[0]) == 1
+    return isinstance(answer, Sequence) and not isinstance(answer.items[0], Sequence)
 
 
 def _entries(answer: Answer) -> tuple[tuple[Answer, ...], ...] | None:
@@ -179,8 +269,10 @@ def _is_whole(answer: Answer) -> bool:
 
 def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if isinstance(gold, Words) and isinstance(answer, Words):
-        return _bare(gold.text) == _bare(answer.text)
+        return wording.same(gold.text, answer.text)
     word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
+    if other == Symbol("\\infty") and isinstance(word, Words):
+        return wording.canonical(word.text) == wording.INFINITE
     if isinstance(word, Words) and len(word.text) <= 4 and _may_be_letters(other):
         return None  # "abc" may be a product
     return False if _is_whole(gold) and _is_whole(answer) else None
@@ -191,11 +283,6 @@ def _may_be_letters(answer: Answer) -> bool:
     return isinstance(answer, Relation) or (isinstance(answer, Apply) and exact(answer) is None)
 
 
-def _bare(words: str) -> str:
-    """Return the words without articles."""
-    return " ".join(word for word in words.split() if word not in ("a", "an", "the"))
-
-
 def _based(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if isinstance(gold, Based) and isinstance(answer, Based):
         return (gold.digits.lstrip("0"), gold.base) == (answer.digits.lstrip("0"), answer.base)
@@ -203,9 +290,18 @@ def _based(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     value = exact(other) if isinstance(other, _EXPRESSIONS) else None
     if value is None or not isinstance(based, Based):
         return False
+    if answer is based:  # a question that names no base asks for the number
+        return _value_in_base(based) == value
     if value.denominator.bit_length() + value.numerator.bit_length() > 4 * len(based.digits) + 2:
         return False  # it has more digits, and Python refuses to write very many
     return str(value) == based.digits.lstrip("0")  # the question names the base
+
+
+def _value_in_base(based: Based) -> int | None:
+    try:
+        return int(based.digits, based.base)
+    except ValueError:
+        return None
 
 
 def _ratio(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
@@ -299,8 +395,9 @@ def _factors(expression: Answer) -> list[Answer]:
 _BY_KIND: tuple[
     tuple[type[Answer] | tuple[type, ...], Callable[[Answer, Answer, Conventions], Equality]], ...
 ] = (
-    ((Union,), _union),
+    ((Union, Intersection, Difference), _set),
     ((Relation,), _relation),
+    ((Cases,), _cases),
     ((Sequence, Matrix), _sequence),
     ((Words,), _words),
     ((Based,), _based),

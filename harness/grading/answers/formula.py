@@ -6,9 +6,10 @@ mixed numbers, ``\sin^2 2x``, ``3!``, ``|x|``, and ``sqrt(3)/2`` in plain text.
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
+from harness.grading.answers.digits import read_digits
+from harness.grading.answers.splitting import step
 from harness.grading.answers.syntax import Apply, Expression, Number, Symbol
 from harness.grading.answers.tokens import FUNCTIONS, Token, TooDeepError, UnreadableError
 
@@ -17,16 +18,14 @@ MAXIMUM_DEPTH = 30
 MAXIMUM_LEVELS = 100
 """The most levels of an expression; a product of n factors has n. It bounds the functions that
 walk an expression: a model that repeats a letter writes products of hundreds of factors."""
-MAXIMUM_DIGITS = 1_000
-"""The most characters of a number in digits."""
-MAXIMUM_EXPONENT = 400
-"""The largest exponent of a number in scientific notation, in either direction."""
 
 _ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde".split())
 _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
 _CALLED = frozenset("fghuFGH")
 """Letters that name a function when a parenthesis follows; other letters are factors."""
+_CALLED_BY_NAME = frozenset(("abs", "floor", "ceil"))
+_OF_LISTS = frozenset(("\\max", "\\min", "\\gcd", "\\lcm"))
 _END = Token("end of formula", "")
 
 
@@ -39,6 +38,8 @@ def parse_formula(tokens: list[Token]) -> Expression:
     """
     reader = _Reader(tokens)
     expression = reader.sum(MAXIMUM_DEPTH)
+    if reader.next.text == "mod":
+        expression = reader.modulo(expression)
     if reader.next is not _END:
         raise UnreadableError(f"{reader.next.text!r} follows the formula")
     if _is_deep(expression):
@@ -91,6 +92,11 @@ class _Reader:
             terms.append(self._signed(depth))
         return terms[0] if len(terms) == 1 else Apply("+", tuple(terms))
 
+    def modulo(self, value: Expression) -> Expression:
+        r"""Read the modulus after a value, as in ``3 \bmod 7``."""
+        self._take()
+        return Apply("mod", (value, self.sum(MAXIMUM_DEPTH)))
+
     def _signed(self, depth: int) -> Expression:
         negative = False
         while self.next.kind in ("+", "-"):
@@ -106,6 +112,9 @@ class _Reader:
                 self._take()
                 right = self._factor_after_sign(depth)
                 result = Apply(kind, (result, right))
+            elif self.next.text == "angle" and isinstance(result, Number):  # r at an angle
+                self._take()
+                result = Apply("*", (result, Apply("cis", (self._power(depth),))))
             elif self._begins_factor() or self._is_power_before_number(result):
                 result = Apply("*", (result, self._power(depth)))
             else:
@@ -126,7 +135,16 @@ class _Reader:
         if token.kind == "|":
             return self._bars == 0
         if token.kind == "command":
-            return token.text not in ("rfloor", "rceil", "cup", "cap", "setminus", "pm", "mp")
+            return token.text not in (
+                "rfloor",
+                "rceil",
+                "cup",
+                "cap",
+                "setminus",
+                "pm",
+                "mp",
+                "mod",
+            )
         return token.kind in ("symbol", "(", "[", "{")
 
     def _power(self, depth: int) -> Expression:
@@ -246,6 +264,8 @@ class _Reader:
         name = token.text
         while self.next.kind in ("_", "'"):
             name += "'" if self._take().kind == "'" else "_" + self._subscript()
+        if name in _OF_LISTS and self.next.kind == "(":
+            return self._of_list(name.removeprefix("\\"), depth)
         if self._is_call(token.text):
             self._take()
             arguments = [self.sum(depth)]
@@ -256,13 +276,33 @@ class _Reader:
             return Apply(f"call:{name}", tuple(arguments))
         return Symbol(name)
 
+    def _of_list(self, name: str, depth: int) -> Expression:
+        self._take()
+        value = self.sum(depth)
+        while self.next.kind == ",":
+            self._take()
+            value = Apply(name, (value, self.sum(depth)))
+        self._expect(")")
+        return value
+
     def _is_call(self, letter: str) -> bool:
         if self.next.kind != "(":
             return False
         if letter in _CALLED or letter in ("\\Phi", "\\Gamma", "\\delta"):
             return True
         lone = self._peek(2).kind == ")" and self._peek(1).kind == "number"
-        return letter.isalpha() and lone
+        return letter.isalpha() and (lone or (letter.isupper() and self._has_pair()))
+
+    def _has_pair(self) -> bool:
+        """Say whether the bracket that comes next holds two things with a comma between them."""
+        depth = 0
+        for token in self._tokens[self._position :]:
+            depth += step(token)
+            if depth == 1 and token.kind == ",":
+                return True
+            if depth == 0:
+                return False
+        return False
 
     def _subscript(self) -> str:
         token = self._take()
@@ -288,6 +328,8 @@ class _Reader:
             return Apply(name[1:], (value,))
         if name == "sqrt":
             return self._root(depth)
+        if name in _CALLED_BY_NAME:
+            return self._called(name, depth)
         if name in FUNCTIONS:
             return self._function(_ALIASES.get(name, name), depth)
         if name in _ACCENTS:
@@ -349,6 +391,12 @@ class _Reader:
             value = Apply("/", (value, self._power(depth - 1)))
         return value
 
+    def _called(self, name: str, depth: int) -> Expression:
+        """Read the argument in brackets of a function that plain text calls by its name."""
+        if self.next.kind != "(":
+            raise UnreadableError(f"{name} without a bracket")
+        return Apply(name, (self._atom(depth - 1),))
+
     def _power_of_group(self, depth: int) -> Expression:
         value = self._atom(depth - 1)
         if self.next.kind == "^" and self._peek(1).text == "\\circ":
@@ -381,26 +429,3 @@ def _primed(value: Expression) -> Expression:
     if isinstance(value, Apply) and value.function.startswith("call:"):
         return Apply(value.function + "'", value.arguments)
     raise UnreadableError("a prime after something that is not a name")
-
-
-_SCIENTIFIC = re.compile(r"([0-9]*)(?:(\.)([0-9]*))?(?:[eE]([-+]?[0-9]+))?")
-
-
-def read_digits(text: str) -> Number:
-    """Return the number that a text of digits, separators, a point and an exponent stands for.
-
-    Raises:
-        UnreadableError: the text is too long, or its exponent too large.
-    """
-    match = _SCIENTIFIC.fullmatch(text.replace(",", "").replace(" ", ""))
-    if match is None or len(text) > MAXIMUM_DIGITS:
-        raise UnreadableError("too many digits")
-    whole, point, decimals, exponent = match.groups()
-    shift = int(exponent or 0)
-    if abs(shift) > MAXIMUM_EXPONENT or not (whole or decimals):
-        raise UnreadableError("a huge exponent")
-    digits = whole + (decimals or "")
-    places = len(decimals or "") - shift
-    value = Fraction(int(digits)) / Fraction(10) ** places
-    written_as_decimal = (point and decimals) or exponent
-    return Number(value, places if written_as_decimal else None, len(digits.lstrip("0")))

@@ -8,17 +8,20 @@ not fit raise `UnreadableError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Sequence as Tokens
-from itertools import pairwise
+from fractions import Fraction
 
+from harness.grading.answers import families, lists, sets, vectors, wording
+from harness.grading.answers.declarations import separated
+from harness.grading.answers.environments import determinant, environment, system
+from harness.grading.answers.expressions import is_constant
 from harness.grading.answers.formula import parse_formula
+from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, outside, split
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Based,
     Expression,
-    Matrix,
     Number,
     Opaque,
     Quantity,
@@ -26,16 +29,13 @@ from harness.grading.answers.syntax import (
     Relation,
     Sequence,
     Symbol,
-    Union,
     Words,
 )
-from harness.grading.answers.tokens import Token, UnreadableError, tokenize
+from harness.grading.answers.tokens import DOTS, Token, UnreadableError, tokenize
 
 MAXIMUM_ITEMS = 64
-_OPENING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
-_CLOSING = frozenset(_OPENING.values())
+_POINTS = frozenset("point points vertex center centre focus vector coordinates".split())
 _HEDGES = frozenset("about approximately approx roughly exactly equals is the only".split())
-_NOTHING = frozenset(("no solution", "no solutions", "none", "empty set", "no real solutions"))
 _ALL = frozenset(("all real numbers", "all reals", "any real number"))
 _DEPTH = 12
 
@@ -46,41 +46,31 @@ def parse(text: str) -> Answer:
     >>> parse("x = y").sides
     (Symbol(name='x'), Symbol(name='y'))
     """
-    return _answer(tokenize(text), _DEPTH)
+    tokens = tokenize(text)
+    return sets.excepted(tokens, _DEPTH, _answer) or _answer(separated(tokens), _DEPTH)
 
 
 def _answer(tokens: list[Token], depth: int) -> Answer:
     if not tokens or depth == 0:
         raise UnreadableError("empty, or nested too deeply")
-    for split in (_groups, _listed, _related, _united, _bracketed, _doubled, _ratio):
-        found = split(tokens, depth - 1)
+    for rule in (_groups, _listed, _related, _united, _bracketed, _scaled, _doubled, _ratio):
+        found = rule(tokens, depth - 1)
         if found is not None:
             return found
     return _single(tokens)
 
 
-def _split(tokens: list[Token], at: Callable[[Token], bool]) -> list[list[Token]]:
-    """Split at the tokens for which ``at`` is true, outside brackets and environments."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        if token.kind in _OPENING or token.kind == "begin" or token.text in ("lfloor", "lceil"):
-            depth += 1
-        elif token.kind in _CLOSING or token.kind == "end" or token.text in ("rfloor", "rceil"):
-            depth -= 1
-        if depth == 0 and at(token):
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts
-
-
 def _groups(tokens: list[Token], depth: int) -> Answer | None:
-    return _sequence(_split(tokens, lambda token: token.kind == ";"), depth)
+    return _sequence(split(tokens, lambda token: token.kind == ";"), depth)
 
 
 def _listed(tokens: list[Token], depth: int) -> Answer | None:
-    return _sequence(_split(tokens, lambda t: t.kind in (",", "separator")), depth)
+    if not any(token.kind in (",", "separator") for token in tokens):
+        return None
+    found = sets.alternatives(tokens, depth, _answer) or sets.grouped(tokens, depth, _answer)
+    if found is not None:
+        return found
+    return _sequence(split(tokens, lambda t: t.kind in (",", "separator")), depth)
 
 
 def _sequence(parts: list[list[Token]], depth: int) -> Answer | None:
@@ -91,7 +81,23 @@ def _sequence(parts: list[list[Token]], depth: int) -> Answer | None:
         raise UnreadableError("no items, or too many")
     if len(filled) == 1:
         return _answer(filled[0], depth)
-    return Sequence("", "", tuple(_flat([_answer(part, depth) for part in filled])))
+    parsed = _flat([_answer(part, depth) for part in filled])
+    stated = _clauses(parsed)
+    if stated is not None:
+        return stated
+    items = families.settled(families.with_modulus(lists.expanded(parsed)))
+    return items[0] if len(items) == 1 else Sequence("", "", tuple(items))
+
+
+_DECIDED = (Words("yes"), Words("no"))
+
+
+def _clauses(items: list[Answer]) -> Words | None:
+    """Return yes or no with the words after it, as in "Yes, it converges"."""
+    if items[0] not in _DECIDED or any(item in _DECIDED for item in items[1:]):
+        return None
+    texts = [item.text for item in items if isinstance(item, Words)]
+    return Words(", ".join(texts)) if len(texts) == len(items) else None
 
 
 def _flat(items: list[Answer]) -> list[Answer]:
@@ -106,8 +112,8 @@ def _flat(items: list[Answer]) -> list[Answer]:
 
 
 def _related(tokens: list[Token], depth: int) -> Answer | None:
-    signs = [part for part in tokens if part.kind == "relation"]
-    parts = _split(tokens, lambda token: token.kind == "relation")
+    signs = [token for token in outside(tokens) if token.kind == "relation"]
+    parts = split(tokens, lambda token: token.kind == "relation")
     if len(parts) == 1 or len(parts) != len(signs) + 1 or not any(parts):
         return None
     if not parts[0]:  # "= 5"
@@ -128,28 +134,7 @@ def _side(tokens: list[Token], depth: int) -> Answer:
 
 
 def _united(tokens: list[Token], depth: int) -> Answer | None:
-    parts = _split(tokens, lambda token: token.text == "cup")
-    if len(parts) > 1:
-        return Union(tuple(_answer(part, depth) for part in parts))
-    parts = _split(tokens, lambda token: token.text == "setminus")
-    if len(parts) == 2 and _is_reals(parts[0]):
-        return _punctured(_answer(parts[1], depth))
-    return Sequence("(", ")", _WHOLE) if _is_reals(tokens) else None
-
-
-def _is_reals(tokens: list[Token]) -> bool:
-    return [t.text for t in tokens if t.kind not in "{}"] == ["mathbb", "R"]
-
-
-_INFINITY = Symbol("\\infty")
-_WHOLE: tuple[Answer, Answer] = (Apply("-", (_INFINITY,)), _INFINITY)
-
-
-def _punctured(holes: Answer) -> Answer:
-    """Return the real line without one point, or without several points in ascending order."""
-    points = holes.items if isinstance(holes, Sequence) else (holes,)
-    ends = [_WHOLE[0], *points, _WHOLE[1]]
-    return Union(tuple(Sequence("(", ")", pair) for pair in pairwise(ends)))
+    return sets.combined(tokens, depth, _answer)
 
 
 def _doubled(tokens: list[Token], depth: int) -> Answer | None:
@@ -169,53 +154,84 @@ def _doubled(tokens: list[Token], depth: int) -> Answer | None:
 def _bracketed(tokens: list[Token], depth: int) -> Answer | None:
     """Return what the pair of brackets around everything holds, unless it only groups a value."""
     if tokens[0].kind == "begin":
-        return _environment(tokens, depth)
+        return environment(tokens, depth, _answer)
+    if tokens[0].kind == "\\{" and len(tokens) > 3:
+        found = system(tokens, depth, _answer)
+        if found is not None:
+            return found
+    if tokens[0].kind == "|" and len(tokens) > 3 and tokens[1].kind == "begin":
+        return determinant(tokens, depth, _answer)
     opening, closing = tokens[0].kind, tokens[-1].kind
-    if opening not in _OPENING or closing not in _CLOSING or _closes_before_end(tokens):
+    if opening not in OPENING or closing not in CLOSING or closes_before_end(tokens):
         return None
     inner = tokens[1:-1]
-    braces = opening in ("{", "\\{") and closing in ("}", "\\}")
-    if braces and not inner:
-        return Words("no solution")
-    if braces and opening == "{":
-        item = _answer(inner, depth)
-        if isinstance(item, Sequence) and item.opening == "":
-            return Sequence("{", "}", item.items)
-        return item
-    inside = _answer(inner, depth)
-    if isinstance(inside, Sequence) and inside.opening == "±" and not braces:
+    if opening in ("{", "\\{") and closing in ("}", "\\}"):
+        return _braced(opening, inner, depth)
+    inside = _pair(inner) or _answer(inner, depth)
+    if isinstance(inside, Sequence) and inside.opening == "±":
         return inside
-    if isinstance(inside, Sequence) and inside.opening in ("", "±"):
-        ends = ("{", "}") if braces else (opening, closing)
-        return Sequence(*ends, inside.items)
-    if braces:
-        return Sequence("{", "}", (inside,))
+    if isinstance(inside, Sequence) and inside.opening == "":
+        return Sequence(opening, closing, inside.items)
     grouped = (opening, closing) in (("(", ")"), ("[", "]"))
     return inside if grouped and not isinstance(inside, Number | Symbol | Apply) else None
 
 
-def _closes_before_end(tokens: list[Token]) -> bool:
-    depth = 0
-    for token in tokens[:-1]:
-        depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
-        if depth == 0:
-            return True
-    return False
+def _braced(opening: str, inner: list[Token], depth: int) -> Answer:
+    """Return a set by its elements or by a condition on them; bare braces may only group."""
+    if not inner:
+        return Words("no solution")
+    stated = sets.builder(inner, depth, _answer)
+    if stated is not None:
+        return stated
+    inside = _answer(inner, depth)
+    if isinstance(inside, Sequence) and (
+        inside.opening == "" or (inside.opening == "±" and opening == "\\{")
+    ):
+        return Sequence("{", "}", inside.items)
+    return inside if opening == "{" else Sequence("{", "}", (inside,))
 
 
-def _environment(tokens: list[Token], depth: int) -> Answer | None:
-    if tokens[-1].kind != "end" or not tokens[0].text.rstrip("*").endswith(("matrix", "array")):
+def _scaled(tokens: list[Token], depth: int) -> Answer | None:
+    """Read a vector after a number or a name: ``\\frac{1}{2}(1, 3)`` and "point (1, 3)"."""
+    start = next((i for i, token in enumerate(tokens) if token.kind in ("(", "begin")), 0)
+    if not start or tokens[-1].kind not in (")", "end") or closes_before_end(tokens[start:]):
         return None
-    inner = tokens[1:-1]
-    rows = [row for row in _split(inner, lambda token: token.kind == "row") if row]
-    cells = [_split(row, lambda token: token.kind == "cell") for row in rows]
-    if len(cells) > MAXIMUM_ITEMS or len({len(row) for row in cells}) > 1 or not cells:
-        raise UnreadableError("not a matrix")
-    return Matrix(tuple(tuple(_answer(cell, depth) for cell in row) for row in cells))
+    factor, rest = tokens[:start], tokens[start:]
+    if all(token.kind == "word" for token in factor):
+        return _answer(rest, depth) if factor[-1].text.lower() in _POINTS else None
+    if len(split(rest[1:-1], lambda token: token.kind == ",")) < 2 and rest[0].kind == "(":
+        return None
+    if rest[0].kind == "begin" and sum(token.kind == "begin" for token in rest) != 1:
+        return None
+    value = _plain_factor(factor)
+    vector = _answer(rest, depth) if value is not None else None
+    return None if vector is None or value is None else vectors.scaled(value, vector)
+
+
+def _plain_factor(tokens: list[Token]) -> Expression | None:
+    """Return a constant that may stand before a vector; a letter before it may be its name."""
+    if tokens[-1].kind in ("+", "-") and len(tokens) == 1:
+        return Apply("-", (Number(Fraction(1)),)) if tokens[0].kind == "-" else None
+    if tokens[-1].kind == "*":
+        tokens = tokens[:-1]
+    try:
+        value = parse_formula(tokens)
+    except UnreadableError:
+        return None
+    return value if is_constant(value) else None
+
+
+def _pair(inner: list[Token]) -> Answer | None:
+    """Return two integers between brackets, whose comma separates no thousands: ``(12,345)``."""
+    if len(inner) != 1 or inner[0].kind != "number" or "," not in inner[0].text:
+        return None
+    return Sequence(
+        "", "", tuple(parse_formula([Token("number", t)]) for t in inner[0].text.split(","))
+    )
 
 
 def _ratio(tokens: list[Token], depth: int) -> Answer | None:
-    parts = _split(tokens, lambda token: token.kind == ":")
+    parts = split(tokens, lambda token: token.kind == ":")
     if len(parts) == 1:
         return None
     terms = tuple(_answer(part, depth) for part in parts)
@@ -230,8 +246,12 @@ def _single(tokens: list[Token]) -> Answer:
         token.kind == "word" for token in tokens
     ):
         return _words(tokens)
-    if [token.text for token in tokens] in (["\\emptyset"], ["\\varnothing"]):
+    if len(tokens) == 1 and tokens[0].text in ("\\emptyset", "\\varnothing"):
         return Words("no solution")
+    if tokens[0].text == "angle" and len(tokens) > 1 and all(map(_is_vertex, tokens[1:])):
+        return Symbol("angle " + "".join(token.text for token in tokens[1:]))
+    if len(tokens) == 1 and tokens[0].kind == "dots":
+        return Symbol(DOTS)
     while tokens and tokens[0].text.lower() in _HEDGES:
         tokens = tokens[1:]
     based = _based(tokens)
@@ -244,11 +264,19 @@ def _single(tokens: list[Token]) -> Answer:
     return Quantity(value, _unit_text(tokens[len(tokens) - unit :]))
 
 
+def _is_vertex(token: Token) -> bool:
+    return token.kind in ("symbol", "word") and token.text.isupper()
+
+
 def _words(tokens: Tokens[Token]) -> Answer:
-    text = " ".join(token.text.lower() for token in tokens)
+    text = ""
+    for before, token in zip((None, *tokens), tokens, strict=False):
+        letters = before and before.kind == token.kind == "symbol" and not token.spaced
+        text += token.text.lower() if letters else " " + token.text.lower()
+    text = text.strip()
     if text in _ALL:
-        return Sequence("(", ")", _WHOLE)
-    return Words("no solution" if text in _NOTHING else text)
+        return sets.WHOLE
+    return Words("no solution" if wording.canonical(text) == wording.NOTHING else text)
 
 
 def _degrees(value: Expression) -> Answer:
@@ -261,7 +289,7 @@ def _unit_length(tokens: list[Token]) -> int:
     """Return how many of the last tokens are a unit: from the first word or percent sign on."""
     depth = 0
     for index, token in enumerate(tokens):
-        depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
         if depth == 0 and index and token.kind in ("word", "%"):
             rest = tokens[index:]
             start = index

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from benchmarks import Conventions
 from harness.grading.answers.expressions import equal_expressions, is_constant, proportional
+from harness.grading.answers.families import is_residue, stated_residue
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -16,27 +17,22 @@ from harness.grading.answers.syntax import (
     Relation,
     Sequence,
     Symbol,
-    Union,
     Words,
 )
-from harness.grading.answers.values import CONSTANTS, symbols
+from harness.grading.answers.values import symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
 _EXPRESSIONS = (Number, Symbol, Apply)
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_INFINITY = Symbol("\\infty")
 
 
 def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal) -> bool | None:
     """Compare two answers of which one or both are relations; None if it cannot be decided.
 
-    ``compare`` compares the values and intervals that the relations state.
+    ``compare`` compares the values that the relations state.
     """
-    left, right = region(gold), region(answer)
-    if (is_inequality(gold) or is_inequality(answer)) and left and right:
-        if len(left) != len(right) or _other_variable(gold, answer):
-            return False
-        return every(compare(a, b, conventions) for a, b in zip(left, right, strict=True))
+    gold, answer = member(gold), member(answer)
+    if not (isinstance(gold, Relation) or isinstance(answer, Relation)):
+        return compare(gold, answer, conventions)
     if isinstance(gold, Relation) and isinstance(answer, Relation):
         same = _equations(gold, answer)
         if same:
@@ -51,12 +47,11 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
     return compare(values[0], values[1], conventions)
 
 
-def _other_variable(gold: Answer, answer: Answer) -> bool:
-    """Say whether two inequalities bound different variables."""
-    sides = [side.sides if isinstance(side, Relation) else () for side in (gold, answer)]
-    names = [{item.name for item in side if isinstance(item, Symbol)} for side in sides]
-    names = [found - CONSTANTS for found in names]
-    return all(names) and names[0] != names[1]
+def member(answer: Answer) -> Answer:
+    r"""Return the set of an answer that only says where its variable lies, ``x \in \{1, 2\}``."""
+    if isinstance(answer, Relation) and answer.signs == ("in",) and is_name(answer.sides[0]):
+        return answer.sides[1]
+    return answer
 
 
 def every(results: Iterable[bool | None]) -> bool | None:
@@ -72,67 +67,6 @@ def every(results: Iterable[bool | None]) -> bool | None:
 def is_inequality(answer: Answer) -> bool:
     """Say whether the answer is a relation whose first sign is neither ``=`` nor ``~``."""
     return isinstance(answer, Relation) and answer.signs[0] not in ("=", "~")
-
-
-def region(answer: Answer) -> list[Answer] | None:
-    """Return the intervals and points that an answer describes; None if it describes none."""
-    if isinstance(answer, Union):
-        return _joined(answer.parts)
-    if isinstance(answer, Relation):
-        return _bounded(answer)
-    if isinstance(answer, Sequence):
-        return _region_of_items(answer)
-    return None
-
-
-def _region_of_items(answer: Sequence) -> list[Answer] | None:
-    if len(answer.items) == 2 and answer.ordered:
-        return [answer]
-    if answer.opening == "{":
-        return list(answer.items)
-    if answer.opening == "" and all(is_inequality(item) for item in answer.items):
-        return _joined(answer.items)
-    return None
-
-
-def _joined(parts: Iterable[Answer]) -> list[Answer] | None:
-    joined: list[Answer] = []
-    for part in parts:
-        found = region(part)
-        if found is None:
-            return None
-        joined += found
-    return joined
-
-
-def _bounded(relation: Relation) -> list[Answer] | None:
-    """Return an inequality's solution as intervals: ``-2 < x <= 7`` is ``(-2, 7]``."""
-    signs, sides = relation.signs, relation.sides
-    if signs == ("in",):
-        return region(sides[1])
-    if signs == ("!=",):
-        point = sides[1] if is_constant(sides[1]) else sides[0]
-        if not is_constant(point):
-            return None
-        return [Sequence("(", ")", (_NEGATIVE, point)), Sequence("(", ")", (point, _INFINITY))]
-    if len(signs) == 2 and signs[0] in (">", ">=") and signs[1] in (">", ">="):
-        signs, sides = (_FLIPPED[signs[1]], _FLIPPED[signs[0]]), sides[::-1]
-    if len(signs) == 2 and all(sign in ("<", "<=") for sign in signs):
-        ends = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
-        return [Sequence(*ends, (sides[0], sides[2]))]
-    if len(signs) != 1 or signs[0] not in _FLIPPED:
-        return None
-    sign, (name, bound) = signs[0], sides
-    if is_constant(name) and not is_constant(bound):
-        sign, name, bound = _FLIPPED[sign], bound, name
-    if not is_constant(bound) or not is_name(name):
-        return None
-    if sign in ("<", "<="):
-        return [Sequence("(", ")" if sign == "<" else "]", (_NEGATIVE, bound))]
-    return [Sequence("(" if sign == ">" else "[", ")", (bound, _INFINITY))]
-
-
-_NEGATIVE = Apply("-", (_INFINITY,))
 
 
 def is_name(side: Answer) -> bool:
@@ -182,6 +116,9 @@ def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
     if value is not None:
         return value if _consistent(answer, value) else None
     last = answer.sides[-1]
+    residue = stated_residue(answer)
+    if residue is not None:
+        return residue
     if of_gold or any(sign not in "=~" for sign in answer.signs):
         return None
     if is_constant(last) and _consistent(answer, last):
@@ -229,6 +166,8 @@ def _equations(gold: Relation, answer: Relation) -> bool | None:
 
 
 def _difference(relation: Relation) -> Apply | None:
+    if any(map(is_residue, relation.sides)):
+        return None  # its modulus counts, and not only its value
     left, right = (side.value if isinstance(side, Quantity) else side for side in relation.sides)
     if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
         return None

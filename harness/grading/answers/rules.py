@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from benchmarks import Conventions
 from harness.grading.answers import limits
+from harness.grading.answers.choices import read_choice
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal, without_unit_letters
 from harness.grading.answers.parser import parse
@@ -21,6 +23,9 @@ from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Based,
+    Cases,
+    Difference,
+    Intersection,
     Matrix,
     Number,
     Quantity,
@@ -74,13 +79,11 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
         return Decision(Equivalence.EQUAL, "identical")
     if limits.too_costly(answer):
         return Decision(Equivalence.UNPARSABLE, "limits")
-    if chosen(gold, answer):
-        return Decision(Equivalence.EQUAL, "choice")
     try:
         with bounded():
             found = structure(gold, answer, conventions)
-            if found is None:
-                found = labelled(gold, answer, conventions)
+            if found is None or found.equivalence is Equivalence.DIFFERENT:
+                found = labelled(gold, answer, conventions) or found
     except (TooDeepError, TooCostlyError):
         return Decision(Equivalence.UNPARSABLE, "limits")
     if found is None and prose(answer):
@@ -100,15 +103,43 @@ def _integers(gold: str, answer: str) -> Decision:
     return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, "number")
 
 
-_LABELLED = re.compile(
-    r"\s?(?:\\(?:text|textbf|mathrm|mathbf)\s?\{\s?)?\([A-Ja-j]\)\s?\}?\s?(.{1,300})"
-)
-
-
 def labelled(gold: str, answer: str, conventions: Conventions) -> Decision | None:
-    """Compare the text after a choice's letter: ``(B) 12`` where the gold is a value."""
-    found = _LABELLED.fullmatch(answer)
-    return structure(gold, found[1], conventions) if found else None
+    """Compare two answers of which one or both have a choice's letter beside a value.
+
+    If both have a letter, the letters decide, but two values beside equal letters may not differ.
+    If only one has a letter, its value is compared with the other answer.
+    """
+    wanted, given = read_choice(gold), read_choice(answer)
+    if wanted is None or not wanted.value:
+        letter = _CHOICE.fullmatch(gold)
+        if letter is not None:
+            return None if given is None else _letters_alike(letter[1], given.letter)
+    if given is not None and wanted is not None and wanted.value:
+        if given.letter != wanted.letter:
+            return _letters_alike(wanted.letter, given.letter)
+        values = given.value and structure(wanted.value, given.value, conventions)
+        if values and values.equivalence is Equivalence.DIFFERENT:
+            return values
+        return Decision(Equivalence.EQUAL, "choice")
+    if given is not None and given.value and given.letter not in _LETTERS.findall(gold):
+        return _alike(gold, given.value, conventions)
+    if wanted is not None and wanted.value and wanted.letter not in _LETTERS.findall(answer):
+        return _alike(wanted.value, answer, conventions)
+    return None
+
+
+def _letters_alike(wanted: str, given: str) -> Decision:
+    same = wanted == given
+    return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, "choice")
+
+
+_LETTERS = re.compile(r"(?<![A-Za-z\\])[A-Z](?![A-Za-z])")
+
+
+def _alike(gold: str, answer: str, conventions: Conventions) -> Decision | None:
+    if identical(gold, answer):
+        return Decision(Equivalence.EQUAL, "choice")
+    return structure(gold, answer, conventions)
 
 
 def identical(gold: str, answer: str) -> bool:
@@ -160,27 +191,6 @@ def strip_delimiters(answer: str) -> str:
 
 _WRAPPED = r"(?:\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{\s?)?"
 _CHOICE = re.compile(rf"\s?{_WRAPPED}\(?([A-J])\)?\}}?\s?")
-_CHOSEN = re.compile(
-    rf"\s?(?:(?:option|choice|answer)\s)?{_WRAPPED}(?:\(([A-J])\)|([A-J])[).:])(?![0-9]).{{0,300}}",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def chosen(gold: str, answer: str) -> bool:
-    r"""Say whether the answer names the choice that the gold is, with or without its text.
-
-    >>> chosen(r"\text{(C)}", r"(C) \frac{1}{2}"), chosen("C", "(B) C")
-    (True, False)
-    """
-    wanted = _CHOICE.fullmatch(gold)
-    if wanted is None:
-        return False
-    given = _CHOICE.fullmatch(answer.upper() if len(answer) <= 3 else answer) or _CHOSEN.fullmatch(
-        answer
-    )
-    return given is not None and wanted[1] == str(given[given.lastindex or 1]).upper()
-
-
 _PACKED = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 
 
@@ -193,6 +203,8 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
     if decision and decision.equivalence is Equivalence.EQUAL:
         return decision
     if _PACKED.search(gold) or _PACKED.search(answer):
+        if decision and decision.rule == "tuple" and isinstance(read(gold), Number):
+            return decision  # a pair is no number, however its comma is read
         listed = _structure(_PACKED.sub(", ", gold), _PACKED.sub(", ", answer), conventions)
         if listed and listed.equivalence is Equivalence.EQUAL:
             return listed
@@ -225,10 +237,11 @@ def read(text: str) -> Answer | None:
         return None
 
 
-_KINDS: tuple[tuple[type, str], ...] = (
-    (Union, "interval"),
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (Union | Intersection | Difference, "interval"),
     (Relation, "relation"),
     (Matrix, "matrix"),
+    (Cases, "relation"),
     (Sequence, "list"),
     (Words, "words"),
     (Based, "base"),

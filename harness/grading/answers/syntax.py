@@ -79,6 +79,25 @@ class Union(Node, frozen=True):
     parts: tuple[Answer, ...]
 
 
+class Intersection(Node, frozen=True):
+    """What several sets have in common."""
+
+    parts: tuple[Answer, ...]
+
+
+class Difference(Node, frozen=True):
+    """A set without the elements of another."""
+
+    whole: Answer
+    removed: Answer
+
+
+class Cases(Node, frozen=True):
+    """A function in pieces: each row is a value and the condition under which it holds."""
+
+    rows: tuple[tuple[Answer, Answer], ...]
+
+
 class Quantity(Node, frozen=True):
     """An expression followed by a unit or a noun."""
 
@@ -114,6 +133,9 @@ Answer = (
     | Matrix
     | Relation
     | Union
+    | Intersection
+    | Difference
+    | Cases
     | Quantity
     | Based
     | Words

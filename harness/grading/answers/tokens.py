@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from harness.grading.answers.notation import plain
 from harness.grading.answers.units import UNIT_LETTERS
 
 MAXIMUM_TOKENS = 600
@@ -31,19 +32,13 @@ class Token:
 
     kind: str
     r"""`number`, `symbol`, `command` (known, without its backslash), `word`, `relation`,
-    `separator`, `row`, `cell`, `begin`, `end`, or the character itself."""
+    `separator`, `dots`, `row`, `cell`, `begin`, `end`, or the character itself."""
     text: str
     """The token in its one spelling."""
     spaced: bool = False
     """A blank stands before the token."""
 
 
-_SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207a\u207f"
-_SUBSCRIPTS = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"
-_RAISED = re.compile(f"[{_SUPERSCRIPTS}]+")
-_LOWERED = re.compile(f"[{_SUBSCRIPTS}]+")
-_PLAIN_SUPERSCRIPT = str.maketrans(_SUPERSCRIPTS, "0123456789-+n")
-_PLAIN_SUBSCRIPT = str.maketrans(_SUBSCRIPTS, "0123456789")
 _CHARACTERS = str.maketrans(
     {
         "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2010": "-", "\u2011": "-",
@@ -60,11 +55,8 @@ _CHARACTERS = str.maketrans(
         "\u03b5": r"\varepsilon ", "\u03b8": r"\theta ", "\u03bb": r"\lambda ", "\u03bc": r"\mu ",
         "\u03c0": r"\pi ", "\u03c1": r"\rho ", "\u03c3": r"\sigma ", "\u03c4": r"\tau ",
         "\u03c6": r"\phi ", "\u03d5": r"\phi ", "\u03c9": r"\omega ", "\u03a9": r"\Omega ",
-        "\uff0c": ",", "\u3001": ",", "\uff1b": ";", "\uff1a": ":", "\uff08": "(", "\uff09": ")",
-        "\uff1d": "=", "\uff0b": "+", "\uff0d": "-", "\u3002": ".", "\uff05": "%",
+        "\u3001": ",", "\u3002": ".",
         "\u20ac": "", "\u00a3": "", "\u00a5": "",
-        "\u00bd": r"\frac{1}{2}", "\u2153": r"\frac{1}{3}", "\u2154": r"\frac{2}{3}",
-        "\u00bc": r"\frac{1}{4}", "\u00be": r"\frac{3}{4}",
         "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200a": " ", "\u2002": " ", "\u2003": " ",
         "\u200b": "", "\ufeff": "",
     }
@@ -74,7 +66,7 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"(?<=\d)\{?,\}?\\!\s?(?=\d{3})", ""),
-        (r"\\!|\\(?:displaystyle|textstyle|limits|nolimits|rm|bf|it)(?![A-Za-z])", ""),
+        (r"\\!", ""),
         (r"\\(?:left|right|[bB]igg?[lrm]?|middle)(?![A-Za-z])\.?", ""),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"(?<=\d)(?:\{,\}|(?<!\\)\\[,;: ]|~)\s?(?=\d{3}(?!\d))", ""),
@@ -88,8 +80,8 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "",
         ),
         (r"(?<![A-Za-z])(?:np|numpy|math|sympy|sp)\.(?=[a-z])", ""),
-        (r"\\(?:bmod|pmod|mod)(?![A-Za-z])", r"\\mod"),
         (r"\*\*", "^"),
+        (r"\.\.\.", r"\\ldots "),
         (r"(?<=\d)\s?x\s?(?=10\s?\^)", r"\\times "),
         (r"\.(?=\s?\}\s?$)", ""),
         (r"^\s?(?:\\text\s?\{)?\s?(?:[Tt]he )?(?:[Ff]inal )?[Aa]nswer\s?(?:is|:){1,2}\s?\}?", ""),
@@ -97,6 +89,7 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\\$|\$", ""),
     )
 )
+_LISTED_DOTS = re.compile(r",\s{0,3}\\[a-z]{0,2}dots$")
 _TWICE_ESCAPED = re.compile(r"\\\\(?=[A-Za-z])")
 
 
@@ -106,23 +99,20 @@ def clean(text: str) -> str:
     Raises:
         UnreadableError: the text ends in dots, so it does not state the whole answer.
     """
-    for pattern, table in ((_RAISED, _PLAIN_SUPERSCRIPT), (_LOWERED, _PLAIN_SUBSCRIPT)):
-        mark = "^" if pattern is _RAISED else "_"
-        text = pattern.sub(lambda m, t=table, k=mark: f"{k}{{{m[0].translate(t)}}}", text)  # type: ignore[misc]
-    text = text.translate(_CHARACTERS)
+    text = plain(text).translate(_CHARACTERS)
     text = _REPEATING.sub(_as_fraction, text)
     if "\\begin" not in text:
         text = _TWICE_ESCAPED.sub(r"\\", text)
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
     text = text.strip().strip("*")
-    if text.endswith(("...", "\u2026", "dots")):
+    if text.endswith("dots") and not _LISTED_DOTS.search(text):
         raise UnreadableError("an open end")
     return text.rstrip(".,;:").strip()
 
 
 _REPEATING = re.compile(
-    r"(?<![\d.])(\d{0,20})\.(\d{0,20}?)(?:\\overline\s?\{(\d{1,20})\}|\\dot\s?\{?(\d)\}?|\((\d{1,20})\)"
+    r"(?<![\d.])(\d{0,20})\.(\d{0,20}?)(?:\\(?:overline|bar)\s?\{(\d{1,20})\}|\\(?:dot|bar|overline)\s?\{?(\d)\}?|\((\d{1,20})\)"
     r"|(\d)\6\6+\s?(?:\.\.\.|\u2026|\\[lc]?dots))"
 )
 
@@ -150,6 +140,7 @@ _TOKEN = re.compile(
     | \\(?P<command>[A-Za-z]+)
     | \\(?P<escaped>[{}|%\#_&])
     | (?P<letters>[A-Za-z]+)
+    | (?P<foreign>[\u00c0-\u02af\u0400-\u1fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+)
     | (?P<relation><=|>=|!=|==|:=|[=<>])
     | (?P<mark>[-+*/^_!'|(){}\[\],;:&%])""",
     re.VERBOSE | re.ASCII,
@@ -159,27 +150,37 @@ RELATIONS = {
     "=": "=", "==": "=", ":=": "=", "equiv": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=",
     "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=",
     "lt": "<", "gt": ">", "ne": "!=", "neq": "!=", "!=": "!=", "approx": "~", "simeq": "~",
-    "sim": "~", "in": "in",
+    "sim": "~", "in": "in", "notin": "notin",
 }  # fmt: skip
 _MARKS = {
     "times": "*", "cdot": "*", "ast": "*", "div": "/", "lbrack": "[", "rbrack": "]",
     "lbrace": "\\{", "rbrace": "\\}", "vert": "|", "mid": "|", "lvert": "|", "rvert": "|",
-    "colon": ":", "land": ",", "lor": ",", "vee": ",", "langle": "(", "rangle": ")", "prime": "'",
+    "colon": ":", "langle": "(", "rangle": ")", "prime": "'",
     "lparen": "(", "rparen": ")", "degree": "circ", "percent": "%", "tfrac": "frac",
+    "backslash": "setminus", "smallsetminus": "setminus", "bigcup": "cup", "bigcap": "cap",
 }  # fmt: skip
 FUNCTIONS = frozenset(
     "sin cos tan cot sec csc arcsin arccos arctan arccot asin acos atan sinh cosh tanh ln log lg "
-    "exp sqrt".split()
+    "exp sqrt cis abs floor ceil".split()
 )
 GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
     "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
-    "Psi Omega max min hbar ell odot oplus circ infty emptyset varnothing nabla partial".split()
+    "Psi Omega max min gcd lcm hbar ell odot oplus circ infty emptyset varnothing nabla "
+    "partial".split()
 )
 _STRUCTURE = frozenset(
     "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
-    "hat bar vec overline overrightarrow widehat tilde angle triangle".split()
+    "hat bar vec overline overrightarrow widehat tilde angle triangle mod sum prod int lim forall "
+    "mapsto".split()
 )
+_VARIANTS = {f"var{name}": name for name in "epsilon theta phi rho sigma kappa pi".split()}
+"""Shapes of one letter: nobody gives two of them different meanings in one answer."""
+_SEPARATORS = {"land": "and", "wedge": "and", "lor": "or", "vee": "or"}
+_FOREIGN_SEPARATORS = {"\u6216": "or", "\u6216\u8005": "or", "\u548c": "and", "\u4e14": "and"}
+DOTS = "\\ldots"
+"""The dots in a list, in their one spelling."""
+_DOTS = frozenset("ldots dots cdots dotsc dotsb".split())
 NUMBER_WORDS = {
     word: str(value)
     for value, word in enumerate(
@@ -257,6 +258,10 @@ def _tokens_of(kind: str, match: re.Match[str], spaced: bool, after: str) -> Ite
         yield _escaped(match["escaped"], spaced)
     elif kind == "letters":
         yield from _letters(match["letters"], spaced, after)
+    elif kind == "foreign":
+        word = match["foreign"]
+        kind = "separator" if word in _FOREIGN_SEPARATORS else "word"
+        yield Token(kind, _FOREIGN_SEPARATORS.get(word, word), spaced)
     elif kind == "relation":
         yield Token("relation", RELATIONS[match["relation"]], spaced)
     else:
@@ -267,11 +272,16 @@ def _tokens_of(kind: str, match: re.Match[str], spaced: bool, after: str) -> Ite
 def _command(name: str, spaced: bool) -> Token:
     if name in RELATIONS:
         return Token("relation", RELATIONS[name], spaced)
+    if name in _SEPARATORS:
+        return Token("separator", _SEPARATORS[name], spaced)
+    if name in _DOTS:
+        return Token("dots", DOTS, spaced)
     if name in _MARKS:
         mark = _MARKS[name]
         return Token("command" if mark.isalpha() else mark, mark, spaced)
     if name in FUNCTIONS or name in _STRUCTURE:
         return Token("command", name, spaced)
+    name = _VARIANTS.get(name, name)
     if name in GREEK:
         return Token("command" if name == "circ" else "symbol", f"\\{name}", spaced)
     raise UnreadableError(f"\\{name} is not read")
@@ -317,6 +327,6 @@ def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
             yield Token("symbol", letter, spaced and index == 0)
 
 
-_SHORT_WORDS = frozenset("an is of to if on at by as we no so it be".split())
+_SHORT_WORDS = frozenset("an if is of to if on at by as we no so it be".split())
 SHORT_UNITS = frozenset("cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
 """Two letters that are a unit after a number, a bracket or a word, and a product elsewhere."""

@@ -161,6 +161,27 @@ def _floor(value: Fraction) -> Fraction:
     return Fraction(value.numerator // value.denominator)
 
 
+def _divisor(left: Fraction, right: Fraction) -> Fraction | None:
+    import math
+
+    if left.denominator != 1 or right.denominator != 1:
+        return None
+    count_work(left, right)
+    return Fraction(math.gcd(int(left), int(right)))
+
+
+def _multiple(left: Fraction, right: Fraction) -> Fraction | None:
+    divisor = _divisor(left, right)
+    return abs(left * right) / divisor if divisor else None
+
+
+def _residue(value: Fraction, modulus: Fraction) -> Fraction | None:
+    if modulus <= 0:
+        return None
+    count_work(value, modulus)
+    return value - modulus * _floor(value / modulus)
+
+
 _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
     "+": _add,
     "-": lambda value: -value,
@@ -173,6 +194,11 @@ _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
     "abs": abs,
     "floor": _floor,
     "ceil": lambda value: -_floor(-value),
+    "mod": _residue,
+    "max": max,
+    "min": min,
+    "gcd": _divisor,
+    "lcm": _multiple,
 }
 
 
@@ -288,9 +314,14 @@ class _Numeric:
             "arccos": lambda: self._context.acos(first),
             "arctan": lambda: self._context.atan(first),
             "arccot": lambda: self._context.acot(first),
+            "cis": lambda: self._context.expj(first),
         }
         if name in simple:
             return simple[name]()
+        if name in ("max", "min"):
+            return max(arguments) if name == "max" else min(arguments)
+        if name in ("gcd", "lcm", "mod"):
+            raise UnknownValueError(f"{name} of numbers that are not rational")
         return getattr(self._context, name)(first)
 
     def _power(self, base: Any, exponent: Any) -> Any:

@@ -1,0 +1,187 @@
+r"""Parse what describes a set of numbers: alternatives, set-builders, unions and differences.
+
+A set-builder ``\{x \in \mathbb{R} \mid x > 2\}`` is read as its conditions, ``x \in \mathbb{R},
+x > 2``, since both describe the same numbers.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from harness.grading.answers.splitting import CLOSING, Reader, outside, split, texts
+from harness.grading.answers.syntax import (
+    Answer,
+    Apply,
+    Difference,
+    Intersection,
+    Number,
+    Relation,
+    Sequence,
+    Symbol,
+    Union,
+)
+from harness.grading.answers.tokens import Token, UnreadableError
+
+INFINITY = Symbol("\\infty")
+NEGATIVE_INFINITY = Apply("-", (INFINITY,))
+WHOLE = Sequence("(", ")", (NEGATIVE_INFINITY, INFINITY))
+"""The real line."""
+_NUMBERS = frozenset("ZNQC")
+_PREFIX = "\\mathbb "
+
+
+def number_set(name: str) -> Symbol:
+    """Return the symbol of a set of numbers: Z, N, Q or C. The real numbers are `WHOLE`."""
+    return Symbol(_PREFIX + name)
+
+
+def is_number_set(answer: Answer) -> bool:
+    """Say whether an answer is the set of all integers, rational, real or complex numbers."""
+    return answer == WHOLE or (isinstance(answer, Symbol) and answer.name.startswith(_PREFIX))
+
+
+def alternatives(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``x < -1 \text{ or } x > 3`` as a union; None if no alternative is a condition."""
+    parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
+    filled = [part for part in parts if part]
+    if len(filled) < 2 or not any(_is_condition(part) for part in filled):
+        return None
+    return Union(tuple(read(part, depth) for part in filled))
+
+
+def grouped(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``x = 1, y = 2 \text{ or } x = 2, y = 1`` as a list of two lists."""
+    parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
+    filled = [part for part in parts if part]
+    if len(filled) < 2 or not all(_is_assignments(part) for part in filled):
+        return None
+    return Sequence("", "", tuple(read(part, depth) for part in filled))
+
+
+def _is_assignments(tokens: list[Token]) -> bool:
+    """Say whether tokens are two equations or more, with commas between them."""
+    parts = split(tokens, lambda token: token.kind in (",", "separator"))
+    return len(parts) > 1 and all(
+        [t.text for t in outside(part) if t.kind == "relation"] == ["="] for part in parts
+    )
+
+
+def _is_condition(tokens: list[Token]) -> bool:
+    """Say whether tokens have a sign of relation other than one of equality."""
+    return len(split(tokens, lambda t: t.kind == "relation" and t.text not in "=~")) > 1
+
+
+_SIGNS = frozenset(("mathbb", "cup", "cap", "setminus", "\\{"))
+
+
+def combined(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    """Read unions, intersections and differences of sets, and the name of a set of numbers."""
+    if _SIGNS.isdisjoint(token.text for token in tokens):
+        return None
+    if _is_named(tokens):
+        name = texts(tokens)[1]
+        return WHOLE if name == "R" else number_set(name)
+    half = _half(texts(tokens)) if tokens[0].text == "mathbb" else None
+    if half is not None:
+        return half
+    signs = {token.text for token in outside(tokens)} & {"cup", "cap", "setminus"}
+    if len(signs) > 1:
+        raise UnreadableError("which sets belong together is not certain")
+    if "cup" in signs:
+        return Union(tuple(_parts(tokens, "cup", depth, read)))
+    if "cap" in signs:
+        return Intersection(tuple(_parts(tokens, "cap", depth, read)))
+    if "setminus" in signs:
+        return _difference(_parts(tokens, "setminus", depth, read))
+    return _without(tokens, depth, read)
+
+
+def _parts(tokens: list[Token], sign: str, depth: int, read: Reader) -> list[Answer]:
+    return [read(part, depth) for part in split(tokens, lambda token: token.text == sign)]
+
+
+def _difference(parts: list[Answer]) -> Answer:
+    whole = parts[0]
+    for removed in parts[1:]:
+        whole = Difference(whole, removed)
+    return whole
+
+
+def _is_named(tokens: list[Token]) -> bool:
+    found = texts(tokens)
+    return len(found) == 2 and found[0] == "mathbb" and (found[1] in _NUMBERS or found[1] == "R")
+
+
+def _half(found: list[str]) -> Answer | None:
+    r"""Return the positive or the negative real numbers, as ``\mathbb{R}^+`` and the like."""
+    sign = "".join(found[2:]).lstrip("_^")
+    if found[1:2] != ["R"] or sign not in _HALVES:
+        return None
+    low, high, opening, closing = _HALVES[sign]
+    return Sequence(opening, closing, (low, high))
+
+
+_ZERO = Number(Fraction(0), None, 0)
+_HALVES: dict[str, tuple[Answer, Answer, str, str]] = {
+    "+": (_ZERO, INFINITY, "(", ")"), ">0": (_ZERO, INFINITY, "(", ")"),
+    ">=0": (_ZERO, INFINITY, "[", ")"), "-": (NEGATIVE_INFINITY, _ZERO, "(", ")"),
+    "<0": (NEGATIVE_INFINITY, _ZERO, "(", ")"), "<=0": (NEGATIVE_INFINITY, _ZERO, "(", "]"),
+}  # fmt: skip
+
+
+def _without(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``\mathbb{R} - \{0\}`` and ``(0, 9) - \{3\}``."""
+    for index, token in enumerate(tokens[:-1]):
+        before, after = tokens[:index], tokens[index + 1 :]
+        if token.kind == "-" and after[0].kind == "\\{" and before:
+            if _is_named(before) or before[-1].kind in CLOSING - {"}"}:
+                return Difference(read(before, depth), read(after, depth))
+            return None
+    return None
+
+
+_ALL_REALS = frozenset("all any every the set of real reals number numbers x".split())
+_EXCEPT = frozenset("except excluding besides but other".split())
+
+
+def excepted(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    """Read "all real numbers except 0"; None if the tokens are no such words."""
+    words = [token.text.lower() for token in tokens[:8]]
+    place = next((i for i, word in enumerate(words) if word not in _ALL_REALS), 0)
+    if not place or words[place] not in _EXCEPT or not {"real", "reals"} & set(words[:place]):
+        return None
+    rest = tokens[place + 1 :]
+    while rest and rest[0].text.lower() in ("than", "for", "at"):
+        rest = rest[1:]
+    return Difference(WHOLE, read(rest, depth)) if rest else None
+
+
+def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Return the conditions of a set-builder, given what stands in its braces; None if it is none.
+
+    Only sets of a variable are read: ``\{x^2 : x > 3\}`` is no condition on its elements.
+    """
+    index = next((i for i, token in enumerate(inner) if token.kind in ("|", ":")), 0)
+    element, conditions = inner[:index], inner[index + 1 :]
+    if not element or not conditions or not _has_relation(conditions):
+        return None
+    name, *rest = split(element, lambda token: token.kind == "relation")
+    if len(name) != 1 or name[0].kind != "symbol":
+        if _has_relation(element) or len(split(conditions, lambda t: t.kind == "relation")) > 1:
+            raise UnreadableError("a set of other things than the values of a variable")
+        return None
+    stated = read(conditions, depth)
+    if not rest:
+        return stated
+    if len(rest) > 1 or element[1].text != "in":
+        raise UnreadableError("more than a variable and its domain")
+    domain = Relation(("in",), (Symbol(name[0].text), read(rest[0], depth)))
+    if isinstance(stated, Sequence) and stated.opening == "":
+        return Sequence("", "", (domain, *stated.items))
+    if isinstance(stated, Union):
+        return Intersection((domain, stated))
+    return Sequence("", "", (domain, stated))
+
+
+def _has_relation(tokens: list[Token]) -> bool:
+    return any(token.kind == "relation" for token in tokens)
