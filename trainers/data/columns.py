@@ -30,6 +30,7 @@ Where the names were read, in each case on the data set's card or in code that r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import UserError, WrongValueError
@@ -72,7 +73,8 @@ _LISTED = 40
 """The most columns that a message lists."""
 
 
-class AskedColumns(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedColumns:
     """The columns that the user named."""
 
     question: str | None = None
@@ -142,10 +144,9 @@ def _first(known: Sequence[str], names: Mapping[str, str]) -> str | None:
 def _named(asked: str | None, role: str, names: Mapping[str, str], source: str) -> str | None:
     if asked is None:
         return None
-    if asked in names.values():
-        return asked
-    if asked.lower() in names:
-        return names[asked.lower()]
+    found = asked if asked in names.values() else names.get(asked.lower())
+    if found is not None and found.isprintable():  # any other could not be written on the card
+        return found
     raise WrongValueError(
         f"{source} has no column {printable(asked)}, which --{role}-column names; its columns are "
         f"{_listed(names.values())}"
