@@ -119,8 +119,8 @@ def _lines(built: TrainingData) -> Iterator[str]:
 
 def _column_lines(card: DataCard) -> Iterator[str]:
     columns = card.asked.columns
-    for role, name in (("question", columns.question), ("solution", columns.solution)):
-        yield f"{role}: {'none' if name is None else one_line(name)}"
+    yield f"question: {one_line(columns.question)}"
+    yield f"solution: {one_line(columns.solution_place, limit=160)}"
     for place, count in card.rows.answers_from.items():
         yield f"answer: {one_line(place, limit=160)} ({counted(count, 'row')})"
     if columns.passed_over:

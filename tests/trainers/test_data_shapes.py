@@ -350,7 +350,7 @@ def test_what_is_not_understood_is_named_with_what_there_is():
     message = str(told.value)
     assert "\n" not in message
     assert "rows.jsonl: no column is known to hold the question (known names: problem," in message
-    assert "its columns are text, meta; name the right one with --question-column" in message
+    assert "its columns are text, meta; name it with --question-column" in message
     with pytest.raises(UserError, match=r"no column is known to hold the answer .*problem, level;"):
         choose(["problem", "level"], AskedColumns(), "x")
     with pytest.raises(UserError, match=r"x has no column q, which --question-column names; its"):

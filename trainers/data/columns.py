@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import UserError, WrongValueError
+from benchmarks.hints import hint
 from harness.common.schema import Frozen
 from harness.common.text import printable
 
@@ -93,6 +94,15 @@ class Columns(Frozen):
     """Whether the column of the answer holds solutions, which state the answer."""
     passed_over: tuple[str, ...] = ()
     """Other columns that could have been taken by their names."""
+
+    @property
+    def solution_place(self) -> str:
+        """Say in words where the solution is read."""
+        if self.solution is not None:
+            return self.solution
+        if self.answer is not None:
+            return f"what {self.answer} says before the answer"
+        return f"the last turn of {self.question}"
 
     def read(self) -> list[str]:
         """Return the columns of the file that have to be read, each once, in order."""
@@ -157,8 +167,8 @@ def _nothing_known(source: str, role: str, known: Sequence[str], names: Mapping[
     return (
         f"{source}: no column is known to hold the {role} (known names: "
         f"{', '.join(dict.fromkeys(known))}); its columns are {_listed(names.values())}; "
-        f"name the right one with --{role}-column of `harness data build`, and where the others "
-        "are not known either, --question-column, --answer-column and --solution-column"
+        f"name it with --{role}-column of `{hint('data build')}`, which takes any of "
+        "--question-column, --answer-column and --solution-column"
     )
 
 

@@ -42,8 +42,8 @@ def _columns(card: DataCard) -> Iterator[str]:
     yield "## Columns"
     yield ""
     yield f"- question: {_code(columns.question)}"
-    yield f"- solution: {_code(columns.solution)}"
-    answer = _code(columns.answer)
+    yield f"- solution: {_code(columns.solution_place)}"
+    answer = _code(columns.answer or columns.question)
     yield f"- answer: {f'stated in {answer}' if columns.stated else answer}"
     if columns.passed_over:
         also = ", ".join(map(_code, columns.passed_over))
@@ -55,8 +55,8 @@ def _columns(card: DataCard) -> Iterator[str]:
     yield from _table(("answer", "rows"), [(_cell(place), count) for place, count in found])
 
 
-def _code(name: str | None) -> str:
-    return "none" if name is None else f"`{_cell(name).replace('`', '')}`"
+def _code(name: str) -> str:
+    return f"`{_cell(name).replace('`', '')}`"
 
 
 def _cell(text: str) -> str:

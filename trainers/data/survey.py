@@ -19,14 +19,15 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
 from benchmarks import UserError
+from benchmarks.hints import hint
 from trainers.data.card import Overlap, Rewardable, RowCounts
 from trainers.data.columns import Columns
-from trainers.data.contamination import Contamination
+from trainers.data.contamination import Contamination, Match
 from trainers.data.reading import BATCH, COLUMNS, SourceRow
 from trainers.data.rewardable import RewardCounter
 from trainers.data.rows import Repetitions, TrainingRow, checked, digest
 from trainers.data.styles import DataStyle
-from trainers.data.templates import Templates
+from trainers.data.templates import TemplateMatch, Templates
 
 if TYPE_CHECKING:
     import pyarrow
@@ -151,7 +152,8 @@ class Surveyor:
         self._found.templates += bool(templates)
         self._found.dropped += self._drop
         position = None if self._drop else len(self._found.questions)
-        for match in (*matches, *templates):
+        listed: list[Match | TemplateMatch] = [*matches, *templates]
+        for match in listed:
             _write(self._matches, {**_place(found), "position": position, **asdict(match)})
         return not self._drop
 
@@ -258,6 +260,6 @@ def refuse_if_too_few(found: Survey, name: str, columns: Columns) -> None:
     raise UserError(
         f"{name}: {kept} of {found.read} rows can be used ({reasons or 'none is bad'}"
         f"{contaminated}), and at least 2 are needed; the columns that were read are "
-        f"{', '.join(columns.read())}, and others are named with --question-column, "
-        "--answer-column and --solution-column of `harness data build`"
+        f"{', '.join(columns.read())}, and `{hint('data build')}` "
+        "takes others with --question-column, --answer-column and --solution-column"
     )
