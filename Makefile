@@ -66,7 +66,7 @@ check: setup ## The fast tests: those of engineless but for what simulates, kill
 # cores; for figures that mean something, nothing else runs meanwhile. Another model: see the scripts.
 LATEST := tests/performance/latest.json
 PEERS := $(VENV)/peers
-BENCHES := bench-startup bench-comparing bench-grading bench-growth bench-overhead bench-command \
+BENCHES := bench-startup bench-comparing bench-grading bench-growth bench-data bench-overhead bench-command \
 	bench-sequential bench-peers bench-statistics
 .PHONY: bench $(BENCHES)
 ifneq ($(filter bench%,$(MAKECMDGOALS)),)
@@ -91,6 +91,9 @@ bench-statistics: setup ## Simulate evaluations, and count how often intervals h
 
 bench-growth: setup ## Measure time and memory from a thousand to a million replayed samples.
 	$(RUN) tests/performance/growth.py --output $(LATEST)
+
+bench-data: setup ## Measure time and memory of data build from ten thousand to a hundred thousand rows.
+	$(RUN) tests/performance/training_data.py --output $(LATEST)
 
 bench-overhead: setup ## Measure a run's wall time over the bare engine's.
 	$(RUN) tests/performance/overhead.py --output $(LATEST)

@@ -27,6 +27,15 @@ from benchmarks.source import evaluation_kits
 _CALCULATOR_MARK = re.compile(r"<<[^<>]*>>")
 
 
+def without_calculator_marks(solution: str) -> str:
+    """Return a solution of the train split without its calculator marks.
+
+    >>> without_calculator_marks("3*4 = <<3*4=12>>12 pears")
+    '3*4 = 12 pears'
+    """
+    return _CALCULATOR_MARK.sub("", solution)
+
+
 def _to_problem(row: Row) -> Problem:
     _, answer = row["answer"].split("####")
     return Problem(id=f"gsm8k/{row['idx']}", question=row["question"], answer=answer.strip())
@@ -36,7 +45,7 @@ def _to_shot(row: Row) -> Shot:
     solution, answer = row["answer"].split("####")
     return Shot(
         question=row["question"],
-        solution=_CALCULATOR_MARK.sub("", solution).strip(),
+        solution=without_calculator_marks(solution).strip(),
         answer=answer.strip(),
     )
 

@@ -10,7 +10,7 @@ import click
 
 from harness.cli.options import NewFolder, data_option, json_option
 from harness.cli.output import echo
-from harness.common.text import counted, printable
+from harness.common.text import counted, one_line, printable
 
 if TYPE_CHECKING:
     from trainers.data import DataCard, TrainingData
@@ -40,6 +40,14 @@ if TYPE_CHECKING:
 @click.option(
     "--revision", help="Branch, tag or commit, where SOURCE is a Hugging Face id; a commit pins it."
 )
+@click.option("--question-column", help="Column with the question.  [default: by its name]")
+@click.option(
+    "--answer-column",
+    help="Column with the answer, or with solutions that state it.  [default: by its name]",
+)
+@click.option(
+    "--solution-column", help="Column with the solution to imitate.  [default: by its name]"
+)
 @click.option("--limit", type=int, help="Read only so many rows, from the first.  [default: all]")
 @click.option(
     "--ngram",
@@ -59,6 +67,9 @@ def build(
     output: Path,
     split: str,
     revision: str | None,
+    question_column: str | None,
+    answer_column: str | None,
+    solution_column: str | None,
     limit: int | None,
     ngram: int,
     drop_contaminated: bool,
@@ -67,11 +78,13 @@ def build(
 ) -> None:
     """Build training data for verl from SOURCE.
 
-    SOURCE is a Hugging Face id such as notbadai/math_reasoning, a .jsonl, .json or
-    .parquet file (or a folder of them) with the columns prompt, reasoning and answer,
-    or a benchmark with a train split: gsm8k, demo. Bad rows are counted and listed, and
-    questions that overlap with a benchmark's are named.
+    SOURCE is a Hugging Face id such as notbadai/math_reasoning, a .jsonl, .json, .csv,
+    .tsv or .parquet file (or a folder of them), or a benchmark with a train split: gsm8k,
+    demo. The columns of the usual data sets are known by their names, and conversations
+    are understood. Bad rows are counted and listed, and questions that overlap with a
+    benchmark's, or are one with other numbers, are named.
     """
+    from trainers.data import AskedColumns
     from trainers.data import build as build_data
 
     built = build_data(
@@ -83,6 +96,9 @@ def build(
         limit=limit,
         ngram=ngram,
         drop_contaminated=drop_contaminated,
+        columns=AskedColumns(
+            question=question_column, answer=answer_column, solution=solution_column
+        ),
         data_dir=data_dir,
         report=lambda line: echo(f"{printable(line)} …", err=True),
     )
@@ -91,6 +107,7 @@ def build(
 
 def _lines(built: TrainingData) -> Iterator[str]:
     card = built.card
+    yield from _column_lines(card)
     yield from _row_lines(card)
     yield ""
     yield from _reward_lines(card)
@@ -100,13 +117,31 @@ def _lines(built: TrainingData) -> Iterator[str]:
     yield f"built in {built.folder}; see {built.folder / 'CARD.md'}"
 
 
+def _column_lines(card: DataCard) -> Iterator[str]:
+    columns = card.asked.columns
+    yield f"question: {one_line(columns.question)}"
+    yield f"solution: {one_line(columns.solution_place, limit=160)}"
+    for place, count in card.rows.answers_from.items():
+        yield f"answer: {one_line(place, limit=160)} ({counted(count, 'row')})"
+    if columns.passed_over:
+        yield f"not taken: {', '.join(map(one_line, columns.passed_over))}"
+    yield ""
+
+
 def _row_lines(card: DataCard) -> Iterator[str]:
     rows = card.rows
     yield f"{counted(rows.read, 'row')} read, {rows.train:,} for training, {rows.test:,} held out"
     for reason, count in rows.bad.items():
-        yield f"  {count:,} left out: {reason}"
+        yield f"  {count:,} left out: {one_line(reason, limit=200)}"
     if rows.dropped:
         yield f"  {rows.dropped:,} left out: contaminated"
+    for count, what in (
+        (rows.end_marks_removed, "had an end mark, which was removed"),
+        (rows.instructions_removed, "had an instruction of the source, which was removed"),
+        (rows.system_prompts_left_out, "had a system prompt, which was left out"),
+    ):
+        if count:
+            yield f"  {count:,} kept that {what}"
     if rows.conflicting:
         yield f"  {rows.conflicting:,} kept that answer an earlier question otherwise"
     if rows.unusable or rows.conflicting:
@@ -134,7 +169,14 @@ def _overlap_lines(card: DataCard) -> Iterator[str]:
                 f"  {name}: {overlap.rows:,} rows, {overlap.met:,} of {overlap.problems:,} "
                 f"problems, {overlap.whole:,} of them whole"
             )
-    if rows.contaminated:
+    yield f"{rows.templates:,} rows are a benchmark's question with other numbers"
+    for name, overlap in card.overlap.items():
+        if overlap.templates:
+            yield (
+                f"  {name}: {counted(overlap.template_rows, 'row')}, {overlap.templates:,} of "
+                f"{counted(overlap.problems, 'problem')}"
+            )
+    if rows.contaminated or rows.templates:
         kept = "left out" if card.asked.drop_contaminated else "kept (--drop-contaminated)"
         yield f"  listed in contaminated.jsonl, {kept}"
     if card.unchecked:

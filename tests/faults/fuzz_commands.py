@@ -85,6 +85,13 @@ def make_world(folder: Path) -> Path:
     write_lines(folder / "rows.jsonl", data)
     (folder / "rows.json").write_text(json.dumps(data), encoding="utf-8")
     write_table(folder / "rows.parquet", data)
+    asked = [[{"role": "user", "content": row["prompt"]}] for row in data]
+    told = [{"role": "assistant", "content": "It is \\boxed{1}."}]
+    write_lines(folder / "turns.jsonl", [{"messages": [*turns, *told]} for turns in asked])
+    verl = [{"prompt": turns, "reward_model": {"ground_truth": "1"}} for turns in asked]
+    write_table(folder / "verl.parquet", verl)
+    table = "".join(f'"{row["prompt"]}",{row["answer"]}\n' for row in data)
+    (folder / "rows.csv").write_text(f"question,answer\n{table}", encoding="utf-8")
     spec = {"model": "m", "benchmarks": ["demo"], "limit": 6, "sampling": {"max_tokens": 9}}
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     (folder / "gsm/gsm8k").mkdir(parents=True)
@@ -164,6 +171,14 @@ COMMANDS = (
     Asked("data build rows.jsonl --style boxed -o out", ("rows.jsonl",), 1, slow=True),
     Asked("data build rows.json --style gsm8k -o out", ("rows.json",), 1, slow=True),
     Asked("data build rows.parquet --style boxed -o out", ("rows.parquet",), 1, slow=True),
+    Asked("data build turns.jsonl --style boxed -o out", ("turns.jsonl",), 1, slow=True),
+    Asked("data build verl.parquet --style boxed -o out", ("verl.parquet",), 1, slow=True),
+    Asked(
+        "data build rows.csv --style boxed -o out --question-column question",
+        ("rows.csv",),
+        1,
+        slow=True,
+    ),
     Asked("data build rows.jsonl --style boxed -o built", ("built/*",), 1, slow=True),
     Asked(
         "train --trainer verl-grpo-v4 --model model --data built --output out --dry-run",

@@ -166,9 +166,19 @@ BAD = [
     ({**GOOD, "prompt": ["a"]}, "prompt is not text"),
     ({**GOOD, "answer": None}, "answer is missing or empty"),
     ({**GOOD, "answer": " </s>"}, "answer is missing or empty"),
-    ({**GOOD, "answer": 42}, "answer is not text"),
+    ({**GOOD, "answer": True}, "answer is not text"),
+    ({**GOOD, "answer": float("nan")}, "answer is not a finite number"),
+    ({**GOOD, "answer": ["1", "2"]}, "answer is a list of several values"),
+    (
+        {**GOOD, "answer": "x" * 1001},
+        "answer is longer than 1,000 characters, so it is no final answer",
+    ),
+    (
+        {**GOOD, "answer": "notfound"},
+        "answer stands for an answer and is none ('proof', 'notfound', 'nan')",
+    ),
     ({**GOOD, "reasoning": 1.5}, "reasoning is not text"),
-    ({**GOOD, "prompt": "half \ud800"}, "has half a surrogate pair, which is not text"),
+    ({**GOOD, "prompt": "half \ud800"}, "prompt has half a surrogate pair, which is not text"),
 ]
 
 
@@ -191,7 +201,7 @@ def test_a_line_that_is_no_utf8_costs_only_itself(tmp_path):
     path = Path(source(tmp_path, rows(5)))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b'{"prompt": "\xff"}\n\n')
     card = build(str(path), "boxed", tmp_path / "out").card
-    assert card.rows.bad == {"incomplete or not JSON": 1}
+    assert card.rows.bad == {"not UTF-8": 1}
     assert card.rows.kept == 5
 
 
@@ -212,7 +222,7 @@ def test_a_question_held_out_and_trained_on_is_counted(tmp_path):
 
 
 def test_only_bad_rows_are_an_error_that_says_why(tmp_path):
-    values = [{"question": "q", "answer": "1"}] * 3
+    values = [{"prompt": "", "answer": "1"}] * 3
     with pytest.raises(UserError, match=r"0 of 3 rows can be used .3 x prompt is missing or empty"):
         build(source(tmp_path, values), "boxed", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -241,7 +251,8 @@ def test_whatever_a_row_holds_it_is_a_row_or_a_reason(values):
     if isinstance(row, TrainingRow):
         assert row.prompt.strip()
         assert row.answer.strip()
-        assert not values["answer"].endswith("</s>") or row.had_end_mark
+        if isinstance(values["answer"], str) and values["answer"].endswith("</s>"):
+            assert row.had_end_mark
     else:
         assert row
 

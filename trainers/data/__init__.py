@@ -6,6 +6,7 @@ only if its files still have the checksums that the card names.
 
 from trainers.data.building import build
 from trainers.data.card import DataCard
+from trainers.data.columns import AskedColumns
 from trainers.data.folder import TrainingData, is_built, open_data
 from trainers.data.sft import SftData, sft_rows
 from trainers.data.sources import require_source
@@ -13,6 +14,7 @@ from trainers.data.styles import DATA_STYLES, DataStyle
 
 __all__ = [
     "DATA_STYLES",
+    "AskedColumns",
     "DataCard",
     "DataStyle",
     "SftData",

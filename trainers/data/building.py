@@ -22,6 +22,7 @@ from harness.grading import grader_version
 from trainers.data import contamination
 from trainers.data.arranging import SPLITS, SplitAssignment, arrange, locate, write_split
 from trainers.data.card import CARD, CARD_FOR_PEOPLE, BuildRequest, DataCard, RowCounts
+from trainers.data.columns import AskedColumns
 from trainers.data.contamination import Contamination
 from trainers.data.describe import markdown
 from trainers.data.folder import TrainingData, is_built, open_data
@@ -29,6 +30,7 @@ from trainers.data.quiet import silent
 from trainers.data.sources import DataSource, open_source
 from trainers.data.styles import DataStyle, find_data_style
 from trainers.data.survey import Scratch, Survey, Surveyor, refuse_if_too_few, survey
+from trainers.data.templates import Templates
 
 NGRAM = 13
 """Words in a row that count as overlap, as in GPT-3's appendix C and lm-evaluation-harness."""
@@ -47,6 +49,7 @@ def build(
     limit: int | None = None,
     ngram: int = NGRAM,
     drop_contaminated: bool = False,
+    columns: AskedColumns | None = None,
     data_dir: Path | None = None,
     report: Report | None = None,
 ) -> TrainingData:
@@ -61,6 +64,7 @@ def build(
         limit: how many rows of the source are read; None reads all.
         ngram: how many shared words in a row count as contamination.
         drop_contaminated: leave contaminated rows out.
+        columns: the columns with question, answer and solution, where they are named.
         data_dir: the folder with the benchmarks' files; see `benchmarks.source`.
         report: called with a line for each stage of the build.
 
@@ -73,7 +77,7 @@ def build(
     _refuse_nonsense(ngram, limit)
     _require_utf8(output)
     say(f"opening {source}")
-    opened = open_source(source, split=split, revision=revision, data_dir=data_dir)
+    opened = open_source(source, split=split, revision=revision, data_dir=data_dir, asked=columns)
     problems, unchecked = _watched_problems(source, data_dir, say)
     asked = BuildRequest(
         source=opened.card,
@@ -81,6 +85,7 @@ def build(
         limit=limit,
         ngram=ngram,
         drop_contaminated=drop_contaminated,
+        columns=opened.columns,
         benchmarks={name: problems_sum(several) for name, several in problems.items()},
     )
     if (existing := _existing(output, asked)) is not None:
@@ -169,7 +174,7 @@ class _Build:
         scratch = Scratch(folder=folder / "scratch")
         scratch.folder.mkdir()
         found = self._survey(scratch, folder / BAD_ROWS)
-        refuse_if_too_few(found, self.source.card.name)
+        refuse_if_too_few(found, self.source.card.name, self.asked.columns)
         self.say(f"writing {len(found.questions):,} rows")
         with silent():
             counts = self._write_rows(scratch, found, folder)
@@ -180,6 +185,8 @@ class _Build:
         with Surveyor(
             self.style,
             Contamination(self.problems, self.asked.ngram),
+            Templates(self.problems, self.asked.ngram),
+            columns=self.asked.columns,
             scratch=scratch,
             bad_rows=bad_rows,
             drop_contaminated=self.asked.drop_contaminated,

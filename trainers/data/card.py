@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from harness.common.schema import Frozen
+from trainers.data.columns import Columns
 
 CARD = "card.json"
 CARD_FOR_PEOPLE = "CARD.md"
@@ -46,6 +47,8 @@ class BuildRequest(Frozen):
     """How many shared words in a row count as contamination."""
     drop_contaminated: bool = False
     """Whether contaminated rows were left out."""
+    columns: Columns = Columns()
+    """The source's columns that hold question, answer and solution."""
     benchmarks: dict[str, str] = Field(default_factory=dict)
     """For each benchmark, the checksum of the problems that the questions were compared with."""
 
@@ -69,8 +72,10 @@ class RowCounts(Frozen):
     it is not known which answer is right, and listed with the bad rows."""
     contaminated: int = 0
     """Usable rows whose question shares an n-gram with a benchmark's question."""
+    templates: int = 0
+    """Usable rows whose question is a benchmark's question with other numbers."""
     dropped: int = 0
-    """Contaminated rows that were left out."""
+    """Rows that were left out because they are contaminated, in the one way or the other."""
     train: int
     """Rows to train on."""
     test: int
@@ -80,7 +85,13 @@ class RowCounts(Frozen):
     without_reasoning: int = 0
     """Rows of train and test without reasoning."""
     end_marks_removed: int = 0
-    """Answers from which ``</s>`` was removed at the end."""
+    """Rows of train and test from whose answer or solution an end mark was removed."""
+    instructions_removed: int = 0
+    """Rows of train and test from whose question the source's own instruction was removed."""
+    system_prompts_left_out: int = 0
+    """Rows of train and test whose conversation had a system prompt."""
+    answers_from: dict[str, int] = Field(default_factory=dict)
+    """For each place and form in which an answer was found, how many rows of train and test."""
     test_also_in_train: int = 0
     """Rows of test whose question is in train too: they say nothing about new questions."""
 
@@ -115,6 +126,10 @@ class Overlap(Frozen):
     """Problems whose n-grams are all in one row."""
     rows: int
     """Rows that share an n-gram with some problem."""
+    templates: int = 0
+    """Problems that are some row's question with other numbers."""
+    template_rows: int = 0
+    """Rows that are some problem with other numbers."""
 
 
 class DataCard(Frozen):

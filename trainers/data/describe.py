@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.common.text import one_line
 from trainers.data.card import BuildRequest, DataCard, Overlap, Rewardable
 
 
 def markdown(card: DataCard) -> str:
     """Return the card as Markdown: source, rows, rewards, contamination, files."""
-    parts = (_origin, _rows, _rewards, _overlap, _files)
+    parts = (_origin, _columns, _rows, _rewards, _overlap, _files)
     return "\n\n".join("\n".join(part(card)) for part in parts) + "\n"
 
 
@@ -36,6 +37,32 @@ def _place(asked: BuildRequest) -> str:
     return ", ".join(parts)
 
 
+def _columns(card: DataCard) -> Iterator[str]:
+    columns = card.asked.columns
+    yield "## Columns"
+    yield ""
+    yield f"- question: {_code(columns.question)}"
+    yield f"- solution: {_code(columns.solution_place)}"
+    answer = _code(columns.answer or columns.question)
+    yield f"- answer: {f'stated in {answer}' if columns.stated else answer}"
+    if columns.passed_over:
+        also = ", ".join(map(_code, columns.passed_over))
+        yield f"- not taken, though their names fit, since others come first: {also}"
+    yield ""
+    yield "Where the answers of the kept rows were found:"
+    yield ""
+    found = card.rows.answers_from.items()
+    yield from _table(("answer", "rows"), [(_cell(place), count) for place, count in found])
+
+
+def _code(name: str) -> str:
+    return f"`{_cell(name).replace('`', '')}`"
+
+
+def _cell(text: str) -> str:
+    return one_line(text).replace("|", "\\|")
+
+
 def _rows(card: DataCard) -> Iterator[str]:
     rows = card.rows
     yield "## Rows"
@@ -44,14 +71,16 @@ def _rows(card: DataCard) -> Iterator[str]:
         ("", "rows"),
         [
             ("read", rows.read),
-            *((f"bad: {reason}", count) for reason, count in rows.bad.items()),
+            *((f"bad: {_cell(reason)}", count) for reason, count in rows.bad.items()),
             ("left out as contaminated", rows.dropped),
             ("train", rows.train),
             ("test", rows.test),
             ("with a numeric answer", rows.numeric),
             ("with another answer", rows.kept - rows.numeric),
             ("without reasoning", rows.without_reasoning),
-            ("whose answer lost an end mark", rows.end_marks_removed),
+            ("whose answer or solution lost an end mark", rows.end_marks_removed),
+            ("whose question lost the source's own instruction", rows.instructions_removed),
+            ("whose system prompt was left out", rows.system_prompts_left_out),
             ("that repeat an earlier question and answer (kept)", rows.duplicate),
             (
                 "that repeat an earlier question with another answer (kept, listed)",
@@ -109,13 +138,18 @@ def _overlap(card: DataCard) -> Iterator[str]:
         f"A question counts as contaminated if it shares {asked.ngram} words in a row with a "
         "benchmark's question (lower case, without punctuation, the signs of mathematics kept), "
         "after appendix C of Brown et al. 2020 (GPT-3); a shorter question, if it is the same. "
-        f"{rows.contaminated:,} rows do; {rows.dropped:,} of them were left out. "
+        f"{rows.contaminated:,} rows do. {rows.templates:,} rows are a benchmark's question with "
+        f"other numbers, where the question has {asked.ngram} words or more besides them. "
+        f"{rows.dropped:,} rows were left out for either reason. "
         "`contaminated.jsonl` names them. An overlap may be only a stock phrase: look first at "
         "the column of whole problems."
     )
     yield ""
     if card.overlap:
-        heads = ("benchmark", "problems", "overlap with a row", "whole in one row", "rows")
+        heads = (
+            "benchmark", "problems", "overlap with a row", "whole in one row", "rows",
+            "with other numbers in a row", "rows with other numbers",
+        )  # fmt: skip
         yield from _table(heads, [(name, *_overlap_cells(o)) for name, o in card.overlap.items()])
     if card.unchecked:
         yield ""
@@ -123,8 +157,11 @@ def _overlap(card: DataCard) -> Iterator[str]:
         yield f"**Not checked**, because their problems could not be loaded: {names}."
 
 
-def _overlap_cells(overlap: Overlap) -> tuple[int, int, int, int]:
-    return overlap.problems, overlap.met, overlap.whole, overlap.rows
+def _overlap_cells(overlap: Overlap) -> tuple[int, ...]:
+    return (
+        *(overlap.problems, overlap.met, overlap.whole, overlap.rows),
+        *(overlap.templates, overlap.template_rows),
+    )
 
 
 def _files(card: DataCard) -> Iterator[str]:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
+from trainers.data.answers import (
+    LONGEST,
+    PLACEHOLDERS,
+    Answer,
+    UnusableError,
+    as_text,
+    read_answer,
+    stated_answer,
+    without_end_marks,
+    without_statement,
+)
+from trainers.data.columns import Columns, pick
+from trainers.data.instructions import without_instruction
 from trainers.data.reading import SourceRow
-from trainers.data.styles import END_MARK
+from trainers.data.turns import Conversation, is_turns, last_reply, read_turns
 
 _NUMERIC = re.compile(r"[-+]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)")
+OWN = Columns()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +36,17 @@ class TrainingRow:
 
     prompt: str
     reasoning: str
-    """The reasoning; empty if the source has none."""
+    """The solution; empty if the source has none."""
     answer: str
-    """The answer as the source has it, without its end mark."""
-    had_end_mark: bool
-    """Whether the answer had an end mark."""
+    """The answer, without its end mark."""
+    answer_from: str = ""
+    """Where the answer was found: in which column, and in which form."""
+    had_end_mark: bool = False
+    """Whether an end mark was removed from the answer or the solution."""
+    had_instruction: bool = False
+    """Whether an instruction was removed from the question."""
+    had_system: bool = False
+    """Whether a system prompt was left out."""
 
     @property
     def numeric(self) -> bool:
@@ -40,41 +63,120 @@ def is_numeric(answer: str) -> bool:
     return _NUMERIC.fullmatch(answer) is not None
 
 
-def checked(found: SourceRow) -> TrainingRow | str:
+def checked(found: SourceRow, columns: Columns = OWN) -> TrainingRow | str:
     """Return the row to train on, or the reason why there is none."""
     if found.fault is not None:
         return found.fault
-    prompt, reasoning, answer = (found.values.get(key) for key in ("prompt", "reasoning", "answer"))
-    fault = _fault("prompt", prompt) or _fault("answer", answer)
-    if fault:
-        return fault
-    reasoning = "" if reasoning is None else reasoning
-    if not isinstance(reasoning, str):
-        return "reasoning is not text"
-    texts = str(prompt), reasoning, str(answer)
-    if not _can_be_written(texts):
-        return "has half a surrogate pair, which is not text"
-    stated = texts[2].removesuffix(END_MARK)
-    if not stated.strip():
-        return "answer is missing or empty"
+    try:
+        return _row(found.values, columns)
+    except UnusableError as error:
+        return str(error)
+
+
+def _row(values: Mapping[str, Any], columns: Columns) -> TrainingRow:
+    asked = _asked(values, columns.question)
+    question = without_instruction(asked.question)
+    answer, found_in = _answer(values, columns, asked)
+    solution = _solution(values, columns) or asked.solution
+    text = without_statement(without_end_marks(solution)) or answer.before
+    reasoning = "" if _says_only(text, answer.text) else text
+    for name, part in (
+        (columns.question, question),
+        (columns.answer, answer.text),
+        (columns.solution, reasoning),
+    ):
+        with _told_of(name):
+            _require_writable(part)
     return TrainingRow(
-        prompt=texts[0], reasoning=reasoning, answer=stated, had_end_mark=stated != texts[2]
+        prompt=question,
+        reasoning=reasoning,
+        answer=answer.text,
+        answer_from=found_in,
+        had_end_mark=answer.marked or without_end_marks(solution) != solution,
+        had_instruction=question != asked.question,
+        had_system=asked.system,
     )
 
 
-def _fault(column: str, value: object) -> str | None:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return f"{column} is missing or empty"
-    return None if isinstance(value, str) else f"{column} is not text"
+def _asked(values: Mapping[str, Any], name: str) -> Conversation:
+    """Return the question, in a conversation if its column holds turns."""
+    value = pick(values, name)
+    with _told_of(name):
+        asked = read_turns(value) if is_turns(value) else None
+        if asked is None and value is not None and not isinstance(value, str):
+            raise UnusableError("is not text")
+        asked = asked or Conversation(question=value or "")
+        if not asked.question.strip():
+            raise UnusableError("is missing or empty")
+    return asked
 
 
-def _can_be_written(texts: Iterable[str]) -> bool:
+def _solution(values: Mapping[str, Any], columns: Columns) -> str:
+    """Return the text of the column with solutions; empty if there is none."""
+    name = columns.solution
+    value = None if name is None else pick(values, name)
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, float) and math.isnan(value):  # how pandas writes an empty cell
+        return ""
+    with _told_of(name):
+        if is_turns(value):
+            return last_reply(value)
+        if name != columns.answer:
+            raise UnusableError("is not text")
+        return as_text(value)
+
+
+def _answer(values: Mapping[str, Any], columns: Columns, asked: Conversation) -> tuple[Answer, str]:
+    """Return the answer, and in words where it was found."""
+    name, stated = columns.answer, columns.stated
+    if name is not None:
+        value, place = pick(values, name), name
+    elif asked.answer is not None:
+        value, place = asked.answer, f"the answer beside the last turn of {columns.question}"
+        stated = False
+    else:
+        value, place = asked.solution, f"the last turn of {columns.question}"
+    with _told_of(place):
+        text = last_reply(value) if is_turns(value) else as_text(value)
+        bare = without_end_marks(text)
+        if not bare.strip():
+            raise UnusableError("is missing or empty")
+        answer = stated_answer(bare) if stated else read_answer(bare)
+        if answer is None:
+            raise UnusableError("states no answer in a box or on a last line")
+        _require_answer(answer.text)
+    form = f", {answer.form}" if answer.form else ""
+    return replace(answer, marked=bare != text), f"{place}{form}"
+
+
+def _require_answer(answer: str) -> None:
+    if len(answer) > LONGEST:
+        raise UnusableError(f"is longer than {LONGEST:,} characters, so it is no final answer")
+    if answer.strip().lower() in PLACEHOLDERS:
+        raise UnusableError("stands for an answer and is none ('proof', 'notfound', 'nan')")
+
+
+@contextmanager
+def _told_of(name: str | None) -> Iterator[None]:
+    """Begin what is said about an unusable value with the name of its column."""
     try:
-        for text in texts:
-            text.encode()
+        yield
+    except UnusableError as error:
+        raise UnusableError(f"{name} {error}") from None
+
+
+def _says_only(text: str, answer: str) -> bool:
+    """Say whether a solution is the answer and nothing else."""
+    bare = text.strip().strip("$").strip()
+    return bare in {answer.strip(), answer.strip().strip("$").strip(), f"\\boxed{{{answer}}}"}
+
+
+def _require_writable(text: str) -> None:
+    try:
+        text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        raise UnusableError("has half a surrogate pair, which is not text") from None
 
 
 class Repetitions:

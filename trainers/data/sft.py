@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import UserError
+from benchmarks.hints import hint
 from trainers.data.folder import TrainingData
 from trainers.data.reading import BATCH
 from trainers.data.styles import DataStyle
@@ -49,7 +50,8 @@ def sft_rows(data: TrainingData, folder: Path) -> SftData:
     if not train:
         raise UserError(
             f"{data.folder}: no row has reasoning, so there is nothing to imitate; supervised "
-            "training needs a source with the column reasoning"
+            "training needs a source with solutions (--solution-column of "
+            f"`{hint('data build')}` names their column)"
         )
     return SftData(
         train=folder / "train.parquet",

@@ -18,14 +18,25 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import BENCHMARKS, UserError, WrongValueError
 from benchmarks.registry import loaded
 from harness.common.files import file_sum
+from trainers.data.answers import plain
 from trainers.data.card import SourceCard
+from trainers.data.columns import TURNS, AskedColumns, Columns, choose, flat_names
 from trainers.data.quiet import silent
-from trainers.data.reading import BATCH, READERS, SourceRow, known_columns, numbered, read_file
+from trainers.data.reading import (
+    BATCH,
+    READERS,
+    SourceRow,
+    file_columns,
+    needed,
+    numbered,
+    read_file,
+)
+from trainers.data.rows import OWN
+from trainers.data.turns import are_numbered_turns
 
 if TYPE_CHECKING:
     import datasets
 
-_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _COMMIT = re.compile(r"@([0-9a-f]{40})/")
 
 
@@ -35,19 +46,28 @@ class DataSource:
 
     card: SourceCard
     rows: Callable[[], Iterator[SourceRow]]
+    columns: Columns = OWN
+    """The columns in which the rows hold question, answer and solution."""
 
 
 def open_source(
-    name: str, *, split: str = "train", revision: str | None = None, data_dir: Path | None = None
+    name: str,
+    *,
+    split: str = "train",
+    revision: str | None = None,
+    data_dir: Path | None = None,
+    asked: AskedColumns | None = None,
 ) -> DataSource:
     """Find the source that ``name`` stands for.
 
     The name of a benchmark means its train split. Otherwise a path is a file or a folder of
-    files, and ``owner/name`` is a Hugging Face data set, which is downloaded.
+    files, and ``owner/name`` is a Hugging Face data set, which is downloaded. Its columns are those
+    that ``asked`` names, and otherwise those that `columns.choose` finds.
 
     Raises:
-        UserError: there is no such source, or it cannot be loaded.
+        UserError: there is no such source, it cannot be loaded, or its columns are not understood.
     """
+    asked = asked or AskedColumns()
     path = Path(name).expanduser()
     local = name in BENCHMARKS or path.exists()
     if local and (split != "train" or revision is not None):
@@ -56,16 +76,18 @@ def open_source(
             "its train split, and a file all of its rows: leave both out"
         )
     if name in BENCHMARKS:
+        if asked != AskedColumns():
+            raise WrongValueError(f"{name}: a benchmark's columns are known; name none of them")
         return _benchmark(name, data_dir)
     if path.exists():
-        return _local(name, path)
+        return _local(name, path, asked)
     if not _may_be_hugging_face(name):
         raise WrongValueError(
             f"{name}: there is no such file; a source is a file or folder of "
             f"{', '.join(READERS)}, a Hugging Face id (owner/name), or a benchmark with a train "
             f"split: {', '.join(_with_train_split())}"
         )
-    return _hugging_face(name, split, revision)
+    return _hugging_face(name, split, revision, asked)
 
 
 def require_source(name: str, *, data_dir: Path | None = None) -> None:
@@ -108,34 +130,39 @@ def _benchmark(name: str, data_dir: Path | None) -> DataSource:
     return DataSource(card=card, rows=partial(numbered, rows))
 
 
-def plain(answer: str) -> str:
-    r"""Return a benchmark's number without its thousands separators.
-
-    verl's own preparation of GSM8K removes them, since its reward removes them from the
-    response only and would never find "1,200". Answers of other sources stay as they are.
-
-    >>> plain("-1,200.5"), plain("(1,200)"), plain("1,20")
-    ('-1200.5', '(1,200)', '1,20')
-    """
-    return answer.replace(",", "") if _THOUSANDS.fullmatch(answer) else answer
-
-
 # --- local files ----------------------------------------------------------------------------
 
 
-def _local(name: str, path: Path) -> DataSource:
-    if path.is_file():
-        if path.suffix not in READERS:
-            raise WrongValueError(f"{name}: a file of training data ends in {', '.join(READERS)}")
-        card = SourceCard(name=name, kind="file", sha256=file_sum(path))
-        return DataSource(card=card, rows=partial(read_file, path))
+def _local(name: str, path: Path, asked: AskedColumns) -> DataSource:
+    if path.is_file() and path.suffix not in READERS:
+        raise WrongValueError(f"{name}: a file of training data ends in {', '.join(READERS)}")
+    return _file(name, path, asked) if path.is_file() else _folder(name, path, asked)
+
+
+def _file(name: str, path: Path, asked: AskedColumns) -> DataSource:
+    card = SourceCard(name=name, kind="file", sha256=file_sum(path))
+    columns = _chosen(file_columns(path), asked, name)
+    rows = partial(read_file, path, columns=columns.read())
+    return DataSource(card=card, rows=rows, columns=columns)
+
+
+def _folder(name: str, path: Path, asked: AskedColumns) -> DataSource:
     files = _files(name, path)
     sums = {file: file_sum(path / file) for file in files}
     whole = hashlib.sha256("".join(f"{s}  {file}\n" for file, s in sums.items()).encode())
     card = SourceCard(name=name, kind="folder", sha256=whole.hexdigest(), files=sums)
+    found = dict.fromkeys(column for file in files for column in file_columns(path / file))
+    columns = _chosen(list(found), asked, name)
     return DataSource(
-        card=card, rows=lambda: (row for f in files for row in read_file(path / f, f))
+        card=card,
+        rows=lambda: (row for f in files for row in read_file(path / f, f, columns.read())),
+        columns=columns,
     )
+
+
+def _chosen(found: list[str], asked: AskedColumns, name: str) -> Columns:
+    """Choose the columns; a source in whose first rows there is none has only bad rows, or none."""
+    return choose(found, asked, name) if found else OWN
 
 
 def _files(name: str, folder: Path) -> list[str]:
@@ -166,14 +193,15 @@ def _files(name: str, folder: Path) -> list[str]:
 # --- Hugging Face ---------------------------------------------------------------------------
 
 
-def _hugging_face(name: str, split: str, revision: str | None) -> DataSource:
+def _hugging_face(name: str, split: str, revision: str | None, asked: AskedColumns) -> DataSource:
     import datasets
 
     with silent():
         dataset = _download(name, split, revision)
     if not isinstance(dataset, datasets.Dataset):
         raise WrongValueError(f"{name}: '{split}' is not a single split; name one, such as train")
-    chosen = dataset.select_columns(known_columns(dataset.column_names, name))
+    columns = choose(_names(dataset), asked, name)
+    chosen = dataset.select_columns(needed(dataset.column_names, columns.read()))
     card = SourceCard(
         name=name,
         kind="hugging-face",
@@ -182,7 +210,12 @@ def _hugging_face(name: str, split: str, revision: str | None) -> DataSource:
         commit=_commit(dataset),
         sha256=rows_sum(_dataset_rows(chosen)),
     )
-    return DataSource(card=card, rows=lambda: numbered(_dataset_rows(chosen)))
+    return DataSource(card=card, rows=lambda: numbered(_dataset_rows(chosen)), columns=columns)
+
+
+def _names(dataset: datasets.Dataset) -> list[str]:
+    names = flat_names(dataset.features)
+    return [TURNS] if are_numbered_turns(names) else names
 
 
 def _download(name: str, split: str, revision: str | None) -> Any:

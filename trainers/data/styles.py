@@ -18,9 +18,6 @@ from typing import Any
 from benchmarks import WrongValueError
 from benchmarks.registry import suggest
 
-END_MARK = "</s>"
-"""A mark at the end of some answers of the published source; it is not part of any answer."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataStyle:

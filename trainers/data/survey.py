@@ -12,19 +12,22 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
 from benchmarks import UserError
+from benchmarks.hints import hint
 from trainers.data.card import Overlap, Rewardable, RowCounts
-from trainers.data.contamination import Contamination
+from trainers.data.columns import Columns
+from trainers.data.contamination import Contamination, Match
 from trainers.data.reading import BATCH, COLUMNS, SourceRow
 from trainers.data.rewardable import RewardCounter
 from trainers.data.rows import Repetitions, TrainingRow, checked, digest
 from trainers.data.styles import DataStyle
+from trainers.data.templates import TemplateMatch, Templates
 
 if TYPE_CHECKING:
     import pyarrow
@@ -42,10 +45,14 @@ class Survey:
     duplicate: int = 0
     conflicting: int = 0
     contaminated: int = 0
+    templates: int = 0
     dropped: int = 0
     numeric: int = 0
     without_reasoning: int = 0
     end_marks_removed: int = 0
+    instructions_removed: int = 0
+    system_prompts_left_out: int = 0
+    answers_from: Counter[str] = field(default_factory=Counter)
     questions: array[int]
     """A digest of each kept row's question, in order."""
     overlap: dict[str, Overlap]
@@ -59,12 +66,16 @@ class Survey:
             duplicate=self.duplicate,
             conflicting=self.conflicting,
             contaminated=self.contaminated,
+            templates=self.templates,
             dropped=self.dropped,
             train=train,
             test=test,
             numeric=self.numeric,
             without_reasoning=self.without_reasoning,
             end_marks_removed=self.end_marks_removed,
+            instructions_removed=self.instructions_removed,
+            system_prompts_left_out=self.system_prompts_left_out,
+            answers_from=dict(self.answers_from.most_common()),
             test_also_in_train=test_also_in_train,
         )
 
@@ -93,12 +104,16 @@ class Surveyor:
         self,
         style: DataStyle,
         contamination: Contamination,
+        templates: Templates,
         *,
+        columns: Columns,
         scratch: Scratch,
         bad_rows: Path,
         drop_contaminated: bool,
     ) -> None:
         self._contamination = contamination
+        self._templates = templates
+        self._columns = columns
         self._drop = drop_contaminated
         self._repetitions = Repetitions()
         self._found = Survey(bad=Counter(), questions=array("Q"), overlap={}, rewards={})
@@ -113,7 +128,7 @@ class Surveyor:
         """Look at one row, and keep it if it can be trained on."""
         survey = self._found
         survey.read += 1
-        row = checked(found)
+        row = checked(found, self._columns)
         if isinstance(row, str):
             survey.bad[row] += 1
             _write(self._bad, {**_place(found), "reason": row, "kept": False})
@@ -129,12 +144,16 @@ class Surveyor:
     def _uncontaminated(self, row: TrainingRow, found: SourceRow) -> bool:
         """Write a row's overlaps to a file, and say whether the row is kept."""
         matches = self._contamination.check(row.prompt)
-        if not matches:
+        same = {match.problem for match in matches if match.shared == match.of}
+        templates = self._templates.check(row.prompt, same)
+        if not matches and not templates:
             return True
-        self._found.contaminated += 1
+        self._found.contaminated += bool(matches)
+        self._found.templates += bool(templates)
         self._found.dropped += self._drop
         position = None if self._drop else len(self._found.questions)
-        for match in matches:
+        listed: list[Match | TemplateMatch] = [*matches, *templates]
+        for match in listed:
             _write(self._matches, {**_place(found), "position": position, **asdict(match)})
         return not self._drop
 
@@ -144,6 +163,9 @@ class Surveyor:
         survey.numeric += row.numeric
         survey.without_reasoning += not row.reasoning.strip()
         survey.end_marks_removed += row.had_end_mark
+        survey.instructions_removed += row.had_instruction
+        survey.system_prompts_left_out += row.had_system
+        survey.answers_from[row.answer_from] += 1
         self._stage.add(row)
         self._rewards.add(row)
 
@@ -151,9 +173,16 @@ class Surveyor:
         """Return everything that was found."""
         self._found.duplicate = self._repetitions.duplicate
         self._found.conflicting = self._repetitions.conflicting
-        self._found.overlap = self._contamination.summary()
+        self._found.overlap = self._overlap()
         self._found.rewards = self._rewards.counts()
         return self._found
+
+    def _overlap(self) -> dict[str, Overlap]:
+        met, rows = self._templates.met(), self._templates.rows
+        return {
+            name: overlap.model_copy(update={"templates": met[name], "template_rows": rows[name]})
+            for name, overlap in self._contamination.summary().items()
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -221,7 +250,7 @@ def _write(file: IO[str], value: dict[str, object]) -> None:
     file.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
-def refuse_if_too_few(found: Survey, name: str) -> None:
+def refuse_if_too_few(found: Survey, name: str, columns: Columns) -> None:
     """Raise UserError unless there are enough rows to train on one and hold out one."""
     kept = len(found.questions)
     if kept >= 2:
@@ -230,6 +259,7 @@ def refuse_if_too_few(found: Survey, name: str) -> None:
     contaminated = f"; {found.dropped} left out as contaminated" if found.dropped else ""
     raise UserError(
         f"{name}: {kept} of {found.read} rows can be used ({reasons or 'none is bad'}"
-        f"{contaminated}), and at least 2 are needed; a row has the columns "
-        f"{', '.join(COLUMNS)}, each of them text"
+        f"{contaminated}), and at least 2 are needed; the columns that were read are "
+        f"{', '.join(columns.read())}, and `{hint('data build')}` "
+        "takes others with --question-column, --answer-column and --solution-column"
     )

@@ -11,6 +11,7 @@ from trainers.curves import Step, append, read, seconds_left, to_lineage
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
 from trainers.verl import saves
 from trainers.verl.export import export
+from trainers.verl.lengths import told
 from trainers.verl.metrics import Follower
 from trainers.verl.paths import TrainingPaths
 
@@ -35,12 +36,15 @@ class Watch:
     exported: int | None = None
     """The last step that has a checkpoint."""
     _follower: Follower | None = None
+    _said: Path | None = None
+    """What the launch prints, until it was looked for prompts that were left out."""
     _counted: set[int] = field(default_factory=set)
     """Steps whose outcomes are in the curves."""
 
     def follow(self, log: Path) -> None:
         """Read verl's metrics from ``log`` from here on."""
         self._follower = Follower(log)
+        self._said = log.with_suffix(".log")
         self._counted = {step.step for step in self._steps() if step.outcomes}
 
     def take_in(self, log: Path) -> None:
@@ -55,6 +59,7 @@ class Watch:
     def tick(self) -> None:
         """Read what happened since the last call."""
         for step in self._follower.new() if self._follower else ():
+            self._tell_left_out()
             append(self.paths.metrics, step)
             self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
         self._count_outcomes(ended=False)
@@ -64,6 +69,13 @@ class Watch:
         new = saved not in (self.exported, self.total)
         if new and any(row.step == saved for row in self._steps()):
             self.export_new()
+
+    def _tell_left_out(self) -> None:
+        """Say once, when there is a step and the data were loaded, which prompts were too long."""
+        if self._said is not None:
+            for line in told(self._said):
+                self.reporter.phase(line)
+        self._said = None
 
     def finish(self) -> None:
         """Read the rest, once verl has ended."""
