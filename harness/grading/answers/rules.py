@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from benchmarks import Conventions
 from harness.grading.answers import limits
+from harness.grading.answers.brackets import mismatched
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal, without_unit_letters
 from harness.grading.answers.parser import parse
@@ -85,6 +86,8 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
         return Decision(Equivalence.UNPARSABLE, "limits")
     if found is None and prose(answer):
         return Decision(Equivalence.UNPARSABLE, "prose")
+    if found is None and mismatched(answer):
+        return Decision(Equivalence.UNPARSABLE, "brackets")
     return found
 
 
