@@ -39,8 +39,9 @@ def generate(engine: VllmEngine, plan: Plan) -> int:
 
 
 def warm_grader() -> Grader:
-    """Return a grader whose first process has started."""
+    """Return a grader whose first process has started, as it does while the engine starts."""
     grader = Grader()
+    grader.warm_up()
     assert grader.grade_answer("1+1", r"\sum_{k=1}^{2} 1").correct  # no rule knows of sums
     return grader
 
