@@ -123,7 +123,7 @@ def load_writer() -> None:
     That takes half a second: pyarrow imports pandas, where it is installed, with its first array.
     """
     import pyarrow as pa
-    import pyarrow.parquet  # noqa: F401
+    import pyarrow.parquet
 
     pa.array([""])
 
