@@ -19,58 +19,28 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
+import accuracy
 import click
+import labelled
+import msgspec
+from accuracy import HOMES, Reply, count, measured, put_into, table
+from labelled import Row
 from measuring import output_option, publish, say
 
 from harness.grading import Grader, Verdict, grader_version
 
-OWN_CASES = Path(__file__).parents[1] / "grading" / "corpus"
 HANGS_AFTER = 10.0
 """Seconds without a row after which math-verify is killed and goes on behind it."""
 SIZES = (1_000, 10_000, 100_000)
 FIGURES = ("grading_over_math_verify", "grading_without_symbolic_work")
 SYMBOLIC = ("\\boxed{\\int_0^3 2t\\,dt}", "9")
 """A pair that needs a worker, so that it runs before anything is timed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One answer or whole response to grade."""
-
-    gold: str
-    response: str
-    bare: bool
-    """Whether the response is the answer itself, with nothing to extract it from."""
-    label: bool | None
-    """What its source says of it."""
-    convention: bool
-    """Whether the label follows a habit of its source alone."""
-
-    def submit(self, grader: Grader) -> Verdict:
-        """Grade the row and wait."""
-        grade = grader.grade_answer if self.bare else grader.grade
-        return grade(self.response, self.gold)
-
-
-def read(path: Path) -> list[Row]:
-    """Read rows of any of the files, ours included."""
-    return [_row(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _row(raw: dict[str, object]) -> Row:
-    labels = [raw[key] for key in ("correct", "expected", "source_score") if key in raw]
-    return Row(
-        gold=str(raw["gold"]),
-        response=str(raw.get("answer", raw.get("response"))),
-        bare="answer" in raw or raw.get("level") == "pair",
-        label=None if labels[0] is None else bool(labels[0]),
-        convention=bool(raw.get("convention")),
-    )
 
 
 # --- speed ----------------------------------------------------------------------------------
@@ -127,7 +97,7 @@ def time_each(rows: list[Row]) -> tuple[list[float], list[Verdict]]:
     with warm_grader() as grader:
         for row in rows:
             began = time.perf_counter()
-            verdicts.append(row.submit(grader))
+            verdicts.append(row.submit(grader).result())
             seconds.append(time.perf_counter() - began)
     return seconds, verdicts
 
@@ -137,12 +107,7 @@ def stream(rows: Iterable[Row], grader: Grader) -> float:
     began = time.perf_counter()
     remaining = iter(rows)
     while batch := list(islice(remaining, 1_000)):
-        futures = [
-            grader.submit_answer(row.response, row.gold)
-            if row.bare
-            else grader.submit(row.response, row.gold)
-            for row in batch
-        ]
+        futures = [row.submit(grader) for row in batch]
         for future in futures:
             future.result()
     return time.perf_counter() - began
@@ -198,7 +163,7 @@ def repeated(rows: list[Row], size: int) -> Iterator[Row]:
     for number, row in enumerate(islice(cycle(rows), size)):
         # A number in front changes no answer: what is stated last counts.
         text = row.response if row.bare else f"Sample {number}.\n\n{row.response}"
-        yield Row(gold=row.gold, response=text, bare=row.bare, label=None, convention=False)
+        yield replace(row, response=text)
 
 
 def a_million(rows: list[Row]) -> dict[str, object]:
@@ -212,71 +177,139 @@ def a_million(rows: list[Row]) -> dict[str, object]:
 # --- accuracy -------------------------------------------------------------------------------
 
 
-def accuracy(rows: list[Row]) -> dict[str, object]:
-    """Count agreement with the labels, habits apart, and golds accepted for themselves."""
-    labelled = [row for row in rows if row.label is not None]
+def golds_accepted(rows: list[Row]) -> str:
+    """Count the golds that the grader accepts for themselves."""
     golds = sorted({row.gold for row in rows if row.gold.strip()})
     with warm_grader() as grader:
-        agreed = [row.submit(grader).correct == row.label for row in labelled]
         accepted = sum(grader.grade_answer(gold, gold).correct for gold in golds)
-    pairs = list(zip(labelled, agreed, strict=True))
-    return {
-        "plain": _share(right for row, right in pairs if not row.convention),
-        "convention": _share(right for row, right in pairs if row.convention),
-        "false_positives": sum(
-            not right and not row.label and not row.convention for row, right in pairs
-        ),
-        "golds_accepted": f"{accepted}/{len(golds)}",
-    }
+    return f"{accepted}/{len(golds)}"
 
 
-def _share(agreed: Iterable[bool]) -> str:
-    each = list(agreed)
-    return f"{sum(each)}/{len(each)}"
+def our_accuracy(rows: dict[str, list[Row]]) -> dict[str, object]:
+    """Return our grader's counts by file."""
+    with warm_grader() as grader:
+        files = {
+            name: count(each, (Reply(row.submit(grader).result().correct) for row in each))
+            for name, each in rows.items()
+        }
+    return {"versions": {"grader": grader_version()}, "files": files}
+
+
+def accuracies(
+    rows: dict[str, list[Row]], environments: Path | None
+) -> dict[str, dict[str, object]]:
+    """Return by grader, ours first, how often each is right, or why it could not be asked."""
+    found = {"this grader": our_accuracy(rows)}
+    for name in HOMES:
+        say(f"asking {name}")
+        found[name] = measured(name, rows, environments)
+    return found
+
+
+# --- disagreements --------------------------------------------------------------------------
+
+
+def disagreements(rows: list[Row]) -> Iterator[dict[str, object]]:
+    """Yield each row on which ours differs from its source's score or from math-verify.
+
+    The class names who calls it right; which of them errs, a reader has to say.
+    """
+    peer = accuracy.peer("math-verify", None)
+    try:
+        with warm_grader() as grader:
+            for row in rows:
+                verdict, other = row.submit(grader).result(), peer.ask(row.boxed, row.gold)
+                opinions = {
+                    "ours": verdict.correct,
+                    "source": row.label,
+                    "math-verify": other.right,
+                }
+                if len({bool(said) for said in opinions.values() if said is not None}) > 1:
+                    yield {
+                        "class": "right for "
+                        + " and ".join(n for n, said in opinions.items() if said),
+                        **{"id": row.id, "kind": row.kind, "gold": row.gold},
+                        "ours": msgspec.to_builtins(verdict),
+                        "source_score": row.label,
+                        "math_verify": {"right": other.right, "found": other.found},
+                        "response": row.response,
+                    }
+    finally:
+        peer.close()
+
+
+def write_disagreements(rows: list[Row], path: Path) -> None:
+    """Write the disagreements, one a line, and print how many there are of each class."""
+    classes: Counter[object] = Counter()
+    with path.open("w", encoding="utf-8") as file:
+        for found in disagreements(rows):
+            classes[found["class"]] += 1
+            file.write(json.dumps(found, ensure_ascii=False) + "\n")
+    say(f"{classes.total()} of {len(rows)} rows are disputed; they are in {path}")
+    say(*(f"{number:>6}  {name}" for name, number in classes.most_common()))
 
 
 # --- the whole ------------------------------------------------------------------------------
 
 
-def files(corpus: Path | None) -> dict[str, list[Row]]:
-    """Return the rows of each file, the one that is timed first."""
-    if corpus is None:
-        own = [row for path in sorted(OWN_CASES.glob("*.jsonl")) for row in read(path)]
-        return {"own cases": own}
-    names = ("real_outputs", "suites", "negatives")
-    return {name: read(corpus / f"{name}.jsonl") for name in names}
-
-
-def table(accuracies: dict[str, dict[str, object]]) -> Iterator[str]:
-    """Yield one line a file."""
-    columns = ("plain", "convention", "false_positives", "golds_accepted")
-    yield f"{'file':<14}" + "".join(f"{column:>17}" for column in columns)
-    for name, counts in accuracies.items():
-        yield f"{name:<14}" + "".join(f"{counts[column]!s:>17}" for column in columns)
-
-
 @click.command()
 @click.option("--corpus", type=click.Path(path_type=Path), envvar="HARNESS_GRADING_CORPUS")
 @click.option("--million", is_flag=True, help="Also grade a million rows, for its memory.")
+@click.option(
+    "--peers",
+    "environments",
+    type=click.Path(path_type=Path),
+    help="Folder with other graders' environments, made by grading_peers.sh.",
+)
+@click.option(
+    "--docs",
+    type=click.Path(exists=True, path_type=Path),
+    help="Put the table of accuracy into this page.",
+)
+@click.option(
+    "--disagreements",
+    "disputed",
+    type=click.Path(path_type=Path),
+    help="Only write the rows on which ours, their source and math-verify differ into this file.",
+)
 @output_option
 @click.option("--math-verify-alone", "alone", is_flag=True, hidden=True)
-def main(corpus: Path | None, million: bool, output: Path | None, alone: bool) -> None:
+def main(
+    corpus: Path | None,
+    million: bool,
+    environments: Path | None,
+    docs: Path | None,
+    disputed: Path | None,
+    output: Path | None,
+    alone: bool,
+) -> None:
     """Print rows per second beside math-verify's, the share decided without it, and accuracy."""
     if alone:
         math_verify_alone()
         return
-    rows = files(corpus)
+    rows = labelled.files(corpus)
     timed = next(iter(rows.values()))
+    if disputed is not None:
+        write_disagreements(timed, disputed)
+        return
     say(f"timing {len(timed)} rows")
-    measured = speed(timed)
+    figures = speed(timed)
     steps: list[Callable[[list[Row]], dict[str, object]]] = [growth, *([a_million] * million)]
     for step in steps:
-        measured.update(step(timed))
-    accuracies = {name: accuracy(each) for name, each in rows.items()}
-    say(*table(accuracies))
-    figures = {key: measured.pop(key) for key in FIGURES}
-    details = {**measured, "accuracy": accuracies, "grader": grader_version()}
-    publish("grading", figures, details, output)
+        figures.update(step(timed))
+    # A source's scores are an opinion: see --disagreements.
+    judged = {name: each for name, each in rows.items() if name != labelled.SPOKEN}
+    found = accuracies(judged, environments)
+    say(table(found))
+    if docs is not None:
+        put_into(docs, table(found))
+    details = {
+        **{key: value for key, value in figures.items() if key not in FIGURES},
+        "accuracy": found,
+        "golds_accepted": {name: golds_accepted(each) for name, each in rows.items()},
+        "grader": grader_version(),
+    }
+    publish("grading", {key: figures[key] for key in FIGURES}, details, output)
 
 
 if __name__ == "__main__":
