@@ -68,11 +68,12 @@ def lighteval() -> Ask:
     from lighteval.models.model_output import ModelResponse
     from lighteval.tasks.requests import Doc
 
-    metric = Metrics.pass_at_k_math(sample_params={"k": 1, "n": 1}).value.sample_level_fn
+    metric = Metrics.pass_at_k_math(sample_params={"k": 1, "n": 1}).sample_level_fn
 
     def ask(response: str, gold: str) -> Reply:
         doc = Doc(query="", choices=[in_dollars(gold)], gold_index=0)
-        return metric.compute(doc=doc, model_response=ModelResponse(text=[response])) == 1, None
+        score = metric.compute(doc=doc, model_response=ModelResponse(text=[response]))
+        return bool(score == 1), None
 
     return ask
 
