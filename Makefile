@@ -86,7 +86,8 @@ bench-comparing: setup ## Measure diff, rank, table, show and report on runs of 
 # With HARNESS_GRADING_CORPUS naming a folder of labelled rows, and then the documentation's table is
 # made anew; else on our own cases.
 bench-grading: setup $(GRADING_PEERS)/.ready ## Measure the grader's speed and accuracy beside other graders'.
-	$(RUN) tests/performance/grading.py --peers $(GRADING_PEERS) --output $(LATEST) \
+	$(RUN) tests/performance/grading.py --output $(LATEST)
+	$(RUN) tests/performance/accuracy.py --peers $(GRADING_PEERS) --output $(LATEST) \
 		$(if $(HARNESS_GRADING_CORPUS),--docs docs/grading.md)
 
 $(GRADING_PEERS)/.ready: tests/performance/grading_peers.sh tests/performance/grading_peers.txt | $(READY)

@@ -12,10 +12,11 @@ PERFORMANCE = Path(__file__).parent / "performance"
 sys.path.append(str(PERFORMANCE))
 
 import accuracy  # noqa: E402
-import grading  # noqa: E402
+import asking  # noqa: E402
 import labelled  # noqa: E402
 import peer_grader  # noqa: E402
-from accuracy import CannotRunError, Peer, Reply, count  # noqa: E402
+from accuracy import count  # noqa: E402
+from asking import CannotRunError, Peer, Reply  # noqa: E402
 
 from benchmarks import BENCHMARKS  # noqa: E402
 from harness.grading import Grader  # noqa: E402
@@ -146,7 +147,7 @@ def test_a_grader_that_does_not_start_is_told() -> None:
 
 @pytest.mark.parametrize("name", ["math-verify", "qwen-compat"])
 def test_graders_of_the_projects_own_environment_answer(name: str) -> None:
-    peer = accuracy.peer(name, None)
+    peer = asking.peer(name, None)
     try:
         assert peer.ask("So $x = \\boxed{\\frac{1}{2}}$.", "0.5").right is True
         assert peer.ask("So $x = \\boxed{\\frac{1}{3}}$.", "0.5").right is False
@@ -155,10 +156,10 @@ def test_graders_of_the_projects_own_environment_answer(name: str) -> None:
 
 
 def test_every_grader_has_its_environment_and_its_way_to_be_asked() -> None:
-    assert accuracy.HOMES.keys() == peer_grader.GRADERS.keys()
+    assert asking.HOMES.keys() == peer_grader.GRADERS.keys()
     lines = (PERFORMANCE / "grading_peers.txt").read_text().splitlines()
     made = {line.split()[0] for line in lines if line and not line.startswith("#")}
-    assert made == {home for home in accuracy.HOMES.values() if home}
+    assert made == {home for home in asking.HOMES.values() if home}
 
 
 def test_a_table_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_disagreements_name_who_calls_a_row_right(tmp_path: Path) -> None:
         )
     )
     path = tmp_path / "out.jsonl"
-    grading.write_disagreements(rows, path)
+    accuracy.write_disagreements(rows, path)
     found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [(row["id"], row["class"]) for row in found] == [
         ("source", "right for source"),

@@ -114,7 +114,7 @@ def test_outputs_come_together_and_the_last_ones_at_once(
     began = time.monotonic()
     asked = [request(number) for number in range(40 * STEP)]
     assert len(list(engine.generate(asked))) == sum(portions) == len(asked)
-    # One step finishes STEP of them. The first portion is sent at once, like what is left at the end.
+    # One step finishes STEP of them. The first portion is sent at once, like the last.
     assert len(portions) <= 2 + (time.monotonic() - began) / process.TOGETHER
 
 

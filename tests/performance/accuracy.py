@@ -1,52 +1,33 @@
-"""How often a grader is right: ours and others' on the same rows, and the table of it.
+"""How often our grader and others are right on the same labelled rows.
 
-Each other grader runs in a process of its own (`peer_grader.py`), in an environment of its own
-where `grading_peers.sh` has made it one. A row on which it says nothing for too long is counted as
-hung, and the process is killed and started again behind it.
+    python tests/performance/accuracy.py --corpus DIR [--peers FOLDER] [--docs docs/grading.md]
+    python tests/performance/accuracy.py --corpus DIR --disagreements OUT.jsonl
+
+DIR holds rows with a label (`suites.jsonl`, `written.jsonl`, `negatives.jsonl`), and responses of
+models with their source's score (`real_outputs.jsonl`), which is an opinion: for those, the second
+command writes out where opinions differ. FOLDER holds the other graders' environments, which
+`grading_peers.sh` makes; without it, only those that the project's own environment has are asked.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import selectors
-import subprocess
-import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
+import asking
+import click
+import labelled
+import msgspec
+from asking import HOMES, CannotRunError, Reply
 from labelled import Row
+from measuring import output_option, publish, say
 
-SCRIPT = Path(__file__).with_name("peer_grader.py")
-START_LIMIT = 300.0
-"""Seconds that a grader may take to be imported."""
-ROW_LIMIT = 30.0
-"""Seconds that a row may take. The longest time-outs that graders have of their own end earlier."""
-HOMES = {
-    "math-verify": None,
-    "inspect_ai math": "inspect_ai",
-    "inspect_ai match": "inspect_ai",
-    "lighteval pass_at_k_math": "lighteval",
-    "trl accuracy_reward": "trl",
-    "verl math_dapo": None,
-    "verl prime_math": None,
-    "qwen-compat": None,
-}
-"""Each grader's environment by its name in `grading_peers.txt`; None is the project's own."""
-
-
-class Reply(NamedTuple):
-    """What a grader says of a row."""
-
-    right: bool | None
-    """None if it gives no verdict."""
-    found: str | None = None
-    """What it found in the response, or the error it raised."""
-    hung: bool = False
-    """Whether it had to be killed, or died."""
+from harness.grading import Grader, grader_version
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,96 +70,12 @@ def count(rows: Iterable[Row], replies: Iterable[Reply]) -> dict[str, int]:
     return asdict(counts)
 
 
-# --- other graders --------------------------------------------------------------------------
-
-
-class CannotRunError(Exception):
-    """A grader is not installed, or cannot be imported; the message says why."""
-
-
-class Peer:
-    """A grader in a process of its own, which is started when it is first asked."""
-
-    def __init__(self, name: str, command: list[str], *, row_limit: float = ROW_LIMIT) -> None:
-        self.name, self.versions = name, dict[str, str | None]()
-        self._command, self._row_limit = command, row_limit
-        self._process: subprocess.Popen[str] | None = None
-
-    def ask(self, response: str, gold: str) -> Reply:
-        """Return what it says of one row.
-
-        Raises:
-            CannotRunError: it cannot be started.
-        """
-        process = self._process or self._start()
-        assert process.stdin is not None
-        try:
-            process.stdin.write(json.dumps([response, gold]) + "\n")
-            process.stdin.flush()
-            line = self._line(process, self._row_limit)
-        except OSError:
-            line = ""
-        if not line:
-            self.close()
-            return Reply(None, hung=True)
-        return Reply(*json.loads(line))
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def _start(self) -> subprocess.Popen[str]:
-        process = self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-        )
-        line = self._line(process, START_LIMIT)
-        if not line:
-            self.close()
-            raise CannotRunError("it cannot be imported")
-        self.versions = json.loads(line)
-        return process
-
-    @staticmethod
-    def _line(process: subprocess.Popen[str], limit: float) -> str:
-        """Return the next line; nothing if there is none in time. Only one is under way at once."""
-        assert process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            return process.stdout.readline() if selector.select(limit) else ""
-
-
-def peer(name: str, environments: Path | None) -> Peer:
-    """Return a grader by its name.
-
-    Raises:
-        CannotRunError: its environment is missing, or could not be made.
-    """
-    home = HOMES[name]
-    python = Path(sys.executable)
-    if home is not None:
-        if environments is None or not (environments / home).exists():
-            raise CannotRunError("it is not installed")
-        with contextlib.suppress(FileNotFoundError):
-            said = (environments / home / "failed").read_text(encoding="utf-8").split("\n")[-2:]
-            raise CannotRunError("it cannot be installed: " + " ".join(said).strip()[:300])
-        python = environments / home / "bin" / "python"
-    return Peer(name, [str(python), str(SCRIPT), name])
-
-
 def measured(
     name: str, files: Mapping[str, list[Row]], environments: Path | None
 ) -> dict[str, object]:
     """Return a grader's counts by file, with its versions and the seconds it took, or why not."""
     try:
-        grader = peer(name, environments)
+        grader = asking.peer(name, environments)
         began = time.perf_counter()
         try:
             counts = {
@@ -194,6 +91,35 @@ def measured(
         "seconds": round(time.perf_counter() - began, 1),
         "files": counts,
     }
+
+
+def golds_accepted(rows: list[Row]) -> str:
+    """Count the golds that the grader accepts for themselves."""
+    golds = sorted({row.gold for row in rows if row.gold.strip()})
+    with Grader() as grader:
+        accepted = sum(grader.grade_answer(gold, gold).correct for gold in golds)
+    return f"{accepted}/{len(golds)}"
+
+
+def our_accuracy(rows: dict[str, list[Row]]) -> dict[str, object]:
+    """Return our grader's counts by file."""
+    with Grader() as grader:
+        files = {
+            name: count(each, (Reply(row.submit(grader).result().correct) for row in each))
+            for name, each in rows.items()
+        }
+    return {"versions": {"grader": grader_version()}, "files": files}
+
+
+def accuracies(
+    rows: dict[str, list[Row]], environments: Path | None
+) -> dict[str, dict[str, object]]:
+    """Return by grader, ours first, how often each is right, or why it could not be asked."""
+    found = {"this grader": our_accuracy(rows)}
+    for name in HOMES:
+        say(f"asking {name}")
+        found[name] = measured(name, rows, environments)
+    return found
 
 
 # --- the table ------------------------------------------------------------------------------
@@ -253,3 +179,94 @@ def put_into(page: Path, text: str) -> None:
     if not begin or not end:
         raise ValueError(f"{page} has no {BEGIN} … {END}")
     page.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+
+
+# --- disagreements --------------------------------------------------------------------------
+
+
+def disagreements(rows: list[Row]) -> Iterator[dict[str, object]]:
+    """Yield each row on which ours differs from its source's score or from math-verify.
+
+    The class names who calls it right; which of them errs, a reader has to say.
+    """
+    peer = asking.peer("math-verify", None)
+    try:
+        with Grader() as grader:
+            for row in rows:
+                verdict, other = row.submit(grader).result(), peer.ask(row.boxed, row.gold)
+                opinions = {
+                    "ours": verdict.correct,
+                    "source": row.label,
+                    "math-verify": other.right,
+                }
+                if len({bool(said) for said in opinions.values() if said is not None}) > 1:
+                    yield {
+                        "class": "right for "
+                        + " and ".join(n for n, said in opinions.items() if said),
+                        **{"id": row.id, "kind": row.kind, "gold": row.gold},
+                        "ours": msgspec.to_builtins(verdict),
+                        "source_score": row.label,
+                        "math_verify": {"right": other.right, "found": other.found},
+                        "response": row.response,
+                    }
+    finally:
+        peer.close()
+
+
+def write_disagreements(rows: list[Row], path: Path) -> None:
+    """Write the disagreements, one a line, and print how many there are of each class."""
+    classes: Counter[object] = Counter()
+    with path.open("w", encoding="utf-8") as file:
+        for found in disagreements(rows):
+            classes[found["class"]] += 1
+            file.write(json.dumps(found, ensure_ascii=False) + "\n")
+    say(f"{classes.total()} of {len(rows)} rows are disputed; they are in {path}")
+    say(*(f"{number:>6}  {name}" for name, number in classes.most_common()))
+
+
+# --- the whole ------------------------------------------------------------------------------
+
+
+@click.command()
+@click.option("--corpus", type=click.Path(path_type=Path), envvar="HARNESS_GRADING_CORPUS")
+@click.option(
+    "--peers",
+    "environments",
+    type=click.Path(path_type=Path),
+    help="Folder with other graders' environments.",
+)
+@click.option(
+    "--docs",
+    type=click.Path(exists=True, path_type=Path),
+    help="Put the table into this page.",
+)
+@click.option(
+    "--disagreements",
+    "disputed",
+    type=click.Path(path_type=Path),
+    help="Only write the responses of models on which opinions differ into this file.",
+)
+@output_option
+def main(
+    corpus: Path | None,
+    environments: Path | None,
+    docs: Path | None,
+    disputed: Path | None,
+    output: Path | None,
+) -> None:
+    """Print how often each grader is right."""
+    rows = labelled.files(corpus)
+    spoken = rows.pop(labelled.SPOKEN, [])
+    if disputed is not None:
+        write_disagreements(spoken, disputed)
+        return
+    found = accuracies(rows, environments)
+    say(table(found))
+    if docs is not None:
+        put_into(docs, f"Measured on {datetime.now(UTC):%Y-%m-%d}:\n\n{table(found)}")
+    accepted = {name: golds_accepted(each) for name, each in rows.items()}
+    publish("accuracy", {}, {"graders": found, "golds_accepted": accepted}, output)
+
+
+if __name__ == "__main__":
+    main()

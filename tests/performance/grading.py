@@ -1,13 +1,12 @@
-"""How fast grading is beside math-verify alone, and how often it is right.
+"""How fast grading is beside math-verify alone; how often it is right, `accuracy.py` counts.
 
     python tests/performance/grading.py --corpus DIR [--million]
 
-DIR holds real_outputs.jsonl (responses of models), suites.jsonl and negatives.jsonl
-(labelled pairs); without it our own cases are measured, which are short and say little of
-speed. Both sides grade the same rows, one after the other, with one process each for
-symbolic work, warmed up: math-verify parses the response and the gold and compares, its
-own timeouts off; the grader extracts, decides, and asks its worker where it must. Rows on
-which math-verify hangs are left out of both.
+DIR holds real_outputs.jsonl (responses of models); without it our own cases are measured, which are
+short and say little of speed. Both sides grade the same rows, one after the other, with one process
+each for symbolic work, warmed up: math-verify parses the response and the gold and compares, its
+own timeouts off; the grader extracts, decides, and asks its worker where it must. Rows on which
+math-verify hangs are left out of both.
 """
 
 from __future__ import annotations
@@ -19,17 +18,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
-import accuracy
 import click
 import labelled
-import msgspec
-from accuracy import HOMES, Reply, count, measured, put_into, table
 from labelled import Row
 from measuring import output_option, publish, say
 
@@ -174,142 +169,27 @@ def a_million(rows: list[Row]) -> dict[str, object]:
     return {"million_rows": {"seconds": round(seconds, 1), "peak_rss_mib": round(peak, 1)}}
 
 
-# --- accuracy -------------------------------------------------------------------------------
-
-
-def golds_accepted(rows: list[Row]) -> str:
-    """Count the golds that the grader accepts for themselves."""
-    golds = sorted({row.gold for row in rows if row.gold.strip()})
-    with warm_grader() as grader:
-        accepted = sum(grader.grade_answer(gold, gold).correct for gold in golds)
-    return f"{accepted}/{len(golds)}"
-
-
-def our_accuracy(rows: dict[str, list[Row]]) -> dict[str, object]:
-    """Return our grader's counts by file."""
-    with warm_grader() as grader:
-        files = {
-            name: count(each, (Reply(row.submit(grader).result().correct) for row in each))
-            for name, each in rows.items()
-        }
-    return {"versions": {"grader": grader_version()}, "files": files}
-
-
-def accuracies(
-    rows: dict[str, list[Row]], environments: Path | None
-) -> dict[str, dict[str, object]]:
-    """Return by grader, ours first, how often each is right, or why it could not be asked."""
-    found = {"this grader": our_accuracy(rows)}
-    for name in HOMES:
-        say(f"asking {name}")
-        found[name] = measured(name, rows, environments)
-    return found
-
-
-# --- disagreements --------------------------------------------------------------------------
-
-
-def disagreements(rows: list[Row]) -> Iterator[dict[str, object]]:
-    """Yield each row on which ours differs from its source's score or from math-verify.
-
-    The class names who calls it right; which of them errs, a reader has to say.
-    """
-    peer = accuracy.peer("math-verify", None)
-    try:
-        with warm_grader() as grader:
-            for row in rows:
-                verdict, other = row.submit(grader).result(), peer.ask(row.boxed, row.gold)
-                opinions = {
-                    "ours": verdict.correct,
-                    "source": row.label,
-                    "math-verify": other.right,
-                }
-                if len({bool(said) for said in opinions.values() if said is not None}) > 1:
-                    yield {
-                        "class": "right for "
-                        + " and ".join(n for n, said in opinions.items() if said),
-                        **{"id": row.id, "kind": row.kind, "gold": row.gold},
-                        "ours": msgspec.to_builtins(verdict),
-                        "source_score": row.label,
-                        "math_verify": {"right": other.right, "found": other.found},
-                        "response": row.response,
-                    }
-    finally:
-        peer.close()
-
-
-def write_disagreements(rows: list[Row], path: Path) -> None:
-    """Write the disagreements, one a line, and print how many there are of each class."""
-    classes: Counter[object] = Counter()
-    with path.open("w", encoding="utf-8") as file:
-        for found in disagreements(rows):
-            classes[found["class"]] += 1
-            file.write(json.dumps(found, ensure_ascii=False) + "\n")
-    say(f"{classes.total()} of {len(rows)} rows are disputed; they are in {path}")
-    say(*(f"{number:>6}  {name}" for name, number in classes.most_common()))
-
-
 # --- the whole ------------------------------------------------------------------------------
 
 
 @click.command()
 @click.option("--corpus", type=click.Path(path_type=Path), envvar="HARNESS_GRADING_CORPUS")
 @click.option("--million", is_flag=True, help="Also grade a million rows, for its memory.")
-@click.option(
-    "--peers",
-    "environments",
-    type=click.Path(path_type=Path),
-    help="Folder with other graders' environments, made by grading_peers.sh.",
-)
-@click.option(
-    "--docs",
-    type=click.Path(exists=True, path_type=Path),
-    help="Put the table of accuracy into this page.",
-)
-@click.option(
-    "--disagreements",
-    "disputed",
-    type=click.Path(path_type=Path),
-    help="Only write the rows on which ours, their source and math-verify differ into this file.",
-)
 @output_option
 @click.option("--math-verify-alone", "alone", is_flag=True, hidden=True)
-def main(
-    corpus: Path | None,
-    million: bool,
-    environments: Path | None,
-    docs: Path | None,
-    disputed: Path | None,
-    output: Path | None,
-    alone: bool,
-) -> None:
-    """Print rows per second beside math-verify's, the share decided without it, and accuracy."""
+def main(corpus: Path | None, million: bool, output: Path | None, alone: bool) -> None:
+    """Print rows per second beside math-verify's, and the share decided without it."""
     if alone:
         math_verify_alone()
         return
-    rows = labelled.files(corpus)
-    timed = next(iter(rows.values()))
-    if disputed is not None:
-        write_disagreements(timed, disputed)
-        return
+    timed = next(iter(labelled.files(corpus).values()))
     say(f"timing {len(timed)} rows")
-    figures = speed(timed)
+    measured = speed(timed)
     steps: list[Callable[[list[Row]], dict[str, object]]] = [growth, *([a_million] * million)]
     for step in steps:
-        figures.update(step(timed))
-    # A source's scores are an opinion: see --disagreements.
-    judged = {name: each for name, each in rows.items() if name != labelled.SPOKEN}
-    found = accuracies(judged, environments)
-    say(table(found))
-    if docs is not None:
-        put_into(docs, table(found))
-    details = {
-        **{key: value for key, value in figures.items() if key not in FIGURES},
-        "accuracy": found,
-        "golds_accepted": {name: golds_accepted(each) for name, each in rows.items()},
-        "grader": grader_version(),
-    }
-    publish("grading", {key: figures[key] for key in FIGURES}, details, output)
+        measured.update(step(timed))
+    figures = {key: measured.pop(key) for key in FIGURES}
+    publish("grading", figures, {**measured, "grader": grader_version()}, output)
 
 
 if __name__ == "__main__":

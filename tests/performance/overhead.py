@@ -29,6 +29,7 @@ from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan
 from harness.grading import Grader
 from harness.runs.folder import RunFolder
+from harness.runs.samples_table import load_writer
 
 
 def generate(engine: VllmEngine, plan: Plan) -> int:
@@ -60,6 +61,7 @@ def measure(workload: Workload, pairs: int) -> Pairs:
     plan = workload.plan()
     engine = open_vllm(plan)
     generate(engine, workload.plan(workload.benchmarks[0]))
+    load_writer()  # a run imports it while the engine starts
     both = Pairs("run", "engine")
     with tempfile.TemporaryDirectory() as name:
         for number in range(pairs):
