@@ -11,6 +11,8 @@ any sign of mathematics around it is put between dollars for those whose documen
 LaTeX: math-verify's README, "Gold extraction" ("the gold answer should be in LaTeX environment").
 """
 
+# The graders are installed in other environments than the one whose types are checked.
+# mypy: disable-error-code="import-not-found"
 from __future__ import annotations
 
 import json
