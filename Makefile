@@ -66,6 +66,7 @@ check: setup ## The fast tests: those of engineless but for what simulates, kill
 # cores; for figures that mean something, nothing else runs meanwhile. Another model: see the scripts.
 LATEST := tests/performance/latest.json
 PEERS := $(VENV)/peers
+GRADING_PEERS := $(VENV)/grading-peers
 BENCHES := bench-startup bench-comparing bench-grading bench-growth bench-data bench-overhead bench-command \
 	bench-sequential bench-peers bench-statistics
 .PHONY: bench $(BENCHES)
@@ -82,9 +83,16 @@ bench-startup: setup ## Measure how long each command takes to start.
 bench-comparing: setup ## Measure diff, rank, table, show and report on runs of full size.
 	$(RUN) tests/performance/comparing.py --output $(LATEST)
 
-# With HARNESS_GRADING_CORPUS naming a folder of labelled rows; else on our own cases.
-bench-grading: setup ## Measure the grader's speed beside math-verify's, and its accuracy.
+# With HARNESS_GRADING_CORPUS naming a folder of labelled rows, and then the documentation's table is
+# made anew; else on our own cases.
+bench-grading: setup $(GRADING_PEERS)/.ready ## Measure the grader's speed and accuracy beside other graders'.
 	$(RUN) tests/performance/grading.py --output $(LATEST)
+	$(RUN) tests/performance/accuracy.py --peers $(GRADING_PEERS) --output $(LATEST) \
+		$(if $(HARNESS_GRADING_CORPUS),--docs docs/grading.md)
+
+$(GRADING_PEERS)/.ready: tests/performance/grading_peers.sh tests/performance/grading_peers.txt | $(READY)
+	PYTHON=$(RUN) sh tests/performance/grading_peers.sh $(GRADING_PEERS) $(VENV)/bin/uv
+	@touch $@
 
 bench-statistics: setup ## Simulate evaluations, and count how often intervals hold the truth and tests err.
 	$(RUN) tests/performance/simulations.py --output $(LATEST)

@@ -5,6 +5,7 @@ It draws the samples that are not in the run's folder yet, and grades while the 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from harness.runs.folder import RunFolder
 from harness.runs.graded import Graded
 from harness.runs.record import Phases, Run, Usage
 from harness.runs.sample import Sample, SampleKey
+from harness.runs.samples_table import load_writer
 
 GO_ON = "what it finished is stored, and the same command goes on from there"
 
@@ -128,7 +130,9 @@ def _draw_missing(
     if engine is None:
         progress.stage(f"starting the {plan.spec.engine.name} engine")
         if ENGINES[plan.spec.engine.name].slow_to_open:
+            # Now, while the engine is read from the disk: later they would take its processors.
             grading.warm_up()
+            threading.Thread(target=load_writer, name="imports").start()
         opened = engine = open_engine(plan, opener)
     spent = _Spent(engine, start=time.monotonic() - started)
     progress.stage("generating")

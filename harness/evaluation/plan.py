@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import BENCHMARKS, Problem, WrongValueError
+from benchmarks import BENCHMARKS, Problem, Shot, WrongValueError
 from benchmarks.hints import setting
 from benchmarks.source import (
     conventions_sum,
@@ -25,7 +25,7 @@ from harness.evaluation.grade_sample import Reference
 from harness.grading import grader_version
 from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.models.lineage import lineage_bytes
-from harness.prompts.rendering import Prompt, choose_shots, prompts_sum, render
+from harness.prompts.rendering import Prompt, choose_shots, prompts_sum, render_conversations
 from harness.prompts.styles import Style, find_prompt_style
 from harness.runs.identity import BenchmarkIdentity, EngineIdentity, Identity
 from harness.runs.record import Run
@@ -155,13 +155,7 @@ def prepare(
     counts = spec.sampling.samples_for
     samples = {one.id: counts(name) for name, asked in problems.items() for one in asked}
     engine.require_able(spec.engine, samples)
-    prompts = {
-        problem.id: prompt
-        for name, asked in problems.items()
-        for problem, prompt in zip(
-            asked, _render(spec, style, name, asked, checkpoint, data_dir, engine), strict=True
-        )
-    }
+    prompts = _render(spec, style, problems, checkpoint, data_dir, engine)
     return Plan(
         spec=spec,
         identity=_identity(spec, engine, checkpoint, problems, prompts),
@@ -201,24 +195,34 @@ def _open_checkpoint(spec: EvalSpec) -> Checkpoint:
 def _render(
     spec: EvalSpec,
     style: Style,
-    name: str,
-    problems: list[Problem],
+    problems: dict[str, list[Problem]],
     checkpoint: Checkpoint | None,
     data_dir: Path | None,
     engine: type[Engine],
-) -> list[Prompt]:
-    shots = []
-    if spec.prompt.shots:
-        pool = load_shots(BENCHMARKS[name], data_dir=data_dir)
-        shots = choose_shots(pool, spec.prompt.shots, seed=spec.sampling.seed, benchmark=name)
-    return render(
+) -> dict[str, Prompt]:
+    """Return the prompt of each problem by its id, those of all benchmarks rendered at once."""
+    conversations = {
+        problem.id: style.messages(problem.question, shots)
+        for name, asked in problems.items()
+        for shots in [_shots(spec, name, data_dir)]
+        for problem in asked
+    }
+    prompts = render_conversations(
         style,
-        [problem.question for problem in problems],
+        list(conversations.values()),
         tokenizer=checkpoint.tokenizer if checkpoint else None,
-        shots=shots,
         template_args=spec.prompt.template_args,
         as_messages=engine.sends_messages,
     )
+    return dict(zip(conversations, prompts, strict=True))
+
+
+def _shots(spec: EvalSpec, name: str, data_dir: Path | None) -> list[Shot]:
+    """Return the worked examples that stand before each question of a benchmark."""
+    if not spec.prompt.shots:
+        return []
+    pool = load_shots(BENCHMARKS[name], data_dir=data_dir)
+    return choose_shots(pool, spec.prompt.shots, seed=spec.sampling.seed, benchmark=name)
 
 
 def _identity(

@@ -74,7 +74,25 @@ def render(
     template_args: dict[str, Any] | None = None,
     as_messages: bool = False,
 ) -> list[Prompt]:
-    """Render one prompt for each question.
+    """Render one prompt for each question; see `render_conversations`."""
+    return render_conversations(
+        style,
+        [style.messages(question, shots) for question in questions],
+        tokenizer=tokenizer,
+        template_args=template_args,
+        as_messages=as_messages,
+    )
+
+
+def render_conversations(
+    style: Style,
+    conversations: Sequence[list[Message]],
+    *,
+    tokenizer: PreTrainedTokenizerBase | None,
+    template_args: dict[str, Any] | None = None,
+    as_messages: bool = False,
+) -> list[Prompt]:
+    """Render one prompt for each conversation. Each call starts a process for the template.
 
     Without a tokenizer, a prompt has no token ids, and its text is the conversation's turns,
     joined. With ``as_messages`` as well, a prompt has what a server is sent: the turns, which the
@@ -84,7 +102,6 @@ def render(
         UserError: the style needs a chat template and the model has none, or the model's template
             refuses the conversation, fails, or needs more time or memory than any should.
     """
-    conversations = [style.messages(question, shots) for question in questions]
     if tokenizer is None:
         return [_untokenized(style, turns, as_messages=as_messages) for turns in conversations]
     if style.raw or style.chatml:

@@ -117,6 +117,17 @@ def parquet_schema(*, reasoning: bool) -> Any:
     return pa.schema([(name, getattr(pa, kind)()) for name, kind in columns.items()])
 
 
+def load_writer() -> None:
+    """Import what a table is written with, so that the end of a run need not wait for it.
+
+    That takes half a second: pyarrow imports pandas, where it is installed, with its first array.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    pa.array([""])
+
+
 BATCH = 4096
 """Rows of a run's table that are in memory at once."""
 

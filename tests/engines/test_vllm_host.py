@@ -22,6 +22,7 @@ from harness.engines import EngineSetup, Request
 from harness.engines.vllm import process
 from harness.engines.vllm.engine import WINDOW, VllmEngine
 from harness.engines.vllm.process import VllmHost, _Log
+from harness.engines.vllm.queue import Output
 from harness.models.checkpoint import Checkpoint
 from harness.prompts.rendering import Prompt
 from harness.runs.sample import SampleKey
@@ -96,6 +97,31 @@ def test_every_request_is_answered_once(engine: MadeEngine) -> None:
     assert list(engine.generate([])) == []
     engine.forget()
     assert len(list(engine.generate(asked[:3]))) == 3, "and it goes on"
+
+
+def test_outputs_come_together_and_the_last_ones_at_once(
+    engine: MadeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portions: list[int] = []
+    finished = engine.host.finished
+
+    def counted() -> list[Output]:
+        done = finished()
+        portions.append(len(done))
+        return done
+
+    monkeypatch.setattr(engine.host, "finished", counted)
+    began = time.monotonic()
+    asked = [request(number) for number in range(40 * STEP)]
+    assert len(list(engine.generate(asked))) == sum(portions) == len(asked)
+    # One step finishes STEP of them. The first portion is sent at once, like the last.
+    assert len(portions) <= 2 + (time.monotonic() - began) / process.TOGETHER
+
+
+def test_outputs_do_not_wait_for_a_step_that_takes_long(engine: MadeEngine) -> None:
+    asked = [*map(request, range(3 * STEP)), request(0, "waits")]
+    completions = engine.generate(asked)
+    assert len([next(completions) for _ in range(3 * STEP)]) == 3 * STEP
 
 
 def test_no_more_is_pulled_than_the_window_holds(engine: MadeEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.common.progress import Progress, silent
 from harness.engines import ENGINES, Completion, EngineSetup, Request
 from harness.engines.scripted import ScriptedEngine
 from harness.engines.vllm.engine import VllmEngine
+from harness.evaluation import pipeline
 from harness.evaluation.drawing import open_engine
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan, prepare
@@ -279,10 +281,13 @@ def test_a_worker_starts_beside_an_engine_that_takes_its_time(
         happened.append("opened")
         return ScriptedEngine(setup, lambda request: "\\boxed{-424242}")
 
+    loaded = threading.Event()
+    monkeypatch.setattr(pipeline, "load_writer", loaded.set)
     monkeypatch.setattr(ENGINES["replay"], "slow_to_open", slow)
     with RunFolder.create(tmp_path, plan.new_run("slow")) as folder, Warmed() as grader:
         evaluate(plan, folder, grader=grader, opener=opener)
     assert happened == (["warmed up", "opened"] if slow else ["opened"])
+    assert loaded.wait(20 if slow else 0) is slow
 
 
 def draw_again(spec: EvalSpec, folder: Path) -> None:

@@ -17,13 +17,18 @@ from pathlib import Path
 def main() -> None:
     """Serve tasks until standard input ends."""
     _say({"ready": os.getpid()})
+    methods = []
     for line in sys.stdin:
         task = json.loads(line)
         answer = task["answer"]
+        methods.append(task["method"])
         if answer in ACTIONS:
             ACTIONS[answer](task["gold"])
         if answer == "babble":
             print("not the protocol", flush=True)
+            continue
+        if answer == "practised?":
+            _say({"result": "equal" if "practise" in methods else "different"})
             continue
         if answer == "which method?":
             _say({"result": "equal" if task["method"] == "math-verify" else "different"})

@@ -207,7 +207,7 @@ def test_a_first_worker_can_start_before_there_is_a_task() -> None:
     pool.warm_up()
     assert wait_until(lambda: len(pool.pids()) == 1)
     started = pool.pids()
-    assert pool.submit("1", "1").result(20) == Equivalence.EQUAL
+    assert pool.submit("1", "practised?").result(20) == Equivalence.EQUAL
     assert pool.pids() == started
     pool.close()
     assert pool.pids() == []

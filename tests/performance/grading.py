@@ -1,13 +1,12 @@
-"""How fast grading is beside math-verify alone, and how often it is right.
+"""How fast grading is beside math-verify alone; how often it is right, `accuracy.py` counts.
 
     python tests/performance/grading.py --corpus DIR [--million]
 
-DIR holds real_outputs.jsonl (responses of models), suites.jsonl and negatives.jsonl
-(labelled pairs); without it our own cases are measured, which are short and say little of
-speed. Both sides grade the same rows, one after the other, with one process each for
-symbolic work, warmed up: math-verify parses the response and the gold and compares, its
-own timeouts off; the grader extracts, decides, and asks its worker where it must. Rows on
-which math-verify hangs are left out of both.
+DIR holds real_outputs.jsonl (responses of models); without it our own cases are measured, which are
+short and say little of speed. Both sides grade the same rows, one after the other, with one process
+each for symbolic work, warmed up: math-verify parses the response and the gold and compares, its
+own timeouts off; the grader extracts, decides, and asks its worker where it must. Rows on which
+math-verify hangs are left out of both.
 """
 
 from __future__ import annotations
@@ -20,57 +19,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
 import click
+import labelled
+from labelled import Row
 from measuring import output_option, publish, say
 
 from harness.grading import Grader, Verdict, grader_version
 
-OWN_CASES = Path(__file__).parents[1] / "grading" / "corpus"
 HANGS_AFTER = 10.0
 """Seconds without a row after which math-verify is killed and goes on behind it."""
 SIZES = (1_000, 10_000, 100_000)
 FIGURES = ("grading_over_math_verify", "grading_without_symbolic_work")
 SYMBOLIC = ("\\boxed{\\int_0^3 2t\\,dt}", "9")
 """A pair that needs a worker, so that it runs before anything is timed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One answer or whole response to grade."""
-
-    gold: str
-    response: str
-    bare: bool
-    """Whether the response is the answer itself, with nothing to extract it from."""
-    label: bool | None
-    """What its source says of it."""
-    convention: bool
-    """Whether the label follows a habit of its source alone."""
-
-    def submit(self, grader: Grader) -> Verdict:
-        """Grade the row and wait."""
-        grade = grader.grade_answer if self.bare else grader.grade
-        return grade(self.response, self.gold)
-
-
-def read(path: Path) -> list[Row]:
-    """Read rows of any of the files, ours included."""
-    return [_row(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _row(raw: dict[str, object]) -> Row:
-    labels = [raw[key] for key in ("correct", "expected", "source_score") if key in raw]
-    return Row(
-        gold=str(raw["gold"]),
-        response=str(raw.get("answer", raw.get("response"))),
-        bare="answer" in raw or raw.get("level") == "pair",
-        label=None if labels[0] is None else bool(labels[0]),
-        convention=bool(raw.get("convention")),
-    )
 
 
 # --- speed ----------------------------------------------------------------------------------
@@ -127,7 +92,7 @@ def time_each(rows: list[Row]) -> tuple[list[float], list[Verdict]]:
     with warm_grader() as grader:
         for row in rows:
             began = time.perf_counter()
-            verdicts.append(row.submit(grader))
+            verdicts.append(row.submit(grader).result())
             seconds.append(time.perf_counter() - began)
     return seconds, verdicts
 
@@ -137,12 +102,7 @@ def stream(rows: Iterable[Row], grader: Grader) -> float:
     began = time.perf_counter()
     remaining = iter(rows)
     while batch := list(islice(remaining, 1_000)):
-        futures = [
-            grader.submit_answer(row.response, row.gold)
-            if row.bare
-            else grader.submit(row.response, row.gold)
-            for row in batch
-        ]
+        futures = [row.submit(grader) for row in batch]
         for future in futures:
             future.result()
     return time.perf_counter() - began
@@ -198,7 +158,7 @@ def repeated(rows: list[Row], size: int) -> Iterator[Row]:
     for number, row in enumerate(islice(cycle(rows), size)):
         # A number in front changes no answer: what is stated last counts.
         text = row.response if row.bare else f"Sample {number}.\n\n{row.response}"
-        yield Row(gold=row.gold, response=text, bare=row.bare, label=None, convention=False)
+        yield replace(row, response=text)
 
 
 def a_million(rows: list[Row]) -> dict[str, object]:
@@ -209,50 +169,7 @@ def a_million(rows: list[Row]) -> dict[str, object]:
     return {"million_rows": {"seconds": round(seconds, 1), "peak_rss_mib": round(peak, 1)}}
 
 
-# --- accuracy -------------------------------------------------------------------------------
-
-
-def accuracy(rows: list[Row]) -> dict[str, object]:
-    """Count agreement with the labels, habits apart, and golds accepted for themselves."""
-    labelled = [row for row in rows if row.label is not None]
-    golds = sorted({row.gold for row in rows if row.gold.strip()})
-    with warm_grader() as grader:
-        agreed = [row.submit(grader).correct == row.label for row in labelled]
-        accepted = sum(grader.grade_answer(gold, gold).correct for gold in golds)
-    pairs = list(zip(labelled, agreed, strict=True))
-    return {
-        "plain": _share(right for row, right in pairs if not row.convention),
-        "convention": _share(right for row, right in pairs if row.convention),
-        "false_positives": sum(
-            not right and not row.label and not row.convention for row, right in pairs
-        ),
-        "golds_accepted": f"{accepted}/{len(golds)}",
-    }
-
-
-def _share(agreed: Iterable[bool]) -> str:
-    each = list(agreed)
-    return f"{sum(each)}/{len(each)}"
-
-
 # --- the whole ------------------------------------------------------------------------------
-
-
-def files(corpus: Path | None) -> dict[str, list[Row]]:
-    """Return the rows of each file, the one that is timed first."""
-    if corpus is None:
-        own = [row for path in sorted(OWN_CASES.glob("*.jsonl")) for row in read(path)]
-        return {"own cases": own}
-    names = ("real_outputs", "suites", "negatives")
-    return {name: read(corpus / f"{name}.jsonl") for name in names}
-
-
-def table(accuracies: dict[str, dict[str, object]]) -> Iterator[str]:
-    """Yield one line a file."""
-    columns = ("plain", "convention", "false_positives", "golds_accepted")
-    yield f"{'file':<14}" + "".join(f"{column:>17}" for column in columns)
-    for name, counts in accuracies.items():
-        yield f"{name:<14}" + "".join(f"{counts[column]!s:>17}" for column in columns)
 
 
 @click.command()
@@ -261,22 +178,18 @@ def table(accuracies: dict[str, dict[str, object]]) -> Iterator[str]:
 @output_option
 @click.option("--math-verify-alone", "alone", is_flag=True, hidden=True)
 def main(corpus: Path | None, million: bool, output: Path | None, alone: bool) -> None:
-    """Print rows per second beside math-verify's, the share decided without it, and accuracy."""
+    """Print rows per second beside math-verify's, and the share decided without it."""
     if alone:
         math_verify_alone()
         return
-    rows = files(corpus)
-    timed = next(iter(rows.values()))
+    timed = next(iter(labelled.files(corpus).values()))
     say(f"timing {len(timed)} rows")
     measured = speed(timed)
     steps: list[Callable[[list[Row]], dict[str, object]]] = [growth, *([a_million] * million)]
     for step in steps:
         measured.update(step(timed))
-    accuracies = {name: accuracy(each) for name, each in rows.items()}
-    say(*table(accuracies))
     figures = {key: measured.pop(key) for key in FIGURES}
-    details = {**measured, "accuracy": accuracies, "grader": grader_version()}
-    publish("grading", figures, details, output)
+    publish("grading", figures, {**measured, "grader": grader_version()}, output)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import Plan
 from harness.grading import Grader
 from harness.runs.folder import RunFolder
+from harness.runs.samples_table import load_writer
 
 
 def generate(engine: VllmEngine, plan: Plan) -> int:
@@ -39,8 +40,9 @@ def generate(engine: VllmEngine, plan: Plan) -> int:
 
 
 def warm_grader() -> Grader:
-    """Return a grader whose first process has started."""
+    """Return a grader whose first process has started, as it does while the engine starts."""
     grader = Grader()
+    grader.warm_up()
     assert grader.grade_answer("1+1", r"\sum_{k=1}^{2} 1").correct  # no rule knows of sums
     return grader
 
@@ -59,6 +61,7 @@ def measure(workload: Workload, pairs: int) -> Pairs:
     plan = workload.plan()
     engine = open_vllm(plan)
     generate(engine, workload.plan(workload.benchmarks[0]))
+    load_writer()  # a run imports it while the engine starts
     both = Pairs("run", "engine")
     with tempfile.TemporaryDirectory() as name:
         for number in range(pairs):

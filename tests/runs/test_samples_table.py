@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +77,18 @@ def test_a_column_of_another_type_is_refused(name: str, values: list[Any], tmp_p
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / PARQUET)
     with pytest.raises(UserError, match=r"samples\.parquet cannot be read"):
         [*read_parquet(tmp_path)]
+
+
+def test_what_writes_a_table_is_loaded_ahead() -> None:
+    later = (
+        "import sys\n"
+        "from harness.runs.samples_table import load_writer, parquet_schema\n"
+        "load_writer()\n"
+        "loaded = set(sys.modules)\n"
+        "import pyarrow as pa\n"
+        "import pyarrow.parquet as pq\n"
+        "pa.table({'a': ['b']})\n"
+        "print(*(set(sys.modules) - loaded))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", later], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import Conventions
 from harness.grading.answers import limits
+from harness.grading.answers.brackets import mismatched
 from harness.grading.answers.choices import read_choice
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal, without_unit_letters
@@ -88,6 +89,8 @@ def decide(gold: str, answer: str, conventions: Conventions = MATHEMATICS) -> De
         return Decision(Equivalence.UNPARSABLE, "limits")
     if found is None and prose(answer):
         return Decision(Equivalence.UNPARSABLE, "prose")
+    if found is None and mismatched(answer):
+        return Decision(Equivalence.UNPARSABLE, "brackets")
     return found
 
 

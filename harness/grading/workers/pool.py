@@ -109,7 +109,7 @@ class WorkerPool:
         return self._crew().submit(_Task(gold, answer, method))
 
     def warm_up(self) -> None:
-        """Start a first worker in the background, before there is a pair for it."""
+        """Start a first worker in the background, and let it practise before its first pair."""
         self._crew().warm_up()
 
     def pids(self) -> list[int]:
@@ -263,7 +263,7 @@ class _Crew:
         worker: Worker | None = None
         if ahead:
             with suppress(WorkersUnavailableError, PoolClosedError):  # the first task raises it
-                worker = self._start_worker()
+                worker = self._ask(self._start_worker(), _Task("", "", "practise")).worker
         while task := self._tasks.get():
             try:
                 result, worker = self._serve(worker, task)

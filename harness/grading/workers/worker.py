@@ -47,12 +47,13 @@ def main() -> None:
 
 
 def _methods() -> dict[str, Method]:
-    """Return the methods of comparison by name; all but the first take a whole response."""
+    """Return the methods by name; those of `graders` take a whole response."""
     from harness.grading.compat import graders
     from harness.grading.workers import symbolic
 
     return {
         "compare": symbolic.compare,
+        "practise": symbolic.practise,
         "math-verify": graders.math_verify_alone,
         "qwen-compat": graders.qwen_compat,
         "qwen-compat-with-units": graders.qwen_compat_with_units,
