@@ -26,7 +26,9 @@ COUNTING_COPIES, COUNTING_LENGTH = 8, 800
 LONGEST_NUMBER = 400
 """Digits of the longest number that may be one that counts."""
 _PROBE = 32
-"""Characters of the end that have to occur once more, or there is no need to look closer."""
+"""The last characters, which occur again at the distance of two copies."""
+_CANDIDATES = 1000
+"""How many of their occurrences are looked at, from the end, so that the time is linear."""
 _NUMBER = re.compile(r"[0-9]+")
 _WORD = re.compile(r"(?<!\\)(?<![^\W\d_])[^\W\d_]{3}|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 """A word, and no command of LaTeX: bare numbers that go up evenly are a list, not a loop."""
@@ -50,35 +52,19 @@ def is_looping(text: str) -> bool:
 def _period(text: str, copies: int, length: int) -> int | None:
     """Return the length of the text whose copies are the end of ``text``; None if there is none.
 
-    The last copy may be cut off, which makes it a part of the one before it.
+    The last copy may be cut off. It is enough to look where the last few characters occur before.
     """
-    if text.rfind(text[-_PROBE:], 0, -1) < 0 or len(text) < length:
-        return None
-    for period, also in enumerate(_common_suffixes(text), start=1):
-        if period + also >= max(copies * period, length):
+    size, probe = len(text), text[-_PROBE:]
+    place = size - len(probe)
+    for _ in range(_CANDIDATES):
+        place = text.rfind(probe, 0, place + len(probe) - 1)
+        period = size - len(probe) - place
+        needed = max(copies * period, length)
+        if place < 0 or needed > size:
+            return None
+        if text.endswith(text[size - needed : size - period]):
             return period
     return None
-
-
-def _common_suffixes(text: str) -> list[int]:
-    """Return how long the end of a text is that it has in common with itself without its end.
-
-    The first number is that without the last character, the next without the last two, and so
-    on. This is the Z function of the reversed text (Gusfield, Algorithms on Strings, Trees, and
-    Sequences (1997), section 1.4), which takes linear time.
-    """
-    mirrored = text[::-1]
-    size = len(mirrored)
-    common = [0] * size
-    left = right = 0
-    for place in range(1, size):
-        length = min(right - place, common[place - left]) if place < right else 0
-        while place + length < size and mirrored[length] == mirrored[place + length]:
-            length += 1
-        common[place] = length
-        if place + length > right:
-            left, right = place, place + length
-    return common[1:]
 
 
 def _counts_in_copies(text: str) -> bool:
