@@ -36,7 +36,10 @@ ENDS = [
 
 def draw(root: Path, name: str, ends: list[dict[str, str]]) -> None:
     responses = root / f"{name}.jsonl"
-    rows = [{"problem_id": f"demo/test-{n:04}", **end} for n, end in enumerate(ends, 1)]
+    rows = [
+        {"problem_id": f"demo/test-{n:04}", "completion_tokens": 9, **end}
+        for n, end in enumerate(ends, 1)
+    ]
     responses.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     plan = prepare(replay_spec(responses, limit=len(ends)))
     runs = root / "results" / "runs"
