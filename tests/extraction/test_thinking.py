@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import Conventions
+from harness.evaluation.grade_sample import Reference, grade_sample_by_rules
 from harness.extraction import Extraction, extract
 from harness.extraction.thinking import kept_marks, opens_thinking, said
+from harness.grading import Outcome, Verdict
+from harness.runs.sample import Sample
 
 HARMONY = "<|channel|>analysis<|message|>%s<|end|><|start|>assistant<|channel|>final<|message|>"
 MARKED = [
@@ -153,6 +157,25 @@ def test_a_turn_that_ended_was_not_cut_off(truncated: bool | None) -> None:
     cut = "The answer is 5"
     assert extract(f"<think>7</think>{cut}<|im_end|>x", truncated=truncated) is not None
     assert (extract(f"<think>7</think>{cut}", truncated=truncated) is None) == (truncated is True)
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome"),
+    [
+        (r"so \boxed{5}, but wait", Outcome.TRUNCATED),
+        (r"so \boxed{5}</think>\boxed{6}", Outcome.WRONG),
+    ],
+)
+def test_a_sample_is_graded_by_whether_its_prompt_opened_the_thinking(
+    response: str, outcome: Outcome
+) -> None:
+    sample = Sample(
+        problem_id="p", index=0, response=response, finish_reason="length", seed=0, prompt_sum=""
+    )
+    opened = Reference("5", Conventions(), thinking_opened=True)
+    graded = grade_sample_by_rules(sample, opened, read=str)
+    assert isinstance(graded, Verdict)
+    assert graded.outcome is outcome
 
 
 PIECES = st.sampled_from(

@@ -140,9 +140,9 @@ def make_scripted(folder: Path, script: Sequence[str]) -> Path:
     Those in angle brackets are special tokens, and the last one ends the response.
     """
     import torch
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers import Tokenizer  # type: ignore[import-untyped]
+    from tokenizers.models import WordLevel  # type: ignore[import-untyped]
+    from tokenizers.pre_tokenizers import Whitespace  # type: ignore[import-untyped]
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     tokens = ["<pad>", "<unk>", "<|assistant|>", *script]

@@ -67,6 +67,6 @@ def test_a_tokenizer_that_does_not_list_its_added_tokens_is_asked_for_each() -> 
         convert_ids_to_tokens=pieces.__getitem__,
         decode=lambda ids, skip_special_tokens: "".join(pieces[one] for one in ids),
     )
-    special = special_tokens(tokenizer)  # type: ignore[arg-type]
+    special = special_tokens(tokenizer)
     assert dict(special.kept) == {1: "[THINK]", 2: "[/THINK]"}
-    assert decoded([1, 3, 2, 3, 0], tokenizer, special) == "[THINK]a[/THINK]a"  # type: ignore[arg-type]
+    assert decoded([1, 3, 2, 3, 0], tokenizer, special) == "[THINK]a[/THINK]a"
