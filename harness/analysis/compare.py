@@ -385,7 +385,9 @@ def verdict(difference: float, p_value: float) -> Conclusion:
 
 def _compared(pair: Pair, score: BenchmarkScore) -> BenchmarkScore:
     """Return a score as the comparison shows it: without verdicts on both sides only counts."""
-    return score if pair.by_problem else replace(score, outcomes=None, hit_token_limit=None)
+    if pair.by_problem:
+        return score
+    return replace(score, outcomes=None, hit_token_limit=None, looping=None)
 
 
 def _changed_problem(a: ProblemVerdicts, b: ProblemVerdicts) -> ChangedProblem:

@@ -137,6 +137,8 @@ class BenchmarkSummary:
     """How the interval was made, and those of the groups and at each k."""
     outcomes: Mapping[str, int]
     """Outcome to its number of samples, in the outcomes' order; outcomes with none are left out."""
+    looping: int | None
+    """How many truncated samples were repeating themselves; None where nobody looked."""
     lowest: float
     """The accuracy if every truncated sample counts as wrong, as in the score."""
     highest: float | None
@@ -217,6 +219,7 @@ def _summary(
         interval=score.interval,
         interval_method=score.interval_method,
         outcomes=score.outcomes or {},
+        looping=score.looping,
         lowest=bounds.low,
         highest=None if score.hit_token_limit is None else bounds.high,
         ends_known=score.hit_token_limit is not None,

@@ -259,16 +259,21 @@ def _ids_of(result: Result) -> str:
 
 def _whole_sample(row: Row, result: Result) -> str:
     """Return everything that is known of one sample, and what it says."""
+    from harness.grading.looping import is_looping
+    from harness.grading.verdict import Outcome
     from harness.runs.sample_rows import sample_in
 
+    sample = sample_in(row)
     tokens, reasoned = row["completion_tokens"], row.get("reasoning_tokens")
     length = "length unknown" if tokens is None else counted(tokens, "token")
     if reasoned:
         length += f" ({reasoned:,} of reasoning)"
+    if row["outcome"] == Outcome.TRUNCATED and is_looping(sample.last_said):
+        length += ", repeating itself at the end"
     said = printable(row["response"])
     if reasoning := row.get("reasoning"):
         said = f"--- reasoning, which is not graded\n{printable(reasoning)}\n--- response\n{said}"
-    if sample_in(row).is_empty:
+    if sample.is_empty:
         said += "(empty, although tokens were generated for it)"
     if row["error"]:
         said += f"the engine said: {printable(row['error'])}"

@@ -109,7 +109,7 @@ class HfEngine(Engine):
         visible = tokens if end is None else tokens[:end]
         return Completion(
             key=request.key,
-            text=str(self.setup.model.tokenizer.decode(visible, skip_special_tokens=True)),
+            text=self.setup.model.decoded(visible),
             finish_reason="length" if end is None else "stop",
             prompt_tokens=len(request.prompt.token_ids or ()),
             completion_tokens=len(tokens) if end is None else end + 1,

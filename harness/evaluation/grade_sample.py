@@ -32,7 +32,13 @@ def grade_sample_by_rules(
     said = read(sample.response)
     # What the prompt style cuts away comes after the answer, whose end is known then.
     cut = _TRUNCATED.get(sample.finish_reason, False) if said == sample.response else False
-    return grade_by_rules(said, asked.gold, truncated=cut, conventions=asked.conventions)
+    return grade_by_rules(
+        said,
+        asked.gold,
+        truncated=cut,
+        conventions=asked.conventions,
+        thinking_opened=asked.thinking_opened,
+    )
 
 
 class Reference(NamedTuple):
@@ -40,3 +46,5 @@ class Reference(NamedTuple):
 
     gold: str
     conventions: Conventions
+    thinking_opened: bool = False
+    """Whether the prompt is known to end in an open thinking block."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,18 @@ from harness.common.secrets import secrets_in
 from harness.common.text import printable
 from harness.engines import ENGINES, Engine, Request
 from harness.evaluation.grade_sample import Reference
+from harness.extraction.thinking import opens_thinking
 from harness.grading import grader_version
 from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.models.lineage import lineage_bytes
 from harness.prompts.rendering import Prompt, choose_shots, prompts_sum, render_conversations
 from harness.prompts.styles import Style, find_prompt_style
-from harness.runs.identity import BenchmarkIdentity, EngineIdentity, Identity
+from harness.runs.identity import (
+    THINKING_OPENED,
+    BenchmarkIdentity,
+    EngineIdentity,
+    Identity,
+)
 from harness.runs.record import Run
 from harness.runs.sample import SampleKey, sample_seed
 from harness.runs.spec import EngineSpec, EvalSpec
@@ -88,7 +94,11 @@ class Plan:
     def asked(self) -> dict[str, Reference]:
         """Return what each problem's samples are graded against, by problem id."""
         return {
-            problem.id: Reference(problem.answer, BENCHMARKS[name].conventions_for(problem))
+            problem.id: Reference(
+                problem.answer,
+                BENCHMARKS[name].conventions_for(problem),
+                thinking_opened=self.identity.thinking_opened,
+            )
             for name, problems in self.problems.items()
             for problem in problems
         }
@@ -250,7 +260,10 @@ def _identity(
         engine=EngineIdentity(
             name=spec.engine.name,
             versions=installed_versions(engine.packages),
-            settings=_engine_settings(spec.engine, engine),
+            settings={
+                **_engine_settings(spec.engine, engine),
+                **_reading_settings(checkpoint, prompts.values()),
+            },
         ),
         grader=grader_version(),
     )
@@ -260,4 +273,19 @@ def _engine_settings(spec: EngineSpec, engine: type[Engine]) -> dict[str, Any]:
     settings = engine.settings(spec)
     if spec.deterministic and (kept := engine.determinism(spec)):
         settings["deterministic"] = kept  # left out where it is not asked for: older runs stay
+    return settings
+
+
+def _reading_settings(checkpoint: Checkpoint | None, prompts: Iterable[Prompt]) -> dict[str, Any]:
+    """Return how thinking is told from the reply, where it needs more than the response's text.
+
+    Nothing is in it for most models, so that their older runs keep their identities.
+    """
+    settings: dict[str, Any] = {}
+    if checkpoint is None:
+        return settings
+    if checkpoint.special.kept:
+        settings["kept_special_tokens"] = list(checkpoint.special.kept.values())
+    if any(opens_thinking(prompt.text) for prompt in prompts):
+        settings[THINKING_OPENED] = True
     return settings

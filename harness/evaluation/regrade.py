@@ -253,7 +253,11 @@ def _grade(
     verdicts: list[tuple[str, Problem, Sample, LaterVerdict]] = []
     for name, asked in problems.items():
         for problem, sample in _in_order(run, name, asked, samples):
-            what = Reference(problem.answer, BENCHMARKS[name].conventions_for(problem))
+            what = Reference(
+                problem.answer,
+                BENCHMARKS[name].conventions_for(problem),
+                thinking_opened=run.identity.thinking_opened,
+            )
             verdicts.append((name, problem, sample, grading.grade(sample, what, read)))
     graded: dict[str, list[Graded]] = {name: [] for name in problems}
     for name, problem, sample, verdict in verdicts:

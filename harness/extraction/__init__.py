@@ -61,12 +61,16 @@ class Extraction(NamedTuple):
     """The name of the rule that found it, from the table in this module's docstring."""
 
 
-def extract(response: str, *, truncated: bool | None = False) -> Extraction | None:
+def extract(
+    response: str, *, truncated: bool | None = False, thinking_opened: bool = False
+) -> Extraction | None:
     r"""Return the answer that a response states, or None if it states none.
 
     ``truncated`` says that the token limit cut the response off. Its last number then
     proves nothing, and a statement that the limit cut in two does not count. If nobody knows
     (None), the last number proves nothing either, but the last statement counts as it stands.
+    ``thinking_opened`` says that the prompt ends in an open thinking block, so that the response
+    begins inside it.
 
     >>> extract(r"<think>\boxed{7}</think> So it is \boxed{8}.")
     Extraction(answer='8', rule='boxed')
@@ -79,7 +83,7 @@ def extract(response: str, *, truncated: bool | None = False) -> Extraction | No
     >>> extract("So it is 12", truncated=None), extract("#### 12", truncated=None)
     (None, Extraction(answer='12', rule='hash'))
     """
-    reply = reply_in(response, truncated=truncated)
+    reply = reply_in(response, truncated=truncated, thinking_opened=thinking_opened)
     if reply is None:
         return None
     if not reply.text.isascii():

@@ -71,6 +71,7 @@ def grade_by_rules(
     *,
     truncated: bool | None = False,
     conventions: Conventions = MATHEMATICS,
+    thinking_opened: bool = False,
 ) -> Verdict | Undecided:
     """Grade one response by extraction and rules alone.
 
@@ -78,11 +79,12 @@ def grade_by_rules(
     the rules count their steps (see `harness.grading.answers.effort`).
 
     ``truncated`` says whether the token limit cut the response off; None if nobody knows.
+    ``thinking_opened`` says that the prompt ends in an open thinking block.
     Returns `Undecided` if the rules cannot tell whether the answer equals the gold. Whatever goes
     wrong is a grader error of this response alone.
     """
     try:
-        found = extract(response, truncated=truncated)
+        found = extract(response, truncated=truncated, thinking_opened=thinking_opened)
     except Exception:  # noqa: BLE001 - one odd response must not end a run of thousands
         return _failed(None, None)
     if found is None:

@@ -7,7 +7,7 @@ checksums of weights, configuration, tokenizer, template and code.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks import UserError, WrongValueError
 from benchmarks.hints import setting
 from harness.common.files import file_sum
+from harness.models.special_tokens import NO_MARKS, SpecialTokens, decoded, special_tokens
 from harness.models.trust import (
     Part,
     declared_context,
@@ -49,11 +50,17 @@ class Checkpoint:
     """The ids of all tokens that end a response; see `stop_token_ids`."""
     context_length: int
     """The most tokens of prompt and response together."""
+    special: SpecialTokens = NO_MARKS
+    """Which special tokens a response keeps, and which are left out of its text."""
 
     @property
     def files(self) -> dict[str, str]:
         """The sha256 of every file that can change a response, by file name."""
         return self.summing.result()
+
+    def decoded(self, tokens: Sequence[int]) -> str:
+        """Return the text of a response, whose last token is not among the stop tokens."""
+        return decoded(tokens, self.tokenizer, self.special)
 
 
 def find_model(name: str, revision: str | None = None, *, allow_pickle: bool = False) -> Path:
@@ -181,6 +188,7 @@ def open_checkpoint(
         tokenizer=tokenizer,
         stop_token_ids=stop_token_ids(path, tokenizer),
         context_length=max_model_len or declared or 4096,
+        special=special_tokens(tokenizer),
     )
 
 

@@ -37,6 +37,12 @@ REWARD_GRADER = "reward:"
 """How the grader of a run begins whose verdicts are a training reward's."""
 
 
+THINKING_OPENED = "thinking_opened"
+"""The engine's setting that says that the prompts end in an open thinking block.
+
+It is left out where they do not, and runs from before it was recorded do not have it."""
+
+
 class EngineIdentity(Frozen):
     """Which code turned prompts into responses."""
 
@@ -74,6 +80,11 @@ class Identity(Frozen):
         if not self.grader.startswith(REWARD_GRADER):
             return None
         return self.grader.removeprefix(REWARD_GRADER).rpartition("+")[0]
+
+    @property
+    def thinking_opened(self) -> bool:
+        """Whether the prompts are known to end in a thinking block that they have opened."""
+        return self.engine.settings.get(THINKING_OPENED) is True
 
     @property
     def shown_grader(self) -> str:

@@ -67,6 +67,9 @@ class Score(Frozen):
     The record has this and the next only where there are such samples."""
     empty: int = Field(default=0, exclude_if=_is_zero)
     """Samples that ended without any text, although tokens were generated for them."""
+    looping: Count | None = None
+    """Truncated samples that were repeating themselves when they were cut off; None in a record
+    from before anybody looked."""
     mean_response_tokens: float | None
     """None where the engine counts none."""
     without_errata: WithoutErrata | None = None

@@ -173,6 +173,7 @@ def _of_score(score: Score) -> BenchmarkScore:
         interval_method=score.interval_method,
         outcomes=score.outcomes,
         hit_token_limit=score.at_limit,
+        looping=score.looping,
         mean_tokens=score.mean_response_tokens,
     )
 

@@ -58,6 +58,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.finish_reason in ("stop", "length") and not self.response.strip() and spent
 
     @property
+    def last_said(self) -> str:
+        """The text that ended last: the response, or the reasoning where no response followed."""
+        return self.response if self.response.strip() else self.reasoning or ""
+
+    @property
     def key(self) -> SampleKey:
         """Which sample this is."""
         return SampleKey(self.problem_id, self.index)

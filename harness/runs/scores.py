@@ -53,6 +53,8 @@ class BenchmarkScore:
     """The number of samples with each outcome that occurs; None where it was not published."""
     hit_token_limit: int | None = None
     """How many samples the token limit ended; None where that is not known."""
+    looping: int | None = None
+    """How many truncated samples were repeating themselves; None where nobody looked."""
     mean_tokens: float | None = None
     """The mean length of a response in tokens; None where no length is known."""
 
@@ -72,6 +74,7 @@ class BenchmarkScore:
             interval_method=interval_method(problems=len(rows), samples=samples),
             outcomes=count_outcomes(rows),
             hit_token_limit=_hit_token_limit(rows),
+            looping=_looping(rows),
             mean_tokens=fmean(lengths) if lengths else None,
         )
 
@@ -79,6 +82,11 @@ class BenchmarkScore:
     def share_at_limit(self) -> float | None:
         """The share of the samples that the token limit ended; None where it is not known."""
         return None if self.hit_token_limit is None else self.hit_token_limit / self.samples
+
+    @property
+    def share_looping(self) -> float | None:
+        """The share of the samples that are truncated and repeat themselves, where known."""
+        return None if self.looping is None else self.looping / self.samples
 
     @property
     def share_without_answer(self) -> float | None:
@@ -92,6 +100,14 @@ def _hit_token_limit(rows: Sequence[ProblemVerdicts]) -> int | None:
     """Count the samples that the token limit ended; None if that is not known of each."""
     known = [at_limit for row in rows for at_limit in row.at_limit if at_limit is not None]
     return sum(known) if len(known) == sum(row.samples for row in rows) else None
+
+
+def _looping(rows: Sequence[ProblemVerdicts]) -> int | None:
+    """Count the truncated samples that repeat themselves; None if that is not known of each."""
+    if any(at_limit is None for row in rows for at_limit in row.at_limit):
+        return None
+    known = [row.looped for row in rows if row.looped is not None]
+    return sum(known) if len(known) == len(rows) else None
 
 
 def count_outcomes(rows: Iterable[ProblemVerdicts]) -> dict[str, int]:
@@ -148,6 +164,7 @@ def score(
             for tokens, cut in zip(row.tokens, row.at_limit, strict=True)
         ),
         empty=empty,
+        looping=found.looping,
         mean_response_tokens=found.mean_tokens,
         without_errata=_without_errata(benchmark, rows),
     )

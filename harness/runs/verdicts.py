@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 from benchmarks import UserError
 from benchmarks.bounded_json import LONGEST_LINE, bounded_lines, parse_json
 from harness.common.schema import Frozen, Tokens, first_problem
+from harness.grading.verdict import Outcome
 
 if TYPE_CHECKING:
     from harness.runs.graded import Graded
@@ -31,6 +32,10 @@ VERDICTS = "verdicts.jsonl"
 SCHEMA_VERSION = 1
 LONGEST_ANSWER = 200
 """Characters of an answer that are kept: a model may box a whole essay."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class ProblemVerdicts(Frozen):
@@ -56,10 +61,17 @@ class ProblemVerdicts(Frozen):
     """Length of each response in tokens; None where the engine counts none."""
     at_limit: tuple[bool | None, ...]
     """Whether the token limit ended the response, whatever became of it; None if nobody knows."""
+    looping: tuple[bool, ...] | None = Field(default=None, exclude_if=_is_none)
+    """Whether each response is truncated and was repeating itself when it was cut off. The row has
+    this only where one is truncated, and not at all if it is older than the question."""
 
     @model_validator(mode="after")
     def _lists_run_in_parallel(self) -> ProblemVerdicts:
-        lists = (self.outcomes, self.answers, self.classes, self.tokens, self.at_limit)
+        lists: list[Sized] = [
+            self.outcomes, self.answers, self.classes, self.tokens, self.at_limit,
+        ]  # fmt: skip
+        if self.looping is not None:
+            lists.append(self.looping)
         if not self.indices or {len(self.indices)} != set(map(len, lists)):
             raise ValueError(f"{self.problem_id}: its lists are empty or of different lengths")
         return self
@@ -78,6 +90,13 @@ class ProblemVerdicts(Frozen):
     def accuracy(self) -> float:
         """The share of the samples that are correct."""
         return self.correct / self.samples
+
+    @property
+    def looped(self) -> int | None:
+        """How many truncated samples were repeating themselves; None if nobody looked."""
+        if Outcome.TRUNCATED not in self.outcomes:
+            return 0
+        return None if self.looping is None else sum(self.looping)
 
 
 def problem_verdicts(benchmark: str, graded: Sequence[Graded]) -> ProblemVerdicts:
@@ -102,6 +121,16 @@ def problem_verdicts(benchmark: str, graded: Sequence[Graded]) -> ProblemVerdict
         classes=answer_classes(answers, outcomes),
         tokens=tuple(sample.completion_tokens for sample in samples),
         at_limit=tuple(map(_at_limit, samples)),
+        looping=_looping(graded) if Outcome.TRUNCATED in outcomes else None,
+    )
+
+
+def _looping(graded: Iterable[Graded]) -> tuple[bool, ...]:
+    from harness.grading.looping import is_looping
+
+    return tuple(
+        row.verdict.outcome is Outcome.TRUNCATED and is_looping(row.sample.last_said)
+        for row in graded
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,43 @@ def make_pocket(folder: Path) -> Path:
         "do_sample": True,
     }
     (folder / "generation_config.json").write_text(json.dumps(generation), encoding="utf-8")
+    return folder
+
+
+def make_scripted(folder: Path, script: Sequence[str]) -> Path:
+    """Make a Llama that answers everything with these tokens, of which no two may be the same.
+
+    Its layers add nothing to a token's embedding, and the head leads from each token to the next.
+    Those in angle brackets are special tokens, and the last one ends the response.
+    """
+    import torch
+    from tokenizers import Tokenizer  # type: ignore[import-untyped]
+    from tokenizers.models import WordLevel  # type: ignore[import-untyped]
+    from tokenizers.pre_tokenizers import Whitespace  # type: ignore[import-untyped]
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokens = ["<pad>", "<unk>", "<|assistant|>", *script]
+    config = LlamaConfig(
+        vocab_size=len(tokens), hidden_size=64, intermediate_size=64, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=2, head_dim=32, max_position_embeddings=1024,
+        bos_token_id=None, eos_token_id=len(tokens) - 1, pad_token_id=0, tie_word_embeddings=False,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            weights.fill_(1.0 if "norm" in name else 0.0)
+        for number in range(len(tokens)):
+            model.model.embed_tokens.weight[number, number] = 1.0
+            model.lm_head.weight[min(number + 1, len(tokens) - 1), number] = 1.0
+    model.to(torch.bfloat16).save_pretrained(folder)
+    words = Tokenizer(WordLevel({token: n for n, token in enumerate(tokens)}, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    words.add_special_tokens([token for token in tokens if token.startswith("<")])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, eos_token=tokens[-1], unk_token="<unk>", pad_token="<pad>"
+    )
+    tokenizer.chat_template = "{{ messages[-1]['content'] }} <|assistant|>"
+    tokenizer.save_pretrained(folder)
     return folder
 
 

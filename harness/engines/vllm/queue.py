@@ -115,7 +115,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         visible = tokens[:-1] if tokens and tokens[-1] in checkpoint.stop_token_ids else tokens
         return Completion(
             key=self.key,
-            text=str(checkpoint.tokenizer.decode(visible, skip_special_tokens=True)),
+            text=checkpoint.decoded(visible),
             finish_reason=self.finish_reason,
             prompt_tokens=self.prompt_tokens,
             completion_tokens=len(tokens),

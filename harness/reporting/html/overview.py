@@ -7,7 +7,7 @@ The script of the page shows them. Scores come from the results, and differences
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from harness.analysis.compare import AverageDifference, BenchmarkDifference, Comparison
@@ -24,8 +24,10 @@ from harness.reporting.text.many import (
 )
 from harness.reporting.text.notes import score_notes
 from harness.reporting.text.numbers import (
+    LOOPING,
     difference_interval,
     interval,
+    looping_count,
     margin_points,
     outcome_count,
     p_value,
@@ -473,45 +475,53 @@ def _paragraphs(pair: VersionPair, found: Comparison) -> Iterator[str]:
 
 def _outcomes(versions: Sequence[ReportedResult]) -> Table | None:
     """Return how many samples had each outcome, for versions of which that is known."""
-    counts = [(version, *found) for version in versions for found in _counts(version)]
+    counts = [(version, score) for version in versions for score in _counts(version)]
     if not counts:
         return None
-    names = dict.fromkeys([*SHOWN_OUTCOMES, *(name for count in counts for name in count[2])])
+    every = [score.outcomes or {} for _, score in counts]
+    names = list(dict.fromkeys([*SHOWN_OUTCOMES, *(name for one in every for name in one)]))
+    if any(one.get("truncated") for one in every):
+        names.insert(names.index("truncated") + 1, LOOPING)
     several = len(versions) > 1
     rows = [
         (
-            Cell(text=benchmark, detail=version.label if several else ""),
-            Cell(text=f"{sum(known.values()):,}"),
-            *(_outcome(known, name, ends_known=ends_known) for name in names),
-            Cell(text="–" if tokens is None else f"{tokens:,.0f}"),
+            Cell(text=score.benchmark, detail=version.label if several else ""),
+            Cell(text=f"{sum((score.outcomes or {}).values()):,}"),
+            *(_outcome(score, name) for name in names),
+            Cell(text="–" if score.mean_tokens is None else f"{score.mean_tokens:,.0f}"),
         )
-        for version, benchmark, known, ends_known, tokens in _grouped(counts)
+        for version, score in _grouped(counts)
     ]
     heads = ("benchmark", "samples", *names, "mean tokens")
     return Table(caption="Outcomes of all samples", heads=heads, rows=tuple(rows))
 
 
-_Count = tuple[ReportedResult, str, dict[str, int], bool, float | None]
+_Count = tuple[ReportedResult, BenchmarkScore]
 
 
 def _grouped(counts: Sequence[_Count]) -> list[_Count]:
     """Put the versions of each benchmark side by side."""
-    order = list(dict.fromkeys(benchmark for _, benchmark, *_ in counts))
-    return sorted(counts, key=lambda count: order.index(count[1]))
+    order = list(dict.fromkeys(score.benchmark for _, score in counts))
+    return sorted(counts, key=lambda count: order.index(count[1].benchmark))
 
 
-def _counts(version: ReportedResult) -> Iterable[tuple[str, dict[str, int], bool, float | None]]:
+def _counts(version: ReportedResult) -> Iterable[BenchmarkScore]:
     verdicts = version.result.verdicts or {}
     for name, score in version.result.scores.items():
-        ends_known = score.hit_token_limit is not None
         if score.outcomes is not None:
-            yield name, dict(score.outcomes), ends_known, score.mean_tokens
+            yield score
         elif verdicts.get(name):
-            yield name, count_outcomes(verdicts[name]), ends_known, score.mean_tokens
+            yield replace(score, outcomes=count_outcomes(verdicts[name]))
 
 
-def _outcome(known: dict[str, int], name: str, *, ends_known: bool) -> Cell:
-    text = outcome_count(known, name, ends_known=ends_known, unknown="–")
-    if not known.get(name):
+def _outcome(score: BenchmarkScore, name: str) -> Cell:
+    known, ends_known = score.outcomes or {}, score.hit_token_limit is not None
+    if name == LOOPING:
+        number = score.looping
+        text = looping_count(known, number, ends_known=ends_known, unknown="–")
+    else:
+        number = known.get(name)
+        text = outcome_count(known, name, ends_known=ends_known, unknown="–")
+    if not number:
         return Cell(text=text)
-    return Cell(text=text, detail=f"{percent(known[name] / sum(known.values()))} %")
+    return Cell(text=text, detail=f"{percent(number / sum(known.values()))} %")

@@ -20,6 +20,7 @@ from harness.common.text import counted, one_line
 from harness.reporting.text.layout import text_table
 from harness.reporting.text.notes import result_notes
 from harness.reporting.text.numbers import (
+    LOOPING,
     contradiction,
     correct_of,
     count,
@@ -291,21 +292,26 @@ def _size(row: BenchmarkDifference) -> str:
 
 def _behaviour(found: Comparison) -> list[str]:
     """Return a table of how the responses changed, of benchmarks with samples on both sides."""
+    shown = [row for row in found.rows if row.a.outcomes is not None and row.b.outcomes is not None]
+    cut = any((side.outcomes or {}).get("truncated") for row in shown for side in (row.a, row.b))
     rows = [
         [
             row.benchmark,
             f"{len(row.fixed)} / {len(row.broken)}",
             _move(row.a.share_at_limit, row.b.share_at_limit, percent, " %"),
+            *([_move(row.a.share_looping, row.b.share_looping, percent, " %")] if cut else []),
             _move(row.a.share_without_answer, row.b.share_without_answer, percent, " %"),
             _move(row.a.mean_tokens, row.b.mean_tokens, count, ""),
         ]
-        for row in found.rows
-        if row.a.outcomes is not None and row.b.outcomes is not None
+        for row in shown
     ]
     if not rows:
         return []
-    headers = ["benchmark", "fixed / broken", "at token limit", "no answer", "mean tokens"]
-    return text_table(rows, headers, "lrrrr").splitlines()
+    headers = [
+        "benchmark", "fixed / broken", "at token limit", *([LOOPING] * cut), "no answer",
+        "mean tokens",
+    ]  # fmt: skip
+    return text_table(rows, headers, "lrrrr" + "r" * cut).splitlines()
 
 
 def _move(a: float | None, b: float | None, written: Callable[[float], str], unit: str) -> str:
@@ -435,6 +441,7 @@ def _score_fields(score: BenchmarkScore) -> dict[str, Any]:
         "accuracy": score.accuracy,
         "interval": asdict(score.interval),
         "at_limit": score.share_at_limit,
+        "looping": score.share_looping,
         "no_answer": score.share_without_answer,
         "mean_tokens": score.mean_tokens,
     }

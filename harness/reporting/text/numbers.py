@@ -51,6 +51,29 @@ def outcome_count(
     return f"≥{number:,}" if number else unknown
 
 
+LOOPING = "of these looping"
+"""The heading beside that of truncated responses."""
+
+
+def looping_count(
+    outcomes: Mapping[str, int], looping: int | None, *, ends_known: bool, unknown: str = "-"
+) -> str:
+    """Return how many truncated samples were repeating themselves.
+
+    Runs from before anybody looked have no such number, and it is ``unknown`` of them.
+
+    >>> looping_count({"truncated": 2}, 1, ends_known=True)
+    '1'
+    >>> looping_count({"truncated": 2}, None, ends_known=True)
+    '-'
+    >>> looping_count({"correct": 2}, None, ends_known=True)
+    '0'
+    """
+    if looping is not None:
+        return f"{looping:,}"
+    return "0" if ends_known and not outcomes.get(Outcome.TRUNCATED) else unknown
+
+
 def _decimal(share: float, decimals: int) -> str:
     """Return 100 times a share in decimal digits, halves rounded away from zero.
 

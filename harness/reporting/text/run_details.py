@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from harness.common.text import one_line, printable
 from harness.reporting.text.layout import text_table
-from harness.reporting.text.numbers import count, interval, outcome_count, percent
+from harness.reporting.text.numbers import (
+    LOOPING,
+    count,
+    interval,
+    looping_count,
+    outcome_count,
+    percent,
+)
 
 if TYPE_CHECKING:
     from harness.analysis.summary import BenchmarkSummary, GroupAccuracy, Lengths
@@ -69,18 +76,26 @@ def _of_average(result: Result) -> str:
 
 def _outcomes(summaries: Sequence[BenchmarkSummary]) -> str:
     """Count the outcomes. Where responses were cut off, bound the accuracy without the limit."""
-    names = dict.fromkeys(name for one in summaries for name in one.outcomes)
+    names = list(dict.fromkeys(name for one in summaries for name in one.outcomes))
     cut = "truncated" in names
+    if cut:
+        names.insert(names.index("truncated") + 1, LOOPING)
     rows = [
         [
             one.benchmark,
-            *(outcome_count(one.outcomes, name, ends_known=one.ends_known) for name in names),
+            *(_outcome(one, name) for name in names),
             *([_bounds(one)] if cut else []),
         ]
         for one in summaries
     ]
     last = ["accuracy %, truncated wrong – correct"] if cut else []
     return _table(["outcomes", *names, *last], rows)
+
+
+def _outcome(one: BenchmarkSummary, name: str) -> str:
+    if name == LOOPING:
+        return looping_count(one.outcomes, one.looping, ends_known=one.ends_known)
+    return outcome_count(one.outcomes, name, ends_known=one.ends_known)
 
 
 def _bounds(one: BenchmarkSummary) -> str:

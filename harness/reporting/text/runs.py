@@ -16,7 +16,14 @@ from harness.common.text import one_line
 from harness.reporting.text.cost import cost_facts
 from harness.reporting.text.layout import Format, csv_table, shown_table, text_table
 from harness.reporting.text.notes import result_notes, score_notes
-from harness.reporting.text.numbers import count, interval, outcome_count, percent
+from harness.reporting.text.numbers import (
+    LOOPING,
+    count,
+    interval,
+    looping_count,
+    outcome_count,
+    percent,
+)
 from harness.runs.cost import cost_of
 from harness.runs.record import Run, Score
 from harness.runs.results import Result
@@ -27,15 +34,18 @@ from harness.stats.intervals import Interval
 def score_table(run: Run, path: Path) -> str:
     """Return the table of the run in a folder: one row for each benchmark, and the average.
 
-    Outcomes without a column of their own are counted in footnotes.
+    Outcomes without a column of their own are counted in footnotes. How many responses loop has a
+    column where any was cut off.
     """
+    cut = any(score.outcomes.get("truncated") for score in run.scores)
     headers = [
-        "benchmark", "correct", "accuracy %", "95 % interval", "truncated", "no answer", "tokens",
+        "benchmark", "correct", "accuracy %", "95 % interval", "truncated", *([LOOPING] * cut),
+        "no answer", "tokens",
     ]  # fmt: skip
-    rows = [_score_row(score) for score in run.scores]
+    rows = [_score_row(score, cut=cut) for score in run.scores]
     if run.average is not None:
         rows.append(["average", "", percent(run.average.accuracy), interval(run.average.interval)])
-    return "\n".join([text_table(rows, headers, "lrrrrrr"), *score_notes(run, path)])
+    return "\n".join([text_table(rows, headers, "lrrrrrr" + "r" * cut), *score_notes(run, path)])
 
 
 def run_text(run: Run, path: Path) -> str:
@@ -57,16 +67,17 @@ def run_text(run: Run, path: Path) -> str:
     )
 
 
-def _score_row(score: Score) -> list[str]:
+def _score_row(score: Score, *, cut: bool) -> list[str]:
+    ends_known = score.at_limit is not None
+    looping = looping_count(score.outcomes, score.looping, ends_known=ends_known)
     return [
         score.benchmark,
         f"{score.correct}/{score.samples}",
         percent(score.accuracy),
         interval(score.interval),
-        *(
-            outcome_count(score.outcomes, name, ends_known=score.at_limit is not None)
-            for name in ("truncated", "no answer")
-        ),
+        outcome_count(score.outcomes, "truncated", ends_known=ends_known),
+        *([looping] * cut),
+        outcome_count(score.outcomes, "no answer", ends_known=ends_known),
         count(score.mean_response_tokens),
     ]
 
