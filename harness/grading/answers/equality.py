@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from benchmarks import Conventions
-from harness.grading.answers import relations
+from harness.grading.answers import bindings, relations
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.syntax import (
@@ -56,13 +56,41 @@ def _only(answer: Answer) -> Answer:
 
 
 def _relation(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    records = bindings.read_record(gold), bindings.read_record(answer)
+    if records != (None, None):
+        return _records(gold, answer, *records, conventions)
+    if isinstance(gold, Relation) and isinstance(answer, Relation):
+        if bindings.define_one_function(gold, answer):
+            return bindings.equal_definitions(gold, answer, conventions, equal)
     return relations.equal(gold, answer, conventions, equal)
+
+
+def _records(
+    gold: Answer,
+    answer: Answer,
+    wanted: bindings.Record | None,
+    given: bindings.Record | None,
+    conventions: Conventions,
+) -> Equality:
+    """Compare two answers of which one or both give values to several names."""
+    wanted = wanted or bindings.read_chain(gold)
+    given = given or bindings.read_chain(answer)
+    if wanted is not None and given is not None:
+        return bindings.equal_records(wanted, given, conventions, equal)
+    if wanted is not None:
+        gold = bindings.as_tuple(wanted)
+    elif given is not None:
+        ordered = isinstance(gold, Sequence) and gold.ordered
+        answer = bindings.as_tuple(given) if ordered else Sequence("", "", tuple(given.values()))
+    if isinstance(gold, Sequence) and isinstance(answer, Sequence):
+        return _collections(gold, answer, conventions)
+    return True if _states_each_time(gold, answer, conventions) else _of_other_kinds(gold, answer)
 
 
 def _union(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     left, right = relations.region(gold), relations.region(answer)
     if left is None or right is None:
-        return None if isinstance(answer, Opaque | Words) else False
+        return _of_other_kinds(gold, answer)
     return _matched(left, right, conventions)
 
 
@@ -74,18 +102,44 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
             return _matched(left, right, conventions)
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)
+    records = bindings.read_record(gold), bindings.read_record(answer)
+    if records != (None, None):
+        return _records(gold, answer, *records, conventions)
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
         if _states_each_time(gold, answer, conventions):
             return True
-        return False if _is_whole(gold) and _is_whole(answer) else None
-    wanted, given = _values(gold), _values(answer)
+        return _of_other_kinds(gold, answer)
+    return _collections(gold, answer, conventions)
+
+
+def _of_other_kinds(gold: Answer, answer: Answer) -> Equality:
+    """Return False if one side is a value and the other is several, or a region; else None."""
+    sides = (gold, answer)
+    values = [isinstance(side, (*_EXPRESSIONS, Quantity, Based)) for side in sides]
+    several = [isinstance(side, Sequence | Union | Matrix) for side in sides]
+    stated = [isinstance(side, Words) for side in sides]
+    kinds = (any(values), any(several), any(stated))
+    return False if kinds.count(True) == 2 else None
+
+
+def _collections(gold: Sequence, answer: Sequence, conventions: Conventions) -> Equality:
+    """Compare two tuples, intervals, sets or lists."""
+    wanted, given = gold.items, answer.items
+    if not (_all_named(gold) and _all_named(answer)):
+        wanted, given = _values(gold), _values(answer)
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
         return _ordered(gold, answer, wanted, given, conventions)
     if gold.ordered or (gold.opening == "{" and answer.ordered):
         return False
+    if answer.opening == "[" and len(given) == 2:
+        return False  # an interval
     if len(set(wanted)) == len(wanted):  # the gold repeats nothing on purpose
         given = tuple(dict.fromkeys(given))
     return _matched(wanted, given, conventions)
+
+
+def _all_named(answer: Sequence) -> bool:
+    return all(relations.assigned(item) is not None for item in answer.items)
 
 
 def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
@@ -123,7 +177,9 @@ def _values(sequence: Sequence) -> tuple[Answer, ...]:
 
 
 def _grouped(item: Answer) -> Answer:
-    """Return a list within a list, such as ``p=5, q=2``, as the tuple of its values."""
+    """Return an assignment's value, and a list within a list as a tuple; a record as it is."""
+    if bindings.read_record(item) is not None:
+        return item
     if isinstance(item, Sequence) and item.opening == "":
         return Sequence("(", ")", _values(item))
     value = relations.assigned(item)
@@ -152,7 +208,7 @@ def _matched(
 def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     left, right = _entries(gold), _entries(answer)
     if left is None or right is None:
-        return False if _is_whole(gold) and _is_whole(answer) else None
+        return _of_other_kinds(gold, answer)
     shapes = [len(row) for row in left], [len(row) for row in right]
     flat = [[entry for row in side for entry in row] for side in (left, right)]
     vectors = not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
@@ -172,18 +228,13 @@ def _entries(answer: Answer) -> tuple[tuple[Answer, ...], ...] | None:
     return (answer.items,)
 
 
-def _is_whole(answer: Answer) -> bool:
-    """Say whether the whole answer was understood."""
-    return not isinstance(answer, Opaque)
-
-
 def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if isinstance(gold, Words) and isinstance(answer, Words):
         return _bare(gold.text) == _bare(answer.text)
     word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
     if isinstance(word, Words) and len(word.text) <= 4 and _may_be_letters(other):
         return None  # "abc" may be a product
-    return False if _is_whole(gold) and _is_whole(answer) else None
+    return False
 
 
 def _may_be_letters(answer: Answer) -> bool:
@@ -202,7 +253,7 @@ def _based(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     based, other = (gold, answer) if isinstance(gold, Based) else (answer, gold)
     value = exact(other) if isinstance(other, _EXPRESSIONS) else None
     if value is None or not isinstance(based, Based):
-        return False
+        return _of_other_kinds(gold, answer)
     if value.denominator.bit_length() + value.numerator.bit_length() > 4 * len(based.digits) + 2:
         return False  # it has more digits, and Python refuses to write very many
     return str(value) == based.digits.lstrip("0")  # the question names the base

@@ -46,9 +46,32 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
             return False if all(v is not None and is_constant(v) for v in values) else same
     values = [_stated(side, of_gold=side is gold) for side in (gold, answer)]
     if values[0] is None or values[1] is None:
-        both = isinstance(gold, Relation) and isinstance(answer, Relation)
-        return None if both or isinstance(answer, Words | Opaque) else False
+        return False if _states_no_value(gold, answer) else None
     return compare(values[0], values[1], conventions)
+
+
+def _states_no_value(gold: Answer, answer: Answer) -> bool:
+    """Say whether one side is a value, and the other a relation that certainly states none."""
+    relation, value = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
+    if not isinstance(relation, Relation) or not isinstance(value, (*_EXPRESSIONS, Quantity)):
+        return False
+    if any(sign not in "=~" for sign in relation.signs):
+        return "in" not in relation.signs
+    if not _consistent(relation, relation.sides[-1]):
+        return True
+    first, last = relation.sides[0], relation.sides[-1]
+    if relation is gold:
+        return not _may_be_name(first)
+    return _is_sum(first) and isinstance(last, _EXPRESSIONS) and bool(symbols(first) & symbols(last))
+
+
+def _may_be_name(side: Answer) -> bool:
+    """Say whether a side may be a name that was read as a product or quotient, as in ``p(x)``."""
+    return not isinstance(side, Apply) or side.function in ("*", "/")
+
+
+def _is_sum(side: Answer) -> bool:
+    return isinstance(side, Apply) and side.function == "+"
 
 
 def _other_variable(gold: Answer, answer: Answer) -> bool:

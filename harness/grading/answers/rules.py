@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from benchmarks import Conventions
 from harness.grading.answers import limits
+from harness.grading.answers.completeness import are_complete
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal, without_unit_letters
 from harness.grading.answers.parser import parse
@@ -194,7 +195,7 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
         return decision
     if _PACKED.search(gold) or _PACKED.search(answer):
         listed = _structure(_PACKED.sub(", ", gold), _PACKED.sub(", ", answer), conventions)
-        if listed and listed.equivalence is Equivalence.EQUAL:
+        if listed is None or listed.equivalence is Equivalence.EQUAL:
             return listed
     return decision
 
@@ -205,7 +206,7 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
         return None
     given = without_unit_letters(wanted, given)
     same = equal(wanted, given, conventions)
-    if same is None:
+    if same is None or not (same or are_complete(wanted, given)):
         return None
     return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, kind_of(wanted, given))
 
