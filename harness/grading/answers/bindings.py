@@ -13,7 +13,6 @@ from harness.grading.answers.relations import assigned, every, is_name
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
-    Number,
     Relation,
     Sequence,
     Symbol,
@@ -25,7 +24,7 @@ Record = Mapping[Answer, Answer]
 """The values by their names, in the order in which they are written."""
 
 
-def read_record(answer: Answer) -> Record | None:
+def read_record(answer: Answer, compare: Equal) -> Record | None:
     """Return the names and values of ``x=2, y=3`` or ``(x,y)=(2,3)``; None of anything else."""
     if isinstance(answer, Relation):
         return _record_of_tuple(answer)
@@ -33,10 +32,14 @@ def read_record(answer: Answer) -> Record | None:
         return None
     record: dict[Answer, Answer] = {}
     for item in answer.items:
-        if not isinstance(item, Relation) or (value := assigned(item)) is None:
+        if not isinstance(item, Relation) or (value := assigned(item, compare)) is None:
             return None
-        record[name_of(item)] = value
+        name, value = _bound(name_of(item), value)
+        record[name] = value
     return record if len(record) == len(answer.items) else None
+
+
+_TUPLES = (("(", ")"), ("[", "]"))
 
 
 def _record_of_tuple(relation: Relation) -> Record | None:
@@ -44,7 +47,9 @@ def _record_of_tuple(relation: Relation) -> Record | None:
     if relation.signs != ("=",) or not isinstance(names, Sequence) or not is_name(names):
         return None
     value = values[0]
-    if not isinstance(value, Sequence) or len(value.items) != len(names.items):
+    if not isinstance(value, Sequence) or (value.opening, value.closing) not in _TUPLES:
+        return None
+    if len(value.items) != len(names.items):
         return None
     record = dict(zip(names.items, value.items, strict=True))
     return record if len(record) == len(names.items) else None
@@ -70,7 +75,9 @@ def equal_records(
     for spelling in (_as_written, _without_index):
         sides = [{spelling(name): side[name] for name in side} for side in (gold, answer)]
         if sides[0].keys() == sides[1].keys() and len(sides[0]) == len(gold):
-            return every(compare(value, sides[1][name], conventions) for name, value in sides[0].items())
+            return every(
+                compare(value, sides[1][name], conventions) for name, value in sides[0].items()
+            )
     return None
 
 
@@ -101,22 +108,20 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz|ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def equal_definitions(
     gold: Relation, answer: Relation, conventions: Conventions, compare: Equal
 ) -> bool | None:
-    """Compare two equations that define one function; the name of its variable does not matter.
+    """Compare two equations that begin with one function, ``f(x) =``; None if they cannot be.
 
     ``f(t) = 2t`` equals ``f(x) = 2x``, but ``f(y) = 2x`` and ``f(2) = 2x`` do not.
     """
-    variables = [_variables(side) for side in (gold, answer)]
-    values = [assigned(side) for side in (gold, answer)]
+    values = [assigned(side, compare) for side in (gold, answer)]
     if values[0] is None or values[1] is None:
         return None
-    if variables[0] is None or variables[1] is None:
-        arguments = [_call(side) for side in (gold, answer)]
-        if arguments[0] == arguments[1]:
-            return compare(values[0], values[1], conventions)
-        return False if (variables[0] is None) != (variables[1] is None) else None
-    if len(variables[0]) != len(variables[1]):
-        return False
-    bound = [_renamed(value, names) for value, names in zip(values, variables, strict=True)]
+    names, bound = zip(
+        *(_bound(side.sides[0], v) for side, v in zip((gold, answer), values, strict=True)),
+        strict=True,
+    )
+    if names[0] != names[1]:
+        # A value at a point is no definition; but f(2x) may be, in other variables.
+        return False if any(_has_variables(name) for name in names) else None
     return compare(bound[0], bound[1], conventions)
 
 
@@ -127,28 +132,34 @@ def define_one_function(gold: Answer, answer: Answer) -> bool:
 
 
 def _call(answer: Answer) -> Apply | None:
-    if not isinstance(answer, Relation) or answer.signs != ("=",):
+    if not isinstance(answer, Relation) or set(answer.signs) != {"="}:
         return None
     name = answer.sides[0]
     return name if isinstance(name, Apply) and name.function.startswith("call:") else None
 
 
-def _variables(relation: Relation) -> tuple[str, ...] | None:
-    """Return the variables in the brackets of ``f(x, y) =``; None if a value is among them."""
-    call = _call(relation)
-    names = [
-        argument.name
-        for argument in (call.arguments if call else ())
-        if isinstance(argument, Symbol) and argument.name not in CONSTANTS
-    ]
-    whole = call is not None and len(set(names)) == len(call.arguments)
-    return tuple(names) if whole else None
+_PLACE = "variable "
 
 
-def _renamed(value: Answer, variables: tuple[str, ...]) -> Answer:
-    """Return a value with a function's variables named by their places."""
+def _has_variables(name: Answer) -> bool:
+    return isinstance(name, Apply) and any(
+        isinstance(argument, Symbol) and argument.name.startswith(_PLACE)
+        for argument in name.arguments
+    )
+
+
+def _bound(name: Answer, value: Answer) -> tuple[Answer, Answer]:
+    """Return a function's name and value with its variables named by their places."""
+    if not isinstance(name, Apply) or not name.function.startswith("call:"):
+        return name, value
+    variables = [a.name for a in name.arguments if isinstance(a, Symbol)]
+    free = not set(variables) & CONSTANTS and len(set(variables)) == len(name.arguments)
+    return (_renamed(name, variables), _renamed(value, variables)) if free else (name, value)
+
+
+def _renamed(value: Answer, variables: list[str]) -> Answer:
     if isinstance(value, Symbol) and value.name in variables:
-        return Symbol(f"{variables.index(value.name)}. variable")
+        return Symbol(f"{_PLACE}{variables.index(value.name)}")
     if isinstance(value, Apply):
         return Apply(value.function, tuple(_renamed(part, variables) for part in value.arguments))  # type: ignore[misc]
     return value

@@ -7,9 +7,8 @@ symbolic comparison.
 
 from __future__ import annotations
 
-import re
-
 from harness.grading.answers.formula import CALLED
+from harness.grading.answers.nouns import is_noun
 from harness.grading.answers.relations import is_name
 from harness.grading.answers.syntax import (
     Answer,
@@ -26,28 +25,12 @@ from harness.grading.answers.syntax import (
     Union,
     Words,
 )
-from harness.grading.answers.units import read_unit
 
-_NO_NOUNS = frozenset(
-    # numerals, which multiply the number before them
-    "half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh "
-    "sevenths eighth eighths ninth ninths tenth tenths twelfth twelfths hundredth hundredths "
-    "thousandth thousandths hundred hundreds thousands millions billions trillions score gross "
-    "dozen dozens pair pairs couple triple double twice thrice times lakh crore "
-    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty "
-    "seventy eighty ninety "
-    # words that join the number to something else
-    "and or nor not but if when where whenever for with without at least most than more less fewer "
-    "over under above below up to from between mod modulo base plus minus by divided times such "
-    "that which is are was equals equal unless except given since because as about in on of".split()
-)
-"""Words that name nothing that could be counted, so that a number before one has more to say."""
 _STATES_NO_VALUE = frozenset(
     "yes no true false none never always impossible undefined infinite even odd neither both "
     "increasing decreasing".split()
 ) | {"no solution"}
 """Words that are a whole answer, and equal no number, list or formula."""
-_WORD = re.compile(r"[A-Za-z%]+")
 
 
 def are_complete(gold: Answer, answer: Answer) -> bool:
@@ -83,14 +66,6 @@ def parts(answer: Sequence | Union | Matrix | Ratio) -> tuple[Answer, ...]:
     if isinstance(answer, Ratio):
         return answer.terms
     return tuple(entry for row in answer.rows for entry in row)
-
-
-def is_noun(unit: str) -> bool:
-    """Say whether what follows a number is a unit, or the noun of what was counted."""
-    if read_unit(unit) is not None:
-        return True
-    words = _WORD.findall(unit.lower())
-    return bool(words) and not any(word in _NO_NOUNS or len(word) < 3 for word in words)
 
 
 def _may_be_a_product(value: Apply) -> bool:

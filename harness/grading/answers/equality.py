@@ -13,6 +13,7 @@ from benchmarks import Conventions
 from harness.grading.answers import bindings, relations
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
+from harness.grading.answers.nouns import is_noun
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -56,12 +57,11 @@ def _only(answer: Answer) -> Answer:
 
 
 def _relation(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    records = bindings.read_record(gold), bindings.read_record(answer)
+    records = bindings.read_record(gold, equal), bindings.read_record(answer, equal)
     if records != (None, None):
         return _records(gold, answer, *records, conventions)
-    if isinstance(gold, Relation) and isinstance(answer, Relation):
-        if bindings.define_one_function(gold, answer):
-            return bindings.equal_definitions(gold, answer, conventions, equal)
+    if bindings.define_one_function(gold, answer):
+        return bindings.equal_definitions(gold, answer, conventions, equal)  # type: ignore[arg-type]
     return relations.equal(gold, answer, conventions, equal)
 
 
@@ -77,7 +77,9 @@ def _records(
     given = given or bindings.read_chain(answer)
     if wanted is not None and given is not None:
         return bindings.equal_records(wanted, given, conventions, equal)
-    if wanted is not None:
+    if _all_relations(gold) and _all_relations(answer):
+        pass  # one of them gives several values to one name
+    elif wanted is not None:
         gold = bindings.as_tuple(wanted)
     elif given is not None:
         ordered = isinstance(gold, Sequence) and gold.ordered
@@ -102,7 +104,7 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
             return _matched(left, right, conventions)
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)
-    records = bindings.read_record(gold), bindings.read_record(answer)
+    records = bindings.read_record(gold, equal), bindings.read_record(answer, equal)
     if records != (None, None):
         return _records(gold, answer, *records, conventions)
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
@@ -125,8 +127,10 @@ def _of_other_kinds(gold: Answer, answer: Answer) -> Equality:
 def _collections(gold: Sequence, answer: Sequence, conventions: Conventions) -> Equality:
     """Compare two tuples, intervals, sets or lists."""
     wanted, given = gold.items, answer.items
-    if not (_all_named(gold) and _all_named(answer)):
+    if not (_all_relations(gold) and _all_relations(answer)):
         wanted, given = _values(gold), _values(answer)
+    if len(given) != 2 and answer.opening + answer.closing in ("(]", "[)"):
+        return None  # neither an interval nor a tuple
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
         return _ordered(gold, answer, wanted, given, conventions)
     if gold.ordered or (gold.opening == "{" and answer.ordered):
@@ -138,8 +142,8 @@ def _collections(gold: Sequence, answer: Sequence, conventions: Conventions) -> 
     return _matched(wanted, given, conventions)
 
 
-def _all_named(answer: Sequence) -> bool:
-    return all(relations.assigned(item) is not None for item in answer.items)
+def _all_relations(answer: Answer) -> bool:
+    return isinstance(answer, Sequence) and all(isinstance(i, Relation) for i in answer.items)
 
 
 def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
@@ -178,11 +182,11 @@ def _values(sequence: Sequence) -> tuple[Answer, ...]:
 
 def _grouped(item: Answer) -> Answer:
     """Return an assignment's value, and a list within a list as a tuple; a record as it is."""
-    if bindings.read_record(item) is not None:
+    if bindings.read_record(item, equal) is not None:
         return item
     if isinstance(item, Sequence) and item.opening == "":
         return Sequence("(", ")", _values(item))
-    value = relations.assigned(item)
+    value = relations.assigned(item, equal)
     return item if value is None else value
 
 
@@ -291,6 +295,9 @@ def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     left, right = values
     if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
         return None
+    nouns = [side.unit for side in (gold, answer) if isinstance(side, Quantity)]
+    if not all(map(is_noun, nouns)):
+        return None  # "2 thirds" is not 2
     units = [
         read_unit(side.unit) if isinstance(side, Quantity) else None for side in (gold, answer)
     ]
@@ -336,8 +343,16 @@ def without_unit_letters(gold: Answer, answer: Answer) -> Answer:
     if answer.function in "*/" and symbols(answer) <= UNIT_LETTERS:
         factors = _factors(answer)
         if factors and isinstance(factors[0], Number) and not any(map(is_constant, factors[1:])):
-            return factors[0]
+            return _with_unit(factors[0], answer, of_quantity=isinstance(gold, Quantity))
     return answer
+
+
+def _with_unit(number: Number, answer: Apply, *, of_quantity: bool) -> Answer:
+    """Return ``10 m`` as a quantity; without its letters if they are several and none is asked."""
+    unit = answer.arguments[1]
+    if isinstance(unit, Symbol) and answer.function == "*" and answer.arguments[0] == number:
+        return Quantity(number, unit.name)
+    return answer if of_quantity else number
 
 
 def _factors(expression: Answer) -> list[Answer]:

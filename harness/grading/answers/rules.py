@@ -17,6 +17,7 @@ from harness.grading.answers import limits
 from harness.grading.answers.completeness import are_complete
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal, without_unit_letters
+from harness.grading.answers.nouns import NO_NOUNS
 from harness.grading.answers.parser import parse
 from harness.grading.answers.syntax import (
     Answer,
@@ -167,6 +168,9 @@ _CHOSEN = re.compile(
 )
 
 
+_LABEL = re.compile(r"\(([A-J])\)")
+
+
 def chosen(gold: str, answer: str) -> bool:
     r"""Say whether the answer names the choice that the gold is, with or without its text.
 
@@ -174,7 +178,7 @@ def chosen(gold: str, answer: str) -> bool:
     (True, False)
     """
     wanted = _CHOICE.fullmatch(gold)
-    if wanted is None:
+    if wanted is None or len(set(_LABEL.findall(answer))) > 1:
         return False
     given = _CHOICE.fullmatch(answer.upper() if len(answer) <= 3 else answer) or _CHOSEN.fullmatch(
         answer
@@ -182,7 +186,8 @@ def chosen(gold: str, answer: str) -> bool:
     return given is not None and wanted[1] == str(given[given.lastindex or 1]).upper()
 
 
-_PACKED = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+_PACKED = re.compile(r"(?<=[0-9]),(?=[1-9][0-9]{2}(?![0-9]))")
+"""A comma that may also separate two items; no item begins with a zero, as in ``40,000``."""
 
 
 def structure(gold: str, answer: str, conventions: Conventions) -> Decision | None:
@@ -263,8 +268,17 @@ _FORMULA_WORDS = frozenset(
 )
 
 
+_QUALIFIER = re.compile(
+    rf"(?<![\\A-Za-z])(?:{'|'.join(sorted(NO_NOUNS - {'and', 'or', 'in'}))})(?![A-Za-z])",
+    re.IGNORECASE,
+)
+"""A word that changes the value beside it: ``not 5``, ``5 dozen``."""
+
+
 def prose(answer: str) -> bool:
     """Say whether the candidate is a sentence; a LaTeX parser would drop its words."""
+    if _QUALIFIER.search(answer):
+        return True
     try:
         words = sum(token.kind == "word" for token in tokenize(answer))
     except UnreadableError:

@@ -19,16 +19,20 @@ RELATIVE_TOLERANCE = 1e-6
 math-verify rounds to six *decimal* places and would call 1e-7 and 2e-7 equal."""
 
 
+_OPEN_END = re.compile(r"\\(?:[lcv]?dots|dots[bcimo]|ddots)(?![A-Za-z])|\.\.\.|\u2026")
+"""Dots, which stand for more than is written. math-verify drops them."""
+
+
 def compare(gold: str, answer: str) -> Equivalence:
     """Compare a candidate with the gold as mathematics.
 
     Hostile input may make this hang, exhaust memory or crash the process, so call it in a worker.
     """
-    if too_costly(gold) or too_costly(answer):
+    if too_costly(gold) or too_costly(answer) or _OPEN_END.search(gold + answer):
         return Equivalence.UNPARSABLE
     parsed_gold, parsed_answer = _parse(gold), _parse(answer)
     # The gold comes first: verify() is not symmetric.
-    if _verify(parsed_gold, parsed_answer):
+    if _verify(parsed_gold, parsed_answer) and not _differ_in_case(gold, answer):
         return Equivalence.EQUAL
     if not any(_is_expression(item) for item in parsed_answer):
         return Equivalence.UNPARSABLE
@@ -98,7 +102,31 @@ def _verify(gold: list[Any], answer: list[Any]) -> bool:
 
     if not verify(gold, answer, timeout_seconds=None):
         return False
-    return not (gold and answer and _far_apart(gold[0], answer[0]))
+    first = (gold[0], answer[0])
+    return not _far_apart(*first) and not _other_equations(*first)
+
+
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+
+
+def _differ_in_case(gold: str, answer: str) -> bool:
+    """Say whether the same letters are written in another case, which math-verify ignores."""
+    letters = [frozenset(_LETTER.findall(text)) for text in (gold, answer)]
+    lower = [frozenset(letter.lower() for letter in side) for side in letters]
+    return letters[0] != letters[1] and lower[0] == lower[1]
+
+
+def _other_equations(gold: Any, answer: Any) -> bool:
+    """Say whether two equations are not multiples of one another.
+
+    math-verify also calls two equations equal if it finds no solution of either.
+    """
+    from sympy import Eq, simplify
+
+    if not (isinstance(gold, Eq) and isinstance(answer, Eq)):
+        return False
+    ratio = simplify((gold.lhs - gold.rhs) / (answer.lhs - answer.rhs))
+    return not (ratio.is_number and ratio.is_finite and ratio != 0)
 
 
 def _far_apart(gold: Any, answer: Any) -> bool:
