@@ -13,7 +13,7 @@ from benchmarks import Conventions
 from harness.grading.answers import bindings, relations
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
-from harness.grading.answers.nouns import is_noun
+from harness.grading.answers.nouns import changes_number
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -296,7 +296,7 @@ def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
         return None
     nouns = [side.unit for side in (gold, answer) if isinstance(side, Quantity)]
-    if not all(map(is_noun, nouns)):
+    if any(map(changes_number, nouns)):
         return None  # "2 thirds" is not 2
     units = [
         read_unit(side.unit) if isinstance(side, Quantity) else None for side in (gold, answer)

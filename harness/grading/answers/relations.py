@@ -11,7 +11,6 @@ from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Based,
-    Matrix,
     Number,
     Opaque,
     Quantity,
@@ -245,8 +244,6 @@ def _is_fixed(side: Answer) -> bool:
         return is_constant(side.value)
     if isinstance(side, Sequence):
         return all(map(_is_fixed, side.items))
-    if isinstance(side, Matrix):
-        return all(_is_fixed(entry) for row in side.rows for entry in row)
     return isinstance(side, Based) or is_constant(side)
 
 

@@ -17,7 +17,7 @@ from harness.grading.answers import limits
 from harness.grading.answers.completeness import are_complete
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal, without_unit_letters
-from harness.grading.answers.nouns import NO_NOUNS
+from harness.grading.answers.nouns import ARITHMETIC, NUMERALS
 from harness.grading.answers.parser import parse
 from harness.grading.answers.syntax import (
     Answer,
@@ -268,16 +268,14 @@ _FORMULA_WORDS = frozenset(
 )
 
 
-_QUALIFIER = re.compile(
-    rf"(?<![\\A-Za-z])(?:{'|'.join(sorted(NO_NOUNS - {'and', 'or', 'in'}))})(?![A-Za-z])",
-    re.IGNORECASE,
-)
-"""A word that changes the value beside it: ``not 5``, ``5 dozen``."""
+_CHANGES = "|".join(sorted(NUMERALS | ARITHMETIC - {"and", "or", "to", "by"}))
+_CHANGING_WORD = re.compile(rf"(?<![\\A-Za-z])(?:{_CHANGES})(?![A-Za-z])", re.IGNORECASE)
+"""A word that changes the value beside it, as in ``not 5`` and ``5 dozen``."""
 
 
 def prose(answer: str) -> bool:
     """Say whether the candidate is a sentence; a LaTeX parser would drop its words."""
-    if _QUALIFIER.search(answer):
+    if _CHANGING_WORD.search(answer):
         return True
     try:
         words = sum(token.kind == "word" for token in tokenize(answer))
