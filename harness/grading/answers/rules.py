@@ -107,9 +107,14 @@ _LABELLED = re.compile(
 )
 
 
+_NEXT_LABEL = re.compile(r"\([A-Ja-j]\)")
+
+
 def labelled(gold: str, answer: str, conventions: Conventions) -> Decision | None:
     """Compare the text after a choice's letter: ``(B) 12`` where the gold is a value."""
     found = _LABELLED.fullmatch(answer)
+    if found and _NEXT_LABEL.search(found[1]):
+        return None  # the answers of several parts
     return structure(gold, found[1], conventions) if found else None
 
 

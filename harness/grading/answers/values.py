@@ -264,7 +264,7 @@ class _Numeric:
 
     def _symbol(self, name: str) -> Any:
         if name in self._at:
-            return self._rational(self._at[name])
+            return self._at[name]
         constants = {IMAGINARY: self._context.mpc(0, 1), EULER: +self._context.e}
         if name == PI:
             return +self._context.pi

@@ -103,7 +103,7 @@ def _verify(gold: list[Any], answer: list[Any]) -> bool:
     if not verify(gold, answer, timeout_seconds=None):
         return False
     first = (gold[0], answer[0])
-    return not _far_apart(*first) and not _other_equations(*first)
+    return not (_far_apart(*first) or _other_equations(*first) or _other_derivatives(*first))
 
 
 _LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
@@ -125,8 +125,32 @@ def _other_equations(gold: Any, answer: Any) -> bool:
 
     if not (isinstance(gold, Eq) and isinstance(answer, Eq)):
         return False
-    ratio = simplify((gold.lhs - gold.rhs) / (answer.lhs - answer.rhs))
+    left, right = (_without_derivatives(side.lhs - side.rhs) for side in (gold, answer))
+    ratio = simplify(left / right)
     return not (ratio.is_number and ratio.is_finite and ratio != 0)
+
+
+def _other_derivatives(gold: Any, answer: Any) -> bool:
+    """Say whether two expressions are equal only as long as their derivatives count as zero."""
+    from sympy import Expr, simplify
+
+    if not (isinstance(gold, Expr) and isinstance(answer, Expr)):
+        return False
+    named = _without_derivatives(gold), _without_derivatives(answer)
+    return named != (gold, answer) and simplify(named[0] - named[1]) != 0
+
+
+def _without_derivatives(expression: Any) -> Any:
+    """Return an expression with a symbol for each derivative of a name, as in ``dx/dt``.
+
+    sympy takes the derivative of one symbol by another for zero.
+    """
+    from sympy import Derivative, Symbol
+
+    return expression.replace(
+        lambda part: isinstance(part, Derivative) and isinstance(part.expr, Symbol),
+        lambda part: Symbol(str(part)),
+    )
 
 
 def _far_apart(gold: Any, answer: Any) -> bool:
