@@ -112,13 +112,10 @@ def equal_definitions(
 
     ``f(t) = 2t`` equals ``f(x) = 2x``, but ``f(y) = 2x`` and ``f(2) = 2x`` do not.
     """
-    values = [assigned(side, compare) for side in (gold, answer)]
-    if values[0] is None or values[1] is None:
+    wanted, given = assigned(gold, compare), assigned(answer, compare)
+    if wanted is None or given is None:
         return None
-    names, bound = zip(
-        *(_bound(side.sides[0], v) for side, v in zip((gold, answer), values, strict=True)),
-        strict=True,
-    )
+    names, bound = zip(_bound(gold.sides[0], wanted), _bound(answer.sides[0], given), strict=True)
     if names[0] != names[1]:
         # A value at a point is no definition; but f(2x) may be, in other variables.
         return False if any(_has_variables(name) for name in names) else None

@@ -55,7 +55,9 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
 def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
     """Say whether one side is a value, and the other a relation that certainly states none."""
     relation, value = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
-    if not isinstance(relation, Relation) or not isinstance(value, (*_EXPRESSIONS, Quantity)):
+    if not isinstance(relation, Relation) or not isinstance(
+        value, (*_EXPRESSIONS, Quantity, Based)
+    ):
         return False
     if any(sign not in "=~" for sign in relation.signs):
         return "in" not in relation.signs
@@ -64,18 +66,14 @@ def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
         return True
     if relation is gold:
         return not _may_be_name(first)
-    return (
-        _is_sum(first) and isinstance(last, _EXPRESSIONS) and bool(symbols(first) & symbols(last))
-    )
+    if not isinstance(first, Apply) or first.function != "+" or not isinstance(last, _EXPRESSIONS):
+        return False
+    return not symbols(first).isdisjoint(symbols(last))
 
 
 def _may_be_name(side: Answer) -> bool:
     """Say whether a side may be a name that was read as a product or quotient, as in ``p(x)``."""
     return not isinstance(side, Apply) or side.function in ("*", "/")
-
-
-def _is_sum(side: Answer) -> bool:
-    return isinstance(side, Apply) and side.function == "+"
 
 
 def _other_variable(gold: Answer, answer: Answer) -> bool:
@@ -227,14 +225,14 @@ def _stated(answer: Answer, compare: Equal, *, of_gold: bool) -> Answer | None:
 
 def _consistent(relation: Relation, value: Answer, compare: Equal) -> bool:
     """Say whether no fixed side differs from the value; a chain such as 1 = 2 states nothing."""
-    if not _is_fixed(value):
-        return True
     approximate = dict(zip(relation.sides[1:], relation.signs, strict=True))
     fixed = [
         side
         for side in relation.sides
         if _is_fixed(side) and not is_name(side) and approximate.get(side) != "~"
     ]
+    if not _is_fixed(value):
+        return not fixed or not isinstance(value, _EXPRESSIONS)  # x = 8 = 2t is to be solved
     return all(compare(value, side, Conventions()) is not False for side in fixed)
 
 
