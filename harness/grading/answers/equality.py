@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from benchmarks import Conventions
-from harness.grading.answers import families, regions, relations, vectors, wording
+from harness.grading.answers import bindings, families, regions, relations, vectors, wording
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
+from harness.grading.answers.nouns import changes_number
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -90,7 +91,36 @@ def _relation(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
         found = _same_set(gold, answer, conventions)
         if found is not None:
             return found
+    records = bindings.read_record(gold, equal), bindings.read_record(answer, equal)
+    if records != (None, None):
+        return _records(gold, answer, *records, conventions)
+    if bindings.define_one_function(gold, answer):
+        return bindings.equal_definitions(gold, answer, conventions, equal)  # type: ignore[arg-type]
     return relations.equal(gold, answer, conventions, equal)
+
+
+def _records(
+    gold: Answer,
+    answer: Answer,
+    wanted: bindings.Record | None,
+    given: bindings.Record | None,
+    conventions: Conventions,
+) -> Equality:
+    """Compare two answers of which one or both give values to several names."""
+    wanted = wanted or bindings.read_chain(gold)
+    given = given or bindings.read_chain(answer)
+    if wanted is not None and given is not None:
+        return bindings.equal_records(wanted, given, conventions, equal)
+    if _all_relations(gold) and _all_relations(answer):
+        pass  # one of them gives several values to one name
+    elif wanted is not None:
+        gold = bindings.as_tuple(wanted)
+    elif given is not None:
+        ordered = isinstance(gold, Sequence) and gold.ordered
+        answer = bindings.as_tuple(given) if ordered else Sequence("", "", tuple(given.values()))
+    if isinstance(gold, Sequence) and isinstance(answer, Sequence):
+        return _lists(gold, answer, conventions)
+    return True if _states_each_time(gold, answer, conventions) else _of_other_kinds(gold, answer)
 
 
 def _same_set(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
@@ -127,6 +157,9 @@ def _sequence(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
             return found
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _matrix(gold, answer, conventions)
+    records = bindings.read_record(gold, equal), bindings.read_record(answer, equal)
+    if records != (None, None):
+        return _records(gold, answer, *records, conventions)
     if not (isinstance(gold, Sequence) and isinstance(answer, Sequence)):
         return _listed_once(gold, answer, conventions)
     return _lists(gold, answer, conventions)
@@ -145,13 +178,28 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
             if listed is gold:
                 return _lists(listed, components, conventions)
             return _lists(components, listed, conventions)
-    return False if _is_whole(gold) and _is_whole(answer) else None
+    return _of_other_kinds(gold, answer)
+
+
+def _of_other_kinds(gold: Answer, answer: Answer) -> Equality:
+    """Return False if one side is a value and the other is several, or a region; else None."""
+    sides = (gold, answer)
+    values = [isinstance(side, (*_EXPRESSIONS, Quantity, Based)) for side in sides]
+    several = [isinstance(side, Sequence | Union | Matrix) for side in sides]
+    stated = [isinstance(side, Words) for side in sides]
+    kinds = (any(values), any(several), any(stated))
+    return False if kinds.count(True) == 2 else None
 
 
 def _lists(gold: Sequence, answer: Sequence, conventions: Conventions) -> Equality:
-    wanted, given = _values(gold), _values(answer)
+    """Compare two tuples, intervals, sets or lists."""
+    wanted, given = gold.items, answer.items
+    if not (_all_relations(gold) and _all_relations(answer)):
+        wanted, given = _values(gold), _values(answer)
     if GOES_ON in wanted or GOES_ON in given:
         return _elided(wanted, given, conventions)
+    if len(given) != 2 and answer.opening + answer.closing in ("(]", "[)"):
+        return None  # neither an interval nor a tuple
     if gold.ordered and not (answer.opening == "{" and len(wanted) > 1):
         return _ordered(gold, answer, wanted, given, conventions)
     if gold.ordered or (gold.opening == "{" and answer.ordered):
@@ -173,6 +221,10 @@ def _elided(
         return (same if len(wanted) == len(given) else None) or None
     # A list without an end is no finite list; dots between items may stand for any of them.
     return False if GOES_ON in (wanted[-1], given[-1]) else None
+
+
+def _all_relations(answer: Answer) -> bool:
+    return isinstance(answer, Sequence) and all(isinstance(i, Relation) for i in answer.items)
 
 
 def _states_each_time(gold: Answer, answer: Answer, conventions: Conventions) -> bool:
@@ -205,10 +257,12 @@ def _values(sequence: Sequence) -> tuple[Answer, ...]:
 
 
 def _grouped(item: Answer) -> Answer:
-    """Return a list within a list, such as ``p=5, q=2``, as the tuple of its values."""
+    """Return an assignment's value, and a list within a list as a tuple; a record as it is."""
+    if bindings.read_record(item, equal) is not None:
+        return item
     if isinstance(item, Sequence) and item.opening == "":
         return Sequence("(", ")", _values(item))
-    value = relations.assigned(item)
+    value = relations.assigned(item, equal)
     return item if value is None else value
 
 
@@ -234,7 +288,7 @@ def _matched(
 def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     left, right = _entries(gold), _entries(answer)
     if left is None or right is None:
-        return False if _is_whole(gold) and _is_whole(answer) else None
+        return _of_other_kinds(gold, answer)
     shapes = [len(row) for row in left], [len(row) for row in right]
     flat = [[entry for row in side for entry in row] for side in (left, right)]
     vectors = sum(_is_vector(side) for side in (gold, answer)) == 2
@@ -262,11 +316,6 @@ def _entries(answer: Answer) -> tuple[tuple[Answer, ...], ...] | None:
     return (answer.items,)
 
 
-def _is_whole(answer: Answer) -> bool:
-    """Say whether the whole answer was understood."""
-    return not isinstance(answer, Opaque)
-
-
 def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if isinstance(gold, Words) and isinstance(answer, Words):
         return wording.same(gold.text, answer.text)
@@ -275,7 +324,7 @@ def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         return wording.canonical(word.text) == wording.INFINITE
     if isinstance(word, Words) and len(word.text) <= 4 and _may_be_letters(other):
         return None  # "abc" may be a product
-    return False if _is_whole(gold) and _is_whole(answer) else None
+    return False
 
 
 def _may_be_letters(answer: Answer) -> bool:
@@ -289,7 +338,7 @@ def _based(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     based, other = (gold, answer) if isinstance(gold, Based) else (answer, gold)
     value = exact(other) if isinstance(other, _EXPRESSIONS) else None
     if value is None or not isinstance(based, Based):
-        return False
+        return _of_other_kinds(gold, answer)
     if answer is based:  # a question that names no base asks for the number
         return _value_in_base(based) == value
     if value.denominator.bit_length() + value.numerator.bit_length() > 4 * len(based.digits) + 2:
@@ -336,6 +385,9 @@ def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     left, right = values
     if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
         return None
+    nouns = [side.unit for side in (gold, answer) if isinstance(side, Quantity)]
+    if any(map(changes_number, nouns)):
+        return None  # "2 thirds" is not 2
     units = [
         read_unit(side.unit) if isinstance(side, Quantity) else None for side in (gold, answer)
     ]
@@ -381,8 +433,16 @@ def without_unit_letters(gold: Answer, answer: Answer) -> Answer:
     if answer.function in "*/" and symbols(answer) <= UNIT_LETTERS:
         factors = _factors(answer)
         if factors and isinstance(factors[0], Number) and not any(map(is_constant, factors[1:])):
-            return factors[0]
+            return _with_unit(factors[0], answer, of_quantity=isinstance(gold, Quantity))
     return answer
+
+
+def _with_unit(number: Number, answer: Apply, *, of_quantity: bool) -> Answer:
+    """Return ``10 m`` as a quantity; without its letters if they are several and none is asked."""
+    unit = answer.arguments[1]
+    if isinstance(unit, Symbol) and answer.function == "*" and answer.arguments[0] == number:
+        return Quantity(number, unit.name)
+    return answer if of_quantity else number
 
 
 def _factors(expression: Answer) -> list[Answer]:

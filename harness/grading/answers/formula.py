@@ -22,7 +22,7 @@ walk an expression: a model that repeats a letter writes products of hundreds of
 _ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde".split())
 _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
-_CALLED = frozenset("fghuFGH")
+CALLED = frozenset("fghuFGH")
 """Letters that name a function when a parenthesis follows; other letters are factors."""
 _CALLED_BY_NAME = frozenset(("abs", "floor", "ceil"))
 _OF_LISTS = frozenset(("\\max", "\\min", "\\gcd", "\\lcm"))
@@ -288,7 +288,7 @@ class _Reader:
     def _is_call(self, letter: str) -> bool:
         if self.next.kind != "(":
             return False
-        if letter in _CALLED or letter in ("\\Phi", "\\Gamma", "\\delta"):
+        if letter in CALLED or letter in ("\\Phi", "\\Gamma", "\\delta"):
             return True
         lone = self._peek(2).kind == ")" and self._peek(1).kind == "number"
         return letter.isalpha() and (lone or (letter.isupper() and self._has_pair()))

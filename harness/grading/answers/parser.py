@@ -305,9 +305,12 @@ def _unit_length(tokens: list[Token]) -> int:
     return 0
 
 
+_UNIT_POWERS = frozenset("123456789")
+
+
 def _is_unit_part(token: Token) -> bool:
     return token.kind in ("word", "symbol", "%", "/", "^", "*", "{", "}", "-") or (
-        token.kind == "number" and token.text in ("1", "2", "3")
+        token.kind == "number" and token.text in _UNIT_POWERS
     )
 
 

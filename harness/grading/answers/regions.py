@@ -23,7 +23,7 @@ from harness.grading.answers.pieces import (
     intersected,
     joined,
 )
-from harness.grading.answers.relations import assigned, every, is_inequality, is_name
+from harness.grading.answers.relations import every, is_inequality, is_name
 from harness.grading.answers.sets import (
     INFINITY,
     NEGATIVE_INFINITY,
@@ -205,13 +205,17 @@ def _of_relation(relation: Relation) -> Region | None:
     """Return an inequality's solution: ``-2 < x <= 7`` is ``(-2, 7]``."""
     signs, sides = relation.signs, relation.sides
     if signs == ("in",):
-        return region(sides[1])
+        return region(sides[1]) if is_name(sides[0]) else None
     if signs == ("notin",):
         removed = region(sides[1])
         return None if removed is None else complement(removed)
     if all(sign in "=~" for sign in signs):
-        value = assigned(relation)
-        return None if value is None or not is_constant(value) else _point(value)
+        values = [side for side in sides if not is_name(side)]
+        return (
+            _point(values[0])
+            if len(sides) == 2 and list(map(is_constant, values)) == [True]
+            else None
+        )
     if signs == ("!=",):
         name, point = sides if is_constant(sides[1]) else sides[::-1]
         found = _point(point) if is_name(name) else None
@@ -325,7 +329,7 @@ def written(answer: Answer) -> list[Answer] | None:
 def _written_between(relation: Relation) -> list[Answer] | None:
     signs, sides = relation.signs, relation.sides
     if signs == ("in",):
-        return written(sides[1])
+        return written(sides[1]) if is_name(sides[0]) else None
     if len(signs) == 2 and all(sign in (">", ">=") for sign in signs):
         signs, sides = tuple(_FLIPPED[sign] for sign in reversed(signs)), sides[::-1]
     if len(signs) != 2 or any(sign not in ("<", "<=") for sign in signs) or not is_name(sides[1]):

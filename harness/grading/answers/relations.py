@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from benchmarks import Conventions
-from harness.grading.answers.expressions import equal_expressions, is_constant, proportional
+from harness.grading.answers.expressions import is_constant, proportional
 from harness.grading.answers.families import is_residue, stated_residue
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
+    Based,
     Number,
     Opaque,
     Quantity,
@@ -37,13 +39,12 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
         same = _equations(gold, answer)
         if same:
             return True
-        if not _same_name(gold, answer):
-            values = [assigned(side) for side in (gold, answer)]
+        if not _same_name(gold, answer, compare):
+            values = [assigned(side, compare) for side in (gold, answer)]
             return False if all(v is not None and is_constant(v) for v in values) else same
-    values = [_stated(side, of_gold=side is gold) for side in (gold, answer)]
+    values = [_stated(side, compare, of_gold=side is gold) for side in (gold, answer)]
     if values[0] is None or values[1] is None:
-        both = isinstance(gold, Relation) and isinstance(answer, Relation)
-        return None if both or isinstance(answer, Words | Opaque) else False
+        return False if _states_no_value(gold, answer, compare) else None
     return compare(values[0], values[1], conventions)
 
 
@@ -52,6 +53,30 @@ def member(answer: Answer) -> Answer:
     if isinstance(answer, Relation) and answer.signs == ("in",) and is_name(answer.sides[0]):
         return answer.sides[1]
     return answer
+
+
+def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
+    """Say whether one side is a value, and the other a relation that certainly states none."""
+    relation, value = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
+    if not isinstance(relation, Relation) or not isinstance(
+        value, (*_EXPRESSIONS, Quantity, Based)
+    ):
+        return False
+    if any(sign not in "=~" for sign in relation.signs):
+        return "in" not in relation.signs
+    first, last = relation.sides[0], relation.sides[-1]
+    if not _consistent(relation, last, compare) or is_constant(first):
+        return True
+    if relation is gold:
+        return not _may_be_name(first)
+    if not isinstance(first, Apply) or first.function != "+" or not isinstance(last, _EXPRESSIONS):
+        return False
+    return not symbols(first).isdisjoint(symbols(last))
+
+
+def _may_be_name(side: Answer) -> bool:
+    """Say whether a side may be a name that was read as a product or quotient, as in ``p(x)``."""
+    return not isinstance(side, Apply) or side.function in ("*", "/")
 
 
 def every(results: Iterable[bool | None]) -> bool | None:
@@ -69,9 +94,15 @@ def is_inequality(answer: Answer) -> bool:
     return isinstance(answer, Relation) and answer.signs[0] not in ("=", "~")
 
 
+_NO_NAME = re.compile(r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and)(?: |$)")
+"""A sign, or a word that makes a statement of the name after it: ``not x = 5``."""
+
+
 def is_name(side: Answer) -> bool:
     """Say whether a side is only a name: ``x``, ``f(x)``, ``|AB|``, ``(p, q)``."""
-    if isinstance(side, Opaque | Symbol | Words):
+    if isinstance(side, Opaque | Words):
+        return not _NO_NAME.search(side.text)
+    if isinstance(side, Symbol):
         return not is_constant(side) or side in (Symbol("i"), Symbol("e"))
     if isinstance(side, Apply):
         if side.function.startswith("call:"):
@@ -92,8 +123,11 @@ def _is_capital(part: Answer) -> bool:
     return isinstance(part, Symbol) and part.name[:1].isupper()
 
 
-def assigned(answer: Answer) -> Answer | None:
-    """Return the value that ``x = 5`` or ``x = 1/3 = 0.333`` gives its name, or None."""
+def assigned(answer: Answer, compare: Equal) -> Answer | None:
+    """Return the value that ``x = 5`` or ``x = 1/3 = 0.333`` gives its name, or None.
+
+    A chain that gives two values, such as ``x = 1 = 2``, gives none.
+    """
     if not isinstance(answer, Relation) or any(sign not in "=~" for sign in answer.signs):
         return None
     sides = list(answer.sides)
@@ -105,53 +139,60 @@ def assigned(answer: Answer) -> Answer | None:
         return None
     exactly = [s for s, sign in zip(sides[1:], answer.signs, strict=True) if sign == "="]
     stated = [side for side in exactly if side in values] or values
-    return stated[-1]
+    return stated[-1] if _consistent(answer, stated[-1], compare) else None
 
 
-def _stated(answer: Answer, *, of_gold: bool) -> Answer | None:
+def _stated(answer: Answer, compare: Equal, *, of_gold: bool) -> Answer | None:
     """Return the value that an answer states, or None; an equation may end in its value."""
     if not isinstance(answer, Relation):
         return answer
-    value = assigned(answer)
+    value = assigned(answer, compare)
     if value is not None:
-        return value if _consistent(answer, value) else None
+        return value
     last = answer.sides[-1]
     residue = stated_residue(answer)
     if residue is not None:
         return residue
     if of_gold or any(sign not in "=~" for sign in answer.signs):
         return None
-    if is_constant(last) and _consistent(answer, last):
+    if is_constant(last) and _consistent(answer, last, compare):
         return last
     return None
 
 
-def _consistent(relation: Relation, value: Answer) -> bool:
-    """Say whether no constant side differs from the value; a chain such as 1 = 2 states nothing."""
+def _consistent(relation: Relation, value: Answer, compare: Equal) -> bool:
+    """Say whether no fixed side differs from the value; a chain such as 1 = 2 states nothing."""
     approximate = dict(zip(relation.sides[1:], relation.signs, strict=True))
-    constants = [
+    fixed = [
         side
         for side in relation.sides
-        if is_constant(side) and not is_name(side) and approximate.get(side) != "~"
+        if _is_fixed(side) and not is_name(side) and approximate.get(side) != "~"
     ]
-    if not isinstance(value, _EXPRESSIONS):
-        return True
-    return all(
-        equal_expressions(value, side, Conventions()) is not False
-        for side in constants
-        if isinstance(side, _EXPRESSIONS)
-    )
+    if not _is_fixed(value):
+        return not fixed or not isinstance(value, _EXPRESSIONS)  # x = 8 = 2t is to be solved
+    return all(compare(value, side, Conventions()) is not False for side in fixed)
 
 
-def _same_name(gold: Relation, answer: Relation) -> bool:
+def _is_fixed(side: Answer) -> bool:
+    """Say whether a side has no variable and no name, so that it has one value."""
+    if isinstance(side, Quantity):
+        return is_constant(side.value)
+    if isinstance(side, Sequence):
+        return all(map(_is_fixed, side.items))
+    return isinstance(side, Based) or is_constant(side)
+
+
+def _same_name(gold: Relation, answer: Relation, compare: Equal) -> bool:
     """Say whether two assignments may be compared by value; ``x = 5`` and ``y = 5`` may not."""
-    values = [value for side in (gold, answer) if (value := assigned(side)) is not None]
+    values = [value for side in (gold, answer) if (value := assigned(side, compare)) is not None]
     if len(values) < 2:
         return False
     names = [next((s for s in side.sides if is_name(s)), None) for side in (gold, answer)]
     plain = [n.name.split("_")[0].casefold() for n in names if isinstance(n, Symbol)]
     if len(plain) == 2 and plain[0] != plain[1]:
-        return not all(is_constant(value) for value in values)
+        # "y = 2x" and "f = 2x" define one function, unless the letter ends an equation.
+        first = all(is_name(side.sides[0]) for side in (gold, answer))
+        return first and not all(is_constant(value) for value in values)
     return True
 
 

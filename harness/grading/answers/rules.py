@@ -17,8 +17,10 @@ from benchmarks import Conventions
 from harness.grading.answers import limits
 from harness.grading.answers.brackets import mismatched
 from harness.grading.answers.choices import read_choice
+from harness.grading.answers.completeness import are_complete
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal, without_unit_letters
+from harness.grading.answers.nouns import ARITHMETIC, NUMERALS
 from harness.grading.answers.parser import parse
 from harness.grading.answers.syntax import (
     Answer,
@@ -112,6 +114,8 @@ def labelled(gold: str, answer: str, conventions: Conventions) -> Decision | Non
     If both have a letter, the letters decide, but two values beside equal letters may not differ.
     If only one has a letter, its value is compared with the other answer.
     """
+    if len(set(_LABEL.findall(answer))) > 1:
+        return None  # the answers of several parts, or several choices
     wanted, given = read_choice(gold), read_choice(answer)
     if wanted is None or not wanted.value:
         letter = _CHOICE.fullmatch(gold)
@@ -194,7 +198,9 @@ def strip_delimiters(answer: str) -> str:
 
 _WRAPPED = r"(?:\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{\s?)?"
 _CHOICE = re.compile(rf"\s?{_WRAPPED}\(?([A-J])\)?\}}?\s?")
-_PACKED = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+_LABEL = re.compile(r"\(([A-Ja-j])\)")
+_PACKED = re.compile(r"(?<=[0-9]),(?=[1-9][0-9]{2}(?![0-9]))")
+"""A comma that may also separate two items; no item begins with a zero, as in ``40,000``."""
 
 
 def structure(gold: str, answer: str, conventions: Conventions) -> Decision | None:
@@ -209,7 +215,7 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
         if decision and decision.rule == "tuple" and isinstance(read(gold), Number):
             return decision  # a pair is no number, however its comma is read
         listed = _structure(_PACKED.sub(", ", gold), _PACKED.sub(", ", answer), conventions)
-        if listed and listed.equivalence is Equivalence.EQUAL:
+        if listed is None or listed.equivalence is Equivalence.EQUAL:
             return listed
     return decision
 
@@ -220,7 +226,7 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
         return None
     given = without_unit_letters(wanted, given)
     same = equal(wanted, given, conventions)
-    if same is None:
+    if same is None or not (same or are_complete(wanted, given)):
         return None
     return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, kind_of(wanted, given))
 
@@ -278,8 +284,15 @@ _FORMULA_WORDS = frozenset(
 )
 
 
+_CHANGES = "|".join(sorted(NUMERALS | ARITHMETIC - {"and", "or", "to", "by"}))
+_CHANGING_WORD = re.compile(rf"(?<![\\A-Za-z])(?:{_CHANGES})(?![A-Za-z])", re.IGNORECASE)
+"""A word that changes the value beside it, as in ``not 5`` and ``5 dozen``."""
+
+
 def prose(answer: str) -> bool:
     """Say whether the candidate is a sentence; a LaTeX parser would drop its words."""
+    if _CHANGING_WORD.search(answer):
+        return True
     try:
         words = sum(token.kind == "word" for token in tokenize(answer))
     except UnreadableError:

@@ -234,11 +234,25 @@ def numeric(expression: Expression, at: Mapping[str, Fraction], digits: int = DI
     Raises:
         UnknownValueError: the value does not exist at the point, or would cost too much to compute.
     """
+    return _rounded(_value(expression, at, digits), digits)
+
+
+def _rounded(value: Any, digits: int = DIGITS) -> Any:
+    if not isinstance(value, Fraction):
+        return value
+    return _contexts().by_digits[digits].mpf(value.numerator) / value.denominator
+
+
+def _value(expression: Expression, at: Mapping[str, Fraction], digits: int = DIGITS) -> Any:
+    """Return the value at a point, as a fraction if it is rational in every step."""
     context = _contexts().by_digits[digits]
     try:
-        return _Numeric(context, at).value(expression)
+        value = _Numeric(context, at).value(expression)
     except (ValueError, ZeroDivisionError, OverflowError, TypeError, ArithmeticError) as error:
         raise UnknownValueError(str(error)) from error
+    if not isinstance(value, Fraction) and not context.isfinite(value):
+        raise UnknownValueError("infinite")  # the logarithm of 0 equals nothing
+    return value
 
 
 class _Numeric:
@@ -248,16 +262,13 @@ class _Numeric:
         self._context, self._at = context, at
 
     def value(self, expression: Expression) -> Any:
-        return self._rounded(self._unrounded(expression))
-
-    def _unrounded(self, expression: Expression) -> Any:
         """Return the value as a fraction while it is rational, else as an mpmath number."""
         if isinstance(expression, Number):
             return expression.value
         if isinstance(expression, Symbol):
             return self._symbol(expression.name)
         name = expression.function
-        arguments = [self._unrounded(argument) for argument in expression.arguments]
+        arguments = [self.value(argument) for argument in expression.arguments]
         if name in _EXACT and all(isinstance(argument, Fraction) for argument in arguments):
             rational = _EXACT[name](*arguments)
             if rational is not None:
@@ -279,7 +290,7 @@ class _Numeric:
 
     def _symbol(self, name: str) -> Any:
         if name in self._at:
-            return self._rational(self._at[name])
+            return self._at[name]
         constants = {IMAGINARY: self._context.mpc(0, 1), EULER: +self._context.e}
         if name == PI:
             return +self._context.pi
@@ -361,7 +372,10 @@ def same_value(left: Expression, right: Expression, at: Mapping[str, Fraction]) 
         if exactly[0] is not None and exactly[1] is not None:
             return exactly[0] == exactly[1]
     try:
-        values = numeric(left, at), numeric(right, at)
+        exactly = _value(left, at), _value(right, at)
+        if isinstance(exactly[0], Fraction) and isinstance(exactly[1], Fraction):
+            return exactly[0] == exactly[1]  # without rounding: x + 10**100 is not 10**100
+        values = _rounded(exactly[0]), _rounded(exactly[1])
         if _agree(*values):
             return True
         if min(map(abs, values)) > 1e-25:

@@ -38,19 +38,23 @@ def practise(*_: str) -> Equivalence:
     return Equivalence.EQUAL
 
 
+_OPEN_END = re.compile(r"\\(?:[lcv]?dots|dots[bcimo]|ddots)(?![A-Za-z])|\.\.\.|\u2026")
+"""Dots, which stand for more than is written. math-verify drops them."""
+
+
 def compare(gold: str, answer: str) -> Equivalence:
     """Compare a candidate with the gold as mathematics.
 
     Hostile input may make this hang, exhaust memory or crash the process, so call it in a worker.
     """
-    if too_costly(gold) or too_costly(answer):
+    if too_costly(gold) or too_costly(answer) or _OPEN_END.search(gold + answer):
         return Equivalence.UNPARSABLE
     parsed_answer = _parse(answer)
     if not parsed_answer:
         return Equivalence.UNPARSABLE
     parsed_gold = _parse(gold)
     # The gold comes first: verify() is not symmetric.
-    if _verify(parsed_gold, parsed_answer):
+    if _verify(parsed_gold, parsed_answer) and not _differ_in_case(gold, answer):
         return Equivalence.EQUAL
     if not any(_is_expression(item) for item in parsed_answer):
         return Equivalence.UNPARSABLE
@@ -120,7 +124,55 @@ def _verify(gold: list[Any], answer: list[Any]) -> bool:
 
     if not verify(gold, answer, timeout_seconds=None):
         return False
-    return not (gold and answer and _far_apart(gold[0], answer[0]))
+    first = (gold[0], answer[0])
+    return not (_far_apart(*first) or _other_equations(*first) or _other_derivatives(*first))
+
+
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+
+
+def _differ_in_case(gold: str, answer: str) -> bool:
+    """Say whether the same letters are written in another case, which math-verify ignores."""
+    letters = [frozenset(_LETTER.findall(text)) for text in (gold, answer)]
+    lower = [frozenset(letter.lower() for letter in side) for side in letters]
+    return letters[0] != letters[1] and lower[0] == lower[1]
+
+
+def _other_equations(gold: Any, answer: Any) -> bool:
+    """Say whether two equations are not multiples of one another.
+
+    math-verify also calls two equations equal if it finds no solution of either.
+    """
+    from sympy import Eq, simplify
+
+    if not (isinstance(gold, Eq) and isinstance(answer, Eq)):
+        return False
+    left, right = (_without_derivatives(side.lhs - side.rhs) for side in (gold, answer))
+    ratio = simplify(left / right)
+    return not (ratio.is_number and ratio.is_finite and ratio != 0)
+
+
+def _other_derivatives(gold: Any, answer: Any) -> bool:
+    """Say whether two expressions are equal only as long as their derivatives count as zero."""
+    from sympy import Expr, simplify
+
+    if not (isinstance(gold, Expr) and isinstance(answer, Expr)):
+        return False
+    named = _without_derivatives(gold), _without_derivatives(answer)
+    return named != (gold, answer) and simplify(named[0] - named[1]) != 0
+
+
+def _without_derivatives(expression: Any) -> Any:
+    """Return an expression with a symbol for each derivative of a name, as in ``dx/dt``.
+
+    sympy takes the derivative of one symbol by another for zero.
+    """
+    from sympy import Derivative, Symbol
+
+    return expression.replace(
+        lambda part: isinstance(part, Derivative) and isinstance(part.expr, Symbol),
+        lambda part: Symbol(str(part)),
+    )
 
 
 def _far_apart(gold: Any, answer: Any) -> bool:

@@ -1,0 +1,44 @@
+"""Say which words after a number name what was counted, and which change the number."""
+
+from __future__ import annotations
+
+import re
+
+from harness.grading.answers.units import read_unit
+
+NUMERALS = frozenset(
+    "half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh "
+    "sevenths eighth eighths ninth ninths tenth tenths twelfth twelfths hundredth hundredths "
+    "thousandth thousandths hundred hundreds thousands millions billions trillions score gross "
+    "dozen dozens pair pairs couple triple double twice thrice lakh crore thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty "
+    "ninety".split()
+)
+ARITHMETIC = frozenset(
+    "of over plus minus times by divided mod modulo base not nor or and least most than more less "
+    "fewer below above under up to".split()
+)
+"""Words that join a number to another one: ``5 percent of 3``, ``2 more than x``."""
+_JOINS = frozenset(
+    "if when where whenever for with without from between such that which is are was equals equal "
+    "unless except given since because as about in on at but the".split()
+)
+"""Words that begin a clause about the number."""
+_WORD = re.compile(r"[A-Za-z%]+")
+
+
+def changes_number(unit: str) -> bool:
+    """Say whether the words after a number change it, as in ``2 thirds`` and ``5 to 3``."""
+    words = _WORD.findall(unit.lower())
+    return bool(words) and (
+        not NUMERALS.isdisjoint(words) or words[0] in ARITHMETIC or "% of" in unit
+    )
+
+
+def is_noun(unit: str) -> bool:
+    """Say whether what follows a number is a unit, or the noun of what was counted."""
+    if read_unit(unit) is not None:
+        return True
+    words = _WORD.findall(unit.lower())
+    known = NUMERALS | ARITHMETIC | _JOINS
+    return bool(words) and known.isdisjoint(words) and all(len(word) >= 3 for word in words)
