@@ -21,7 +21,7 @@ from replayed import replay_spec, write_responses
 from benchmarks import UserError
 from harness.evaluation.pipeline import evaluate
 from harness.evaluation.plan import prepare
-from harness.grading import Grader
+from harness.grading import Grader, version
 from harness.runs.catalogue import Catalogue, require_same
 from harness.runs.file_names import (
     JOURNAL,
@@ -157,8 +157,9 @@ def with_grader(run: Run, grader: str) -> Run:
 
 
 def test_a_run_begun_with_a_grader_of_the_same_verdicts_goes_on(
-    tmp_path: Path, responses: Path
+    tmp_path: Path, responses: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(version, "EQUIVALENT", {**version.EQUIVALENT, "5": version.GRADER})
     run = prepare(replay_spec(responses, limit=12)).new_run("replayed")
     old = with_grader(run, "2+3d636124")
     with RunFolder.create(Catalogue(tmp_path).root, old) as folder:

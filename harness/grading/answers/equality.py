@@ -34,8 +34,8 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import DOTS
-from harness.grading.answers.units import UNIT_LETTERS, read_unit
-from harness.grading.answers.values import exact, symbols
+from harness.grading.answers.units import read_unit
+from harness.grading.answers.values import exact
 
 Equality = bool | None
 GOES_ON = Symbol(DOTS)
@@ -87,6 +87,11 @@ def _only(answer: Answer) -> Answer:
 
 
 def _relation(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    exact_gold, exact_answer = relations.without_rounding(gold), relations.without_rounding(answer)
+    if exact_gold is not gold or exact_answer is not answer:
+        same = equal(exact_gold, exact_answer, conventions)
+        rounding = None if same or exact_answer is answer else relations.rounding(answer)
+        return same if rounding is None else equal(exact_gold, rounding, conventions) or same
     if regions.describes_set(gold) or regions.describes_set(answer):
         found = _same_set(gold, answer, conventions)
         if found is not None:
@@ -393,6 +398,8 @@ def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     ]
     known = [unit for unit in units if unit is not None]
     if len(known) == 2 and known[0] != known[1]:
+        if {known[0].dimension, known[1].dimension} == {"angle", "radian"}:
+            return _angles(known[0].dimension == "angle", left, right, conventions)
         if known[0].dimension != known[1].dimension:
             return False
         factor = Number(known[1].factor / known[0].factor)
@@ -401,6 +408,16 @@ def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     if same or len(known) != 1:
         return same
     return _converted(known[0].dimension, units[0] is not None, left, right, conventions) or same
+
+
+def _angles(
+    gold_in_degrees: bool, left: Expression, right: Expression, conventions: Conventions
+) -> Equality:
+    """Compare an angle in degrees with one in radians."""
+    factor = Apply("/", (Symbol("\\pi"), Number(Fraction(180))))
+    if gold_in_degrees:
+        return equal_expressions(Apply("*", (left, factor)), right, conventions)
+    return equal_expressions(left, Apply("*", (right, factor)), conventions)
 
 
 def _converted(
@@ -420,36 +437,6 @@ def _converted(
     if of_gold:
         return equal_expressions(scaled, right, conventions)
     return equal_expressions(left, scaled, conventions)
-
-
-def without_unit_letters(gold: Answer, answer: Answer) -> Answer:
-    """Return the number of an answer such as ``10 m`` if the gold is without any variable.
-
-    Letters after the number are then a unit and not a product.
-    """
-    wanted = gold.value if isinstance(gold, Quantity) else gold
-    if not isinstance(answer, Apply) or not is_constant(wanted) or is_constant(answer):
-        return answer
-    if answer.function in "*/" and symbols(answer) <= UNIT_LETTERS:
-        factors = _factors(answer)
-        if factors and isinstance(factors[0], Number) and not any(map(is_constant, factors[1:])):
-            return _with_unit(factors[0], answer, of_quantity=isinstance(gold, Quantity))
-    return answer
-
-
-def _with_unit(number: Number, answer: Apply, *, of_quantity: bool) -> Answer:
-    """Return ``10 m`` as a quantity; without its letters if they are several and none is asked."""
-    unit = answer.arguments[1]
-    if isinstance(unit, Symbol) and answer.function == "*" and answer.arguments[0] == number:
-        return Quantity(number, unit.name)
-    return answer if of_quantity else number
-
-
-def _factors(expression: Answer) -> list[Answer]:
-    if isinstance(expression, Apply) and expression.function in "*/":
-        left, right = expression.arguments
-        return [*_factors(left), right]
-    return [expression]
 
 
 _BY_KIND: tuple[

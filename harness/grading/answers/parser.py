@@ -32,6 +32,7 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import DOTS, Token, UnreadableError, tokenize
+from harness.grading.answers.units import UNIT_LETTERS
 
 MAXIMUM_ITEMS = 64
 _POINTS = frozenset("point points vertex center centre focus vector coordinates".split())
@@ -282,6 +283,10 @@ def _words(tokens: Tokens[Token]) -> Answer:
 def _degrees(value: Expression) -> Answer:
     if isinstance(value, Apply) and value.function == "degrees":
         return Quantity(value.arguments[0], "degree")
+    if isinstance(value, Apply) and value.function == "*":
+        left, right = value.arguments
+        if isinstance(right, Apply) and right.function == "degrees":  # of the whole product
+            return Quantity(Apply("*", (left, right.arguments[0])), "degree")
     return value
 
 
@@ -295,7 +300,12 @@ def _unit_length(tokens: list[Token]) -> int:
             start = index
             # In "5 m per second" and "5 m/hour" the letter before the word belongs to the unit.
             before = tokens[index - 1]
-            if before.kind == "symbol" and index >= 2 and tokens[index - 2].kind == "number":
+            if (before.text == "\\mu" and index >= 2) or (
+                before.text in UNIT_LETTERS
+                and token.kind == "word"
+                and index >= 2
+                and tokens[index - 2].kind == "number"
+            ):
                 start = index - 1
             elif before.kind == "/" and index >= 3 and tokens[index - 2].kind in ("symbol", "word"):
                 start = index - 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 
 from benchmarks import Conventions
 from harness.grading.answers.expressions import is_constant, proportional
@@ -21,7 +22,7 @@ from harness.grading.answers.syntax import (
     Symbol,
     Words,
 )
-from harness.grading.answers.values import symbols
+from harness.grading.answers.values import UnknownValueError, numeric, symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
 _EXPRESSIONS = (Number, Symbol, Apply)
@@ -77,6 +78,44 @@ def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
 def _may_be_name(side: Answer) -> bool:
     """Say whether a side may be a name that was read as a product or quotient, as in ``p(x)``."""
     return not isinstance(side, Apply) or side.function in ("*", "/")
+
+
+def without_rounding(answer: Answer) -> Answer:
+    r"""Return what an answer states exactly before ``\approx``; any other answer as it is.
+
+    In ``x = \sqrt{13} \approx 3.61`` the decimal is a remark, and ``x = \sqrt{13}`` is stated. In
+    ``x \approx 3.61`` it is the value.
+    """
+    if not isinstance(answer, Relation) or "~" not in answer.signs:
+        return answer
+    before = answer.signs.index("~")
+    value = answer.sides[before]
+    plain = value.value if isinstance(value, Quantity) else value
+    if not is_constant(plain) or any(sign != "=" for sign in answer.signs[:before]):
+        return answer
+    if not before:
+        return value
+    return Relation(answer.signs[:before], answer.sides[: before + 1])
+
+
+def rounding(answer: Answer) -> Answer | None:
+    """Return the decimal that ends an approximation, if it is the value before it, rounded."""
+    if not isinstance(answer, Relation):
+        return None
+    exactly, last = (
+        side.value if isinstance(side, Quantity) else side
+        for side in (answer.sides[answer.signs.index("~")], answer.sides[-1])
+    )
+    if not isinstance(last, Number) or last.decimals is None:
+        return None
+    try:
+        value = numeric(exactly, {})  # type: ignore[arg-type]
+    except UnknownValueError:
+        return None
+    unit = Fraction(1, 2) / Fraction(10) ** last.decimals
+    distance = abs(value - last.value.numerator / (value * 0 + last.value.denominator))
+    fits = distance <= unit.numerator / (value * 0 + unit.denominator) * (1 + 1e-9)
+    return answer.sides[-1] if fits else None
 
 
 def every(results: Iterable[bool | None]) -> bool | None:
@@ -155,7 +194,7 @@ def _stated(answer: Answer, compare: Equal, *, of_gold: bool) -> Answer | None:
         return residue
     if of_gold or any(sign not in "=~" for sign in answer.signs):
         return None
-    if is_constant(last) and _consistent(answer, last, compare):
+    if _is_fixed(last) and _consistent(answer, last, compare):
         return last
     return None
 

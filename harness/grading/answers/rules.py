@@ -19,7 +19,7 @@ from harness.grading.answers.brackets import mismatched
 from harness.grading.answers.choices import read_choice
 from harness.grading.answers.completeness import are_complete
 from harness.grading.answers.effort import TooCostlyError, bounded
-from harness.grading.answers.equality import equal, without_unit_letters
+from harness.grading.answers.equality import equal
 from harness.grading.answers.nouns import ARITHMETIC, NUMERALS
 from harness.grading.answers.parser import parse
 from harness.grading.answers.syntax import (
@@ -40,6 +40,7 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import TooDeepError, UnreadableError, tokenize
+from harness.grading.answers.unit_letters import without_unit_letters
 from harness.grading.answers.values import exact
 from harness.grading.remembered import remembered
 

@@ -85,6 +85,7 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=\d)\s?x\s?(?=10\s?\^)", r"\\times "),
         (r"\.(?=\s?\}\s?$)", ""),
         (r"^\s?(?:\\text\s?\{)?\s?(?:[Tt]he )?(?:[Ff]inal )?[Aa]nswer\s?(?:is|:){1,2}\s?\}?", ""),
+        (r"^\s?\\(?:implies|therefore|[Rr]ightarrow|Longrightarrow)(?![A-Za-z])\s?", ""),
         (r"(?:\r?\n\s{0,20}){2,}", " , "),
         (r"\\\$|\$", ""),
     )
@@ -166,7 +167,7 @@ FUNCTIONS = frozenset(
 GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
     "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
-    "Psi Omega max min gcd lcm hbar ell odot oplus circ infty emptyset varnothing nabla "
+    "Psi Omega AA max min gcd lcm hbar ell odot oplus circ infty emptyset varnothing nabla "
     "partial".split()
 )
 _STRUCTURE = frozenset(
@@ -209,6 +210,11 @@ def tokenize(text: str) -> list[Token]:
     return tokens
 
 
+_UPRIGHT = UNIT_LETTERS | frozenset("TFHCS")
+_BEFORE_UNITS = ("number", "word", "/")
+_ENDS_OF_VALUES = ("}", ")", "symbol")
+
+
 def _scan(text: str) -> Iterator[Token]:
     position, spaced, previous = 0, False, ""
     closing: list[int] = []  # depths at which a \text group ends, since its brace is dropped
@@ -236,7 +242,9 @@ def _scan(text: str) -> Iterator[Token]:
         for token in _tokens_of(
             kind, match, spaced, "text" if closing and previous != "number" else previous
         ):
-            if closing and token.text in UNIT_LETTERS and previous in ("number", "word", "/"):
+            # A letter alone in \text, after a value, is a unit: \frac{1}{6} \text{ m}.
+            alone = kind == "letters" and len(match["letters"]) == 1 and previous in _ENDS_OF_VALUES
+            if closing and token.text in _UPRIGHT and (alone or previous in _BEFORE_UNITS):
                 token = Token("word", token.text, token.spaced)
             previous = token.kind
             yield token

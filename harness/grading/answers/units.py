@@ -34,6 +34,7 @@ def _table() -> dict[str, Unit]:
         "volume": "1 l liter liters litre litres|1/1000 ml milliliter milliliters",
         "money": "1 dollar dollars usd|1/100 cent cents",
         "angle": "1 degree degrees deg",
+        "radian": "1 radian radians rad",
         "percent": "1 % percent percentage pct",
         "energy": "1 j joule joules|1000 kj",
         "force": "1 n newton newtons",
@@ -47,8 +48,40 @@ def _table() -> dict[str, Unit]:
     return table
 
 
+def _symbols() -> dict[str, Unit]:
+    """Return the symbols of units, in which capitals matter: ``mW`` and ``MW``.
+
+    SI units and prefixes: BIPM, The International System of Units, 9th edition (2019).
+    """
+    bases = (
+        "m length|g mass|s time|A current|K temperature|mol amount|Hz frequency|N force"
+        "|Pa pressure|J energy|W power|C charge|V voltage|F capacitance|\u03a9 resistance"
+        "|S conductance|Wb flux|T field|H inductance|eV electronvolt|pc parsec|L volume"
+    )
+    prefixes = {"": 0, "p": -12, "n": -9, "\u00b5": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12}
+    found = {
+        prefix + name: Unit(dimension, Fraction(10) ** power)
+        for name, dimension in (base.split() for base in bases.split("|"))
+        for prefix, power in prefixes.items()
+    }
+    found |= {f"c{name}": Unit(found[name].dimension, Fraction(1, 100)) for name in "mgL"}
+    alone = "dB sr u ly AU \u0127 M_odot R_odot L_odot M_earth R_earth \u00b0C \u00b0F"
+    found |= {name: Unit(name, Fraction(1)) for name in alone.split()}
+    found["\u00c5"] = Unit("length", Fraction(1, 10**10))
+    found["yr"] = Unit("time", Fraction(31557600))
+    del found["pm"]  # the afternoon
+    return found
+
+
 _UNITS = _table()
-_PARTS = re.compile(r"([A-Za-z%]+)(?:\^\{?(-?\d)\}?)?")
+_SYMBOLS = _symbols()
+_SPELLINGS = (
+    ("\\mu ", "\u00b5"), ("\\mu", "\u00b5"), ("\\Omega", "\u03a9"), ("\\hbar", "\u0127"),
+    ("\\AA", "\u00c5"), ("\\odot", "odot"), ("_{odot}", "_odot"),
+)  # fmt: skip
+_LETTERS = "A-Za-z%\u00b0\u00b5\u03a9\u0127\u00c5"
+_WORD = re.compile(rf"[{_LETTERS}]+(?:_(?:odot|earth))?(?:\^\{{?-?\d\}}?)?|/")
+_PARTS = re.compile(rf"([{_LETTERS}]+(?:_(?:odot|earth))?)(?:\^\{{?(-?\d)\}}?)?")
 _POWERS = {"square": 2, "squared": 2, "cubic": 3, "cubed": 3, "sq": 2}
 
 
@@ -60,7 +93,9 @@ def read_unit(text: str) -> Unit | None:
     """
     powers: dict[str, int] = {}
     factor, sign, raised = Fraction(1), 1, 1
-    for word in re.findall(r"[A-Za-z%]+(?:\^\{?-?\d\}?)?|/", text):
+    for spelling, letter in _SPELLINGS:
+        text = text.replace(spelling, letter)
+    for word in _WORD.findall(text):
         lower = word.lower()
         if lower in ("/", "per"):
             sign = -1
@@ -68,7 +103,7 @@ def read_unit(text: str) -> Unit | None:
             raised = _POWERS[lower]
         else:
             match = _PARTS.fullmatch(word)
-            unit = _UNITS.get(match[1].lower()) if match else None
+            unit = (_SYMBOLS.get(match[1]) or _UNITS.get(match[1].lower())) if match else None
             if match is None or unit is None:
                 return None
             power = sign * int(match[2] or raised)
