@@ -310,7 +310,7 @@ def test_nowhere_is_a_count_of_truncations_that_nobody_counted(tmp_path: Path) -
     found = compare(unknown, counted, allow_mismatch=True)
     (line,) = [line for line in str(found).splitlines() if "0 / 0" in line]
     told = ["-", "->", "50.0", "%", "-", "->", "0.0", "%", "-", "->", "0.0", "%", "-"]
-    assert line.split()[4:] == told, "truncated, of these looping, no answer, at the limit"
+    assert line.split()[4:] == told, "at token limit, looping, no answer, mean tokens"
     assert comparison_fields(found)["benchmarks"][0]["a"]["at_limit"] is None
     assert comparison_fields(found)["benchmarks"][0]["a"]["no_answer"] is None
     versions = labelled([unknown, counted])
