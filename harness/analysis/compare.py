@@ -294,7 +294,7 @@ def _recounts(
 def _recounted(pair: Pair, way: Way) -> Pair | None:
     if pair.by_problem:
         rows_a, rows_b = recounted(pair.rows_a, pair.rows_b, way)
-        return pair.with_rows(rows_a, rows_b) if rows_a else None
+        return replace(pair, rows_a=rows_a, rows_b=rows_b) if rows_a else None
     right_a, right_b = {
         "left out": (None, None),
         "best for A": (True, False),

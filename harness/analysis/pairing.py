@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from benchmarks import UserError
@@ -75,12 +75,6 @@ class Pair:
             return self.a, self.b
         name = self.a.benchmark
         return BenchmarkScore.of(name, self.rows_a), BenchmarkScore.of(name, self.rows_b)
-
-    def with_rows(
-        self, rows_a: Sequence[ProblemVerdicts], rows_b: Sequence[ProblemVerdicts]
-    ) -> Pair:
-        """Return the same benchmark with other verdicts."""
-        return replace(self, rows_a=rows_a, rows_b=rows_b)
 
 
 def counts_of(score: BenchmarkScore) -> Counts:

@@ -111,8 +111,6 @@ LANGUAGES = (
     Language(answer=("정답", "답은", "답:"), verb="은|는|이", spaced=False, direct=True),
 )
 
-_LATER = frozenset(word for language in LANGUAGES for word in language.result)
-
 
 def _pattern(language: Language) -> re.Pattern[str]:
     """Return what may stand between the noun and its value.

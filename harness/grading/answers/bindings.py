@@ -6,10 +6,10 @@ value. ``x=2, x=3`` is none, but a list of two solutions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from benchmarks import Conventions
-from harness.grading.answers.relations import assigned, every, is_name
+from harness.grading.answers.relations import Equal, assigned, every, is_name
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
@@ -19,7 +19,6 @@ from harness.grading.answers.syntax import (
 )
 from harness.grading.answers.values import CONSTANTS
 
-Equal = Callable[[Answer, Answer, Conventions], bool | None]
 Record = Mapping[Answer, Answer]
 """The values by their names, in the order in which they are written."""
 

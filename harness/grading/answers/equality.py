@@ -15,6 +15,7 @@ from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.nouns import changes_number
 from harness.grading.answers.syntax import (
+    EXPRESSIONS,
     Answer,
     Apply,
     Based,
@@ -41,7 +42,6 @@ Equality = bool | None
 GOES_ON = Symbol(DOTS)
 EMPTY = Words("no solution")
 """The empty set, and the statement that nothing is a solution."""
-_EXPRESSIONS = (Number, Symbol, Apply)
 
 
 def equal(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
@@ -189,7 +189,7 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
 def _of_other_kinds(gold: Answer, answer: Answer) -> Equality:
     """Return False if one side is a value and the other is several, or a region; else None."""
     sides = (gold, answer)
-    values = [isinstance(side, (*_EXPRESSIONS, Quantity, Based)) for side in sides]
+    values = [isinstance(side, (*EXPRESSIONS, Quantity, Based)) for side in sides]
     several = [isinstance(side, Sequence | Union | Matrix) for side in sides]
     stated = [isinstance(side, Words) for side in sides]
     kinds = (any(values), any(several), any(stated))
@@ -341,7 +341,7 @@ def _based(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if isinstance(gold, Based) and isinstance(answer, Based):
         return (gold.digits.lstrip("0"), gold.base) == (answer.digits.lstrip("0"), answer.base)
     based, other = (gold, answer) if isinstance(gold, Based) else (answer, gold)
-    value = exact(other) if isinstance(other, _EXPRESSIONS) else None
+    value = exact(other) if isinstance(other, EXPRESSIONS) else None
     if value is None or not isinstance(based, Based):
         return _of_other_kinds(gold, answer)
     if answer is based:  # a question that names no base asks for the number
@@ -375,11 +375,11 @@ def _ratio(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
 
 
 def _quotients(answer: Answer) -> list[Answer] | None:
-    if isinstance(answer, _EXPRESSIONS):
+    if isinstance(answer, EXPRESSIONS):
         return [answer]
     if not isinstance(answer, Ratio):
         return None
-    terms = [term for term in answer.terms if isinstance(term, _EXPRESSIONS)]
+    terms = [term for term in answer.terms if isinstance(term, EXPRESSIONS)]
     if len(terms) != len(answer.terms):
         return None
     return [Apply("/", (term, terms[-1])) for term in terms[:-1]]
@@ -388,7 +388,7 @@ def _quotients(answer: Answer) -> list[Answer] | None:
 def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     values = [side.value if isinstance(side, Quantity) else side for side in (gold, answer)]
     left, right = values
-    if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
+    if not isinstance(left, EXPRESSIONS) or not isinstance(right, EXPRESSIONS):
         return None
     nouns = [side.unit for side in (gold, answer) if isinstance(side, Quantity)]
     if any(map(changes_number, nouns)):
@@ -399,7 +399,8 @@ def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     known = [unit for unit in units if unit is not None]
     if len(known) == 2 and known[0] != known[1]:
         if {known[0].dimension, known[1].dimension} == {"angle", "radian"}:
-            return _angles(known[0].dimension == "angle", left, right, conventions)
+            of_gold = known[0].dimension == "angle"
+            return _scaled(_RADIANS_A_DEGREE, of_gold, left, right, conventions)
         if known[0].dimension != known[1].dimension:
             return False
         factor = Number(known[1].factor / known[0].factor)
@@ -410,14 +411,7 @@ def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equalit
     return _converted(known[0].dimension, units[0] is not None, left, right, conventions) or same
 
 
-def _angles(
-    gold_in_degrees: bool, left: Expression, right: Expression, conventions: Conventions
-) -> Equality:
-    """Compare an angle in degrees with one in radians."""
-    factor = Apply("/", (Symbol("\\pi"), Number(Fraction(180))))
-    if gold_in_degrees:
-        return equal_expressions(Apply("*", (left, factor)), right, conventions)
-    return equal_expressions(left, Apply("*", (right, factor)), conventions)
+_RADIANS_A_DEGREE = Apply("/", (Symbol("\\pi"), Number(Fraction(180))))
 
 
 def _converted(
@@ -425,11 +419,20 @@ def _converted(
 ) -> Equality:
     """Compare ``50\\%`` with ``0.5``, or ``180^\\circ`` with pi, if only one side has a unit."""
     if dimension == "percent" and conventions.percent_as_fraction:
-        factor: Expression = Number(Fraction(1, 100))
-    elif dimension == "angle":
-        factor = Apply("/", (Symbol("\\pi"), Number(Fraction(180))))
-    else:
-        return None
+        return _scaled(Number(Fraction(1, 100)), of_gold, left, right, conventions)
+    if dimension == "angle":
+        return _scaled(_RADIANS_A_DEGREE, of_gold, left, right, conventions)
+    return None
+
+
+def _scaled(
+    factor: Expression,
+    of_gold: bool,
+    left: Expression,
+    right: Expression,
+    conventions: Conventions,
+) -> Equality:
+    """Compare two expressions, the gold's or else the answer's multiplied by a factor."""
     scaled: Expression = Apply("*", (left if of_gold else right, factor))
     value = exact(scaled)
     if value is not None:

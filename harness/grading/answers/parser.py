@@ -300,12 +300,7 @@ def _unit_length(tokens: list[Token]) -> int:
             start = index
             # In "5 m per second" and "5 m/hour" the letter before the word belongs to the unit.
             before = tokens[index - 1]
-            if (before.text == "\\mu" and index >= 2) or (
-                before.text in UNIT_LETTERS
-                and token.kind == "word"
-                and index >= 2
-                and tokens[index - 2].kind == "number"
-            ):
+            if index >= 2 and _begins_unit(tokens[index - 2], before, token):
                 start = index - 1
             elif before.kind == "/" and index >= 3 and tokens[index - 2].kind in ("symbol", "word"):
                 start = index - 2
@@ -313,6 +308,13 @@ def _unit_length(tokens: list[Token]) -> int:
                 return len(tokens) - start
             raise UnreadableError("words inside a formula")
     return 0
+
+
+def _begins_unit(value: Token, letter: Token, word: Token) -> bool:
+    r"""Say whether the letter before a word is part of the unit, as in ``5 m per hour``."""
+    if letter.text == "\\mu":
+        return True
+    return letter.text in UNIT_LETTERS and word.kind == "word" and value.kind == "number"
 
 
 _UNIT_POWERS = frozenset("123456789")

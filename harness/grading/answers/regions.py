@@ -7,7 +7,7 @@ variable has no region here, as the order of its ends is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from benchmarks import Conventions
@@ -23,7 +23,7 @@ from harness.grading.answers.pieces import (
     intersected,
     joined,
 )
-from harness.grading.answers.relations import every, is_inequality, is_name
+from harness.grading.answers.relations import Equal, every, is_inequality, is_name
 from harness.grading.answers.sets import (
     INFINITY,
     NEGATIVE_INFINITY,
@@ -32,6 +32,7 @@ from harness.grading.answers.sets import (
     number_set,
 )
 from harness.grading.answers.syntax import (
+    EXPRESSIONS,
     Answer,
     Apply,
     Difference,
@@ -45,8 +46,6 @@ from harness.grading.answers.syntax import (
 )
 from harness.grading.answers.values import CONSTANTS, UnknownValueError, numeric
 
-Equal = Callable[[Answer, Answer, Conventions], bool | None]
-_EXPRESSIONS = (Number, Symbol, Apply)
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MAXIMUM_INTEGERS = 64
 
@@ -209,13 +208,9 @@ def _of_relation(relation: Relation) -> Region | None:
     if signs == ("notin",):
         removed = region(sides[1])
         return None if removed is None else complement(removed)
-    if all(sign in "=~" for sign in signs):
+    if signs in (("=",), ("~",)):
         values = [side for side in sides if not is_name(side)]
-        return (
-            _point(values[0])
-            if len(sides) == 2 and list(map(is_constant, values)) == [True]
-            else None
-        )
+        return _point(values[0]) if len(values) == 1 else None
     if signs == ("!=",):
         name, point = sides if is_constant(sides[1]) else sides[::-1]
         found = _point(point) if is_name(name) else None
@@ -263,7 +258,7 @@ def _is_magnitude(name: Answer) -> bool:
 
 
 def _around_zero(sign: str, bound: Answer) -> Region | None:
-    if not isinstance(bound, _EXPRESSIONS):
+    if not isinstance(bound, EXPRESSIONS):
         return None
     high, low = _end(bound), _end(Apply("-", (bound,)))
     if high is None or low is None or high.place < 0:
@@ -274,7 +269,7 @@ def _around_zero(sign: str, bound: Answer) -> Region | None:
 
 def _end(answer: Answer) -> End | None:
     """Return an end with its place on the real line; None if it is no real constant."""
-    if not isinstance(answer, _EXPRESSIONS) or not is_constant(answer):
+    if not isinstance(answer, EXPRESSIONS) or not is_constant(answer):
         return None
     if answer == INFINITY or answer == Apply("+", (INFINITY,)):
         return HIGHEST

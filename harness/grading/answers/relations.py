@@ -10,6 +10,7 @@ from benchmarks import Conventions
 from harness.grading.answers.expressions import is_constant, proportional
 from harness.grading.answers.families import is_residue, stated_residue
 from harness.grading.answers.syntax import (
+    EXPRESSIONS,
     Answer,
     Apply,
     Based,
@@ -25,7 +26,7 @@ from harness.grading.answers.syntax import (
 from harness.grading.answers.values import UnknownValueError, numeric, symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
-_EXPRESSIONS = (Number, Symbol, Apply)
+"""Compares the parts of two answers, as `equality.equal` does."""
 
 
 def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal) -> bool | None:
@@ -59,9 +60,7 @@ def member(answer: Answer) -> Answer:
 def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
     """Say whether one side is a value, and the other a relation that certainly states none."""
     relation, value = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
-    if not isinstance(relation, Relation) or not isinstance(
-        value, (*_EXPRESSIONS, Quantity, Based)
-    ):
+    if not isinstance(relation, Relation) or not isinstance(value, (*EXPRESSIONS, Quantity, Based)):
         return False
     if any(sign not in "=~" for sign in relation.signs):
         return "in" not in relation.signs
@@ -70,7 +69,7 @@ def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
         return True
     if relation is gold:
         return not _may_be_name(first)
-    if not isinstance(first, Apply) or first.function != "+" or not isinstance(last, _EXPRESSIONS):
+    if not isinstance(first, Apply) or first.function != "+" or not isinstance(last, EXPRESSIONS):
         return False
     return not symbols(first).isdisjoint(symbols(last))
 
@@ -108,14 +107,13 @@ def rounding(answer: Answer) -> Answer | None:
     )
     if not isinstance(last, Number) or last.decimals is None:
         return None
+    last_place = Number(Fraction(10) ** -last.decimals)
+    difference = Apply("+", (exactly, Apply("-", (last,))))  # type: ignore[arg-type]
     try:
-        value = numeric(exactly, {})  # type: ignore[arg-type]
+        error = numeric(Apply("/", (difference, last_place)), {})
     except UnknownValueError:
         return None
-    unit = Fraction(1, 2) / Fraction(10) ** last.decimals
-    distance = abs(value - last.value.numerator / (value * 0 + last.value.denominator))
-    fits = distance <= unit.numerator / (value * 0 + unit.denominator) * (1 + 1e-9)
-    return answer.sides[-1] if fits else None
+    return answer.sides[-1] if abs(error) <= 0.5 * (1 + 1e-9) else None
 
 
 def every(results: Iterable[bool | None]) -> bool | None:
@@ -208,7 +206,7 @@ def _consistent(relation: Relation, value: Answer, compare: Equal) -> bool:
         if _is_fixed(side) and not is_name(side) and approximate.get(side) != "~"
     ]
     if not _is_fixed(value):
-        return not fixed or not isinstance(value, _EXPRESSIONS)  # x = 8 = 2t is to be solved
+        return not fixed or not isinstance(value, EXPRESSIONS)  # x = 8 = 2t is to be solved
     return all(compare(value, side, Conventions()) is not False for side in fixed)
 
 
@@ -249,7 +247,7 @@ def _difference(relation: Relation) -> Apply | None:
     if any(map(is_residue, relation.sides)):
         return None  # its modulus counts, and not only its value
     left, right = (side.value if isinstance(side, Quantity) else side for side in relation.sides)
-    if not isinstance(left, _EXPRESSIONS) or not isinstance(right, _EXPRESSIONS):
+    if not isinstance(left, EXPRESSIONS) or not isinstance(right, EXPRESSIONS):
         return None
     difference = Apply("+", (left, Apply("-", (right,))))
     return difference if symbols(difference) else None

@@ -42,20 +42,24 @@ def is_number_set(answer: Answer) -> bool:
 
 def alternatives(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``x < -1 \text{ or } x > 3`` as a union; None if no alternative is a condition."""
-    parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
-    filled = [part for part in parts if part]
-    if len(filled) < 2 or not any(_is_condition(part) for part in filled):
+    parts = _between_or(tokens)
+    if len(parts) < 2 or not any(map(_is_condition, parts)):
         return None
-    return Union(tuple(read(part, depth) for part in filled))
+    return Union(tuple(read(part, depth) for part in parts))
 
 
 def grouped(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``x = 1, y = 2 \text{ or } x = 2, y = 1`` as a list of two lists."""
-    parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
-    filled = [part for part in parts if part]
-    if len(filled) < 2 or not all(_is_assignments(part) for part in filled):
+    parts = _between_or(tokens)
+    if len(parts) < 2 or not all(map(_is_assignments, parts)):
         return None
-    return Sequence("", "", tuple(read(part, depth) for part in filled))
+    return Sequence("", "", tuple(read(part, depth) for part in parts))
+
+
+def _between_or(tokens: list[Token]) -> list[list[Token]]:
+    """Return what stands before, between and after the words "or", where anything does."""
+    parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
+    return [part for part in parts if part]
 
 
 def _is_assignments(tokens: list[Token]) -> bool:

@@ -36,6 +36,8 @@ class Apply(Node, frozen=True):
 
 
 Expression = Number | Symbol | Apply
+EXPRESSIONS = (Number, Symbol, Apply)
+"""The same for ``isinstance``, which is faster with a tuple."""
 
 
 class Sequence(Node, frozen=True):

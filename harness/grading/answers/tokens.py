@@ -211,8 +211,17 @@ def tokenize(text: str) -> list[Token]:
 
 
 _UPRIGHT = UNIT_LETTERS | frozenset("TFHCS")
-_BEFORE_UNITS = ("number", "word", "/")
-_ENDS_OF_VALUES = ("}", ")", "symbol")
+"""Letters that are a unit where they stand in \\text after a value."""
+
+
+def _follows_value(previous: str, letters: str | None) -> bool:
+    r"""Say whether a letter in ``\text`` comes after a value: ``\frac{1}{6} \text{ m}``.
+
+    After anything but a number or a unit, it has to stand alone: ``\text{AN}`` is a name.
+    """
+    if previous in ("number", "word", "/"):
+        return True
+    return previous in ("}", ")", "symbol") and letters is not None and len(letters) == 1
 
 
 def _scan(text: str) -> Iterator[Token]:
@@ -242,9 +251,7 @@ def _scan(text: str) -> Iterator[Token]:
         for token in _tokens_of(
             kind, match, spaced, "text" if closing and previous != "number" else previous
         ):
-            # A letter alone in \text, after a value, is a unit: \frac{1}{6} \text{ m}.
-            alone = kind == "letters" and len(match["letters"]) == 1 and previous in _ENDS_OF_VALUES
-            if closing and token.text in _UPRIGHT and (alone or previous in _BEFORE_UNITS):
+            if closing and token.text in _UPRIGHT and _follows_value(previous, match["letters"]):
                 token = Token("word", token.text, token.spaced)
             previous = token.kind
             yield token

@@ -26,13 +26,13 @@ def without_unit_letters(gold: Answer, answer: Answer) -> Answer:
         value = value.arguments[0]
     if not is_constant(value):
         return answer
-    celsius = isinstance(value, Apply) and value.function == "degrees"
-    if isinstance(value, Apply) and celsius and [name for _, name in factors] in (["C"], ["F"]):
-        return Quantity(value.arguments[0], f"°{factors[0][1]}")
+    names = [name for _, name in factors]
+    if isinstance(value, Apply) and value.function == "degrees" and names in (["C"], ["F"]):
+        return Quantity(value.arguments[0], f"°{names[0]}")
     unit = "".join(f"/{name}" if sign == "/" else name for sign, name in factors)
     if unit != "C" and read_unit(unit) is not None:  # "12C" may name a choice
         return Quantity(value, unit)
-    letters = all(name in UNIT_LETTERS for _, name in factors)
+    letters = UNIT_LETTERS.issuperset(names)
     return value if letters and not isinstance(gold, Quantity) else answer
 
 

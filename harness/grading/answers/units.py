@@ -79,9 +79,10 @@ _SPELLINGS = (
     ("\\mu ", "\u00b5"), ("\\mu", "\u00b5"), ("\\Omega", "\u03a9"), ("\\hbar", "\u0127"),
     ("\\AA", "\u00c5"), ("\\odot", "odot"), ("_{odot}", "_odot"),
 )  # fmt: skip
-_LETTERS = "A-Za-z%\u00b0\u00b5\u03a9\u0127\u00c5"
-_WORD = re.compile(rf"[{_LETTERS}]+(?:_(?:odot|earth))?(?:\^\{{?-?\d\}}?)?|/")
-_PARTS = re.compile(rf"([{_LETTERS}]+(?:_(?:odot|earth))?)(?:\^\{{?(-?\d)\}}?)?")
+_PARTS = re.compile(
+    r"([A-Za-z%\u00b0\u00b5\u03a9\u0127\u00c5]+(?:_(?:odot|earth))?)(?:\^\{?(-?\d)\}?)?"
+)
+_WORD = re.compile(f"{_PARTS.pattern}|/")
 _POWERS = {"square": 2, "squared": 2, "cubic": 3, "cubed": 3, "sq": 2}
 
 
@@ -95,18 +96,17 @@ def read_unit(text: str) -> Unit | None:
     factor, sign, raised = Fraction(1), 1, 1
     for spelling, letter in _SPELLINGS:
         text = text.replace(spelling, letter)
-    for word in _WORD.findall(text):
-        lower = word.lower()
+    for word in _WORD.finditer(text):
+        lower = word[0].lower()
         if lower in ("/", "per"):
             sign = -1
         elif lower in _POWERS:
             raised = _POWERS[lower]
         else:
-            match = _PARTS.fullmatch(word)
-            unit = (_SYMBOLS.get(match[1]) or _UNITS.get(match[1].lower())) if match else None
-            if match is None or unit is None:
+            unit = _SYMBOLS.get(word[1]) or _UNITS.get(word[1].lower())
+            if unit is None:
                 return None
-            power = sign * int(match[2] or raised)
+            power = sign * int(word[2] or raised)
             powers[unit.dimension] = powers.get(unit.dimension, 0) + power
             factor *= unit.factor**power
             raised = 1
