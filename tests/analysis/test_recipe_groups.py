@@ -236,6 +236,22 @@ def test_the_text_says_what_to_repeat_first(tmp_path: Path) -> None:
     assert "helps most" in text
 
 
+def test_benchmarks_with_few_problems_are_named(tmp_path: Path) -> None:
+    few, many = {"amc23": 40, "math500": 200}, {"gsm8k": 200, "math500": 200}
+    for sizes in (few, many):
+        runs = [
+            store_run(
+                tmp_path,
+                f"{place}-{len(sizes)}-{min(sizes)}",
+                verdict_rows(marks(place, 0.5, sizes=sizes)),
+            )
+            for place in range(4)
+        ]
+        text = recipes_text(compare_recipes(runs[:2], runs[2:]))
+        named = "with fewer than 200 problems (amc23) the interval is too narrow" in text
+        assert named == (sizes is few)
+
+
 def test_no_evidence_is_said_as_such(tmp_path: Path) -> None:
     found = compared(tmp_path, 0.5, 0.5)
     assert found.average is not None

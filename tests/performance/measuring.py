@@ -70,6 +70,7 @@ TARGETS = {
     "coverage_of_counts": Target(0.94, least=True),
     "coverage_of_averages_of_counts": Target(0.94, least=True),
     "coverage_of_recipes_of_few_problems": Target(0.94, least=True),
+    "coverage_of_recipes_of_100_problems": Target(0.94, least=True),
     "coverage_of_recipes": Target(0.94, least=True),
     "coverage_of_joint_intervals": Target(0.94, least=True),
     "coverage_of_ranks": Target(0.94, least=True),

@@ -497,6 +497,13 @@ METHODS = {
         recipes(((30,),), changed=CHANGED),
         effort=0.5,
     ),
+    "interval of recipes, 100 problems": Method(
+        "coverage_of_recipes_of_100_problems",
+        "coverage",
+        recipe_is_held,
+        recipes(((100,),), changed=CHANGED),
+        effort=0.5,
+    ),
     "interval of recipes, more problems": Method(
         "coverage_of_recipes",
         "coverage",
