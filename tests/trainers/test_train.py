@@ -30,9 +30,9 @@ from trainers.data import build, open_data
 from trainers.verl import placement
 from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
 from trainers.verl.paths import TrainingPaths
+from trainers.verl.record import Record
 from trainers.verl.saves import saved_steps
 from trainers.verl.sft import VerlSft
-from trainers.verl.trainer import Record
 from trainers.verl.watch import Watch
 
 pytestmark = pytest.mark.slow
@@ -117,10 +117,10 @@ class Bench:
         }  # fmt: skip
         return trainer().plan(TrainSpec.model_validate({**spec, **given}))
 
-    def train(self, *what: str, job: Job | None = None) -> Path:
+    def train(self, *what: str, job: Job | None = None, steps: int = STEPS) -> Path:
         """Train with verl's stand-in, and with what is to befall it."""
         paths, job = self.paths, job or self.job()
-        words = [paths.state, paths.rollouts, STEPS, self.saves, *what]
+        words = [paths.state, paths.rollouts, steps, self.saves, *what]
         command = (sys.executable, fake_verl.__file__, *map(str, words))
         trainers = {each.name: each for each in (VerlGrpoV1, VerlGrpoV4, VerlGrpoV5)}
         trainer = trainers[job.spec.trainer]()
@@ -393,7 +393,6 @@ def test_one_that_was_killed_before_it_was_published_is_published(bench: Bench) 
             rf"{LEARNING_RATE}: 5e-07 -> 1e-05",
         ),
         ({"seed": 7}, r"\.seed: 42 -> 7"),
-        ({"steps": 9}, r"settings\.trainer\.total_training_steps: 4 -> 9"),
         ({"trainer": VerlGrpoV5}, r"^trainer: verl-grpo-v4 -> verl-grpo-v5"),
     ],
 )
@@ -407,6 +406,60 @@ def test_another_job_in_the_same_folder_is_refused_by_field(
     named = str(caught.value).partition(" (")[2]
     assert re.search(field, named), named
     assert len(bench.begun()) == 1
+
+
+V5 = {"trainer": VerlGrpoV5, "settings": {BATCH: "8"}}
+"""A recipe whose learning rate is the same however long the training is."""
+
+
+def test_a_finished_training_is_prolonged(bench: Bench) -> None:
+    bench.train(job=bench.job(**V5, steps=2), steps=2)
+    assert norm(bench.paths.output) == 2
+    bench.train(job=bench.job(**V5, steps=4))
+    assert bench.begun() == ["launch 1 begins after step 0", "launch 2 begins after step 2"]
+    assert norm(bench.paths.output) == 4
+    assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+    lineage = lineage_of(bench.paths.output)
+    assert lineage.steps == lineage.recipe["trainer.total_training_steps"] == 4
+    (change,) = lineage.model_dump()["lengthened"]
+    assert change == {
+        "after_step": 2, "setting": "trainer.total_training_steps", "before": 2, "now": 4,
+    }  # fmt: skip
+    assert bench.train(job=bench.job(**V5, steps=4)) == bench.paths.output
+    assert len(bench.begun()) == 2, "it is finished"
+    with pytest.raises(UserError, match=r"2 steps are asked for, and 4 are trained there already"):
+        bench.train(job=bench.job(**V5, steps=2))
+    assert norm(bench.paths.output) == 4
+
+
+def test_a_training_is_not_prolonged_where_its_learning_rates_would_have_been_others(
+    bench: Bench,
+) -> None:
+    bench.train(job=bench.job(steps=2), steps=2)
+    with pytest.raises(UserError, match=r"steps: 2 -> 4.*lr_scheduler_type=cosine") as caught:
+        bench.train(job=bench.job(steps=4))
+    assert f"--model {bench.paths.output} --output OTHER" in str(caught.value)
+    assert norm(bench.paths.output) == 2
+
+
+def test_before_the_first_save_the_length_may_be_another(bench: Bench) -> None:
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "1", job=bench.job(steps=3))
+    bench.train()
+    assert norm(bench.paths.output) == STEPS
+
+
+def test_how_often_is_saved_and_validated_may_change_on_the_way(bench: Bench) -> None:
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "3")
+    bench.train(job=bench.job(save_every=2, validate_every=3, keep=1))
+    assert bench.begun()[1] == "launch 2 begins after step 2"
+    record = Record.model_validate_json(bench.paths.recipe.read_text())
+    assert [(each.after_step, each.setting, each.before, each.now) for each in record.changed] == [
+        (2, "trainer.save_freq", 1, 2),
+        (2, "trainer.test_freq", 1, 3),
+    ]
+    assert "lengthened" not in lineage_of(bench.paths.output).model_dump()
 
 
 def test_another_base_in_the_same_folder_is_refused(

@@ -13,6 +13,7 @@ from trainers.verl.values import refuse_interpolation
 
 BATCH, MINI_BATCH = "data.train_batch_size", "actor_rollout_ref.actor.ppo_mini_batch_size"
 STEPS, SAVE = "trainer.total_training_steps", "trainer.save_freq"
+VALIDATE, VALIDATE_FIRST = "trainer.test_freq", "trainer.val_before_train"
 SET_BY_FLAGS = {
     "actor_rollout_ref.model.path": "use --model",
     "actor_rollout_ref.model.trust_remote_code": "use --trust-remote-code",

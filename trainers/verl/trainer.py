@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks import UserError
-from harness.common.files import remove_abandoned, write_atomically
-from harness.common.schema import Frozen, differences, read_value
+from harness.common.files import remove_abandoned
 from harness.models.checkpoint import file_sums, find_model, identity_files
-from harness.models.lineage import Lineage, read_lineage
+from harness.models.lineage import Lineage
 from trainers.base import Job, Reporter, Setting, Trainer, TrainSpec
 from trainers.curves import read, rewind
 from trainers.data import TrainingData, build, is_built, open_data, require_source
@@ -34,30 +33,21 @@ from trainers.verl.failures import cause_of
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Recipe
+from trainers.verl.record import (
+    Record,
+    TrainingIdentity,
+    goes_on,
+    is_finished,
+    read_record,
+    refuse_fewer,
+    with_changes,
+    write_record,
+)
 from trainers.verl.values import refuse_nonsense, refuse_secrets
 from trainers.verl.watch import Watch
 
 PACKAGES = ("math-harness", "ray", "tensordict", "torch", "transformers", "verl", "vllm")
 """Packages whose versions a lineage names."""
-
-
-class TrainingIdentity(Frozen):
-    """What decides a checkpoint; a training is resumed only if all of it is the same."""
-
-    trainer: str
-    base_model: dict[str, str]
-    """The sha256 of each file of the base model."""
-    data: str
-    """The sha256 of the file of rows to train on."""
-    settings: dict[str, Any]
-    """The value of each key that decides the checkpoint."""
-
-
-class Record(Frozen):
-    """`training/recipe.json`: what was asked, what it resolved to, what it was run with."""
-
-    identity: TrainingIdentity
-    job: Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,14 +184,15 @@ class VerlTrainer(Trainer):
     def train(self, job: Job, reporter: Reporter) -> Path:
         """Train, or resume; see `Trainer`."""
         paths = TrainingPaths(job.spec.output.absolute())
-        _refuse_foreign(paths)
+        read_record(paths)  # a folder with another model is left as it is
         with hold(paths.training) as held:
             model = find_model(job.spec.model, job.spec.revision)
             require_weights(model, trust_remote_code=job.spec.trust_remote_code)
             data = self._data(job.spec, paths, reporter)
-            record = self._record(job, model, data)
-            _refuse_another(paths, record)
-            if _is_finished(paths, job):
+            earlier, record = read_record(paths), self._record(job, model, data)
+            goes_on(paths, earlier, record, saves.latest(paths.state))
+            total = self.total(verl_command.values_of(job.recipe), data)
+            if is_finished(paths, earlier, record, total):
                 reporter.phase(f"{paths.output} is trained already")
                 return paths.output
             remove_abandoned(paths.checkpoints)
@@ -209,7 +200,9 @@ class VerlTrainer(Trainer):
             done = saves.resume_after(paths.state)
             where = self.place(job.spec)
             launch = self.launch(job, data, base, where, done)
-            _write_record(paths, record)
+            refuse_fewer(paths, done, launch.total)
+            record = with_changes(record, earlier, done)
+            write_record(paths, record)
             watch = Watch(
                 paths=paths,
                 base=model,
@@ -309,6 +302,7 @@ class VerlTrainer(Trainer):
             },
             recipe=record.identity.settings,
             packages=_packages(),
+            **({"lengthened": longer} if (longer := record.lengthened()) else {}),
         )
 
     def _notes(
@@ -354,57 +348,16 @@ def _steps(spec: TrainSpec) -> list[Setting]:
     settings = verl_command.settings(
         values, "chosen", "--steps" if spec.steps else "the epochs decide"
     )
+    saved = {verl_command.SAVE: spec.save_every, verl_command.VALIDATE: spec.save_every}
+    validated = {verl_command.VALIDATE: spec.validate_every}
     if spec.save_every is not None:
-        settings += verl_command.settings(
-            {verl_command.SAVE: spec.save_every, "trainer.test_freq": spec.save_every},
-            "chosen",
-            "--save-every",
-        )
+        settings += verl_command.settings(saved, "chosen", "--save-every")
+    if spec.validate_every is not None:
+        settings += verl_command.settings(validated, "chosen", "--validate-every")
     return settings
 
 
-# --- what is there already ------------------------------------------------------------------
-
-
-def _refuse_foreign(paths: TrainingPaths) -> None:
-    """Refuse a folder with a model in it that no training of ours made."""
-    if paths.recipe.is_file():
-        return
-    if any(file.suffix == ".safetensors" for file in paths.output.glob("*")):
-        raise UserError(
-            f"--output {paths.output}: a model is there that was not trained here; "
-            "name another folder"
-        )
-
-
-def _refuse_another(paths: TrainingPaths, record: Record) -> None:
-    """Refuse a folder in which another training was begun."""
-    if not paths.recipe.is_file():
-        return
-    earlier = read_value(paths.recipe, Record, "recipe").identity
-    # There are many settings, and the other differences say more: they come first.
-    differing = sorted(
-        differences(earlier, record.identity), key=lambda line: line.startswith("settings.")
-    )
-    if differing:
-        raise UserError(
-            f"--output {paths.output}: another training was begun there "
-            f"({'; '.join(differing[:3])}); name another folder, or give the same command as then "
-            "to resume it. To train a finished checkpoint further: "
-            f"--model {paths.output} --output OTHER"
-        )
-
-
-def _is_finished(paths: TrainingPaths, job: Job) -> bool:
-    if not (paths.output / "config.json").is_file():
-        return False
-    lineage = read_lineage(paths.output)
-    return lineage is not None and lineage.trainer == job.spec.trainer
-
-
-def _write_record(paths: TrainingPaths, record: Record) -> None:
-    paths.training.mkdir(parents=True, exist_ok=True)
-    write_atomically(paths.recipe, record.model_dump_json(indent=2) + "\n")
+# --- what is told -----------------------------------------------------------------------------
 
 
 def _packages() -> dict[str, str]:
