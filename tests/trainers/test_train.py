@@ -228,6 +228,36 @@ def test_the_newest_checkpoints_are_kept_and_each_has_its_own_curve(bench: Bench
     assert saved_steps(bench.paths.state) == [2, 3, 4]
 
 
+def test_the_best_by_validation_stays_and_each_checkpoint_says_how_it_did(bench: Bench) -> None:
+    bench.train(job=bench.job(keep=1))
+    assert [folder.name for folder in sorted(bench.paths.checkpoints.iterdir())] == [
+        "step-000002", "step-000004",
+    ]  # fmt: skip
+    for step in (2, 4):
+        measured = lineage_of(bench.paths.checkpoint(step)).validation
+        assert measured == {"openai/acc/mean@1": fake_verl.accuracy(step)}
+    assert lineage_of(bench.paths.output).validation == {"openai/acc/mean@1": 0.25}
+    (told,) = [text for text in bench.ears.phases if "did best" in text]
+    assert told == f"step 2 did best in validation: {bench.paths.checkpoint(2)}"
+
+
+def test_weights_may_stay_where_the_states_to_go_on_from_go(bench: Bench) -> None:
+    bench.train(job=bench.job(keep_weights="all", keep_state=2))
+    assert len(list(bench.paths.checkpoints.iterdir())) == STEPS
+    assert saved_steps(bench.paths.state) == [3, 4]
+    (told,) = [text for text in bench.ears.phases if "a save takes" in text]
+    assert re.search(r"takes [\d.]+ .iB to go on from and [\d.]+ .iB as a checkpoint", told)
+    assert re.search(r"and [\d.]+ .iB for each checkpoint; [\d.]+ .iB are free$", told)
+
+
+def test_too_little_room_on_the_disk_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    bench.train()
+    (told,) = [text for text in bench.ears.phases if "a save takes" in text]
+    assert told.endswith("1.0 KiB are free: too little, keep fewer (--keep-state, --keep-weights)")
+
+
 def test_verl_removes_no_save_that_is_being_read(bench: Bench) -> None:
     values = {line.key: line.value for line in bench.job(keep=1).recipe}
     assert values["trainer.max_actor_ckpt_to_keep"] is None
@@ -294,6 +324,9 @@ def test_steps_after_the_last_save_are_done_again(bench: Bench) -> None:
     # verl's note said 3: it would have begun from nothing, without a word.
     assert bench.begun()[1] == "launch 2 begins after step 2"
     assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+    curves = lineage_of(bench.paths.checkpoint(3)).curves
+    assert curves is not None
+    assert curves.reward == (1.01, 1.02, 2.03), "it is not the one of the first launch"
 
 
 def test_a_driver_killed_after_the_last_save_leaves_no_step_without_its_outcomes(

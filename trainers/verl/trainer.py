@@ -207,7 +207,7 @@ class VerlTrainer(Trainer):
                 paths=paths,
                 base=model,
                 lineage=self._lineage(record, data),
-                keep=job.spec.keep,
+                kept=saves.Kept.of(job.spec),
                 total=launch.total,
                 reporter=reporter,
             )
@@ -219,6 +219,8 @@ class VerlTrainer(Trainer):
             if watch.exported is None:
                 raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
             publish(paths.checkpoint(watch.exported), paths.output)
+            if (best := watch.best()) not in (None, watch.exported):
+                reporter.phase(f"step {best} did best in validation: {paths.checkpoint(best)}")
             return paths.output
 
     def _take_over(self, paths: TrainingPaths, where: Placement, watch: Watch, done: int) -> None:
@@ -243,6 +245,11 @@ class VerlTrainer(Trainer):
         held: Hold,
         done: int,
     ) -> None:
+        if dropped := saves.drop_after(paths.checkpoints, done):
+            named = ", ".join(map(str, dropped))
+            watch.reporter.phase(
+                f"removed the checkpoints of steps that are trained again: {named}"
+            )
         rewind(paths.metrics, after=done)
         discard_after(paths.rollouts, done)
         paths.logs.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.models.lineage import Lineage
 from trainers.base import Reporter
-from trainers.curves import Step, append, read, seconds_left, to_lineage
+from trainers.curves import Step, append, best_validated, read, seconds_left, to_lineage
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
 from trainers.verl import saves
 from trainers.verl.export import export
@@ -28,8 +28,8 @@ class Watch:
     """The base model as the user gave it; checkpoints take over its files."""
     lineage: Lineage
     """The lineage of the checkpoints, still without steps and curves."""
-    keep: int
-    """How many checkpoints are kept."""
+    kept: saves.Kept
+    """How many checkpoints are kept, and saves to go on from."""
     total: int
     """The number of the last step."""
     reporter: Reporter
@@ -92,13 +92,24 @@ class Watch:
         if not output.is_dir():
             self.reporter.phase(f"writing the checkpoint of step {step}")
             self._export(step, output)
-        saves.keep_last(self.paths.checkpoints, self.keep)
-        saves.keep_last_saves(self.paths.state, self.keep)
+        if self.exported is None:
+            self.reporter.phase(
+                saves.on_disk(self.paths.state, self.paths.checkpoints, step, self.kept)
+            )
+        saves.keep_last(self.paths.checkpoints, self.kept.weights, best=self.best())
+        saves.keep_last_saves(self.paths.state, self.kept.state)
         self.exported = step
+
+    def best(self) -> int | None:
+        """Return the step of the checkpoint that did best in its validation; None without one."""
+        return best_validated(self._steps(), saves.checkpoint_steps(self.paths.checkpoints))
 
     def _export(self, step: int, output: Path) -> None:
         done = [row for row in self._steps() if row.step <= step]
-        lineage = self.lineage.model_copy(update={"steps": step, "curves": to_lineage(done)})
+        measured = done[-1].validation if done and done[-1].step == step else {}
+        lineage = self.lineage.model_copy(
+            update={"steps": step, "curves": to_lineage(done), "validation": measured}
+        )
         export(
             saves.save_folder(self.paths.state, step),
             self.base,
