@@ -371,10 +371,36 @@ def test_an_interrupt_leaves_no_process_and_the_same_job_goes_on(bench: Bench) -
     said = (bench.paths.logs / "launch-1.log").read_text()
     (process,) = re.findall(r"pid (\d+) waits", said)
     assert not psutil.pid_exists(int(process))
-    assert "stopping everything that was started" in bench.ears.phases
+    stopping, kept = bench.ears.phases[-2:]
+    assert stopping == "stopping everything that was started"
+    assert kept == "step 2 is saved and the same command goes on from there"
     assert norm(bench.paths.checkpoint(2)) == 2
     bench.train()
     assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+
+
+@pytest.mark.usefixtures("interrupt_when_it_waits")
+def test_an_interrupt_may_let_the_step_be_finished_and_saved(bench: Bench) -> None:
+    job = bench.job(save_on_stop=True)
+    with pytest.raises(KeyboardInterrupt):
+        bench.train("ask", "3", job=job)
+    assert bench.ears.phases[-1] == "step 3 is saved and the same command goes on from there"
+    assert norm(bench.paths.checkpoint(3)) == 3
+    bench.train(job=bench.job())
+    assert bench.begun()[1] == "launch 2 begins after step 3"
+    assert bench.rewards() == [1.01, 1.02, 1.03, 2.04]
+
+
+def test_only_a_training_that_is_to_save_on_a_stop_has_the_hook_for_it(bench: Bench) -> None:
+    key = "trainer.checkpoint_callback_class"
+    ours = "trainers.verl.plugins.stop.StopWhenAsked"
+    with_it, without = (
+        {line.key: line.value for line in bench.job(save_on_stop=asked).recipe}.get(key)
+        for asked in (True, False)
+    )
+    assert (with_it, without) == (ours, None)
+    with pytest.raises(UserError, match=r"--save-on-stop with --set trainer\.checkpoint_callback"):
+        bench.job(save_on_stop=True, settings={BATCH: "8", key: "a.b"})
 
 
 @pytest.mark.usefixtures("interrupt_when_it_waits")

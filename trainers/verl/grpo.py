@@ -30,6 +30,9 @@ FILTERS_GROUPS = "algorithm.filter_groups.enable"
 REWARDS_MODULE = "pkg://trainers.rewards"
 """Where verl finds our rewards; lineages and the records of trainings name it."""
 
+STOP_WHEN_ASKED = "trainers.verl.plugins.stop.StopWhenAsked"
+"""What verl makes in its trainer's process, so that a training can be asked to end."""
+
 
 class VerlGrpo(VerlTrainer):
     """GRPO in the recipe that a subclass names."""
@@ -103,6 +106,7 @@ class VerlGrpo(VerlTrainer):
             "actor_rollout_ref.actor.checkpoint.save_contents": ["model", "optimizer", "extra"],
             "actor_rollout_ref.model.trust_remote_code": spec.trust_remote_code,
             "data.trust_remote_code": spec.trust_remote_code,
+            **({verl_command.CALLBACK: STOP_WHEN_ASKED} if spec.save_on_stop else {}),
         }
 
     def start(self, where: Placement) -> tuple[str, ...]:

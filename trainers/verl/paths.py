@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+STOP = "stop"
+"""The name of the file, beside verl's saves, that asks a training to end after its step."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingPaths:
@@ -57,6 +60,11 @@ class TrainingPaths:
     def state(self) -> Path:
         """The folder of verl's own saves, from which a training is resumed."""
         return self.training / "state"
+
+    @property
+    def stop(self) -> Path:
+        """The file that asks the training to end after its step, saved."""
+        return self.training / STOP
 
     @property
     def resume(self) -> Path:

@@ -30,7 +30,8 @@ from trainers.verl.recipes import Sft
 from trainers.verl.saves import save_folder
 from trainers.verl.trainer import Launch, VerlTrainer
 
-MODULE = "verl.trainer.sft_trainer"
+MODULE = "trainers.verl.plugins.sft"
+"""verl's own trainer, which here can be asked to end after a step."""
 
 
 class VerlSft(VerlTrainer):

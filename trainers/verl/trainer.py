@@ -60,6 +60,10 @@ class Launch:
     """The values that keys of the recipe have at this launch."""
 
 
+STOPPING = "stopping everything that was started"
+FINISHING = "finishing the step, to save it; a second Ctrl-C stops at once"
+
+
 class VerlTrainer(Trainer):
     """Training by verl; a subclass says by which of verl's trainers, and how."""
 
@@ -140,6 +144,8 @@ class VerlTrainer(Trainer):
         keys.require_verl()
         loggers.check(spec.loggers)
         verl_command.refuse_keys_of_flags(spec.settings)
+        if spec.save_on_stop:
+            verl_command.refuse_two_callbacks(spec.settings)
         paths = TrainingPaths(spec.output.absolute())
         model = find_model(spec.model, spec.revision)
         where = self.place(spec)
@@ -257,15 +263,24 @@ class VerlTrainer(Trainer):
         rows = log.with_suffix(".jsonl")
         watch.follow(rows)
         watch.reporter.phase(self.starting)
-        code = run(
-            command,
-            environment={**job.environment, "VERL_FILE_LOGGER_PATH": str(rows)},
-            log=log,
-            folder=paths.training,
-            on_tick=watch.tick,
-            held=held,
-            on_stop=lambda: watch.reporter.phase("stopping everything that was started"),
-        )
+        paths.stop.unlink(missing_ok=True)
+        finishes = job.spec.save_on_stop
+        try:
+            code = run(
+                command,
+                environment={**job.environment, "VERL_FILE_LOGGER_PATH": str(rows)},
+                log=log,
+                folder=paths.training,
+                on_tick=watch.tick,
+                held=held,
+                on_stop=lambda: watch.reporter.phase(FINISHING if finishes else STOPPING),
+                let_finish=paths.stop.touch if finishes else None,
+            )
+        except KeyboardInterrupt:
+            if finishes:
+                watch.finish()
+            watch.reporter.phase(_kept(paths))
+            raise
         watch.finish()
         if code != 0:
             raise UserError(_stopped(paths, log, code))
@@ -379,11 +394,13 @@ def _packages() -> dict[str, str]:
 
 def _stopped(paths: TrainingPaths, log: Path, code: int) -> str:
     steps = [step.step for step in read(paths.metrics)] if paths.metrics.is_file() else []
-    saved = saves.latest(paths.state)
     reached = f"after step {steps[-1]}" if steps else "before its first step"
-    kept = (
-        f"step {saved} is saved and the same command goes on from there"
-        if saved
-        else "nothing was saved yet"
-    )
-    return f"training stopped {reached}: {cause_of(log, code)} ({kept}; verl's log: {log})"
+    return f"training stopped {reached}: {cause_of(log, code)} ({_kept(paths)}; verl's log: {log})"
+
+
+def _kept(paths: TrainingPaths) -> str:
+    """Say what a training that ended too early has saved."""
+    saved = saves.latest(paths.state)
+    if saved is None:
+        return "nothing was saved yet"
+    return f"step {saved} is saved and the same command goes on from there"
