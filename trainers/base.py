@@ -28,6 +28,8 @@ class TrainSpec(Frozen):
     """A folder made by `data build`, or a source from which the trainer builds data."""
     output: Path
     """The checkpoint's folder."""
+    prepared: Path | None = None
+    """The folder with data and base model prepared for several trainings; None: for this one."""
     steps: Annotated[int, Field(ge=1)] | None = None
     """Training steps; None makes as many passes over the data as the recipe says."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42

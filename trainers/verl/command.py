@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import WrongValueError
-from trainers.base import Setting
+from trainers.base import Setting, TrainSpec
 from trainers.verl import keys
 from trainers.verl.values import refuse_interpolation
 
@@ -52,6 +52,12 @@ def refuse_keys_of_flags(settings: Iterable[str]) -> None:
     for key in map(keys.current_name, settings):
         if key in SET_BY_FLAGS:
             raise WrongValueError(f"--set {key}: the trainer sets this itself; {SET_BY_FLAGS[key]}")
+
+
+def experiment(spec: TrainSpec) -> str:
+    """Return the name under which loggers show a training; of several seeds, each has its own."""
+    name = spec.output.absolute().name
+    return name if spec.prepared is None else f"{spec.output.absolute().parent.name}-{name}"
 
 
 def refuse_two_callbacks(settings: Iterable[str]) -> None:

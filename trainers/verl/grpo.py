@@ -99,7 +99,7 @@ class VerlGrpo(VerlTrainer):
             "trainer.rollout_data_dir": str(paths.rollouts),
             "trainer.resume_mode": "auto",
             "trainer.project_name": "harness",
-            "trainer.experiment_name": spec.output.name,
+            "trainer.experiment_name": verl_command.experiment(spec),
             "trainer.logger": ["console", "file", *spec.loggers],
             # `watch` removes old saves, at a time when none of them is being read.
             "trainer.max_actor_ckpt_to_keep": None,

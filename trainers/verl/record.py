@@ -39,6 +39,15 @@ class TrainingIdentity(Frozen):
     """The value of each key that decides the checkpoint."""
 
 
+class Prepared(Frozen):
+    """`prepared/prepared.json`: what several trainings with different seeds have in common."""
+
+    base_model: dict[str, str]
+    """The sha256 of each file of the base model."""
+    data: str
+    """The sha256 of the file of rows to train on."""
+
+
 class Changed(Frozen):
     """A setting that another command gave another value, on the way."""
 
@@ -140,6 +149,29 @@ def depends_on_length(settings: Mapping[str, Any]) -> str:
         if share and (settings.get(f"{optimiser}.lr_warmup_steps") or 0) <= 0:
             return f"{optimiser}.lr_warmup_steps_ratio={share}"
     return ""
+
+
+def require_the_same(paths: TrainingPaths, record: Record) -> None:
+    """Of several trainings that share what is prepared, refuse one with another base or data.
+
+    The first of them says which they are. A name on the Hugging Face hub may lead to other files
+    by the time that the next one begins.
+
+    Raises:
+        UserError: what differs.
+    """
+    if paths.shared is None:
+        return
+    file = paths.shared / "prepared.json"
+    now = Prepared(base_model=record.identity.base_model, data=record.identity.data)
+    if not file.is_file():
+        return write_atomically(file, now.model_dump_json(indent=2) + "\n")
+    if differing := differences(read_value(file, Prepared, "record of what is prepared"), now):
+        raise UserError(
+            f"--seeds: the trainings in {paths.shared.parent} begin from the same base model with "
+            f"the same data, and these are others now ({'; '.join(differing[:3])}); name the "
+            "revision or the files of then, or another --output"
+        )
 
 
 def with_changes(record: Record, earlier: Record | None, done: int | None) -> Record:

@@ -164,7 +164,7 @@ def files(spec: TrainSpec, model: Path) -> dict[str, Any]:
         "trainer.resume_mode": "disable",
         "trainer.resume_from_path": None,
         "trainer.project_name": "harness",
-        "trainer.experiment_name": spec.output.name,
+        "trainer.experiment_name": verl_command.experiment(spec),
         "trainer.logger": ["console", "file", *spec.loggers],
     }
 

@@ -40,6 +40,7 @@ from trainers.verl.record import (
     is_finished,
     read_record,
     refuse_fewer,
+    require_the_same,
     with_changes,
     write_record,
 )
@@ -146,7 +147,7 @@ class VerlTrainer(Trainer):
         verl_command.refuse_keys_of_flags(spec.settings)
         if spec.save_on_stop:
             verl_command.refuse_two_callbacks(spec.settings)
-        paths = TrainingPaths(spec.output.absolute())
+        paths = TrainingPaths.of(spec)
         model = find_model(spec.model, spec.revision)
         where = self.place(spec)
         data = _built(spec, paths)
@@ -189,13 +190,14 @@ class VerlTrainer(Trainer):
 
     def train(self, job: Job, reporter: Reporter) -> Path:
         """Train, or resume; see `Trainer`."""
-        paths = TrainingPaths(job.spec.output.absolute())
+        paths = TrainingPaths.of(job.spec)
         read_record(paths)  # a folder with another model is left as it is
         with hold(paths.training) as held:
             model = find_model(job.spec.model, job.spec.revision)
             require_weights(model, trust_remote_code=job.spec.trust_remote_code)
             data = self._data(job.spec, paths, reporter)
             earlier, record = read_record(paths), self._record(job, model, data)
+            require_the_same(paths, record)
             goes_on(paths, earlier, record, saves.latest(paths.state))
             total = self.total(verl_command.values_of(job.recipe), data)
             if is_finished(paths, earlier, record, total):
@@ -309,7 +311,7 @@ class VerlTrainer(Trainer):
 
     def _lineage(self, record: Record, data: TrainingData) -> Lineage:
         card = data.card
-        return Lineage(
+        lineage = Lineage(
             trainer=self.name,
             base_model={
                 "name": record.job.spec.model,
@@ -324,8 +326,9 @@ class VerlTrainer(Trainer):
             },
             recipe=record.identity.settings,
             packages=_packages(),
-            **({"lengthened": longer} if (longer := record.lengthened()) else {}),
         )
+        longer = record.lengthened()
+        return lineage.model_copy(update={"lengthened": longer}) if longer else lineage
 
     def _notes(
         self,
