@@ -11,7 +11,7 @@ is read instead of downloading them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -553,7 +553,7 @@ def train_seeds(
     data: str | Path,
     output: str | Path,
     *,
-    seeds: Sequence[int],
+    seeds: Iterable[int],
     progress: bool | Progress | None = None,
     **options: Any,
 ) -> dict[int, Path | UserError]:
@@ -608,7 +608,7 @@ def seed_jobs(
     data: str | Path,
     output: str | Path,
     *,
-    seeds: Sequence[int],
+    seeds: Iterable[int],
     **options: Any,
 ) -> dict[int, Job]:
     """Return all that `train_seeds` would run with these arguments, and run nothing.
@@ -616,9 +616,9 @@ def seed_jobs(
     Raises:
         UserError: a value is not one that a training takes, or they could not be begun.
     """
-    folder = Path(output)
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise WrongValueError(f"seeds {list(seeds)}: give one or more, and each of them once")
+    folder, wanted = Path(output), list(seeds)
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise WrongValueError(f"seeds {wanted}: give one or more, and each of them once")
     if (folder / "training").is_dir():
         raise WrongValueError(
             f"--seeds: {folder} has a single training; name another folder for those of the seeds"
@@ -633,7 +633,7 @@ def seed_jobs(
             prepared=folder / PREPARED,
             **options,
         )
-        for seed in seeds
+        for seed in wanted
     }
 
 

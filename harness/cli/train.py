@@ -44,8 +44,6 @@ def seed_list(
     """Parse `--seeds`."""
     if text is None:
         return None
-    if context.get_parameter_source("seed") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--seeds takes the place of --seed; leave one of the two out")
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() for part in parts):
         raise click.BadParameter(f"'{text}': expected seeds such as 1,2,3", param_hint="--seeds")
@@ -200,10 +198,13 @@ def command(
     given = {"trainer": trainer, "settings": settings, **asked}
     if seeds is not None:
         given.pop("seed")
+        source = click.get_current_context().get_parameter_source("seed")
+        if source is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--seeds takes the place of --seed; leave one of the two out")
     if benchmarks is not None:
         _require_evaluable(benchmarks, asked)
     if dry_run:
-        jobs = {asked["seed"]: train_job(**given)} if not seeds else seed_jobs(**given, seeds=seeds)
+        jobs = seed_jobs(**given, seeds=seeds) if seeds else {asked["seed"]: train_job(**given)}
         echo(_dry_run_json(jobs, many=bool(seeds)) if as_json else "\n".join(_planned(jobs)))
         return
     if seeds:
@@ -211,7 +212,8 @@ def command(
     else:
         trained = {asked["seed"]: train(**given, progress=True)}
     done = {seed: each for seed, each in trained.items() if not isinstance(each, UserError)}
-    echo(_done_json(done, many=bool(seeds)) if as_json else "\n".join(_done(done)))
+    for line in [_done_json(done, many=bool(seeds))] if as_json else _done(done):
+        echo(line)
     if benchmarks is not None:
         for checkpoint in done.values():
             _evaluate(checkpoint, benchmarks, asked, of_many=bool(seeds))

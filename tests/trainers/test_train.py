@@ -26,7 +26,7 @@ from harness.models.lineage import Lineage, read_lineage
 from trainers import supervise
 from trainers.base import Job, TrainSpec
 from trainers.curves import Step, read
-from trainers.data import build, open_data
+from trainers.data import build, is_built, open_data
 from trainers.verl import placement
 from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
 from trainers.verl.paths import TrainingPaths
@@ -545,6 +545,28 @@ def test_data_are_built_from_a_source_and_not_from_another_one(
         bench.train(job=bench.job(data=str(other)))
     bench.train(job=bench.job(data=str(rows)))
     assert lineage_of(bench.paths.output).data["source"] == str(rows)
+
+
+def test_seeds_share_the_data_and_the_base_that_were_prepared_for_the_first(
+    bench: Bench, rows: Path, base: Path, tmp_path: Path
+) -> None:
+    out = bench.paths.output
+    lineages = []
+    for seed in (1, 2):
+        bench.paths = TrainingPaths(out / f"seed-{seed}")
+        job = bench.job(data=str(rows), seed=seed, prepared=out / "prepared")
+        lineages.append(lineage_of(bench.train(job=job)))
+        assert not bench.paths.data.exists()
+    assert is_built(out / "prepared/data")
+    one, other = lineages
+    assert (one.base_model, one.data) == (other.base_model, other.data)
+    assert one.recipe["data.seed"] != other.recipe["data.seed"]
+    bench.paths = TrainingPaths(out / "seed-3")
+    bench.base = tmp_path / "changed"
+    shutil.copytree(base, bench.base)
+    (bench.base / "generation_config.json").write_text('{"temperature": 0.5}')
+    with pytest.raises(UserError, match=r"--seeds: .* same base .*generation_config\.json"):
+        bench.train(job=bench.job(data=str(rows), seed=3, prepared=out / "prepared"))
 
 
 def test_where_it_runs_may_change_but_not_how_many_train(

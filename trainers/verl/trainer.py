@@ -270,7 +270,11 @@ class VerlTrainer(Trainer):
         try:
             code = run(
                 command,
-                environment={**job.environment, "VERL_FILE_LOGGER_PATH": str(rows)},
+                environment={
+                    **job.environment,
+                    **loggers.continued(paths.training, job.spec.loggers),
+                    "VERL_FILE_LOGGER_PATH": str(rows),
+                },
                 log=log,
                 folder=paths.training,
                 on_tick=watch.tick,
