@@ -581,7 +581,9 @@ def train_seeds(
 
     Example:
         trained = train_seeds("verl-grpo-v4", "out/base", "gsm8k", "out/v4", seeds=[1, 2, 3])
-        runs = [evaluate(checkpoint, name=f"v4-seed{n}") for n, checkpoint in trained.items()]
+        for seed, checkpoint in trained.items():
+            if isinstance(checkpoint, Path):  # else it is what the training failed with
+                evaluate(checkpoint, name=f"v4-seed{seed}")
     """
     from harness.reporting.training_progress import TrainingProgress
     from trainers import TRAINERS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ ORIGINS = {
 """Where a setting can come from, and what is said of it."""
 
 
+_COUNT = re.compile(r"[0-9]{1,20}")
+
+
 def seed_list(
     context: click.Context, option: click.Parameter, text: str | None
 ) -> tuple[int, ...] | None:
@@ -45,8 +49,10 @@ def seed_list(
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() for part in parts):
-        raise click.BadParameter(f"'{text}': expected seeds such as 1,2,3", param_hint="--seeds")
+    if not all(_COUNT.fullmatch(part) for part in parts):
+        raise click.BadParameter(
+            f"'{text[:100]}': expected seeds such as 1,2,3", param_hint="--seeds"
+        )
     return tuple(map(int, parts))
 
 
@@ -56,8 +62,8 @@ def _count_or_all(
     """Parse a count or ``all``."""
     if text is None or text == "all":
         return text
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise click.BadParameter(f"'{text}': expected a count of 1 or more, or all")
+    if not (_COUNT.fullmatch(text) and int(text)):
+        raise click.BadParameter(f"'{text[:100]}': expected a count of 1 or more, or all")
     return int(text)
 
 

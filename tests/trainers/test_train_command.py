@@ -290,6 +290,8 @@ def test_seeds_in_json(
         (["--seeds", ""], "expected seeds such as 1,2,3"),
         (["--seeds", "4294967296"], "seed"),
         (["--seeds", "1,2", "--seed", "3"], "--seeds takes the place of --seed"),
+        (["--seeds", "9" * 5000], "expected seeds such as 1,2,3"),
+        (["--keep-weights", "9" * 5000], "expected a count of 1 or more, or all"),
         (["--keep-weights", "0"], "expected a count of 1 or more, or all"),
         (["--keep-weights", "some"], "expected a count of 1 or more, or all"),
         (["--keep-state", "0"], "--keep-state"),
