@@ -241,6 +241,21 @@ def test_the_best_by_validation_stays_and_each_checkpoint_says_how_it_did(bench:
     assert told == f"step 2 did best in validation: {bench.paths.checkpoint(2)}"
 
 
+def test_a_validation_before_going_on_is_told_of_the_checkpoint_that_is_there(
+    bench: Bench,
+) -> None:
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "2")
+    first = bench.paths.checkpoint(1)
+    before = lineage_of(first)
+    assert before.validation == {}
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "2")
+    assert lineage_of(first) == before.model_copy(
+        update={"validation": {"openai/acc/mean@1": 0.125}}
+    )
+
+
 def test_weights_may_stay_where_the_states_to_go_on_from_go(bench: Bench) -> None:
     bench.train(job=bench.job(keep_weights="all", keep_state=2))
     assert len(list(bench.paths.checkpoints.iterdir())) == STEPS

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.models.lineage import Lineage
+from harness.common.files import write_atomically
+from harness.models.lineage import LINEAGE, Lineage, read_lineage
 from trainers.base import Reporter
 from trainers.curves import Step, append, best_validated, read, seconds_left, to_lineage
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
@@ -61,6 +62,7 @@ class Watch:
         for step in self._follower.new() if self._follower else ():
             self._tell_left_out()
             append(self.paths.metrics, step)
+            self._add_validation(step)
             self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
         self._count_outcomes(ended=False)
         saved = saves.latest(self.paths.state)
@@ -69,6 +71,17 @@ class Watch:
         new = saved not in (self.exported, self.total)
         if new and any(row.step == saved for row in self._steps()):
             self.export_new()
+
+    def _add_validation(self, step: Step) -> None:
+        """Add a validation to the checkpoint of its step, if that is there already without one.
+
+        A launch that goes on validates first what it goes on from.
+        """
+        folder = self.paths.checkpoint(step.step)
+        lineage = read_lineage(folder) if step.validation and folder.is_dir() else None
+        if lineage is not None and not lineage.validation:
+            told = lineage.model_copy(update={"validation": step.validation})
+            write_atomically(folder / LINEAGE, told.model_dump_json(indent=2) + "\n")
 
     def _tell_left_out(self) -> None:
         """Say once, when there is a step and the data were loaded, which prompts were too long."""
