@@ -199,6 +199,20 @@ def test_verl_is_started_with_what_the_plan_shows(bench: Bench) -> None:
     assert bench.started == [job.command]
 
 
+def test_the_workers_of_a_cluster_are_told_where_the_curves_go(bench: Bench) -> None:
+    job = bench.job(address="10.0.0.1:6379", gpus=1, loggers=("tensorboard",))
+    bench.train(job=job)
+    prefix = "+ray_kwargs.ray_init.runtime_env.env_vars."
+    told = dict(
+        part.removeprefix(prefix).split("=", 1)
+        for part in bench.started[0]
+        if part.startswith(prefix)
+    )
+    assert told["VERL_FILE_LOGGER_PATH"] == f"'{bench.paths.logs / 'launch-1.jsonl'}'"
+    assert told["TENSORBOARD_DIR"] == f"'{bench.paths.training / 'tensorboard'}'"
+    assert not any(prefix in part for part in bench.job().command), "Ray's workers inherit ours"
+
+
 def test_verl_is_started_with_the_base_model_in_the_form_that_it_takes(bench: Bench) -> None:
     config = json.loads((bench.base / "config.json").read_text())
     own = bench.paths.output.with_name("with-code")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -193,43 +193,49 @@ class VerlTrainer(Trainer):
         paths = TrainingPaths.of(job.spec)
         read_record(paths)  # a folder with another model is left as it is
         with hold(paths.training) as held:
-            model = find_model(job.spec.model, job.spec.revision)
-            require_weights(model, trust_remote_code=job.spec.trust_remote_code)
-            data = self._data(job.spec, paths, reporter)
-            earlier, record = read_record(paths), self._record(job, model, data)
-            require_the_same(paths, record)
-            goes_on(paths, earlier, record, saves.latest(paths.state))
-            total = self.total(verl_command.values_of(job.recipe), data)
-            if is_finished(paths, earlier, record, total):
-                reporter.phase(f"{paths.output} is trained already")
-                return paths.output
-            remove_abandoned(paths.checkpoints)
-            base = prepare_base(model, paths.base, trust_remote_code=job.spec.trust_remote_code)
-            done = saves.resume_after(paths.state)
-            where = self.place(job.spec)
-            launch = self.launch(job, data, base, where, done)
-            refuse_fewer(paths, done, launch.total)
-            record = with_changes(record, earlier, done)
-            write_record(paths, record)
-            watch = Watch(
-                paths=paths,
-                base=model,
-                lineage=self._lineage(record, data),
-                kept=saves.Kept.of(job.spec),
-                total=launch.total,
-                reporter=reporter,
-            )
-            if done is not None:
-                self._take_over(paths, where, watch, done)
-            if done is None or done < launch.total:
-                recipe = verl_command.with_launch_values(job.recipe, launch.values)
-                self._run(job, self.command(recipe, where), paths, watch, held, done or 0)
-            if watch.exported is None:
-                raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
-            publish(paths.checkpoint(watch.exported), paths.output)
-            if (best := watch.best()) not in (None, watch.exported):
-                reporter.phase(f"step {best} did best in validation: {paths.checkpoint(best)}")
+            try:
+                return self._train(job, reporter, paths, held)
+            except KeyboardInterrupt:
+                reporter.phase(_kept(paths))
+                raise
+
+    def _train(self, job: Job, reporter: Reporter, paths: TrainingPaths, held: Hold) -> Path:
+        model = find_model(job.spec.model, job.spec.revision)
+        require_weights(model, trust_remote_code=job.spec.trust_remote_code)
+        data = self._data(job.spec, paths, reporter)
+        earlier, record = read_record(paths), self._record(job, model, data)
+        require_the_same(paths, record)
+        goes_on(paths, earlier, record, saves.latest(paths.state))
+        total = self.total(verl_command.values_of(job.recipe), data)
+        if is_finished(paths, earlier, record, total):
+            reporter.phase(f"{paths.output} is trained already")
             return paths.output
+        remove_abandoned(paths.checkpoints)
+        base = prepare_base(model, paths.base, trust_remote_code=job.spec.trust_remote_code)
+        done = saves.resume_after(paths.state)
+        where = self.place(job.spec)
+        launch = self.launch(job, data, base, where, done)
+        refuse_fewer(paths, done, launch.total)
+        record = with_changes(record, earlier, done)
+        write_record(paths, record)
+        watch = Watch(
+            paths=paths,
+            base=model,
+            lineage=self._lineage(record, data),
+            kept=saves.Kept.of(job.spec),
+            total=launch.total,
+            reporter=reporter,
+        )
+        if done is not None:
+            self._take_over(paths, where, watch, done)
+        if done is None or done < launch.total:
+            self._run(job, launch, where, paths, watch, held, done or 0)
+        if watch.exported is None:
+            raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
+        publish(paths.checkpoint(watch.exported), paths.output)
+        if (best := watch.best()) not in (None, watch.exported):
+            reporter.phase(f"step {best} did best in validation: {paths.checkpoint(best)}")
+        return paths.output
 
     def _take_over(self, paths: TrainingPaths, where: Placement, watch: Watch, done: int) -> None:
         """Take over what an earlier launch left."""
@@ -247,7 +253,8 @@ class VerlTrainer(Trainer):
     def _run(
         self,
         job: Job,
-        command: Sequence[str],
+        launch: Launch,
+        where: Placement,
         paths: TrainingPaths,
         watch: Watch,
         held: Hold,
@@ -267,14 +274,17 @@ class VerlTrainer(Trainer):
         watch.reporter.phase(self.starting)
         paths.stop.unlink(missing_ok=True)
         finishes = job.spec.save_on_stop
+        variables = {
+            **job.environment,
+            **loggers.continued(paths.training, job.spec.loggers),
+            "VERL_FILE_LOGGER_PATH": str(rows),
+        }
+        of_workers = placement.on_cluster(variables) if where.address is not None else {}
+        recipe = verl_command.with_launch_values(job.recipe, {**launch.values, **of_workers})
         try:
             code = run(
-                command,
-                environment={
-                    **job.environment,
-                    **loggers.continued(paths.training, job.spec.loggers),
-                    "VERL_FILE_LOGGER_PATH": str(rows),
-                },
+                self.command(recipe, where),
+                environment=variables,
                 log=log,
                 folder=paths.training,
                 on_tick=watch.tick,
@@ -285,7 +295,6 @@ class VerlTrainer(Trainer):
         except KeyboardInterrupt:
             if finishes:
                 watch.finish()
-            watch.reporter.phase(_kept(paths))
             raise
         watch.finish()
         if code != 0:
