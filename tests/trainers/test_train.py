@@ -490,7 +490,7 @@ def test_another_job_in_the_same_folder_is_refused_by_field(
     with pytest.raises(UserError):
         bench.train("fail", "2")
     with pytest.raises(UserError, match="another training was begun there") as caught:
-        bench.train(job=bench.job(**other))
+        bench.job(**other)
     named = str(caught.value).partition(" (")[2]
     assert re.search(field, named), named
     assert len(bench.begun()) == 1
@@ -503,7 +503,9 @@ V5 = {"trainer": VerlGrpoV5, "settings": {BATCH: "8"}}
 def test_a_finished_training_is_prolonged(bench: Bench) -> None:
     bench.train(job=bench.job(**V5, steps=2), steps=2)
     assert norm(bench.paths.output) == 2
-    bench.train(job=bench.job(**V5, steps=4))
+    job = bench.job(**V5, steps=4)
+    assert "it goes on after step 2, which is saved there" in job.notes
+    bench.train(job=job)
     assert bench.begun() == ["launch 1 begins after step 0", "launch 2 begins after step 2"]
     assert norm(bench.paths.output) == 4
     assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
@@ -525,7 +527,7 @@ def test_a_training_is_not_prolonged_where_its_learning_rates_would_have_been_ot
 ) -> None:
     bench.train(job=bench.job(steps=2), steps=2)
     with pytest.raises(UserError, match=r"steps: 2 -> 4.*lr_scheduler_type=cosine") as caught:
-        bench.train(job=bench.job(steps=4))
+        bench.job(steps=4)
     assert f"--model {bench.paths.output} --output OTHER" in str(caught.value)
     assert norm(bench.paths.output) == 2
 

@@ -173,7 +173,7 @@ class VerlTrainer(Trainer):
         keys.compose(self.configuration, verl_command.overrides(self.configuration, recipe))
         if data is None:
             require_source(spec.data, data_dir=spec.data_dir)
-        return Job(
+        job = Job(
             spec=spec,
             recipe=recipe,
             command=self.command(recipe, where),
@@ -183,10 +183,23 @@ class VerlTrainer(Trainer):
             },
             notes=(
                 *self._notes(where, data, spec, values),
-                *_said(self.total(verl_command.values_of(recipe), data)),
+                *_said(self.total(verl_command.values_of(recipe), data), saves.latest(paths.state)),
                 *self.room(where, values, model),
             ),
         )
+        if (earlier := read_record(paths)) is not None:
+            # Base and data are compared at the start, since their checksums take time.
+            asked = {"trainer": self.name, "settings": _plain(job.settings())}
+            identity = earlier.identity.model_copy(update=asked)
+            record = Record(identity=identity, job=job)
+            done, total = (
+                saves.latest(paths.state),
+                self.total(verl_command.values_of(recipe), data),
+            )
+            goes_on(paths, earlier, record, done)
+            if total is not None:
+                refuse_fewer(paths, done, total)
+        return job
 
     def train(self, job: Job, reporter: Reporter) -> Path:
         """Train, or resume; see `Trainer`."""
@@ -318,7 +331,7 @@ class VerlTrainer(Trainer):
             trainer=self.name,
             base_model=file_sums(identity_files(model)),
             data=data.card.files["train.parquet"],
-            settings=json.loads(json.dumps(job.settings())),
+            settings=_plain(job.settings()),
         )
         return Record(identity=identity, job=job)
 
@@ -374,7 +387,15 @@ def _built(spec: TrainSpec, paths: TrainingPaths) -> TrainingData | None:
     return None
 
 
-def _said(total: int | None) -> Iterator[str]:
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as a record that was stored has them."""
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain
+
+
+def _said(total: int | None, done: int | None) -> Iterator[str]:
+    if done is not None:
+        yield f"it goes on after step {done:,}, which is saved there"
     if total is not None:
         yield f"it ends with step {total:,}"
 
