@@ -108,3 +108,15 @@ def test_wandb_takes_the_variables() -> None:
     settings = pytest.importorskip("wandb.sdk.wandb_settings").Settings()
     settings.update_from_env_vars({"WANDB_RUN_ID": "abc", "WANDB_RESUME": "allow"})
     assert (settings.run_id, settings.resume) == ("abc", "allow")
+
+
+def test_several_trainings_do_not_share_a_wandb_run(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_RUN_ID", "one")
+    loggers.check(["wandb"])
+    loggers.check(["console"], one_of_several=True)
+    with pytest.raises(UserError, match="all seeds would write to that one run"):
+        loggers.check(["wandb"], one_of_several=True)

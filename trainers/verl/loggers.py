@@ -38,11 +38,12 @@ WANDB_RUN = "WANDB_RUN_ID"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def check(loggers: Sequence[str]) -> None:
+def check(loggers: Sequence[str], *, one_of_several: bool = False) -> None:
     """Refuse a logger that verl does not have, or that would fail minutes later.
 
     Raises:
-        UserError: there is no such logger, its package is not installed, or it has no key.
+        UserError: there is no such logger, its package is not installed, or it has no key; or one
+            of several trainings would share its run with the others.
     """
     for name in loggers:
         if name not in LOGGERS:
@@ -58,6 +59,11 @@ def check(loggers: Sequence[str]) -> None:
         raise UserError(
             "--logger wandb has no key to log in with; run `wandb login`, set WANDB_API_KEY, or "
             "set WANDB_MODE=offline to write below the output folder only"
+        )
+    if "wandb" in loggers and one_of_several and os.environ.get(WANDB_RUN):
+        raise UserError(
+            f"--seeds with --logger wandb: {WANDB_RUN} is set, and all seeds would write to that "
+            "one run; unset it, and each seed has a run of its own"
         )
 
 

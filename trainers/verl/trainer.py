@@ -143,7 +143,7 @@ class VerlTrainer(Trainer):
     def plan(self, spec: TrainSpec) -> Job:
         """Decide everything; see `Trainer`."""
         keys.require_verl()
-        loggers.check(spec.loggers)
+        loggers.check(spec.loggers, one_of_several=spec.prepared is not None)
         verl_command.refuse_keys_of_flags(spec.settings)
         if spec.save_on_stop:
             verl_command.refuse_two_callbacks(spec.settings)
