@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -205,50 +206,43 @@ class VerlTrainer(Trainer):
         """Train, or resume; see `Trainer`."""
         paths = TrainingPaths.of(job.spec)
         read_record(paths)  # a folder with another model is left as it is
-        with hold(paths.training) as held:
-            try:
-                return self._train(job, reporter, paths, held)
-            except KeyboardInterrupt:
-                reporter.phase(_kept(paths))
-                raise
-
-    def _train(self, job: Job, reporter: Reporter, paths: TrainingPaths, held: Hold) -> Path:
-        model = find_model(job.spec.model, job.spec.revision)
-        require_weights(model, trust_remote_code=job.spec.trust_remote_code)
-        data = self._data(job.spec, paths, reporter)
-        earlier, record = read_record(paths), self._record(job, model, data)
-        require_the_same(paths, record)
-        goes_on(paths, earlier, record, saves.latest(paths.state))
-        total = self.total(verl_command.values_of(job.recipe), data)
-        if is_finished(paths, earlier, record, total):
-            reporter.phase(f"{paths.output} is trained already")
+        with hold(paths.training) as held, _telling_what_is_kept(paths, reporter):
+            model = find_model(job.spec.model, job.spec.revision)
+            require_weights(model, trust_remote_code=job.spec.trust_remote_code)
+            data = self._data(job.spec, paths, reporter)
+            earlier, record = read_record(paths), self._record(job, model, data)
+            require_the_same(paths, record)
+            goes_on(paths, earlier, record, saves.latest(paths.state))
+            total = self.total(verl_command.values_of(job.recipe), data)
+            if is_finished(paths, earlier, record, total):
+                reporter.phase(f"{paths.output} is trained already")
+                return paths.output
+            remove_abandoned(paths.checkpoints)
+            base = prepare_base(model, paths.base, trust_remote_code=job.spec.trust_remote_code)
+            done = saves.resume_after(paths.state)
+            where = self.place(job.spec)
+            launch = self.launch(job, data, base, where, done)
+            refuse_fewer(paths, done, launch.total)
+            record = with_changes(record, earlier, done)
+            write_record(paths, record)
+            watch = Watch(
+                paths=paths,
+                base=model,
+                lineage=self._lineage(record, data),
+                kept=saves.Kept.of(job.spec),
+                total=launch.total,
+                reporter=reporter,
+            )
+            if done is not None:
+                self._take_over(paths, where, watch, done)
+            if done is None or done < launch.total:
+                self._run(job, launch, where, paths, watch, held, done or 0)
+            if watch.exported is None:
+                raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
+            publish(paths.checkpoint(watch.exported), paths.output)
+            if (best := watch.best()) not in (None, watch.exported):
+                reporter.phase(f"step {best} did best in validation: {paths.checkpoint(best)}")
             return paths.output
-        remove_abandoned(paths.checkpoints)
-        base = prepare_base(model, paths.base, trust_remote_code=job.spec.trust_remote_code)
-        done = saves.resume_after(paths.state)
-        where = self.place(job.spec)
-        launch = self.launch(job, data, base, where, done)
-        refuse_fewer(paths, done, launch.total)
-        record = with_changes(record, earlier, done)
-        write_record(paths, record)
-        watch = Watch(
-            paths=paths,
-            base=model,
-            lineage=self._lineage(record, data),
-            kept=saves.Kept.of(job.spec),
-            total=launch.total,
-            reporter=reporter,
-        )
-        if done is not None:
-            self._take_over(paths, where, watch, done)
-        if done is None or done < launch.total:
-            self._run(job, launch, where, paths, watch, held, done or 0)
-        if watch.exported is None:
-            raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
-        publish(paths.checkpoint(watch.exported), paths.output)
-        if (best := watch.best()) not in (None, watch.exported):
-            reporter.phase(f"step {best} did best in validation: {paths.checkpoint(best)}")
-        return paths.output
 
     def _take_over(self, paths: TrainingPaths, where: Placement, watch: Watch, done: int) -> None:
         """Take over what an earlier launch left."""
@@ -433,6 +427,16 @@ def _stopped(paths: TrainingPaths, log: Path, code: int) -> str:
     steps = [step.step for step in read(paths.metrics)] if paths.metrics.is_file() else []
     reached = f"after step {steps[-1]}" if steps else "before its first step"
     return f"training stopped {reached}: {cause_of(log, code)} ({_kept(paths)}; verl's log: {log})"
+
+
+@contextmanager
+def _telling_what_is_kept(paths: TrainingPaths, reporter: Reporter) -> Iterator[None]:
+    """Say what is saved, if the user stops what is done inside."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        reporter.phase(_kept(paths))
+        raise
 
 
 def _kept(paths: TrainingPaths) -> str:
