@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         rank,
         regrade,
         train,
+        train_seeds,
         write_report,
     )
     from harness.engines import Engine
@@ -67,6 +68,7 @@ __all__ = [
     "rank",
     "regrade",
     "train",
+    "train_seeds",
     "write_report",
 ]
 

@@ -11,7 +11,7 @@ is read instead of downloading them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -463,7 +463,11 @@ def train(
     trust_remote_code: bool = False,
     loggers: Sequence[str] = (),
     save_every: int | None = None,
+    validate_every: int | None = None,
     keep: int = 2,
+    keep_weights: int | str | None = None,
+    keep_state: int | None = None,
+    save_on_stop: bool = False,
     data_dir: str | Path | None = None,
     progress: bool | Progress | None = None,
 ) -> Path:
@@ -487,7 +491,13 @@ def train(
         trust_remote_code: whether the base model's own Python files may run.
         loggers: where the curves go beside ``metrics.jsonl``: ``wandb``, ``tensorboard``, ….
         save_every: steps between checkpoints; without it the recipe's.
-        keep: how many of the newest checkpoints stay.
+        validate_every: steps between validations; without it those between checkpoints, if they
+            are given, or else the recipe's.
+        keep: how many of the newest checkpoints stay, each with the state to go on from; the
+            checkpoint that did best in its validation stays, too.
+        keep_weights: how many of the newest checkpoints stay, or ``all``; without it ``keep``.
+        keep_state: how many of the newest states to go on from stay; without it ``keep``.
+        save_on_stop: whether a first Ctrl-C lets the step be finished, and saves it.
         data_dir: read benchmark files from ``data_dir/<benchmark>/test.jsonl``; without it from
             the folder that HARNESS_DATA names, or else they are downloaded.
         progress: True shows the progress on stderr as the command line does; an object with the
@@ -519,13 +529,114 @@ def train(
         trust_remote_code=trust_remote_code,
         loggers=tuple(loggers),
         save_every=save_every,
+        validate_every=validate_every,
         keep=keep,
+        keep_weights=keep_weights,
+        keep_state=keep_state,
+        save_on_stop=save_on_stop,
         data_dir=data_dir,
     )
     with _shown(progress) as shown:
         for note in job.notes:
             shown.say(note)
         return TRAINERS[trainer]().train(job, TrainingProgress(shown))
+
+
+PREPARED = "prepared"
+"""The folder, beside those of the seeds, with what their trainings have in common."""
+
+
+@checked
+def train_seeds(
+    trainer: str,
+    model: str | Path,
+    data: str | Path,
+    output: str | Path,
+    *,
+    seeds: Iterable[int],
+    progress: bool | Progress | None = None,
+    **options: Any,
+) -> dict[int, Path | UserError]:
+    """Train one recipe with several seeds, one after the other, each into ``output/seed-N``.
+
+    All begin from the same base model with the same data, which are prepared once, in
+    ``output/prepared``. A seed that fails leaves the others; the same call goes on where they
+    are, and a seed that is trained is not trained again.
+
+    Args:
+        trainer: the recipe, one of ``list trainers``.
+        model: the base model: a folder, a Hugging Face id, or ``demo``.
+        data: a folder made by ``data build``, or what to build it from.
+        output: the folder of the seeds' folders.
+        seeds: the seeds, in the order in which they are trained.
+        progress: as for `train`.
+        options: what else `train` takes, but ``seed``.
+
+    Returns:
+        For each seed the folder of its checkpoint, or what its training failed with.
+
+    Raises:
+        UserError: the trainings cannot be begun.
+        KeyboardInterrupt: they were stopped; the same call goes on.
+
+    Example:
+        trained = train_seeds("verl-grpo-v4", "out/base", "gsm8k", "out/v4", seeds=[1, 2, 3])
+        for seed, checkpoint in trained.items():
+            if isinstance(checkpoint, Path):  # else it is what the training failed with
+                evaluate(checkpoint, name=f"v4-seed{seed}")
+    """
+    from harness.reporting.training_progress import TrainingProgress
+    from trainers import TRAINERS
+    from trainers.supervise import hold
+
+    jobs = seed_jobs(trainer, model, data, output, seeds=seeds, **options)
+    results: dict[int, Path | UserError] = {}
+    with _shown(progress) as shown, hold(Path(output).absolute() / PREPARED):
+        for seed, job in jobs.items():
+            shown.say(f"seed {seed}, {len(results) + 1} of {len(jobs)}: {job.spec.output}")
+            for note in job.notes:
+                shown.say(note)
+            try:
+                results[seed] = TRAINERS[trainer]().train(job, TrainingProgress(shown))
+            except UserError as error:
+                results[seed] = error
+                shown.say(f"seed {seed} failed: {error}")
+    return results
+
+
+def seed_jobs(
+    trainer: str,
+    model: str | Path,
+    data: str | Path,
+    output: str | Path,
+    *,
+    seeds: Iterable[int],
+    **options: Any,
+) -> dict[int, Job]:
+    """Return all that `train_seeds` would run with these arguments, and run nothing.
+
+    Raises:
+        UserError: a value is not one that a training takes, or they could not be begun.
+    """
+    folder, wanted = Path(output), list(seeds)
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise WrongValueError(f"seeds {wanted}: give one or more, and each of them once")
+    if (folder / "training").is_dir():
+        raise WrongValueError(
+            f"--seeds: {folder} has a single training; name another folder for those of the seeds"
+        )
+    return {
+        seed: train_job(
+            trainer,
+            model,
+            data,
+            folder / f"seed-{seed}",
+            seed=seed,
+            prepared=folder / PREPARED,
+            **options,
+        )
+        for seed in wanted
+    }
 
 
 @checked

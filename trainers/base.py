@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ class TrainSpec(Frozen):
     """A folder made by `data build`, or a source from which the trainer builds data."""
     output: Path
     """The checkpoint's folder."""
+    prepared: Path | None = None
+    """The folder with data and base model prepared for several trainings; None: for this one."""
     steps: Annotated[int, Field(ge=1)] | None = None
     """Training steps; None makes as many passes over the data as the recipe says."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
@@ -44,8 +46,16 @@ class TrainSpec(Frozen):
     """Loggers that receive the curves, besides the terminal and `metrics.jsonl`."""
     save_every: Annotated[int, Field(ge=1)] | None = None
     """Steps between checkpoints; None leaves it to the recipe."""
+    validate_every: Annotated[int, Field(ge=1)] | None = None
+    """Steps between validations; None takes ``save_every``, or else leaves it to the recipe."""
     keep: Annotated[int, Field(ge=1)] = 2
-    """How many of the newest checkpoints are kept."""
+    """How many of the newest checkpoints are kept, and states to go on from."""
+    keep_weights: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
+    """How many of the newest checkpoints are kept; None takes ``keep``."""
+    keep_state: Annotated[int, Field(ge=1)] | None = None
+    """How many of the newest states to go on from are kept; None takes ``keep``."""
+    save_on_stop: bool = False
+    """Whether a training that is stopped finishes its step and saves it."""
     trust_remote_code: bool = False
     """Whether Python files of the base model may run."""
     data_dir: Path | None = None

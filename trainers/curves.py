@@ -191,6 +191,39 @@ def to_lineage(steps: Sequence[Step]) -> Curves:
     return Curves.model_validate({"step": [step.step for step in trained], **filled})
 
 
+def validated(step: Step) -> float | None:
+    """Return how well a step did in its validation, more being better; None without one.
+
+    It is the mean accuracy of the held-out sources, or else minus the loss.
+
+    >>> validated(Step(step=4, validation={"a/acc/mean@1": 0.5, "b/acc/mean@1": 0.25}))
+    0.375
+    >>> validated(Step(step=4, validation={"loss": 2.5}))
+    -2.5
+    """
+    found = [value for name, value in step.validation.items() if "/acc/mean@" in name]
+    if found:
+        return statistics.fmean(found)
+    loss = step.validation.get("loss")
+    return None if loss is None else -loss
+
+
+def best_validated(steps: Iterable[Step], among: Iterable[int]) -> int | None:
+    """Return which of the steps ``among`` did best in its validation; of equals, the last.
+
+    >>> rows = [Step(step=n, validation={"loss": loss}) for n, loss in ((1, 2), (2, 1), (3, 3))]
+    >>> best_validated(rows, [1, 2, 3]), best_validated(rows, [1, 3]), best_validated(rows, [4])
+    (2, 1, None)
+    """
+    wanted = set(among)
+    found = [
+        (score, step.step)
+        for step in steps
+        if step.step in wanted and (score := validated(step)) is not None
+    ]
+    return max(found)[1] if found else None
+
+
 def seconds_left(steps: Iterable[Step], total: int) -> float | None:
     """Estimate the seconds to the last step from the median of recent steps; None if unknown.
 

@@ -113,6 +113,7 @@ def run(
     grace_seconds: float = 20.0,
     held: Hold | None = None,
     on_stop: Callable[[], None] = lambda: None,
+    let_finish: Callable[[], None] | None = None,
 ) -> int:
     """Run a command to its end and return its exit code, negative where a signal ended it.
 
@@ -130,6 +131,8 @@ def run(
         grace_seconds: the time that the command has to end after SIGINT.
         held: the folder that the training holds; its processes hold it too.
         on_stop: called once when the user stops the command.
+        let_finish: asks the command to end by itself; it takes the place of the first SIGINT, and
+            only what comes after it counts as above.
 
     Raises:
         KeyboardInterrupt: the user stopped it.
@@ -140,7 +143,7 @@ def run(
     variables.pop(DRIVER, None)  # the guard ends the engines, whose parent Ray changes
     if held is not None:
         held.note(marker)
-    training = _Training(command, variables, log, folder, grace_seconds, held)
+    training = _Training(command, variables, log, folder, grace_seconds, held, let_finish)
     try:
         with training.stopped_by_signals():
             _watch(training, on_tick, on_stop)
@@ -202,9 +205,11 @@ class _Training:
         folder: Path,
         grace: float,
         held: Hold | None,
+        let_finish: Callable[[], None] | None,
     ) -> None:
         self.signalled = False
         """Whether the user asked us to stop."""
+        self._let_finish = let_finish
         self.code: int = -signal.SIGKILL  # unless the guard reports another
         self.session = 0
         self._asked = False
@@ -268,8 +273,11 @@ class _Training:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.signalled = True
-        self.stop()
+        first, self.signalled = not self.signalled, True
+        if first and self._let_finish is not None:
+            self._let_finish()
+        else:
+            self.stop()
 
     def close(self) -> bool:
         """Have the guard end what is left; return False if the guard itself was killed."""

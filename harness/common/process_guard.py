@@ -9,7 +9,8 @@ and nothing else, is below it. It is a process of its own because the harness ma
 
 The guard reads orders from its standard input: `INTERRUPT` and `KILL`. The end of the input means
 that the harness is gone. To its standard output it writes the command's process id, and later its
-exit code. The command's own output goes to this process's standard error.
+exit code. The command's own output goes to this process's standard error. What the processes leave
+in shared memory is removed when all have ended (`harness.common.shared_memory`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 import psutil
 
 from harness.common.parent_death import die_with_parent
+from harness.common.shared_memory import mapped, remove_unused
 
 INTERRUPT, KILL = b"i", b"k"
 POLL = 0.1
@@ -35,6 +37,8 @@ POLL = 0.1
 POLITE = 5.0
 """Seconds that processes which outlive the command have to end, before they are killed; the
 command's grace, if that is shorter."""
+LOOK = 10.0
+"""Seconds between two looks at what shared memory the processes have open."""
 HOPELESS = 30.0
 """Seconds of killing after which the remaining processes are reported as impossible to kill."""
 TRACKER = "resource_tracker import main"
@@ -95,8 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(f"{command[0]} cannot be run: {error.strerror}")
         return 0
     _tell(child.pid)
-    code = _see_through(child, orders, float(grace))
+    shared: set[Path] = set()
+    code = _see_through(child, orders, float(grace), shared)
+    shared |= _shared_by_descendants()
     end_descendants(orders, polite=min(POLITE, float(grace)))
+    remove_unused(shared)
     _tell(code)
     return 0
 
@@ -112,17 +119,24 @@ def _tell(what: object) -> None:
         os.write(1, f"{what}\n".encode())
 
 
-def _see_through(child: subprocess.Popen[bytes], orders: Orders, grace: float) -> int:
-    """Wait for the command and return its exit code.
+def _see_through(
+    child: subprocess.Popen[bytes], orders: Orders, grace: float, shared: set[Path]
+) -> int:
+    """Wait for the command and return its exit code; note in ``shared`` what memory is shared.
 
     After an interrupt, it gets SIGINT, then SIGTERM after the grace, and SIGKILL after one and a
     half times the grace.
     """
     firmer = [(0.0, signal.SIGINT), (grace, signal.SIGTERM), (1.5 * grace, signal.SIGKILL)]
     asked_at: float | None = None
+    looked = time.monotonic()
     while child.poll() is None:
         orders.wait(POLL)
         _reap_orphans(child.pid)
+        stopped = orders.kill or (orders.interrupt and asked_at is None)
+        if stopped or time.monotonic() - looked >= LOOK:
+            shared |= _shared_by_descendants()
+            looked = time.monotonic()
         if orders.kill:
             child.kill()
         elif orders.interrupt:
@@ -171,6 +185,11 @@ def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)
+
+
+def _shared_by_descendants() -> set[Path]:
+    """Return the shared memory that the descendants of this process have open."""
+    return mapped(process.pid for process in psutil.Process().children(recursive=True))
 
 
 def _reap_orphans(command: int | None) -> None:

@@ -57,10 +57,13 @@ class Lineage(BaseModel):
     """How many steps it was trained for."""
     curves: Curves | None = None
     """How the training went."""
+    validation: dict[str, float] = Field(default_factory=dict)
+    """Means over the held-out rows after the last of these steps, by the trainer's names; empty
+    if nothing was validated then."""
 
     def settings(self) -> dict[str, Any]:
-        """Return the fields by which two checkpoints can differ: all but the version and curves."""
-        return self.model_dump(mode="json", exclude={"schema_version", "curves"})
+        """Return the fields by which two checkpoints can differ: all but what was measured."""
+        return self.model_dump(mode="json", exclude={"schema_version", "curves", "validation"})
 
 
 def read_lineage(folder: Path) -> Lineage | None:

@@ -187,6 +187,13 @@ COMMANDS = (
         slow=True,
     ),
     Asked(
+        "train --trainer verl-grpo-v5 --model model --data built --output out --seeds 1,2 "
+        "--keep-weights all --dry-run",
+        ("model/*", "built/*"),
+        1,
+        slow=True,
+    ),
+    Asked(
         "train --trainer verl-sft --model model --data built --output out --dry-run",
         ("model/*", "built/*"),
         1,

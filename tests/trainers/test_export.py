@@ -407,3 +407,17 @@ def test_what_verl_itself_saves_is_exported(
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert len(changed) > len(before) * 0.9
     open_checkpoint(str(tmp_path / kind), trust_model=trust, trust_tokenizer=trust)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_are_for_those_whom_the_umask_lets_read(
+    umask: int, mode: int, llama: Path, tmp_path: Path
+) -> None:
+    saved = make_save(tmp_path / "state", 1, model_tensors(llama, lambda t: t + 1))
+    before = os.umask(umask)
+    try:
+        export(saved, llama, tmp_path / "out", lineage=LINEAGE)
+    finally:
+        os.umask(before)
+    modes = {file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir()}
+    assert modes == {mode}

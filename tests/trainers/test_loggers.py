@@ -78,3 +78,45 @@ def test_files_go_below_the_training_unless_the_user_says_otherwise(tmp_path: Pa
         "TENSORBOARD_DIR": str(tmp_path / "tensorboard"),
         "WANDB_DIR": str(tmp_path),
     }
+
+
+def test_a_resumed_training_goes_on_in_its_wandb_run(tmp_path: Path) -> None:
+    assert loggers.continued(tmp_path, ["console", "tensorboard"], {}) == {}
+    assert list(tmp_path.iterdir()) == []
+    first = loggers.continued(tmp_path, ["wandb"], {})
+    assert first["WANDB_RESUME"] == "allow"
+    assert re.fullmatch("[0-9a-f]{12}", first["WANDB_RUN_ID"])
+    assert loggers.continued(tmp_path, ["wandb"], {}) == first
+    other = tmp_path / "other"
+    other.mkdir()
+    assert loggers.continued(other, ["wandb"], {}) != first
+
+
+def test_a_run_that_the_user_names_counts_and_is_kept(tmp_path: Path) -> None:
+    user = {"WANDB_RUN_ID": "of-the-user", "WANDB_RESUME": "must"}
+    assert loggers.continued(tmp_path, ["wandb"], user) == user
+    assert loggers.continued(tmp_path, ["wandb"], {})["WANDB_RUN_ID"] == "of-the-user"
+
+
+def test_a_spoilt_id_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "wandb-run-id.txt").write_text("a/b:c\n")
+    made = loggers.continued(tmp_path, ["wandb"], {})["WANDB_RUN_ID"]
+    assert made == (tmp_path / "wandb-run-id.txt").read_text().strip() != "a/b:c"
+
+
+def test_wandb_takes_the_variables() -> None:
+    settings = pytest.importorskip("wandb.sdk.wandb_settings").Settings()
+    settings.update_from_env_vars({"WANDB_RUN_ID": "abc", "WANDB_RESUME": "allow"})
+    assert (settings.run_id, settings.resume) == ("abc", "allow")
+
+
+def test_several_trainings_do_not_share_a_wandb_run(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_RUN_ID", "one")
+    loggers.check(["wandb"])
+    loggers.check(["console"], one_of_several=True)
+    with pytest.raises(UserError, match="all seeds would write to that one run"):
+        loggers.check(["wandb"], one_of_several=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_saves import make_save
 
 from benchmarks import UserError
+from trainers.base import TrainSpec
 from trainers.verl.saves import (
+    Kept,
     check_world_size,
+    checkpoint_steps,
     is_whole,
     keep_last,
     keep_last_saves,
@@ -117,3 +121,28 @@ def test_the_last_checkpoints_stay(tmp_path: Path) -> None:
     keep_last(tmp_path, 2)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["notes", "step-000020", "step-000100"]
+
+
+def test_the_best_checkpoint_stays_beside_the_last(tmp_path: Path) -> None:
+    for step in (5, 20, 100):
+        (tmp_path / f"step-{step:06}").mkdir()
+    keep_last(tmp_path, None, best=5)
+    assert checkpoint_steps(tmp_path) == [5, 20, 100]
+    keep_last(tmp_path, 1, best=5)
+    assert checkpoint_steps(tmp_path) == [5, 100]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ({}, Kept(weights=2, state=2)),
+        ({"keep": 3}, Kept(weights=3, state=3)),
+        ({"keep_weights": "all"}, Kept(weights=None, state=2)),
+        ({"keep": 4, "keep_state": 1}, Kept(weights=4, state=1)),
+    ],
+)
+def test_one_number_keeps_both_and_each_can_have_its_own(
+    asked: dict[str, Any], kept: Kept, tmp_path: Path
+) -> None:
+    spec = TrainSpec(trainer="t", model="m", data="d", output=tmp_path, **asked)
+    assert Kept.of(spec) == kept

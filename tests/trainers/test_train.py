@@ -26,13 +26,13 @@ from harness.models.lineage import Lineage, read_lineage
 from trainers import supervise
 from trainers.base import Job, TrainSpec
 from trainers.curves import Step, read
-from trainers.data import build, open_data
+from trainers.data import build, is_built, open_data
 from trainers.verl import placement
 from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
 from trainers.verl.paths import TrainingPaths
+from trainers.verl.record import Record
 from trainers.verl.saves import saved_steps
 from trainers.verl.sft import VerlSft
-from trainers.verl.trainer import Record
 from trainers.verl.watch import Watch
 
 pytestmark = pytest.mark.slow
@@ -117,10 +117,10 @@ class Bench:
         }  # fmt: skip
         return trainer().plan(TrainSpec.model_validate({**spec, **given}))
 
-    def train(self, *what: str, job: Job | None = None) -> Path:
+    def train(self, *what: str, job: Job | None = None, steps: int = STEPS) -> Path:
         """Train with verl's stand-in, and with what is to befall it."""
         paths, job = self.paths, job or self.job()
-        words = [paths.state, paths.rollouts, STEPS, self.saves, *what]
+        words = [paths.state, paths.rollouts, steps, self.saves, *what]
         command = (sys.executable, fake_verl.__file__, *map(str, words))
         trainers = {each.name: each for each in (VerlGrpoV1, VerlGrpoV4, VerlGrpoV5)}
         trainer = trainers[job.spec.trainer]()
@@ -199,6 +199,20 @@ def test_verl_is_started_with_what_the_plan_shows(bench: Bench) -> None:
     assert bench.started == [job.command]
 
 
+def test_the_workers_of_a_cluster_are_told_where_the_curves_go(bench: Bench) -> None:
+    job = bench.job(address="10.0.0.1:6379", gpus=1, loggers=("tensorboard",))
+    bench.train(job=job)
+    prefix = "+ray_kwargs.ray_init.runtime_env.env_vars."
+    told = dict(
+        part.removeprefix(prefix).split("=", 1)
+        for part in bench.started[0]
+        if part.startswith(prefix)
+    )
+    assert told["VERL_FILE_LOGGER_PATH"] == f"'{bench.paths.logs / 'launch-1.jsonl'}'"
+    assert told["TENSORBOARD_DIR"] == f"'{bench.paths.training / 'tensorboard'}'"
+    assert not any(prefix in part for part in bench.job().command), "Ray's workers inherit ours"
+
+
 def test_verl_is_started_with_the_base_model_in_the_form_that_it_takes(bench: Bench) -> None:
     config = json.loads((bench.base / "config.json").read_text())
     own = bench.paths.output.with_name("with-code")
@@ -226,6 +240,51 @@ def test_the_newest_checkpoints_are_kept_and_each_has_its_own_curve(bench: Bench
         assert lineage.curves is not None
         assert lineage.curves.step == tuple(range(1, step + 1))
     assert saved_steps(bench.paths.state) == [2, 3, 4]
+
+
+def test_the_best_by_validation_stays_and_each_checkpoint_says_how_it_did(bench: Bench) -> None:
+    bench.train(job=bench.job(keep=1))
+    assert [folder.name for folder in sorted(bench.paths.checkpoints.iterdir())] == [
+        "step-000002", "step-000004",
+    ]  # fmt: skip
+    for step in (2, 4):
+        measured = lineage_of(bench.paths.checkpoint(step)).validation
+        assert measured == {"openai/acc/mean@1": fake_verl.accuracy(step)}
+    assert lineage_of(bench.paths.output).validation == {"openai/acc/mean@1": 0.25}
+    (told,) = [text for text in bench.ears.phases if "did best" in text]
+    assert told == f"step 2 did best in validation: {bench.paths.checkpoint(2)}"
+
+
+def test_a_validation_before_going_on_is_told_of_the_checkpoint_that_is_there(
+    bench: Bench,
+) -> None:
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "2")
+    first = bench.paths.checkpoint(1)
+    before = lineage_of(first)
+    assert before.validation == {}
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "2")
+    assert lineage_of(first) == before.model_copy(
+        update={"validation": {"openai/acc/mean@1": 0.125}}
+    )
+
+
+def test_weights_may_stay_where_the_states_to_go_on_from_go(bench: Bench) -> None:
+    bench.train(job=bench.job(keep_weights="all", keep_state=2))
+    assert len(list(bench.paths.checkpoints.iterdir())) == STEPS
+    assert saved_steps(bench.paths.state) == [3, 4]
+    (told,) = [text for text in bench.ears.phases if "a save takes" in text]
+    assert re.search(r"takes [\d.]+ .iB to go on from and [\d.]+ .iB as a checkpoint", told)
+    assert re.search(r"and [\d.]+ .iB for each checkpoint; [\d.]+ .iB are free$", told)
+
+
+def test_too_little_room_on_the_disk_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    bench.train()
+    (told,) = [text for text in bench.ears.phases if "a save takes" in text]
+    assert told.endswith("1.0 KiB are free: too little, keep fewer (--keep-state, --keep-weights)")
 
 
 def test_verl_removes_no_save_that_is_being_read(bench: Bench) -> None:
@@ -294,6 +353,9 @@ def test_steps_after_the_last_save_are_done_again(bench: Bench) -> None:
     # verl's note said 3: it would have begun from nothing, without a word.
     assert bench.begun()[1] == "launch 2 begins after step 2"
     assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+    curves = lineage_of(bench.paths.checkpoint(3)).curves
+    assert curves is not None
+    assert curves.reward == (1.01, 1.02, 2.03), "it is not the one of the first launch"
 
 
 def test_a_driver_killed_after_the_last_save_leaves_no_step_without_its_outcomes(
@@ -338,10 +400,36 @@ def test_an_interrupt_leaves_no_process_and_the_same_job_goes_on(bench: Bench) -
     said = (bench.paths.logs / "launch-1.log").read_text()
     (process,) = re.findall(r"pid (\d+) waits", said)
     assert not psutil.pid_exists(int(process))
-    assert "stopping everything that was started" in bench.ears.phases
+    stopping, kept = bench.ears.phases[-2:]
+    assert stopping == "stopping everything that was started"
+    assert kept == "step 2 is saved and the same command goes on from there"
     assert norm(bench.paths.checkpoint(2)) == 2
     bench.train()
     assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+
+
+@pytest.mark.usefixtures("interrupt_when_it_waits")
+def test_an_interrupt_may_let_the_step_be_finished_and_saved(bench: Bench) -> None:
+    job = bench.job(save_on_stop=True)
+    with pytest.raises(KeyboardInterrupt):
+        bench.train("ask", "3", job=job)
+    assert bench.ears.phases[-1] == "step 3 is saved and the same command goes on from there"
+    assert norm(bench.paths.checkpoint(3)) == 3
+    bench.train(job=bench.job())
+    assert bench.begun()[1] == "launch 2 begins after step 3"
+    assert bench.rewards() == [1.01, 1.02, 1.03, 2.04]
+
+
+def test_only_a_training_that_is_to_save_on_a_stop_has_the_hook_for_it(bench: Bench) -> None:
+    key = "trainer.checkpoint_callback_class"
+    ours = "trainers.verl.plugins.stop.StopWhenAsked"
+    with_it, without = (
+        {line.key: line.value for line in bench.job(save_on_stop=asked).recipe}.get(key)
+        for asked in (True, False)
+    )
+    assert (with_it, without) == (ours, None)
+    with pytest.raises(UserError, match=r"--save-on-stop with --set trainer\.checkpoint_callback"):
+        bench.job(save_on_stop=True, settings={BATCH: "8", key: "a.b"})
 
 
 @pytest.mark.usefixtures("interrupt_when_it_waits")
@@ -393,7 +481,6 @@ def test_one_that_was_killed_before_it_was_published_is_published(bench: Bench) 
             rf"{LEARNING_RATE}: 5e-07 -> 1e-05",
         ),
         ({"seed": 7}, r"\.seed: 42 -> 7"),
-        ({"steps": 9}, r"settings\.trainer\.total_training_steps: 4 -> 9"),
         ({"trainer": VerlGrpoV5}, r"^trainer: verl-grpo-v4 -> verl-grpo-v5"),
     ],
 )
@@ -403,10 +490,66 @@ def test_another_job_in_the_same_folder_is_refused_by_field(
     with pytest.raises(UserError):
         bench.train("fail", "2")
     with pytest.raises(UserError, match="another training was begun there") as caught:
-        bench.train(job=bench.job(**other))
+        bench.job(**other)
     named = str(caught.value).partition(" (")[2]
     assert re.search(field, named), named
     assert len(bench.begun()) == 1
+
+
+V5 = {"trainer": VerlGrpoV5, "settings": {BATCH: "8"}}
+"""A recipe whose learning rate is the same however long the training is."""
+
+
+def test_a_finished_training_is_prolonged(bench: Bench) -> None:
+    bench.train(job=bench.job(**V5, steps=2), steps=2)
+    assert norm(bench.paths.output) == 2
+    job = bench.job(**V5, steps=4)
+    assert "it goes on after step 2, which is saved there" in job.notes
+    bench.train(job=job)
+    assert bench.begun() == ["launch 1 begins after step 0", "launch 2 begins after step 2"]
+    assert norm(bench.paths.output) == 4
+    assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+    lineage = lineage_of(bench.paths.output)
+    assert lineage.steps == lineage.recipe["trainer.total_training_steps"] == 4
+    (change,) = lineage.model_dump()["lengthened"]
+    assert change == {
+        "after_step": 2, "setting": "trainer.total_training_steps", "before": 2, "now": 4,
+    }  # fmt: skip
+    assert bench.train(job=bench.job(**V5, steps=4)) == bench.paths.output
+    assert len(bench.begun()) == 2, "it is finished"
+    with pytest.raises(UserError, match=r"2 steps are asked for, and 4 are trained there already"):
+        bench.train(job=bench.job(**V5, steps=2))
+    assert norm(bench.paths.output) == 4
+
+
+def test_a_training_is_not_prolonged_where_its_learning_rates_would_have_been_others(
+    bench: Bench,
+) -> None:
+    bench.train(job=bench.job(steps=2), steps=2)
+    with pytest.raises(UserError, match=r"steps: 2 -> 4.*lr_scheduler_type=cosine") as caught:
+        bench.job(steps=4)
+    assert f"--model {bench.paths.output} --output OTHER" in str(caught.value)
+    assert norm(bench.paths.output) == 2
+
+
+def test_before_the_first_save_the_length_may_be_another(bench: Bench) -> None:
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "1", job=bench.job(steps=3))
+    bench.train()
+    assert norm(bench.paths.output) == STEPS
+
+
+def test_how_often_is_saved_and_validated_may_change_on_the_way(bench: Bench) -> None:
+    with pytest.raises(UserError, match="well has run dry"):
+        bench.train("fail", "3")
+    bench.train(job=bench.job(save_every=2, validate_every=3, keep=1))
+    assert bench.begun()[1] == "launch 2 begins after step 2"
+    record = Record.model_validate_json(bench.paths.recipe.read_text())
+    assert [(each.after_step, each.setting, each.before, each.now) for each in record.changed] == [
+        (2, "trainer.save_freq", 1, 2),
+        (2, "trainer.test_freq", 1, 3),
+    ]
+    assert "lengthened" not in lineage_of(bench.paths.output).model_dump()
 
 
 def test_another_base_in_the_same_folder_is_refused(
@@ -433,6 +576,28 @@ def test_data_are_built_from_a_source_and_not_from_another_one(
         bench.train(job=bench.job(data=str(other)))
     bench.train(job=bench.job(data=str(rows)))
     assert lineage_of(bench.paths.output).data["source"] == str(rows)
+
+
+def test_seeds_share_the_data_and_the_base_that_were_prepared_for_the_first(
+    bench: Bench, rows: Path, base: Path, tmp_path: Path
+) -> None:
+    out = bench.paths.output
+    lineages = []
+    for seed in (1, 2):
+        bench.paths = TrainingPaths(out / f"seed-{seed}")
+        job = bench.job(data=str(rows), seed=seed, prepared=out / "prepared")
+        lineages.append(lineage_of(bench.train(job=job)))
+        assert not bench.paths.data.exists()
+    assert is_built(out / "prepared/data")
+    one, other = lineages
+    assert (one.base_model, one.data) == (other.base_model, other.data)
+    assert one.recipe["data.seed"] != other.recipe["data.seed"]
+    bench.paths = TrainingPaths(out / "seed-3")
+    bench.base = tmp_path / "changed"
+    shutil.copytree(base, bench.base)
+    (bench.base / "generation_config.json").write_text('{"temperature": 0.5}')
+    with pytest.raises(UserError, match=r"--seeds: .* same base .*generation_config\.json"):
+        bench.train(job=bench.job(data=str(rows), seed=3, prepared=out / "prepared"))
 
 
 def test_where_it_runs_may_change_but_not_how_many_train(

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -220,12 +220,141 @@ def test_the_checkpoint_is_named_in_json() -> None:
     assert "nothing is done" in done.stderr
 
 
+class Seeds(Stub):
+    """A trainer that fails with seed 2, and says what it was asked."""
+
+    asked: ClassVar[list[TrainSpec]] = []
+
+    def train(self, job: Job, reporter: Reporter) -> Path:
+        self.asked.append(job.spec)
+        if job.spec.seed == 2:
+            raise UserError("the well has run dry")
+        return job.spec.output
+
+
+@pytest.fixture
+def seeds(monkeypatch: pytest.MonkeyPatch, evaluated: list[dict[str, Any]]) -> list[TrainSpec]:
+    monkeypatch.setattr("trainers.TRAINERS", {"stub": Seeds})
+    monkeypatch.setattr(Seeds, "asked", [])
+    return Seeds.asked
+
+
+def test_each_seed_has_its_folder_and_all_share_what_is_prepared(
+    seeds: list[TrainSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, [*STUB, "--seeds", "1,3"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "trained: o/v7/seed-1\ntrained: o/v7/seed-3\n"
+    assert "seed 3, 2 of 2: o/v7/seed-3" in done.stderr
+    shared = Path("o/v7/prepared")
+    assert [(spec.seed, str(spec.output), spec.prepared) for spec in seeds] == [
+        (1, "o/v7/seed-1", shared),
+        (3, "o/v7/seed-3", shared),
+    ]
+
+
+def test_a_seed_that_fails_leaves_the_others_and_the_exit_status_tells(
+    seeds: list[TrainSpec],
+    evaluated: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["harness", *STUB, "--seeds", "1, 2,3", "--eval"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == "trained: o/v7/seed-1\ntrained: o/v7/seed-3\n"
+    assert "1 of 3 seeds in o/v7 failed (2); the others are trained" in said.err
+    assert "seed 2: the well has run dry" in said.err
+    assert [spec.seed for spec in seeds] == [1, 2, 3]
+    assert [each["name"] for each in evaluated] == ["v7-seed1", "v7-seed3"]
+
+
+def test_seeds_in_json(
+    seeds: list[TrainSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, [*STUB, "--seeds", "7", "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout) == {"checkpoints": {"7": "o/v7/seed-7"}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--seeds", "1,1"], "each of them once"),
+        (["--seeds", "1,two"], "expected seeds such as 1,2,3"),
+        (["--seeds", ""], "expected seeds such as 1,2,3"),
+        (["--seeds", "4294967296"], "seed"),
+        (["--seeds", "1,2", "--seed", "3"], "--seeds takes the place of --seed"),
+        (["--seeds", "9" * 5000], "expected seeds such as 1,2,3"),
+        (["--keep-weights", "9" * 5000], "expected a count of 1 or more, or all"),
+        (["--keep-weights", "0"], "expected a count of 1 or more, or all"),
+        (["--keep-weights", "some"], "expected a count of 1 or more, or all"),
+        (["--keep-state", "0"], "--keep-state"),
+    ],
+)
+@pytest.mark.usefixtures("seeds")
+def test_impossible_seeds_and_counts_are_wrong_usage(
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["harness", *STUB, *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2, said
+    assert told in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("seeds")
+def test_seeds_are_not_trained_into_the_folder_of_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("o/v7/training").mkdir(parents=True)
+    done = CliRunner().invoke(cli, [*STUB, "--seeds", "1,2"])
+    assert "o/v7 has a single training" in str(done.exception)
+
+
+def test_a_dry_run_says_all_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = [*ASKED, "--output", "out", "--seeds", "5,6", "--dry-run"]
+    done = CliRunner().invoke(cli, asked, catch_exceptions=False)
+    assert list(tmp_path.iterdir()) == []
+    first, second = done.stdout.split("seed 6, into out/seed-6, with everything as above but:")
+    assert first.startswith("one training for each seed: 5, 6\n\nseed 5, into out/seed-5:\n")
+    assert first.count("verl.trainer.main_ppo") == 1
+    other = dict(line.split() for line in second.strip().splitlines())
+    assert other["data.seed"] == "6"
+    assert other["trainer.experiment_name"] == "out-seed-6"
+    assert {key for key in other if not key.endswith("seed")} == {
+        "trainer.default_local_dir", "trainer.experiment_name", "trainer.rollout_data_dir",
+    }  # fmt: skip
+    done = CliRunner().invoke(cli, [*asked, "--json"], catch_exceptions=False)
+    plans = [Job.model_validate(plan) for plan in json.loads(done.stdout)]
+    assert [plan.spec.seed for plan in plans] == [5, 6]
+    shared = {
+        line.value for plan in plans for line in plan.recipe if line.key == "data.train_files"
+    }
+    assert shared == {str(tmp_path / "out/prepared/data/train.parquet")}
+
+
 def test_every_flag_is_in_the_spec_or_named_here() -> None:
     from harness.cli.train import command
 
-    elsewhere = {"settings", "dry_run", "benchmarks", "as_json"}
+    elsewhere = {"settings", "dry_run", "benchmarks", "as_json", "seeds"}
     assert {p.name for p in command.params} - elsewhere == TrainSpec.model_fields.keys() - {
-        "settings"
+        "settings",
+        "prepared",
     }
 
 

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import WrongValueError
-from trainers.base import Setting
+from trainers.base import Setting, TrainSpec
 from trainers.verl import keys
 from trainers.verl.values import refuse_interpolation
 
 BATCH, MINI_BATCH = "data.train_batch_size", "actor_rollout_ref.actor.ppo_mini_batch_size"
 STEPS, SAVE = "trainer.total_training_steps", "trainer.save_freq"
+CALLBACK = "trainer.checkpoint_callback_class"
+VALIDATE, VALIDATE_FIRST = "trainer.test_freq", "trainer.val_before_train"
 SET_BY_FLAGS = {
     "actor_rollout_ref.model.path": "use --model",
     "actor_rollout_ref.model.trust_remote_code": "use --trust-remote-code",
@@ -50,6 +52,25 @@ def refuse_keys_of_flags(settings: Iterable[str]) -> None:
     for key in map(keys.current_name, settings):
         if key in SET_BY_FLAGS:
             raise WrongValueError(f"--set {key}: the trainer sets this itself; {SET_BY_FLAGS[key]}")
+
+
+def experiment(spec: TrainSpec) -> str:
+    """Return the name under which loggers show a training; of several seeds, each has its own."""
+    name = spec.output.absolute().name
+    return name if spec.prepared is None else f"{spec.output.absolute().parent.name}-{name}"
+
+
+def refuse_two_callbacks(settings: Iterable[str]) -> None:
+    """Refuse a callback of the user's where verl has place for one, and it is needed.
+
+    Raises:
+        UserError: the user sets the key.
+    """
+    if CALLBACK in map(keys.current_name, settings):
+        raise WrongValueError(
+            f"--save-on-stop with --set {CALLBACK}: verl calls only one class, and --save-on-stop "
+            "needs it to be ours; leave one of the two out"
+        )
 
 
 def from_user(settings: Mapping[str, str]) -> dict[str, Setting]:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -244,6 +245,12 @@ def _write_weights(weights: dict[str, Tensor], folder: Path) -> None:
         save_torch_state_dict(weights, folder, max_shard_size=SHARD_SIZE)
     except SafetensorError as error:
         raise _cannot_write(folder, error) from error
+    # safetensors makes files that only their owner may read, whatever the user's umask says.
+    (probe := folder / ".mode").touch()
+    mode = stat.S_IMODE(probe.stat().st_mode)
+    probe.unlink()
+    for file in folder.glob("*.safetensors"):
+        file.chmod(mode)
 
 
 @contextmanager

@@ -30,6 +30,9 @@ FILTERS_GROUPS = "algorithm.filter_groups.enable"
 REWARDS_MODULE = "pkg://trainers.rewards"
 """Where verl finds our rewards; lineages and the records of trainings name it."""
 
+STOP_WHEN_ASKED = "trainers.verl.plugins.stop.StopWhenAsked"
+"""What verl makes in its trainer's process, so that a training can be asked to end."""
+
 
 class VerlGrpo(VerlTrainer):
     """GRPO in the recipe that a subclass names."""
@@ -96,13 +99,14 @@ class VerlGrpo(VerlTrainer):
             "trainer.rollout_data_dir": str(paths.rollouts),
             "trainer.resume_mode": "auto",
             "trainer.project_name": "harness",
-            "trainer.experiment_name": spec.output.name,
+            "trainer.experiment_name": verl_command.experiment(spec),
             "trainer.logger": ["console", "file", *spec.loggers],
             # `watch` removes old saves, at a time when none of them is being read.
             "trainer.max_actor_ckpt_to_keep": None,
             "actor_rollout_ref.actor.checkpoint.save_contents": ["model", "optimizer", "extra"],
             "actor_rollout_ref.model.trust_remote_code": spec.trust_remote_code,
             "data.trust_remote_code": spec.trust_remote_code,
+            **({verl_command.CALLBACK: STOP_WHEN_ASKED} if spec.save_on_stop else {}),
         }
 
     def start(self, where: Placement) -> tuple[str, ...]:

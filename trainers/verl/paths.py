@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainers.base import TrainSpec
+
+STOP = "stop"
+"""The name of the file, beside verl's saves, that asks a training to end after its step."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingPaths:
@@ -12,6 +17,14 @@ class TrainingPaths:
 
     output: Path
     """The checkpoint's folder."""
+    shared: Path | None = None
+    """The folder with what is prepared once for several trainings."""
+
+    @classmethod
+    def of(cls, spec: TrainSpec) -> TrainingPaths:
+        """Return where a training keeps its files."""
+        shared = None if spec.prepared is None else spec.prepared.absolute()
+        return cls(spec.output.absolute(), shared)
 
     @property
     def training(self) -> Path:
@@ -31,7 +44,7 @@ class TrainingPaths:
     @property
     def data(self) -> Path:
         """The training data, if the trainer built them."""
-        return self.training / "data"
+        return (self.shared or self.training) / "data"
 
     @property
     def conversations(self) -> Path:
@@ -59,6 +72,11 @@ class TrainingPaths:
         return self.training / "state"
 
     @property
+    def stop(self) -> Path:
+        """The file that asks the training to end after its step, saved."""
+        return self.training / STOP
+
+    @property
     def resume(self) -> Path:
         """The folder of links to a save, where verl cannot resume from the save itself."""
         return self.training / "resume"
@@ -66,7 +84,7 @@ class TrainingPaths:
     @property
     def base(self) -> Path:
         """The base model in the form that verl needs, if its own folder does not do."""
-        return self.training / "base"
+        return (self.shared or self.training) / "base"
 
     def checkpoint(self, step: int) -> Path:
         """Return the folder of the checkpoint of a step."""

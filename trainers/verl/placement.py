@@ -7,7 +7,7 @@ them and still train the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -181,12 +181,14 @@ def _own_ray(placement: Placement) -> Values:
 
 
 def _cluster(placement: Placement) -> Values:
-    """Return the settings to join a cluster, whose workers do not inherit our environment."""
-    variables = {
-        f"ray_kwargs.ray_init.runtime_env.env_vars.{name}": (value, "")
-        for name, value in environment(placement).items()
-    }
+    """Return the settings to join a cluster."""
+    variables = {key: (value, "") for key, value in on_cluster(environment(placement)).items()}
     return {"ray_kwargs.ray_init.address": (placement.address, ""), **variables}
+
+
+def on_cluster(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the keys that give a cluster's workers variables: they do not inherit ours."""
+    return {f"ray_kwargs.ray_init.runtime_env.env_vars.{name}": v for name, v in variables.items()}
 
 
 def removes_padding() -> bool:

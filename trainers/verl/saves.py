@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 import zipfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import UserError
 from benchmarks.bounded_json import read_json
 from harness.common.files import write_atomically
+from trainers.base import TrainSpec
 
 SHARDS = ("model", "optim", "extra_state")
 """The kinds of file that each process writes for itself; resuming needs all of them."""
 
 MOST_PROCESSES = 100_000
 """More GPUs than any training has; a save that says more is damaged."""
+
+STEP = r"step-(\d+)"
+"""The names of the folders with an exported checkpoint."""
 
 NOTE = "latest_checkpointed_iteration.txt"
 """The file in which verl looks for the newest save when it resumes by itself."""
@@ -110,6 +116,25 @@ def check_world_size(saved: Path, processes: int, *, exported: Path) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How much of a training stays on the disk."""
+
+    weights: int | None
+    """How many of the newest checkpoints; None keeps them all."""
+    state: int
+    """How many of verl's newest saves, from which a training is resumed."""
+
+    @classmethod
+    def of(cls, spec: TrainSpec) -> Kept:
+        """Return what a training is asked to keep."""
+        weights = spec.keep if spec.keep_weights is None else spec.keep_weights
+        return cls(
+            weights=None if weights == "all" else weights,
+            state=spec.keep if spec.keep_state is None else spec.keep_state,
+        )
+
+
 def keep_last_saves(state: Path, keep: int) -> None:
     """Delete all but the last ``keep`` complete saves, and incomplete ones that are older.
 
@@ -122,10 +147,74 @@ def keep_last_saves(state: Path, keep: int) -> None:
             _remove(saved)
 
 
-def keep_last(checkpoints: Path, keep: int) -> None:
-    """Delete all but the last ``keep`` of the exported checkpoints (`step-N` folders)."""
-    for _, folder in _numbered(checkpoints, r"step-(\d+)")[:-keep]:
+def checkpoint_steps(checkpoints: Path) -> list[int]:
+    """List, in order, the steps that have an exported checkpoint (a `step-N` folder)."""
+    return [step for step, _ in _numbered(checkpoints, STEP)]
+
+
+def keep_last(checkpoints: Path, keep: int | None, *, best: int | None = None) -> None:
+    """Delete all but the last ``keep`` of the exported checkpoints, and the one of step ``best``.
+
+    With None all of them stay.
+    """
+    found = _numbered(checkpoints, STEP)
+    for step, folder in found[:-keep] if keep else ():
+        if step != best:
+            _remove(folder)
+
+
+def drop_after(checkpoints: Path, step: int) -> list[int]:
+    """Delete the checkpoints of later steps, which are trained again; return those steps."""
+    later = [(each, folder) for each, folder in _numbered(checkpoints, STEP) if each > step]
+    for _, folder in later:
         _remove(folder)
+    return [each for each, _ in later]
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of the files in a folder; what is removed meanwhile counts as nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            found = path.lstat()
+            total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return total
+
+
+def on_disk(state: Path, checkpoints: Path, step: int, kept: Kept) -> str:
+    """Say what a save takes on the disk, what all that are kept will take, and what is free.
+
+    While a save is made, the ones that it replaces are still there; and the checkpoint with the
+    best validation stays beside the newest. Both are counted.
+    """
+    saved = size(save_folder(state, step))
+    checkpoint = size(checkpoints / f"step-{step:06d}")
+    free = shutil.disk_usage(state).free
+    if kept.weights is None:
+        whole = f"{_bytes(saved * (kept.state + 1))}, and {_bytes(checkpoint)} for each checkpoint"
+        short = free < saved + checkpoint
+    else:
+        most = saved * (kept.state + 1) + checkpoint * (kept.weights + 2)
+        here = size(state) + size(checkpoints)
+        whole, short = f"up to {_bytes(most)}", free < most - here
+    told = (
+        f"a save takes {_bytes(saved)} to go on from and {_bytes(checkpoint)} as a checkpoint; "
+        f"what is kept takes {whole}; {_bytes(free)} are free"
+    )
+    return f"{told}: too little, keep fewer (--keep-state, --keep-weights)" if short else told
+
+
+def _bytes(count: float) -> str:
+    """Return a size as people read it.
+
+    >>> _bytes(512), _bytes(1.5 * 2**30)
+    ('0.5 KiB', '1.5 GiB')
+    """
+    for unit in ("KiB", "MiB", "GiB"):
+        count /= 1024
+        if count < 1024:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1024:.1f} TiB"
 
 
 def _numbered(folder: Path, pattern: str) -> list[tuple[int, Path]]:

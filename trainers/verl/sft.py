@@ -30,7 +30,8 @@ from trainers.verl.recipes import Sft
 from trainers.verl.saves import save_folder
 from trainers.verl.trainer import Launch, VerlTrainer
 
-MODULE = "verl.trainer.sft_trainer"
+MODULE = "trainers.verl.plugins.sft"
+"""verl's own trainer, which here can be asked to end after a step."""
 
 
 class VerlSft(VerlTrainer):
@@ -163,7 +164,7 @@ def files(spec: TrainSpec, model: Path) -> dict[str, Any]:
         "trainer.resume_mode": "disable",
         "trainer.resume_from_path": None,
         "trainer.project_name": "harness",
-        "trainer.experiment_name": spec.output.name,
+        "trainer.experiment_name": verl_command.experiment(spec),
         "trainer.logger": ["console", "file", *spec.loggers],
     }
 

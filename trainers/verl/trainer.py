@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks import UserError
-from harness.common.files import remove_abandoned, write_atomically
-from harness.common.schema import Frozen, differences, read_value
+from harness.common.files import remove_abandoned
 from harness.models.checkpoint import file_sums, find_model, identity_files
-from harness.models.lineage import Lineage, read_lineage
+from harness.models.lineage import Lineage
 from trainers.base import Job, Reporter, Setting, Trainer, TrainSpec
 from trainers.curves import read, rewind
 from trainers.data import TrainingData, build, is_built, open_data, require_source
@@ -34,30 +34,22 @@ from trainers.verl.failures import cause_of
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Recipe
+from trainers.verl.record import (
+    Record,
+    TrainingIdentity,
+    goes_on,
+    is_finished,
+    read_record,
+    refuse_fewer,
+    require_the_same,
+    with_changes,
+    write_record,
+)
 from trainers.verl.values import refuse_nonsense, refuse_secrets
 from trainers.verl.watch import Watch
 
 PACKAGES = ("math-harness", "ray", "tensordict", "torch", "transformers", "verl", "vllm")
 """Packages whose versions a lineage names."""
-
-
-class TrainingIdentity(Frozen):
-    """What decides a checkpoint; a training is resumed only if all of it is the same."""
-
-    trainer: str
-    base_model: dict[str, str]
-    """The sha256 of each file of the base model."""
-    data: str
-    """The sha256 of the file of rows to train on."""
-    settings: dict[str, Any]
-    """The value of each key that decides the checkpoint."""
-
-
-class Record(Frozen):
-    """`training/recipe.json`: what was asked, what it resolved to, what it was run with."""
-
-    identity: TrainingIdentity
-    job: Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +60,10 @@ class Launch:
     """The number of the last step."""
     values: dict[str, Any]
     """The values that keys of the recipe have at this launch."""
+
+
+STOPPING = "stopping everything that was started"
+FINISHING = "finishing the step, to save it; a second Ctrl-C stops at once"
 
 
 class VerlTrainer(Trainer):
@@ -148,9 +144,11 @@ class VerlTrainer(Trainer):
     def plan(self, spec: TrainSpec) -> Job:
         """Decide everything; see `Trainer`."""
         keys.require_verl()
-        loggers.check(spec.loggers)
+        loggers.check(spec.loggers, one_of_several=spec.prepared is not None)
         verl_command.refuse_keys_of_flags(spec.settings)
-        paths = TrainingPaths(spec.output.absolute())
+        if spec.save_on_stop:
+            verl_command.refuse_two_callbacks(spec.settings)
+        paths = TrainingPaths.of(spec)
         model = find_model(spec.model, spec.revision)
         where = self.place(spec)
         data = _built(spec, paths)
@@ -176,7 +174,7 @@ class VerlTrainer(Trainer):
         keys.compose(self.configuration, verl_command.overrides(self.configuration, recipe))
         if data is None:
             require_source(spec.data, data_dir=spec.data_dir)
-        return Job(
+        job = Job(
             spec=spec,
             recipe=recipe,
             command=self.command(recipe, where),
@@ -186,22 +184,37 @@ class VerlTrainer(Trainer):
             },
             notes=(
                 *self._notes(where, data, spec, values),
-                *_said(self.total(verl_command.values_of(recipe), data)),
+                *_said(self.total(verl_command.values_of(recipe), data), saves.latest(paths.state)),
                 *self.room(where, values, model),
             ),
         )
+        if (earlier := read_record(paths)) is not None:
+            # Base and data are compared at the start, since their checksums take time.
+            asked = {"trainer": self.name, "settings": _plain(job.settings())}
+            identity = earlier.identity.model_copy(update=asked)
+            record = Record(identity=identity, job=job)
+            done, total = (
+                saves.latest(paths.state),
+                self.total(verl_command.values_of(recipe), data),
+            )
+            goes_on(paths, earlier, record, done)
+            if total is not None:
+                refuse_fewer(paths, done, total)
+        return job
 
     def train(self, job: Job, reporter: Reporter) -> Path:
         """Train, or resume; see `Trainer`."""
-        paths = TrainingPaths(job.spec.output.absolute())
-        _refuse_foreign(paths)
-        with hold(paths.training) as held:
+        paths = TrainingPaths.of(job.spec)
+        read_record(paths)  # a folder with another model is left as it is
+        with hold(paths.training) as held, _telling_what_is_kept(paths, reporter):
             model = find_model(job.spec.model, job.spec.revision)
             require_weights(model, trust_remote_code=job.spec.trust_remote_code)
             data = self._data(job.spec, paths, reporter)
-            record = self._record(job, model, data)
-            _refuse_another(paths, record)
-            if _is_finished(paths, job):
+            earlier, record = read_record(paths), self._record(job, model, data)
+            require_the_same(paths, record)
+            goes_on(paths, earlier, record, saves.latest(paths.state))
+            total = self.total(verl_command.values_of(job.recipe), data)
+            if is_finished(paths, earlier, record, total):
                 reporter.phase(f"{paths.output} is trained already")
                 return paths.output
             remove_abandoned(paths.checkpoints)
@@ -209,23 +222,26 @@ class VerlTrainer(Trainer):
             done = saves.resume_after(paths.state)
             where = self.place(job.spec)
             launch = self.launch(job, data, base, where, done)
-            _write_record(paths, record)
+            refuse_fewer(paths, done, launch.total)
+            record = with_changes(record, earlier, done)
+            write_record(paths, record)
             watch = Watch(
                 paths=paths,
                 base=model,
                 lineage=self._lineage(record, data),
-                keep=job.spec.keep,
+                kept=saves.Kept.of(job.spec),
                 total=launch.total,
                 reporter=reporter,
             )
             if done is not None:
                 self._take_over(paths, where, watch, done)
             if done is None or done < launch.total:
-                recipe = verl_command.with_launch_values(job.recipe, launch.values)
-                self._run(job, self.command(recipe, where), paths, watch, held, done or 0)
+                self._run(job, launch, where, paths, watch, held, done or 0)
             if watch.exported is None:
                 raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
             publish(paths.checkpoint(watch.exported), paths.output)
+            if (best := watch.best()) not in (None, watch.exported):
+                reporter.phase(f"step {best} did best in validation: {paths.checkpoint(best)}")
             return paths.output
 
     def _take_over(self, paths: TrainingPaths, where: Placement, watch: Watch, done: int) -> None:
@@ -244,12 +260,18 @@ class VerlTrainer(Trainer):
     def _run(
         self,
         job: Job,
-        command: Sequence[str],
+        launch: Launch,
+        where: Placement,
         paths: TrainingPaths,
         watch: Watch,
         held: Hold,
         done: int,
     ) -> None:
+        if dropped := saves.drop_after(paths.checkpoints, done):
+            named = ", ".join(map(str, dropped))
+            watch.reporter.phase(
+                f"removed the checkpoints of steps that are trained again: {named}"
+            )
         rewind(paths.metrics, after=done)
         discard_after(paths.rollouts, done)
         paths.logs.mkdir(exist_ok=True)
@@ -257,15 +279,30 @@ class VerlTrainer(Trainer):
         rows = log.with_suffix(".jsonl")
         watch.follow(rows)
         watch.reporter.phase(self.starting)
-        code = run(
-            command,
-            environment={**job.environment, "VERL_FILE_LOGGER_PATH": str(rows)},
-            log=log,
-            folder=paths.training,
-            on_tick=watch.tick,
-            held=held,
-            on_stop=lambda: watch.reporter.phase("stopping everything that was started"),
-        )
+        paths.stop.unlink(missing_ok=True)
+        finishes = job.spec.save_on_stop
+        variables = {
+            **job.environment,
+            **loggers.continued(paths.training, job.spec.loggers),
+            "VERL_FILE_LOGGER_PATH": str(rows),
+        }
+        of_workers = placement.on_cluster(variables) if where.address is not None else {}
+        recipe = verl_command.with_launch_values(job.recipe, {**launch.values, **of_workers})
+        try:
+            code = run(
+                self.command(recipe, where),
+                environment=variables,
+                log=log,
+                folder=paths.training,
+                on_tick=watch.tick,
+                held=held,
+                on_stop=lambda: watch.reporter.phase(FINISHING if finishes else STOPPING),
+                let_finish=paths.stop.touch if finishes else None,
+            )
+        except KeyboardInterrupt:
+            if finishes:
+                watch.finish()
+            raise
         watch.finish()
         if code != 0:
             raise UserError(_stopped(paths, log, code))
@@ -288,13 +325,13 @@ class VerlTrainer(Trainer):
             trainer=self.name,
             base_model=file_sums(identity_files(model)),
             data=data.card.files["train.parquet"],
-            settings=json.loads(json.dumps(job.settings())),
+            settings=_plain(job.settings()),
         )
         return Record(identity=identity, job=job)
 
     def _lineage(self, record: Record, data: TrainingData) -> Lineage:
         card = data.card
-        return Lineage(
+        lineage = Lineage(
             trainer=self.name,
             base_model={
                 "name": record.job.spec.model,
@@ -310,6 +347,8 @@ class VerlTrainer(Trainer):
             recipe=record.identity.settings,
             packages=_packages(),
         )
+        longer = record.lengthened()
+        return lineage.model_copy(update={"lengthened": longer}) if longer else lineage
 
     def _notes(
         self,
@@ -342,7 +381,15 @@ def _built(spec: TrainSpec, paths: TrainingPaths) -> TrainingData | None:
     return None
 
 
-def _said(total: int | None) -> Iterator[str]:
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as a record that was stored has them."""
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain
+
+
+def _said(total: int | None, done: int | None) -> Iterator[str]:
+    if done is not None:
+        yield f"it goes on after step {done:,}, which is saved there"
     if total is not None:
         yield f"it ends with step {total:,}"
 
@@ -354,57 +401,16 @@ def _steps(spec: TrainSpec) -> list[Setting]:
     settings = verl_command.settings(
         values, "chosen", "--steps" if spec.steps else "the epochs decide"
     )
+    saved = {verl_command.SAVE: spec.save_every, verl_command.VALIDATE: spec.save_every}
+    validated = {verl_command.VALIDATE: spec.validate_every}
     if spec.save_every is not None:
-        settings += verl_command.settings(
-            {verl_command.SAVE: spec.save_every, "trainer.test_freq": spec.save_every},
-            "chosen",
-            "--save-every",
-        )
+        settings += verl_command.settings(saved, "chosen", "--save-every")
+    if spec.validate_every is not None:
+        settings += verl_command.settings(validated, "chosen", "--validate-every")
     return settings
 
 
-# --- what is there already ------------------------------------------------------------------
-
-
-def _refuse_foreign(paths: TrainingPaths) -> None:
-    """Refuse a folder with a model in it that no training of ours made."""
-    if paths.recipe.is_file():
-        return
-    if any(file.suffix == ".safetensors" for file in paths.output.glob("*")):
-        raise UserError(
-            f"--output {paths.output}: a model is there that was not trained here; "
-            "name another folder"
-        )
-
-
-def _refuse_another(paths: TrainingPaths, record: Record) -> None:
-    """Refuse a folder in which another training was begun."""
-    if not paths.recipe.is_file():
-        return
-    earlier = read_value(paths.recipe, Record, "recipe").identity
-    # There are many settings, and the other differences say more: they come first.
-    differing = sorted(
-        differences(earlier, record.identity), key=lambda line: line.startswith("settings.")
-    )
-    if differing:
-        raise UserError(
-            f"--output {paths.output}: another training was begun there "
-            f"({'; '.join(differing[:3])}); name another folder, or give the same command as then "
-            "to resume it. To train a finished checkpoint further: "
-            f"--model {paths.output} --output OTHER"
-        )
-
-
-def _is_finished(paths: TrainingPaths, job: Job) -> bool:
-    if not (paths.output / "config.json").is_file():
-        return False
-    lineage = read_lineage(paths.output)
-    return lineage is not None and lineage.trainer == job.spec.trainer
-
-
-def _write_record(paths: TrainingPaths, record: Record) -> None:
-    paths.training.mkdir(parents=True, exist_ok=True)
-    write_atomically(paths.recipe, record.model_dump_json(indent=2) + "\n")
+# --- what is told -----------------------------------------------------------------------------
 
 
 def _packages() -> dict[str, str]:
@@ -419,11 +425,23 @@ def _packages() -> dict[str, str]:
 
 def _stopped(paths: TrainingPaths, log: Path, code: int) -> str:
     steps = [step.step for step in read(paths.metrics)] if paths.metrics.is_file() else []
-    saved = saves.latest(paths.state)
     reached = f"after step {steps[-1]}" if steps else "before its first step"
-    kept = (
-        f"step {saved} is saved and the same command goes on from there"
-        if saved
-        else "nothing was saved yet"
-    )
-    return f"training stopped {reached}: {cause_of(log, code)} ({kept}; verl's log: {log})"
+    return f"training stopped {reached}: {cause_of(log, code)} ({_kept(paths)}; verl's log: {log})"
+
+
+@contextmanager
+def _telling_what_is_kept(paths: TrainingPaths, reporter: Reporter) -> Iterator[None]:
+    """Say what is saved, if the user stops what is done inside."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        reporter.phase(_kept(paths))
+        raise
+
+
+def _kept(paths: TrainingPaths) -> str:
+    """Say what a training that ended too early has saved."""
+    saved = saves.latest(paths.state)
+    if saved is None:
+        return "nothing was saved yet"
+    return f"step {saved} is saved and the same command goes on from there"

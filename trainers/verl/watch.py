@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.models.lineage import Lineage
+from harness.common.files import write_atomically
+from harness.models.lineage import LINEAGE, Lineage, read_lineage
 from trainers.base import Reporter
-from trainers.curves import Step, append, read, seconds_left, to_lineage
+from trainers.curves import Step, append, best_validated, read, seconds_left, to_lineage
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
 from trainers.verl import saves
 from trainers.verl.export import export
@@ -28,8 +29,8 @@ class Watch:
     """The base model as the user gave it; checkpoints take over its files."""
     lineage: Lineage
     """The lineage of the checkpoints, still without steps and curves."""
-    keep: int
-    """How many checkpoints are kept."""
+    kept: saves.Kept
+    """How many checkpoints are kept, and saves to go on from."""
     total: int
     """The number of the last step."""
     reporter: Reporter
@@ -61,6 +62,7 @@ class Watch:
         for step in self._follower.new() if self._follower else ():
             self._tell_left_out()
             append(self.paths.metrics, step)
+            self._add_validation(step)
             self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
         self._count_outcomes(ended=False)
         saved = saves.latest(self.paths.state)
@@ -69,6 +71,17 @@ class Watch:
         new = saved not in (self.exported, self.total)
         if new and any(row.step == saved for row in self._steps()):
             self.export_new()
+
+    def _add_validation(self, step: Step) -> None:
+        """Add a validation to the checkpoint of its step, if that is there already without one.
+
+        A launch that goes on validates first what it goes on from.
+        """
+        folder = self.paths.checkpoint(step.step)
+        lineage = read_lineage(folder) if step.validation and folder.is_dir() else None
+        if lineage is not None and not lineage.validation:
+            told = lineage.model_copy(update={"validation": step.validation})
+            write_atomically(folder / LINEAGE, told.model_dump_json(indent=2) + "\n")
 
     def _tell_left_out(self) -> None:
         """Say once, when there is a step and the data were loaded, which prompts were too long."""
@@ -92,13 +105,24 @@ class Watch:
         if not output.is_dir():
             self.reporter.phase(f"writing the checkpoint of step {step}")
             self._export(step, output)
-        saves.keep_last(self.paths.checkpoints, self.keep)
-        saves.keep_last_saves(self.paths.state, self.keep)
+        if self.exported is None:
+            self.reporter.phase(
+                saves.on_disk(self.paths.state, self.paths.checkpoints, step, self.kept)
+            )
+        saves.keep_last(self.paths.checkpoints, self.kept.weights, best=self.best())
+        saves.keep_last_saves(self.paths.state, self.kept.state)
         self.exported = step
+
+    def best(self) -> int | None:
+        """Return the step of the checkpoint that did best in its validation; None without one."""
+        return best_validated(self._steps(), saves.checkpoint_steps(self.paths.checkpoints))
 
     def _export(self, step: int, output: Path) -> None:
         done = [row for row in self._steps() if row.step <= step]
-        lineage = self.lineage.model_copy(update={"steps": step, "curves": to_lineage(done)})
+        measured = done[-1].validation if done and done[-1].step == step else {}
+        lineage = self.lineage.model_copy(
+            update={"steps": step, "curves": to_lineage(done), "validation": measured}
+        )
         export(
             saves.save_folder(self.paths.state, step),
             self.base,
