@@ -37,6 +37,8 @@ LOCK = ".lock"
 """The file in a held folder that says which process holds it and how its processes are marked."""
 TICK = 0.5
 """Seconds between two calls of ``on_tick``."""
+LOOK = 5.0
+"""Seconds between two calls of ``on_look``."""
 RECORDED = 4096
 """Characters of that file that are read; it has fewer."""
 LET_GO = 45.0
@@ -113,6 +115,7 @@ def run(
     grace_seconds: float = 20.0,
     held: Hold | None = None,
     on_stop: Callable[[], None] = lambda: None,
+    on_look: Callable[[Mapping[int, str]], None] | None = None,
 ) -> int:
     """Run a command to its end and return its exit code, negative where a signal ended it.
 
@@ -130,6 +133,8 @@ def run(
         grace_seconds: the time that the command has to end after SIGINT.
         held: the folder that the training holds; its processes hold it too.
         on_stop: called once when the user stops the command.
+        on_look: called every few seconds with the titles of the living processes that the command
+            started, by their ids; an exception from it stops the command.
 
     Raises:
         KeyboardInterrupt: the user stopped it.
@@ -143,7 +148,7 @@ def run(
     training = _Training(command, variables, log, folder, grace_seconds, held)
     try:
         with training.stopped_by_signals():
-            _watch(training, on_tick, on_stop)
+            _watch(training, on_tick, on_stop, on_look)
     finally:
         guarded = training.close()
         # If the guard was not killed, it ended everything, and another session may have the number.
@@ -153,13 +158,24 @@ def run(
     return training.code
 
 
-def _watch(training: _Training, on_tick: Callable[[], None], on_stop: Callable[[], None]) -> None:
+def _watch(
+    training: _Training,
+    on_tick: Callable[[], None],
+    on_stop: Callable[[], None],
+    on_look: Callable[[Mapping[int, str]], None] | None,
+) -> None:
     announced = False
+    looked = time.monotonic()
     try:
         while not training.ended(TICK):
             if training.signalled and not announced:
                 announced = True
                 on_stop()
+            # What is being stopped may well lose its processes.
+            due = not training.signalled and time.monotonic() - looked >= LOOK
+            if on_look is not None and due:
+                looked = time.monotonic()
+                on_look(training.titles())
             on_tick()
     except BaseException:
         training.stop()
@@ -226,6 +242,16 @@ class _Training:
             raise UserError(f"the training cannot be started: {error}") from error
         self._orders = cast(IO[bytes], self._guard.stdin)
         self._reports = cast(IO[bytes], self._guard.stdout)
+
+    def titles(self) -> dict[int, str]:
+        """Return the titles of the living processes below the guard, by their ids."""
+        found: dict[int, str] = {}
+        with suppress(psutil.Error):
+            for process in psutil.Process(self._guard.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    if process.status() != psutil.STATUS_ZOMBIE:
+                        found[process.pid] = " ".join(process.cmdline()[:1])
+        return found
 
     def stop(self) -> None:
         """Have the guard ask the command to end; the second time, have it kill everything."""

@@ -57,10 +57,12 @@ class Lineage(BaseModel):
     """How many steps it was trained for."""
     curves: Curves | None = None
     """How the training went."""
+    totals: dict[str, int] = Field(default_factory=dict)
+    """What was left out of the training: steps with a skipped update, and groups of responses."""
 
     def settings(self) -> dict[str, Any]:
-        """Return the fields by which two checkpoints can differ: all but the version and curves."""
-        return self.model_dump(mode="json", exclude={"schema_version", "curves"})
+        """Return the fields by which two checkpoints can differ: not how the training went."""
+        return self.model_dump(mode="json", exclude={"schema_version", "curves", "totals"})
 
 
 def read_lineage(folder: Path) -> Lineage | None:

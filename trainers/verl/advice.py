@@ -44,6 +44,12 @@ _SMALLER = (
 """What needs less memory. Micro-batches are filled up to a number of tokens; verl ignores the keys
 that give them a number of rows (0.9.1, `use_dynamic_bsz` in `workers/engine/utils.py`)."""
 
+DIED = (
+    "a process of the training died without an error: most often the system killed it for needing "
+    "too much memory (see dmesg); try smaller batches or a shorter context"
+)
+"""What is said of a process that left no word."""
+
 ADVICE: tuple[Advice, ...] = (
     _known(
         r"larger than the available KV cache memory|No available memory for the cache blocks"
@@ -248,8 +254,7 @@ ADVICE: tuple[Advice, ...] = (
             r"The actor is dead because its worker process has died"
             r"|Worker exit type: SYSTEM_ERROR|worker died or was killed"
         ),
-        what_to_do="a process of the training died without an error: most often the system killed "
-        "it for needing too much memory (see dmesg); try smaller batches or a shorter context",
+        what_to_do=DIED,
         anywhere=True,
         about_death=True,
     ),

@@ -29,8 +29,11 @@ from trainers.supervise import Hold, hold, run
 from trainers.verl import command as verl_command
 from trainers.verl import keys, loggers, placement, saves
 from trainers.verl.base_model import context_length, prepare_base, require_weights
+from trainers.verl.change import require_change
+from trainers.verl.drawn import Sampling
 from trainers.verl.export import publish
 from trainers.verl.failures import cause_of
+from trainers.verl.liveness import CannotGoOnError
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Recipe
@@ -217,6 +220,7 @@ class VerlTrainer(Trainer):
                 keep=job.spec.keep,
                 total=launch.total,
                 reporter=reporter,
+                sampling=Sampling.of(verl_command.values_of(job.recipe)),
             )
             if done is not None:
                 self._take_over(paths, where, watch, done)
@@ -225,6 +229,7 @@ class VerlTrainer(Trainer):
                 self._run(job, self.command(recipe, where), paths, watch, held, done or 0)
             if watch.exported is None:
                 raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
+            require_change(paths.checkpoint(watch.exported), model, watch.steps())
             publish(paths.checkpoint(watch.exported), paths.output)
             return paths.output
 
@@ -257,18 +262,24 @@ class VerlTrainer(Trainer):
         rows = log.with_suffix(".jsonl")
         watch.follow(rows)
         watch.reporter.phase(self.starting)
-        code = run(
-            command,
-            environment={**job.environment, "VERL_FILE_LOGGER_PATH": str(rows)},
-            log=log,
-            folder=paths.training,
-            on_tick=watch.tick,
-            held=held,
-            on_stop=lambda: watch.reporter.phase("stopping everything that was started"),
-        )
+        code, cause = 0, ""
+        try:
+            code = run(
+                command,
+                environment={**job.environment, "VERL_FILE_LOGGER_PATH": str(rows)},
+                log=log,
+                folder=paths.training,
+                on_tick=watch.tick,
+                held=held,
+                on_stop=watch.stop,
+                on_look=watch.look,
+            )
+        except CannotGoOnError as error:
+            # What was done is all that was asked for, or it is not: verl may hang at its end, too.
+            cause = "" if watch.complete else str(error)
         watch.finish()
-        if code != 0:
-            raise UserError(_stopped(paths, log, code))
+        if code != 0 or cause:
+            raise UserError(_stopped(paths, log, cause or cause_of(log, code)))
 
     def _data(self, spec: TrainSpec, paths: TrainingPaths, reporter: Reporter) -> TrainingData:
         built = _built(spec, paths)
@@ -417,7 +428,7 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def _stopped(paths: TrainingPaths, log: Path, code: int) -> str:
+def _stopped(paths: TrainingPaths, log: Path, cause: str) -> str:
     steps = [step.step for step in read(paths.metrics)] if paths.metrics.is_file() else []
     saved = saves.latest(paths.state)
     reached = f"after step {steps[-1]}" if steps else "before its first step"
@@ -426,4 +437,4 @@ def _stopped(paths: TrainingPaths, log: Path, code: int) -> str:
         if saved
         else "nothing was saved yet"
     )
-    return f"training stopped {reached}: {cause_of(log, code)} ({kept}; verl's log: {log})"
+    return f"training stopped {reached}: {cause} ({kept}; verl's log: {log})"
