@@ -48,7 +48,7 @@ def metrics(step: int, launch: int) -> dict[str, Any]:
     return {
         "critic/score/mean": launch + step / 100,
         "response_length/mean": 10.0 * step,
-        "actor/grad_norm": None,
+        "actor/grad_norm": 0.5,
         "perf/time_per_step": 2.0,
     }
 

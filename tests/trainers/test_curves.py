@@ -45,6 +45,42 @@ def test_the_last_writer_of_a_value_wins(path: Path) -> None:
     ]
 
 
+@given(
+    st.lists(
+        st.builds(
+            Step,
+            step=st.integers(0, 4),
+            reward=st.none() | st.just(0.5),
+            validation=st.dictionaries(st.sampled_from("ab"), st.just(1.0)),
+        )
+    )
+)
+def test_each_step_has_one_row_at_any_time(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
+) -> None:
+    path = tmp_path_factory.mktemp("curve") / "metrics.jsonl"
+    for count, step in enumerate(steps, start=1):
+        curves.put(path, step)
+        rows = [Step.model_validate_json(line) for line in path.read_text().splitlines()]
+        assert [row.step for row in rows] == sorted({each.step for each in steps[:count]})
+        assert rows == curves.read(path)
+    # Nothing is lost: each value that a step ever got is there.
+    for row in curves.read(path):
+        mine = [step for step in steps if step.step == row.step]
+        assert (row.reward is None) == all(step.reward is None for step in mine)
+        assert row.validation.keys() == {name for step in mine for name in step.validation}
+
+
+def test_a_file_with_several_rows_a_step_is_mended_by_the_next(path: Path) -> None:
+    """As older versions wrote it: the outcomes of a step in a row of their own."""
+    path.write_text('{"step":1,"reward":0.5}\n{"step":2}\n{"step":1,"accuracy":0.5}\n')
+    curves.put(path, Step(step=2, reward=0.25))
+    assert path.read_text().splitlines() == [
+        '{"step":1,"reward":0.5,"accuracy":0.5}',
+        '{"step":2,"reward":0.25}',
+    ]
+
+
 def test_steps_come_in_order(path: Path) -> None:
     for number in (3, 1, 2):
         curves.put(path, Step(step=number))
@@ -70,8 +106,7 @@ def test_a_kill_within_a_row_loses_that_row_only(
 def test_a_line_that_is_no_step_is_named(path: Path, line: str) -> None:
     curves.put(path, Step(step=1))
     with path.open("a") as file:
-        file.write(line + "\n")
-    curves.put(path, Step(step=2))
+        file.write(line + '\n{"step": 2}\n')
     with pytest.raises(UserError, match=r"metrics\.jsonl line 2 is not a training step"):
         curves.read(path)
 

@@ -91,10 +91,14 @@ class Ears:
 
     def __init__(self) -> None:
         self.phases: list[str] = []
+        self.warnings: list[str] = []
         self.steps: list[tuple[int, int | None]] = []
 
     def phase(self, text: str) -> None:
         self.phases.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
     def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
         self.steps.append((step.step, total))
@@ -242,7 +246,7 @@ def test_metrics_have_a_row_a_step_with_the_outcomes(bench: Bench) -> None:
     assert (before.step, before.validation) == (0, {"openai/acc/mean@1": 0.125})
     for step in steps:
         assert step.seconds == 2
-        assert step.gradient_norm is None
+        assert step.gradient_norm == 0.5
         assert step.outcomes["samples"] == fake_verl.SAMPLES
         assert step.outcomes["wrong"] == 0.5
         assert step.outcomes["acc"] == step.outcomes["no_answer"] == 0.25
