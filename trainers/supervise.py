@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import psutil
 
@@ -43,6 +43,15 @@ RECORDED = 4096
 """Characters of that file that are read; it has fewer."""
 LET_GO = 45.0
 """Seconds that the guard of a killed holder may take to end what it guards."""
+
+
+class Running(NamedTuple):
+    """A process of a training."""
+
+    title: str
+    """What it calls itself: its program, or what it has put in the place of that."""
+    parent: int
+    """The id of its parent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +124,7 @@ def run(
     grace_seconds: float = 20.0,
     held: Hold | None = None,
     on_stop: Callable[[], None] = lambda: None,
-    on_look: Callable[[Mapping[int, str]], None] | None = None,
+    on_look: Callable[[Mapping[int, Running]], None] | None = None,
 ) -> int:
     """Run a command to its end and return its exit code, negative where a signal ended it.
 
@@ -133,8 +142,8 @@ def run(
         grace_seconds: the time that the command has to end after SIGINT.
         held: the folder that the training holds; its processes hold it too.
         on_stop: called once when the user stops the command.
-        on_look: called every few seconds with the titles of the living processes that the command
-            started, by their ids; an exception from it stops the command.
+        on_look: called every few seconds with the living processes that the command started, by
+            their ids; an exception from it stops the command.
 
     Raises:
         KeyboardInterrupt: the user stopped it.
@@ -162,7 +171,7 @@ def _watch(
     training: _Training,
     on_tick: Callable[[], None],
     on_stop: Callable[[], None],
-    on_look: Callable[[Mapping[int, str]], None] | None,
+    on_look: Callable[[Mapping[int, Running]], None] | None,
 ) -> None:
     announced = False
     looked = time.monotonic()
@@ -175,7 +184,7 @@ def _watch(
             due = not training.signalled and time.monotonic() - looked >= LOOK
             if on_look is not None and due:
                 looked = time.monotonic()
-                on_look(training.titles())
+                on_look(training.running())
             on_tick()
     except BaseException:
         training.stop()
@@ -243,14 +252,15 @@ class _Training:
         self._orders = cast(IO[bytes], self._guard.stdin)
         self._reports = cast(IO[bytes], self._guard.stdout)
 
-    def titles(self) -> dict[int, str]:
-        """Return the titles of the living processes below the guard, by their ids."""
-        found: dict[int, str] = {}
+    def running(self) -> dict[int, Running]:
+        """Return the living processes below the guard, by their ids."""
+        found: dict[int, Running] = {}
         with suppress(psutil.Error):
             for process in psutil.Process(self._guard.pid).children(recursive=True):
                 with suppress(psutil.Error):
                     if process.status() != psutil.STATUS_ZOMBIE:
-                        found[process.pid] = " ".join(process.cmdline()[:1])
+                        title = " ".join(process.cmdline()[:1])
+                        found[process.pid] = Running(title, process.ppid())
         return found
 
     def stop(self) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from harness.common.text import duration
 from harness.common.tracebacks import log_lines
+from trainers.supervise import Running
 
 GRACE = 60.0
 """Seconds that verl has to end by itself, and to say more than we can, once it cannot go on."""
@@ -60,6 +61,10 @@ _FAILED = re.compile(
 """What a process prints after which verl waits for ever, or ends."""
 _WAITING = re.compile(r"pending: \d+, running: \d+, finished: \d+, failure: \d+")
 """What verl prints every minute while it waits; it is no sign that anything is done."""
+
+
+def _role(process: Running) -> re.Match[str] | None:
+    return _PROCESS.search(process.title)
 
 
 class CannotGoOnError(Exception):
@@ -102,7 +107,10 @@ class Liveness:
         self._started = False
         """Whether this launch has done a step."""
         self._longest = 0.0
-        self._processes: dict[int, str] = {}
+        self._roles: dict[int, str] = {}
+        """The processes of the last look that live as long as the training."""
+        self._known: set[int] = set()
+        """Those that were there at the look before, too."""
         self._gone: tuple[float, str] | None = None
         self._failed: tuple[float, str] | None = None
         self._warned = False
@@ -124,13 +132,17 @@ class Liveness:
             self._started = True
             self._failed = None  # whatever it was, it was overcome
 
-    def look(self, processes: Mapping[int, str]) -> None:
-        """Take in the titles of the living processes, by their ids."""
-        gone = [name for pid, name in self._processes.items() if pid not in processes]
+    def look(self, processes: Mapping[int, Running]) -> None:
+        """Take in the living processes, by their ids."""
+        gone = [self._roles[pid] for pid in self._known if pid not in processes]
         if gone and self._gone is None:
             self._gone = self._clock(), gone[0]
-        found = {pid: _PROCESS.search(title) for pid, title in processes.items()}
-        self._processes = {pid: match[0] for pid, match in found.items() if match}
+        roles = {pid: match[0] for pid, each in processes.items() if (match := _role(each))}
+        # Until it runs its own program, a forked process has the title of its parent.
+        own = {pid for pid, role in roles.items() if roles.get(processes[pid].parent) != role}
+        # One that lost its parent meanwhile is told by not being there at the next look.
+        self._known = own & self._roles.keys()
+        self._roles = {pid: roles[pid] for pid in own}
 
     def check(self) -> str:
         """Return a line about a long silence, once, if there is one.

@@ -11,6 +11,7 @@ from trainers.alarms import Alarms
 from trainers.base import Reporter
 from trainers.curves import Step, merged, put, read, seconds_left, to_lineage, totals
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
+from trainers.supervise import Running
 from trainers.verl import saves
 from trainers.verl.drawn import DrawnSoFar, Sampling, in_vain
 from trainers.verl.export import export
@@ -83,8 +84,8 @@ class Watch:
         self._take_new()
         self._check()
 
-    def look(self, processes: Mapping[int, str]) -> None:
-        """Take in the titles of the processes that live now, by their ids."""
+    def look(self, processes: Mapping[int, Running]) -> None:
+        """Take in the processes that live now, by their ids."""
         if self._liveness:
             self._liveness.look(processes)
 
