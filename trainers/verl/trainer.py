@@ -275,9 +275,10 @@ class VerlTrainer(Trainer):
                 on_look=watch.look,
             )
         except CannotGoOnError as error:
-            # What was done is all that was asked for, or it is not: verl may hang at its end, too.
-            cause = "" if watch.complete else str(error)
+            cause = str(error)
         watch.finish()
+        if watch.complete:  # verl may hang at its end, too, when all is done that was asked for
+            cause = ""
         if code != 0 or cause:
             raise UserError(_stopped(paths, log, cause or cause_of(log, code)))
 
