@@ -53,6 +53,7 @@ class Step(Frozen):
     clipped_tokens: Number = None
     """Share of tokens whose ratio of probabilities the loss clipped, 0 to 1."""
     policy_loss: Number = None
+    """Loss of the policy gradient, without the terms for KL divergence and entropy."""
     loss: Number = None
     """Loss of supervised training: mean negative log likelihood of a target token, in nats."""
     gradient_norm: Number = None
@@ -60,6 +61,7 @@ class Step(Frozen):
     skipped_update: Number = None
     """1 if an update of the step was skipped, because its gradient was NaN or infinite."""
     learning_rate: Number = None
+    """Learning rate of the step's last update."""
     tokens_per_second: Number = None
     """Prompt and response tokens that each device trained on in a second."""
     seconds: Number = None
