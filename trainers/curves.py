@@ -92,25 +92,28 @@ class Step(Frozen):
     """Means over the held-out rows, by ``source/value/statistic`` as the trainer names them."""
 
 
-def put(path: Path, step: Step) -> None:
-    """Add what is known of a step: a row of its own, or new values in the row that it has.
+def put(path: Path, *steps: Step) -> None:
+    """Add what is known of steps: a row for each, or new values in the row that it has.
 
     A new row is added in one write: after a kill, only the last line can be incomplete.
 
     Raises:
         UserError: the file cannot be read or written; no earlier step is lost.
     """
+    if not steps:
+        return
     rows = {row.step: row for row in read(path)}
+    is_next = len(steps) == 1 and steps[0].step > max(rows, default=-1)
+    for step in steps:
+        rows[step.step] = merged(rows[step.step], step) if step.step in rows else step
     try:
-        if rows and step.step <= max(rows):
-            known = rows.get(step.step)
-            rows[step.step] = step if known is None else merged(known, step)
-            _write(path, [rows[number] for number in sorted(rows)])
+        if is_next:
+            _append(path, steps[0])
         else:
-            _append(path, step)
+            _write(path, [rows[number] for number in sorted(rows)])
     except OSError as error:
         raise UserError(
-            f"step {step.step} cannot be written to {path}: {error.strerror or error}"
+            f"step {steps[-1].step} cannot be written to {path}: {error.strerror or error}"
         ) from error
 
 

@@ -70,8 +70,8 @@ class Watch:
     def take_in(self, log: Path) -> None:
         """Add what an earlier launch logged and dumped, and what nobody read before it ended."""
         drawn = self._draws()
-        for step in Follower(log).new():
-            put(self.paths.metrics, _with_drawn(step, drawn))
+        steps = [_with_drawn(step, drawn) for step in Follower(log).new()]
+        put(self.paths.metrics, *steps)
         self._counted = {step.step for step in self.steps() if step.outcomes}
         self._count_outcomes(ended=True)
 
