@@ -54,6 +54,10 @@ REAL = {
         "(multiturn_sft_dataset.py line 406, in __getitem__)",
         "",
     ),
+    "vllm-engine-killed": (
+        "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.",
+        "vLLM's engine died and left no error of its own: most often the system killed it",
+    ),
     "vllm-no-cache": ("ValueError: No available memory for the cache blocks.", "VLLM_CPU_KVCACHE"),
 }
 

@@ -249,6 +249,14 @@ ADVICE: tuple[Advice, ...] = (
         "the limit on processes or threads is too low for Ray: raise it with `ulimit -u`",
         anywhere=True,
     ),
+    _known(
+        r"EngineDeadError",
+        "vLLM's engine died and left no error of its own: most often the system killed it for "
+        "needing too much memory (see dmesg); try a lower "
+        "actor_rollout_ref.rollout.gpu_memory_utilization (on the CPU: VLLM_CPU_KVCACHE_SPACE), or "
+        "a shorter context",
+        anywhere=True,
+    ),
     Advice(
         pattern=re.compile(
             r"The actor is dead because its worker process has died"
