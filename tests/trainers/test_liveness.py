@@ -10,6 +10,7 @@ from trainers.supervise import Running
 from trainers.verl import liveness
 from trainers.verl.liveness import GRACE, SLOWEST, START, TIMES, CannotGoOnError, Liveness
 
+LOGS = Path(__file__).parent / "logs"
 RAYLET = 11
 RUNNING = {
     10: Running("/env/bin/python", 1),
@@ -108,6 +109,20 @@ def test_a_failure_that_nobody_waits_for_ends_the_training(bench: Bench, line: s
     bench.passes(GRACE - 1)
     with pytest.raises(CannotGoOnError, match="a process failed"):
         bench.passes(1)
+
+
+@pytest.mark.parametrize("name", ["vllm-weight-sync", "actor-died"])
+def test_what_real_processes_printed_is_noticed(bench: Bench, name: str) -> None:
+    """verl hung for ever after the first of these: vLLM could not load the new weights."""
+    bench.log.write_bytes((LOGS / f"{name}.log").read_bytes())
+    bench.passes(30)
+    with pytest.raises(CannotGoOnError, match="a process failed"):
+        bench.passes(GRACE)
+
+
+def test_what_is_printed_while_all_is_well_is_not(bench: Bench) -> None:
+    bench.log.write_bytes((LOGS / "ordinary.txt").read_bytes())
+    assert bench.passes(START / 2 - 60) == []
 
 
 def test_a_failure_that_was_overcome_does_not(bench: Bench) -> None:
