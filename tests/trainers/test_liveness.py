@@ -125,6 +125,17 @@ def test_what_is_printed_while_all_is_well_is_not(bench: Bench) -> None:
     assert bench.passes(START / 2 - 60) == []
 
 
+def test_after_a_failure_what_goes_on_may_go_on(bench: Bench) -> None:
+    """One of several that draw responses died: the others do what they were given."""
+    bench.alive.is_alive(step=True)
+    bench.prints("(raylet) A worker died or was killed while executing a task")
+    for _ in range(10):
+        bench.passes(GRACE - 1)
+        bench.alive.is_alive()
+    with pytest.raises(CannotGoOnError, match="a process failed"):
+        bench.passes(GRACE)
+
+
 def test_a_failure_that_was_overcome_does_not(bench: Bench) -> None:
     bench.prints("(raylet) A worker died or was killed while executing a task")
     bench.passes(30)

@@ -156,7 +156,7 @@ class Liveness:
         self._read(now)
         if self._gone and now - self._gone[0] >= GRACE:
             raise CannotGoOnError(f"the process {self._gone[1]} has died, and verl waits for it")
-        if self._failed and now - self._failed[0] >= GRACE:
+        if self._failed and min(now - self._failed[0], self._idle) >= GRACE:
             raise CannotGoOnError("a process failed, and verl waits for it")
         if self._idle >= self.limit:
             raise CannotGoOnError(f"nothing was done for {duration(round(self._idle))}")
