@@ -12,7 +12,7 @@ from trainers.curves import Step
 from trainers.verl.change import is_same, require_change
 
 
-def stored(folder: Path, tensors: dict[str, Any], *, size: str = "5GB") -> Path:
+def stored(folder: Path, tensors: dict[str, Any], *, size: int = 1000) -> Path:
     from huggingface_hub import save_torch_state_dict
 
     folder.mkdir()
@@ -31,7 +31,7 @@ def test_the_same_weights_are_the_same_in_other_files(
     tmp_path: Path, tensors: dict[str, Any]
 ) -> None:
     base = stored(tmp_path / "base", tensors)
-    split = stored(tmp_path / "split", tensors, size="70B")
+    split = stored(tmp_path / "split", tensors, size=70)
     assert len(list(split.glob("*.safetensors"))) > 1
     assert is_same(split, base)
     assert is_same(base, split)
@@ -44,7 +44,7 @@ def test_a_single_weight_makes_another_checkpoint(
     base = stored(tmp_path / "base", tensors)
     changed = tensors[name].clone()
     changed[-1, -1] += 1
-    new = stored(tmp_path / "new", {**tensors, name: changed}, size="70B")
+    new = stored(tmp_path / "new", {**tensors, name: changed}, size=70)
     assert not is_same(new, base)
     require_change(new, base, [])
 
