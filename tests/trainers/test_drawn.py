@@ -8,7 +8,7 @@ import pytest
 
 from trainers.curves import Step
 from trainers.rewards import OutcomeLog
-from trainers.verl.drawn import MOST, Drawn, DrawnSoFar, Sampling, in_vain
+from trainers.verl.drawn import MOST, Drawn, DrawnSoFar, Sampling, in_vain, nearly_in_vain
 
 
 def graded(folder: Path, step: int, *, split: str = "train", **groups: list[float]) -> None:
@@ -106,6 +106,17 @@ def test_a_step_that_may_still_find_what_it_needs_is_left_alone(
     drawn: Drawn, sampling: Sampling
 ) -> None:
     assert in_vain(1, drawn, sampling) == ""
+
+
+def test_half_way_to_the_limit_it_is_said() -> None:
+    assert nearly_in_vain(7, drawn_groups(9, 1), SAMPLING) == (
+        "step 7 has drawn 10 groups so far, and in 1 of the 4 that it needs do the rewards "
+        "differ; it gives up at 20"
+    )
+    assert nearly_in_vain(7, drawn_groups(8, 1), SAMPLING) == ""
+    assert nearly_in_vain(7, drawn_groups(9, 4), SAMPLING) == ""
+    endless = Sampling(prompts=4, rollouts=2, filters=True, most_batches=0)
+    assert nearly_in_vain(7, drawn_groups(90, 1), endless) == ""
 
 
 def test_the_settings_say_how_a_step_draws() -> None:

@@ -42,6 +42,11 @@ class Sampling:
     most_batches: int = MOST_BATCHES
     """After how many times its prompts a step gives up to look for such groups; 0: never."""
 
+    @property
+    def limit(self) -> int | None:
+        """How many groups a step may draw; None if there is no limit, or no filter."""
+        return self.most_batches * self.prompts or None if self.filters else None
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Sampling | None:
         """Return what the settings of a recipe say; None if the trainer draws no responses."""
@@ -151,23 +156,37 @@ class DrawnSoFar:
             drawn.add(str(row.get("key")).rpartition("_")[0], reward)
 
 
+def nearly_in_vain(step: int, drawn: Drawn, sampling: Sampling) -> str:
+    """Say that a step has drawn half of what it may and not found enough; else an empty text."""
+    limit = sampling.limit
+    if limit is None or 2 * drawn.groups < limit or _found(drawn) >= sampling.prompts:
+        return ""
+    return (
+        f"step {step} has drawn {drawn.groups:,} groups so far, and in {_found(drawn):,} of the "
+        f"{sampling.prompts:,} that it needs do the rewards differ; it gives up at {limit:,}"
+    )
+
+
 def in_vain(step: int, drawn: Drawn, sampling: Sampling) -> str:
     """Say that a step has drawn too much for too little; an empty text if it has not.
 
     verl draws further groups until it has enough of them, and so for ever where there are none.
     """
-    found, limit = drawn.groups - drawn.even, sampling.most_batches * sampling.prompts
-    wanted = sampling.filters and limit
-    if not wanted or drawn.groups < limit or found >= sampling.prompts:
+    limit = sampling.limit
+    if limit is None or drawn.groups < limit or _found(drawn) >= sampling.prompts:
         return ""
     mean = drawn.reward / drawn.samples
     return (
         f"step {step} has drawn {drawn.groups:,} groups of {drawn.rollouts} responses, and in only "
-        f"{found:,} of them do the rewards differ; it needs {sampling.prompts:,}. The mean reward "
-        f"is {mean:.3f}: {_too(mean)}. To let it look longer, begin again with "
+        f"{_found(drawn):,} of them do the rewards differ; it needs {sampling.prompts:,}. The mean "
+        f"reward is {mean:.3f}: {_too(mean)}. To let it look longer, begin again with "
         f"--set {MOST}={2 * sampling.most_batches} (times the batch, 0: for ever); to train on all "
         f"groups, with --set {FILTERS}=false"
     )
+
+
+def _found(drawn: Drawn) -> int:
+    return drawn.groups - drawn.even
 
 
 def _too(mean: float) -> str:

@@ -13,7 +13,7 @@ from trainers.curves import Step, merged, put, read, seconds_left, to_lineage, t
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
 from trainers.supervise import Running
 from trainers.verl import saves
-from trainers.verl.drawn import DrawnSoFar, Sampling, in_vain
+from trainers.verl.drawn import DrawnSoFar, Sampling, in_vain, nearly_in_vain
 from trainers.verl.export import export
 from trainers.verl.failures import cause_of_wait
 from trainers.verl.lengths import told
@@ -50,6 +50,8 @@ class Watch:
     """Steps whose outcomes are in the curves."""
     _done: int = 0
     """The last step that was logged."""
+    _warned: bool = False
+    """Whether it was said that a step draws nearly in vain."""
     _drawn: DrawnSoFar | None = None
     _liveness: Liveness | None = None
     _alarms: Alarms = field(default_factory=Alarms)
@@ -135,8 +137,13 @@ class Watch:
             raise CannotGoOnError(cause_of_wait(self._liveness.log, str(error))) from error
         step = self._done + 1
         drawn = self._drawn.of(step) if self._drawn else None
-        if drawn and self.sampling and (line := in_vain(step, drawn, self.sampling)):
+        if not drawn or not self.sampling:
+            return
+        if line := in_vain(step, drawn, self.sampling):
             raise CannotGoOnError(line)
+        if not self._warned and (line := nearly_in_vain(step, drawn, self.sampling)):
+            self._warned = True
+            self.reporter.warn(line)
 
     def _note_life(self, step: Step | None = None) -> None:
         if self._liveness is None:
