@@ -143,6 +143,15 @@ def test_a_failure_that_was_overcome_does_not(bench: Bench) -> None:
     assert bench.passes(SLOWEST / 2 - 60) == []
 
 
+def test_a_response_that_is_missing_is_told_once(bench: Bench) -> None:
+    bench.alive.is_alive(step=True)
+    for count in range(3):
+        bench.prints("(AgentLoopWorkerTQ pid=9) ERROR:2026-12-01 03:53:26,350:Error in _run_prompt")
+        bench.alive.is_alive()
+        said = bench.passes(60)
+        assert len(said) == (count == 0)
+
+
 def test_the_start_may_take_long_while_something_is_printed(bench: Bench) -> None:
     for _ in range(100):
         bench.prints("Loading checkpoint shards")

@@ -59,6 +59,9 @@ _FAILED = re.compile(
     r"|worker\(s\) were killed due to the node running low on memory"
 )
 """What a process prints after which verl waits for ever, or ends."""
+_LOST = re.compile(r"Error in _run_prompt")
+"""What verl prints when a response could not be drawn or rewarded (`ppo/v1/agent_loop_tq.py`). It
+goes on with the others: the group is smaller, or the step."""
 _WAITING = re.compile(r"pending: \d+, running: \d+, finished: \d+, failure: \d+")
 """What verl prints every minute while it waits; it is no sign that anything is done."""
 
@@ -114,6 +117,10 @@ class Liveness:
         self._gone: tuple[float, str] | None = None
         self._failed: tuple[float, str] | None = None
         self._warned = False
+        self._lost = 0
+        """How many responses were lost."""
+        self._told = False
+        """Whether that was said."""
 
     def learn(self, durations: Iterable[float]) -> None:
         """Take in how long steps took, in seconds."""
@@ -145,7 +152,7 @@ class Liveness:
         self._roles = {pid: roles[pid] for pid in own}
 
     def check(self) -> str:
-        """Return a line about a long silence, once, if there is one.
+        """Return a line, once, about a long silence or about responses that are missing.
 
         Raises:
             CannotGoOnError: the training will not go on.
@@ -160,6 +167,12 @@ class Liveness:
             raise CannotGoOnError("a process failed, and verl waits for it")
         if self._idle >= self.limit:
             raise CannotGoOnError(f"nothing was done for {duration(round(self._idle))}")
+        if self._lost and not self._told:
+            self._told = True
+            return (
+                "a response could not be drawn or rewarded, and is missing from its step; verl's "
+                "log says why after its words `Error in _run_prompt`"
+            )
         if self._idle >= self.limit / 2 and not self._warned:
             self._warned = True
             return (
@@ -171,6 +184,7 @@ class Liveness:
     def _read(self, now: float) -> None:
         """Read what was printed. Before the first step, any line shows that something is done."""
         for line in self._lines.new():
+            self._lost += _LOST.search(line) is not None
             if _FAILED.search(line) and self._failed is None:
                 self._failed = now, line
             if not self._started and line.strip() and not _WAITING.search(line):
