@@ -288,6 +288,7 @@ def _stored_classes() -> dict[str, type]:
     from harness.models import lineage
     from harness.runs import identity, published, record, sample, spec, verdicts
     from harness.stats import intervals
+    from trainers import curves
 
     kinds = [
         record.Run, record.Score, intervals.Interval, record.WithoutErrata, record.Average,
@@ -295,7 +296,7 @@ def _stored_classes() -> dict[str, type]:
         spec.Sampling, spec.EngineSpec, spec.Server, spec.Cluster, identity.Identity,
         identity.BenchmarkIdentity, identity.EngineIdentity, sample.Sample,
         verdicts.ProblemVerdicts, published.Published, published.PublishedResult,
-        published.PublishedScore, lineage.Lineage, lineage.Curves,
+        published.PublishedScore, lineage.Lineage, lineage.Curves, curves.Step,
     ]  # fmt: skip
     return {kind.__name__: kind for kind in kinds}
 

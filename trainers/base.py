@@ -107,6 +107,9 @@ class Reporter(Protocol):
     def phase(self, text: str) -> None:
         """Receive what is being done now."""
 
+    def warn(self, text: str) -> None:
+        """Receive what seems to go wrong, and what to do about it; the training goes on."""
+
     def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
         """Receive a finished step, the number of all steps, and the seconds left, if known."""
 

@@ -1,7 +1,9 @@
 """The curves of a training: `metrics.jsonl`, one row a step, continued when it is resumed.
 
-While a training runs, rows are only appended. A step may have several rows, since a validation
-is logged apart from the step that it follows. They are merged when read: the later value wins.
+What a step was like becomes known bit by bit: a validation is logged apart from the step that it
+follows, and its responses are counted later still. The row of the step then gets the new values,
+so each step has one row at any time. Of an older training, whose steps may have several rows,
+they are merged when they are read: the later value wins.
 """
 
 from __future__ import annotations
@@ -48,12 +50,18 @@ class Step(Frozen):
     """Estimate of the KL divergence from the policy that drew the rollouts, in nats a token."""
     entropy: Number = None
     """Entropy of the policy, in nats a token."""
+    clipped_tokens: Number = None
+    """Share of tokens whose ratio of probabilities the loss clipped, 0 to 1."""
     policy_loss: Number = None
+    """Loss of the policy gradient, without the terms for KL divergence and entropy."""
     loss: Number = None
     """Loss of supervised training: mean negative log likelihood of a target token, in nats."""
     gradient_norm: Number = None
-    """Norm of the gradient before it is clipped."""
+    """Norm of the gradient before it is clipped; the mean, if the step has several updates."""
+    skipped_update: Number = None
+    """1 if an update of the step was skipped, because its gradient was NaN or infinite."""
     learning_rate: Number = None
+    """Learning rate of the step's last update."""
     tokens_per_second: Number = None
     """Prompt and response tokens that each device trained on in a second."""
     seconds: Number = None
@@ -68,28 +76,58 @@ class Step(Frozen):
     """The most memory that was allocated on a device so far, in GiB."""
     host_memory: Number = None
     """Memory in use on the machine, in GiB."""
+    drawn_reward: Number = None
+    """Mean reward of everything that was drawn for the step, with what was left out of it."""
+    drawn_groups: Number = None
+    """How many groups were drawn for the step: all responses to one prompt are a group."""
+    even_groups: Number = None
+    """Share of these groups whose rewards are all equal, 0 to 1: nothing is learned from them."""
+    evicted_groups: Number = None
+    """How many groups were left out of the step because their rewards are all equal."""
+    surplus_groups: Number = None
+    """How many groups were drawn beyond what the step needs, and left out."""
     outcomes: dict[str, float] = Field(default_factory=dict)
     """Share of the rollouts with each outcome, 0 to 1."""
     validation: dict[str, float] = Field(default_factory=dict)
     """Means over the held-out rows, by ``source/value/statistic`` as the trainer names them."""
 
 
-def append(path: Path, step: Step) -> None:
-    """Add a row in one write: after a kill, only the last line can be incomplete.
+def put(path: Path, *steps: Step) -> None:
+    """Add what is known of steps: a row for each, or new values in the row that it has.
+
+    A new row is added in one write: after a kill, only the last line can be incomplete.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the file cannot be read or written; no earlier step is lost.
     """
-    line = step.model_dump_json(exclude_defaults=True).encode() + b"\n"
+    if not steps:
+        return
+    rows = {row.step: row for row in read(path)}
+    is_next = len(steps) == 1 and steps[0].step > max(rows, default=-1)
+    for step in steps:
+        rows[step.step] = merged(rows[step.step], step) if step.step in rows else step
     try:
-        with path.open("ab", buffering=0) as file:
-            if _torn(path):
-                line = b"\n" + line
-            file.write(line)
+        if is_next:
+            _append(path, steps[0])
+        else:
+            _write(path, [rows[number] for number in sorted(rows)])
     except OSError as error:
         raise UserError(
-            f"step {step.step} cannot be written to {path}: {error.strerror or error}"
+            f"step {steps[-1].step} cannot be written to {path}: {error.strerror or error}"
         ) from error
+
+
+def _append(path: Path, step: Step) -> None:
+    with path.open("ab", buffering=0) as file:
+        file.write((b"\n" if _torn(path) else b"") + _line(step))
+
+
+def _write(path: Path, steps: Iterable[Step]) -> None:
+    write_atomically(path, b"".join(map(_line, steps)))
+
+
+def _line(step: Step) -> bytes:
+    return step.model_dump_json(exclude_defaults=True).encode() + b"\n"
 
 
 def _torn(path: Path) -> bool:
@@ -163,15 +201,15 @@ def rewind(path: Path, *, after: int) -> None:
         UserError: the file cannot be written; it is as it was.
     """
     kept = [step for step in read(path) if step.step <= after]
-    rows = "".join(step.model_dump_json(exclude_defaults=True) + "\n" for step in kept)
     try:
-        write_atomically(path, rows)
+        _write(path, kept)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 COLUMNS = (
-    "reward", "accuracy", "response_length", "clip_ratio", "kl", "entropy", "loss", "learning_rate",
+    "reward", "drawn_reward", "even_groups", "accuracy", "response_length", "clip_ratio", "kl",
+    "entropy", "loss", "learning_rate",
 )  # fmt: skip
 """The columns that a checkpoint's lineage keeps of its training."""
 
@@ -222,6 +260,24 @@ def best_validated(steps: Iterable[Step], among: Iterable[int]) -> int | None:
         if step.step in wanted and (score := validated(step)) is not None
     ]
     return max(found)[1] if found else None
+
+
+def totals(steps: Iterable[Step]) -> dict[str, int]:
+    """Return how much of a training was left out, for its lineage; what is 0 is not named.
+
+    ``skipped_steps`` are those in which an update was skipped; the others count groups.
+
+    >>> totals([Step(step=1, skipped_update=1), Step(step=2, evicted_groups=3, drawn_groups=8)])
+    {'skipped_steps': 1, 'drawn_groups': 8, 'evicted_groups': 3}
+    """
+    rows = list(steps)
+    named = {
+        "skipped_steps": sum(row.skipped_update or 0 for row in rows),
+        "drawn_groups": sum(row.drawn_groups or 0 for row in rows),
+        "evicted_groups": sum(row.evicted_groups or 0 for row in rows),
+        "surplus_groups": sum(row.surplus_groups or 0 for row in rows),
+    }
+    return {name: round(count) for name, count in named.items() if count}
 
 
 def seconds_left(steps: Iterable[Step], total: int) -> float | None:

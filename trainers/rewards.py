@@ -192,7 +192,7 @@ class RewardManager:
         # Only this field reaches the reward whether the data has an extra_info or not.
         data.non_tensor_batch["tool_extra_fields"] = numpy.array([fields] * len(data), dtype=object)
         result: dict[str, Any] = await self._naive.run_single(data)
-        self._keep(data.non_tensor_batch, result["reward_extra_info"])
+        self._keep(data.non_tensor_batch, result)
         return result
 
     @classmethod
@@ -215,19 +215,28 @@ class RewardManager:
         special = self._tokenizer.decode(last, skip_special_tokens=False)
         return bool(special == self._tokenizer.decode(last, skip_special_tokens=True))
 
-    def _keep(self, sample: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    def _keep(self, sample: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         if self._outcomes is None or "uid" not in sample or "session_id" not in sample:
             return
         key = f"{sample['uid'][-1]}_{sample['session_id'][-1]}"
         step = int(sample["global_steps"][-1]) if "global_steps" in sample else 0
-        self._outcomes.append(step, key, found)
+        # verl does not tell the reward what it draws for a validation; the data's rows say it.
+        split = (sample["extra_info"][-1] or {}).get("split") if "extra_info" in sample else None
+        self._outcomes.append(
+            step,
+            key,
+            result["reward_extra_info"],
+            reward=float(result["reward_score"]),
+            split=str(split or ""),
+        )
 
 
 class OutcomeLog:
     """The outcomes that one reward worker found: one file a step, one line a sample.
 
-    A line names the columns that are not 0. Validation samples are in the files too; they can
-    be told from the others only by their keys, which no rollout dump has.
+    A line has the reward, names the columns that are not 0, and says from which split of the
+    data the question is: samples of a validation are in the files too. `trainers.verl.drawn` counts
+    what a step drew from them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -242,10 +251,19 @@ class OutcomeLog:
         """Return the log beside a rollout folder; None if verl keeps no rollouts."""
         return cls(Path(rollouts) / OUTCOMES_FOLDER) if rollouts else None
 
-    def append(self, step: int, key: str, found: Mapping[str, Any]) -> None:
+    def append(
+        self,
+        step: int,
+        key: str,
+        found: Mapping[str, Any],
+        *,
+        reward: float = 0.0,
+        split: str = "",
+    ) -> None:
         """Write one sample's columns; if that fails, training continues, with one warning."""
         columns = [name for name in COLUMNS if found.get(name)]
-        line = json.dumps({"key": key, "columns": columns}) + "\n"
+        row = {"key": key, "columns": columns, "reward": reward, "split": split}
+        line = json.dumps(row) + "\n"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / f"{step}.{self.worker}.jsonl").open("a", encoding="ascii") as log:

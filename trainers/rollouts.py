@@ -14,7 +14,7 @@ has ended.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,18 @@ def prune(folder: Path, keep: int) -> None:
     first, *others = sorted(_dumps(folder)) or [0]
     recent = others[-keep:] or [first]
     _delete(folder, [step for step in others if step not in recent])
-    _delete_outcomes(folder, range(first + 1, recent[0] - STEPS_BACK))
+    old = range(first + 1, recent[0] - STEPS_BACK)
+    _delete_outcomes(folder, lambda step: step in old)
 
 
 def discard_after(folder: Path, step: int) -> None:
-    """Delete the dumps of later steps, before training is resumed from ``step``.
+    """Delete the dumps and outcomes of later steps, before training is resumed from ``step``.
 
-    With them, the steps that are done again would look complete too early.
+    With the dumps, the steps that are done again would look complete too early. With the
+    outcomes, they would look as if they had drawn what an earlier attempt drew.
     """
     _delete(folder, [later for later in _dumps(folder) if later > step])
+    _delete_outcomes(folder, lambda later: later > step)
 
 
 class _OutcomeCounter:
@@ -126,8 +129,8 @@ def _delete(folder: Path, steps: list[int]) -> None:
         dumps[step].unlink(missing_ok=True)
 
 
-def _delete_outcomes(folder: Path, steps: range) -> None:
+def _delete_outcomes(folder: Path, doomed: Callable[[int], bool]) -> None:
     for path in (folder / OUTCOMES_FOLDER).glob("*.jsonl"):
         step = path.name.partition(".")[0]
-        if step.isdecimal() and int(step) in steps:
+        if step.isdecimal() and doomed(int(step)):
             path.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import psutil
 
@@ -37,10 +37,21 @@ LOCK = ".lock"
 """The file in a held folder that says which process holds it and how its processes are marked."""
 TICK = 0.5
 """Seconds between two calls of ``on_tick``."""
+LOOK = 5.0
+"""Seconds between two calls of ``on_look``."""
 RECORDED = 4096
 """Characters of that file that are read; it has fewer."""
 LET_GO = 45.0
 """Seconds that the guard of a killed holder may take to end what it guards."""
+
+
+class Running(NamedTuple):
+    """A process of a training."""
+
+    title: str
+    """What it calls itself: its program, or what it has put in the place of that."""
+    parent: int
+    """The id of its parent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +125,7 @@ def run(
     held: Hold | None = None,
     on_stop: Callable[[], None] = lambda: None,
     let_finish: Callable[[], None] | None = None,
+    on_look: Callable[[Mapping[int, Running]], None] | None = None,
 ) -> int:
     """Run a command to its end and return its exit code, negative where a signal ended it.
 
@@ -133,6 +145,8 @@ def run(
         on_stop: called once when the user stops the command.
         let_finish: asks the command to end by itself; it takes the place of the first SIGINT, and
             only what comes after it counts as above.
+        on_look: called every few seconds with the living processes that the command started, by
+            their ids; an exception from it stops the command.
 
     Raises:
         KeyboardInterrupt: the user stopped it.
@@ -146,7 +160,7 @@ def run(
     training = _Training(command, variables, log, folder, grace_seconds, held, let_finish)
     try:
         with training.stopped_by_signals():
-            _watch(training, on_tick, on_stop)
+            _watch(training, on_tick, on_stop, on_look)
     finally:
         guarded = training.close()
         # If the guard was not killed, it ended everything, and another session may have the number.
@@ -156,13 +170,24 @@ def run(
     return training.code
 
 
-def _watch(training: _Training, on_tick: Callable[[], None], on_stop: Callable[[], None]) -> None:
+def _watch(
+    training: _Training,
+    on_tick: Callable[[], None],
+    on_stop: Callable[[], None],
+    on_look: Callable[[Mapping[int, Running]], None] | None,
+) -> None:
     announced = False
+    looked = time.monotonic()
     try:
         while not training.ended(TICK):
             if training.signalled and not announced:
                 announced = True
                 on_stop()
+            # What is being stopped may well lose its processes.
+            due = not training.signalled and time.monotonic() - looked >= LOOK
+            if on_look is not None and due:
+                looked = time.monotonic()
+                on_look(training.running())
             on_tick()
     except BaseException:
         training.stop()
@@ -231,6 +256,17 @@ class _Training:
             raise UserError(f"the training cannot be started: {error}") from error
         self._orders = cast(IO[bytes], self._guard.stdin)
         self._reports = cast(IO[bytes], self._guard.stdout)
+
+    def running(self) -> dict[int, Running]:
+        """Return the living processes below the guard, by their ids."""
+        found: dict[int, Running] = {}
+        with suppress(psutil.Error):
+            for process in psutil.Process(self._guard.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    if process.status() != psutil.STATUS_ZOMBIE:
+                        title = " ".join(process.cmdline()[:1])
+                        found[process.pid] = Running(title, process.ppid())
+        return found
 
     def stop(self) -> None:
         """Have the guard ask the command to end; the second time, have it kill everything."""

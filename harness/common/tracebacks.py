@@ -37,6 +37,7 @@ _VAGUE = re.compile(
     r"|Engine core initialization failed|EngineCore failed|ChildFailedError|LocalRayletDied"
     r"|Worker failed with error|WorkerProc initialization failed|SystemExit"
     r"|ProcessRaisedException|TaskCancelledError"
+    r"|no materializable trajectories"  # verl: all responses failed, for a reason logged before
 )
 
 

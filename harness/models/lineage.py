@@ -60,10 +60,13 @@ class Lineage(BaseModel):
     validation: dict[str, float] = Field(default_factory=dict)
     """Means over the held-out rows after the last of these steps, by the trainer's names; empty
     if nothing was validated then."""
+    totals: dict[str, int] = Field(default_factory=dict)
+    """What was left out of the training: steps with a skipped update, and groups of responses."""
 
     def settings(self) -> dict[str, Any]:
-        """Return the fields by which two checkpoints can differ: all but what was measured."""
-        return self.model_dump(mode="json", exclude={"schema_version", "curves", "validation"})
+        """Return the fields by which two checkpoints can differ: not how the training went."""
+        went = {"curves", "validation", "totals"}
+        return self.model_dump(mode="json", exclude={"schema_version", *went})
 
 
 def read_lineage(folder: Path) -> Lineage | None:

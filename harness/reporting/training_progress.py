@@ -34,6 +34,10 @@ class TrainingProgress:
             self._phase = text
             self._progress.stage(text)
 
+    def warn(self, text: str) -> None:
+        """Say what seems to go wrong; it stays in view above the steps."""
+        self._progress.say(f"warning: {text}")
+
     def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
         """Show a step of a training of ``total`` steps, if that is known."""
         # As a part of the work, the newest step stays in view on a terminal.
@@ -65,12 +69,17 @@ def describe(step: Step, total: int | None, seconds_left: float | None) -> str:
 def _values(step: Step, seconds_left: float | None) -> str:
     shown = [
         ("reward {:.3f}", step.reward),
+        ("drawn {:.3f}", step.drawn_reward if step.evicted_groups else None),
+        ("even groups {:3.0f} %", _percent(step.even_groups)),
+        ("evicted {:.0f}", step.evicted_groups),
         ("accuracy {:5.1f} %", _percent(step.accuracy)),
         ("loss {:.4f}", step.loss),
         ("length {:6.1f}", step.response_length),
         ("clipped {:5.1f} %", _percent(step.clip_ratio)),
         ("KL {:.4f}", step.kl),
         ("entropy {:.3f}", step.entropy),
+        ("gradient {:.2g}", step.gradient_norm),
+        ("clipped tokens {:.1f} %", _percent(step.clipped_tokens)),
         ("{:,.0f} tokens/s", step.tokens_per_second),
         ("{:.1f} s", step.seconds),
     ]
@@ -80,6 +89,8 @@ def _values(step: Step, seconds_left: float | None) -> str:
         for name, value in sorted(step.validation.items())
         if "/acc/" in name or name.endswith("loss")  # the others are in metrics.jsonl
     ]
+    if step.skipped_update:
+        parts.append("AN UPDATE WAS SKIPPED")
     if seconds_left is not None:
         parts.append(f"{duration(round(seconds_left))} left")
     return "  ".join(parts)

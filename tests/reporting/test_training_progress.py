@@ -60,6 +60,29 @@ def test_plain_lines_say_each_phase_once(
     assert shown.getvalue() == "starting Ray …\nloading vLLM … (after 1 min 5 s)\n"
 
 
+def test_what_goes_wrong_with_a_step_is_in_its_line() -> None:
+    step = Step(
+        step=2,
+        reward=0.5,
+        drawn_reward=0.125,
+        even_groups=0.75,
+        evicted_groups=12,
+        clipped_tokens=0.02,
+        gradient_norm=0.1234,
+        skipped_update=1,
+    )
+    assert describe(step, 3, None) == (
+        "step 2/3  reward 0.500  drawn 0.125  even groups  75 %  evicted 12  gradient 0.12  "
+        "clipped tokens 2.0 %  AN UPDATE WAS SKIPPED"
+    )
+
+
+def test_a_warning_is_a_line(plain: TrainingProgress, shown: io.StringIO) -> None:
+    plain.phase("starting Ray")
+    plain.warn("no response earned a reward")
+    assert shown.getvalue() == "starting Ray …\nwarning: no response earned a reward\n"
+
+
 def test_plain_lines_are_not_wrapped(plain: TrainingProgress, shown: io.StringIO) -> None:
     plain.phase("long " * 100)
     assert shown.getvalue().count("\n") == 1

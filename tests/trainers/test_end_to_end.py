@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
 import time
@@ -104,7 +104,7 @@ class Bench:
     def trained(self) -> list[Step]:
         """Return the steps of the training, once none of them is there twice."""
         lines = self.places.metrics.read_text(encoding="utf-8").splitlines()
-        numbers = [row["step"] for row in map(json.loads, lines) if "reward" in row]
+        numbers = [row["step"] for row in map(json.loads, lines)]
         assert len(numbers) == len(set(numbers))
         return [step for step in read(self.places.metrics) if step.step]
 
@@ -190,7 +190,7 @@ def assert_trained(
     return steps
 
 
-def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
+def test_v4_loses_its_engine_goes_on_and_is_evaluated(bench: Bench) -> None:
     """With a DeepSeek-V3 of another tokenizer, whose architecture verl's own saving gets wrong."""
     base = make_deepseek(bench.folder / "base")
     first = bench.places.checkpoint(1)
@@ -204,12 +204,17 @@ def test_v4_is_interrupted_goes_on_and_is_evaluated(bench: Bench) -> None:
         each.suspend()
     wait_until(first.exists, process, bench)
     running = psutil.Process(process.pid).children(recursive=True)
+    # As the system does it when the memory is full: verl may wait for its answer for ever.
+    (engine,) = [each for each in running if each.cmdline()[:1] == ["VLLM::EngineCore"]]
+    engine.kill()
     for each in training:
-        each.resume()
-    process.send_signal(signal.SIGINT)
+        if each != engine:
+            each.resume()
     process.communicate(timeout=300)
-    assert process.returncode == 130, bench.said()
-    assert "interrupted; the same command goes on from here" in bench.said()
+    assert process.returncode == 1, bench.said()
+    why = "EngineDeadError|the process VLLM::EngineCore has died"
+    told = rf"training stopped after step \d: .*({why}).*step \d is saved and the same command goes"
+    assert re.search(told, bench.said()), bench.said()
     assert bench.marked() == []
     assert not [each for each in running if each.is_running()]
     assert open_checkpoint(str(first)).files.keys() == open_checkpoint(str(base)).files.keys()
@@ -241,6 +246,15 @@ def test_v5_runs_with_all_that_it_adds_on_code_of_its_own(bench: Bench) -> None:
     # Of two responses to a prompt one is right and one is wrong: other groups are left out.
     assert step.reward == pytest.approx(0.5)
     assert step.kl is None, "there is no reference model"
+    # Whatever was left out was drawn: what we count from the graded responses is what verl counts.
+    assert step.evicted_groups
+    assert step.drawn_groups == 8 + step.evicted_groups + (step.surplus_groups or 0)
+    assert step.even_groups == pytest.approx(step.evicted_groups / step.drawn_groups)
+    assert step.drawn_reward is not None
+    assert 0 < step.drawn_reward < 1
+    assert step.gradient_norm
+    assert not step.skipped_update
+    assert lineage_of(bench.places.output).totals["evicted_groups"] == step.evicted_groups
     assert bench.marked() == []
     logged = (bench.places.logs / "launch-1.jsonl").read_text(encoding="utf-8")
     assert "rollout_corr/rollout_is_mean" in logged

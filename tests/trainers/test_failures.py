@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.common.tracebacks import TAIL
-from trainers.verl.failures import LONGEST, cause_of
+from trainers.verl.advice import DIED
+from trainers.verl.failures import LONGEST, cause_of, cause_of_wait
 
 LOGS = Path(__file__).parent / "logs"
 
@@ -54,6 +55,14 @@ REAL = {
         "(multiturn_sft_dataset.py line 406, in __getitem__)",
         "",
     ),
+    "vllm-engine-killed": (
+        "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.",
+        "vLLM's engine died and left no error of its own: most often the system killed it",
+    ),
+    "vllm-weight-sync": (
+        "AttributeError: 'Parameter' object has no attribute 'weight_loader' (linear.py line 1338",
+        "",
+    ),
     "vllm-no-cache": ("ValueError: No available memory for the cache blocks.", "VLLM_CPU_KVCACHE"),
 }
 
@@ -72,6 +81,16 @@ def test_the_cause_of_a_real_failure(name: str) -> None:
     assert "\n" not in cause
     assert "\x1b" not in cause
     assert "RayTaskError" not in cause
+
+
+def test_the_cause_of_a_wait_is_what_was_seen_and_what_the_log_says(log: Path) -> None:
+    seen = "a process failed, and verl waits for it"
+    cause = cause_of_wait(LOGS / "vllm-weight-sync.log", seen)
+    assert cause.startswith(f"{seen}: AttributeError: 'Parameter' object has no attribute")
+    log.write_text("step 3\n")
+    died = "the process VLLM::EngineCore has died, and verl waits for it"
+    assert cause_of_wait(log, died) == f"{died}; {DIED}"
+    assert cause_of_wait(log, "nothing was done for 1 h 0 min") == "nothing was done for 1 h 0 min"
 
 
 def raised(exception: str) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,27 @@ def test_an_exception_of_the_watcher_stops_the_training(
     assert bystander.poll() is None
     # It was asked, ever more firmly, before it was killed.
     assert (tmp_path / "log").read_text() == "ready\nheard SIGINT\nheard SIGTERM\n"
+
+
+def test_the_living_processes_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bystander: subprocess.Popen[bytes]
+) -> None:
+    monkeypatch.setattr(supervise, "LOOK", 0.0)
+    monkeypatch.setattr(supervise, "TICK", 0.02)
+    seen: list[supervise.Running] = []
+
+    def look(processes: Mapping[int, supervise.Running]) -> None:
+        assert bystander.pid not in processes
+        sleeps = [each for each in processes.values() if each.title == "sleep"]
+        if sleeps:
+            seen.extend(sleeps)
+            assert processes[sleeps[0].parent].title == "bash"
+            raise LookupError("seen")
+
+    script = "sleep 600 & wait"
+    with pytest.raises(LookupError, match="seen"):
+        run(tmp_path, "bash", "-c", script, on_look=look)
+    assert len(seen) == 1
 
 
 @pytest.mark.usefixtures("hangup")

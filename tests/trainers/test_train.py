@@ -25,9 +25,10 @@ from harness.models.checkpoint import file_sums, identity_files, open_checkpoint
 from harness.models.lineage import Lineage, read_lineage
 from trainers import supervise
 from trainers.base import Job, TrainSpec
-from trainers.curves import Step, read
+from trainers.curves import Step, put, read
 from trainers.data import build, is_built, open_data
-from trainers.verl import placement
+from trainers.verl import liveness, placement
+from trainers.verl.drawn import MOST
 from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.record import Record
@@ -40,6 +41,7 @@ pytestmark = pytest.mark.slow
 STEPS = 4
 BATCH = "data.train_batch_size"
 LEARNING_RATE = "actor_rollout_ref.actor.optim.lr"
+ROLLOUTS = "actor_rollout_ref.rollout.n"
 NORM = "model.norm.weight"
 
 
@@ -91,10 +93,14 @@ class Ears:
 
     def __init__(self) -> None:
         self.phases: list[str] = []
+        self.warnings: list[str] = []
         self.steps: list[tuple[int, int | None]] = []
 
     def phase(self, text: str) -> None:
         self.phases.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
     def step(self, step: Step, total: int | None, seconds_left: float | None) -> None:
         self.steps.append((step.step, total))
@@ -141,7 +147,7 @@ class Bench:
     def rewards(self) -> list[float | None]:
         """Return each step's reward, which tells in which launch it was done."""
         lines = map(json.loads, self.paths.metrics.read_text().splitlines())
-        numbers = [line["step"] for line in lines if "reward" in line]
+        numbers = [line["step"] for line in lines]
         assert len(numbers) == len(set(numbers)), "a step is there twice"
         found = read(self.paths.metrics)
         assert [step.step for step in found if step.step] == list(range(1, len(found)))
@@ -301,7 +307,7 @@ def test_metrics_have_a_row_a_step_with_the_outcomes(bench: Bench) -> None:
     assert (before.step, before.validation) == (0, {"openai/acc/mean@1": 0.125})
     for step in steps:
         assert step.seconds == 2
-        assert step.gradient_norm is None
+        assert step.gradient_norm == 0.5
         assert step.outcomes["samples"] == fake_verl.SAMPLES
         assert step.outcomes["wrong"] == 0.5
         assert step.outcomes["acc"] == step.outcomes["no_answer"] == 0.25
@@ -372,6 +378,83 @@ def test_a_driver_killed_after_the_last_save_leaves_no_step_without_its_outcomes
     bench.train()
     assert bench.begun() == ["launch 1 begins after step 0"]
     assert read(bench.paths.metrics) == whole
+
+
+def test_verl_that_waits_for_ever_is_ended_with_the_cause(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "GRACE", 0.0)
+    with pytest.raises(UserError) as caught:
+        bench.train("dead", "3")
+    message = str(caught.value)
+    assert message.startswith(
+        "training stopped after step 2: a process failed, and verl waits for it: ValueError: a "
+        "weight of another model (core.py line 1600, in _handle_client_request)"
+    )
+    assert "step 2 is saved and the same command goes on from there" in message
+    assert norm(bench.paths.checkpoint(2)) == 2
+    said = (bench.paths.logs / "launch-1.log").read_text()
+    (process,) = re.findall(r"pid (\d+) waits", said)
+    assert not psutil.pid_exists(int(process))
+    bench.train()
+    assert bench.rewards() == [1.01, 1.02, 2.03, 2.04]
+
+
+def test_a_step_that_draws_in_vain_is_ended(bench: Bench) -> None:
+    job = bench.job(VerlGrpoV5, settings={BATCH: "8", ROLLOUTS: "5"})
+    with pytest.raises(UserError) as caught:
+        bench.train("vain", "3", job=job)
+    assert "training stopped after step 2: step 3 has drawn 200 groups" in str(caught.value)
+    assert "step 2 is saved" in str(caught.value)
+
+
+def test_a_filter_may_draw_as_long_as_it_is_told_to(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {BATCH: "8", ROLLOUTS: "5", MOST: "0"}
+    monkeypatch.setattr(liveness, "START", 0.0)  # it would wait for ever
+    monkeypatch.setattr(liveness, "SLOWEST", 0.0)
+    monkeypatch.setattr(liveness, "TIMES", 0.0)
+    with pytest.raises(UserError, match="nothing was done"):
+        bench.train("vain", "1", job=bench.job(VerlGrpoV5, settings=settings))
+
+
+def test_what_is_done_counts_even_if_verl_does_not_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "GRACE", 0.0)
+    output = bench.train("dead", str(STEPS + 1))
+    assert norm(output) == STEPS
+
+
+def test_a_training_that_changed_nothing_is_no_success(
+    bench: Bench, base: Path, tmp_path: Path
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tensors = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).state_dict()
+    bench.saves = tmp_path / "saves"
+    for step in range(1, STEPS + 1):
+        # What the base's own number format cannot hold is lost in its checkpoint.
+        make_save(bench.saves, step, {**tensors, NORM: tensors[NORM] * (1 + 1e-9)})
+    for _ in range(2):  # the same command says the same again
+        with pytest.raises(UserError, match="no weight is other than the base model's: the chang"):
+            bench.train()
+    assert not (bench.paths.output / "config.json").exists()
+    assert open_checkpoint(str(bench.paths.checkpoint(STEPS)))
+    rows = [step.model_copy(update={"skipped_update": 1.0}) for step in read(bench.paths.metrics)]
+    for row in rows[1:]:
+        put(bench.paths.metrics, row)
+    with pytest.raises(UserError, match=r"in 4 of 4 steps an update was skipped, because its grad"):
+        bench.train()
+
+
+def test_the_curves_and_the_lineage_tell_what_was_drawn(bench: Bench) -> None:
+    bench.train(job=bench.job(VerlGrpoV5, settings={BATCH: "8", ROLLOUTS: "1"}))
+    for step in read(bench.paths.metrics)[1:]:
+        assert (step.drawn_reward, step.drawn_groups) == (0, fake_verl.SAMPLES)
+    assert lineage_of(bench.paths.output).totals == {"drawn_groups": STEPS * fake_verl.SAMPLES}
 
 
 @pytest.fixture

@@ -234,13 +234,13 @@ def test_the_log_keeps_a_file_a_step_and_names_what_is_not_zero(tmp_path: Path) 
     log = OutcomeLog.beside(str(tmp_path))
     assert log
     log.append(3, "u_0", {"score": 1.0, "acc": 1.0, "wrong": 0.0, "pred": "7"})
-    log.append(3, "u_1", {"wrong": 1.0, "out_of_reach": 1.0})
+    log.append(3, "u_1", {"wrong": 1.0, "out_of_reach": 1.0}, reward=0.5, split="train")
     log.append(4, "v_0", {"grader_timeout": 1.0})
     three, four = sorted((tmp_path / "outcomes").iterdir())
     assert three.name == f"3.{log.worker}.jsonl"
     assert [json.loads(line) for line in three.read_text().splitlines()] == [
-        {"key": "u_0", "columns": ["acc"]},
-        {"key": "u_1", "columns": ["wrong", "out_of_reach"]},
+        {"key": "u_0", "columns": ["acc"], "reward": 0.0, "split": ""},
+        {"key": "u_1", "columns": ["wrong", "out_of_reach"], "reward": 0.5, "split": "train"},
     ]
     assert json.loads(four.read_text())["columns"] == ["grader_timeout"]
 

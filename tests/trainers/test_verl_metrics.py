@@ -56,6 +56,7 @@ def test_a_row_becomes_a_step() -> None:
         update_kl=0,
         entropy=1.5,
         policy_loss=-0.125,
+        skipped_update=1,
         learning_rate=1e-6,
         tokens_per_second=120,
         seconds=9,
@@ -76,6 +77,7 @@ def test_every_name_stands_in_the_installed_verl() -> None:
         "trainer/ppo/metric_utils.py",
         "trainer/ppo/ray_trainer.py",
         "trainer/ppo/core_algos.py",
+        "trainer/ppo/v1/replay_buffer.py",
         "trainer/ppo/v1/trainer_base.py",
         "trainer/sft_trainer.py",
         "workers/engine_workers.py",
@@ -83,7 +85,7 @@ def test_every_name_stands_in_the_installed_verl() -> None:
         "utils/debug/metrics.py",
     ]
     source = "\n".join((root / file).read_text() for file in files)
-    said = set(re.findall(r"[\"']([\w/@()]+)[\"']", source))
+    said = set(re.findall(r"[\"'](?:\{[^}\n]*\}/)?([\w/@()]+)[\"']", source))
     # A worker's names get their first part from the trainer; a timer's name is what it times.
     rest = {name: name.partition("/")[2] for names in metrics.NAMES.values() for name in names}
     missing = [name for name, tail in rest.items() if name not in said and tail not in said]

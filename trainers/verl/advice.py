@@ -44,6 +44,12 @@ _SMALLER = (
 """What needs less memory. Micro-batches are filled up to a number of tokens; verl ignores the keys
 that give them a number of rows (0.9.1, `use_dynamic_bsz` in `workers/engine/utils.py`)."""
 
+DIED = (
+    "a process of the training died without an error: most often the system killed it for needing "
+    "too much memory (see dmesg); try smaller batches or a shorter context"
+)
+"""What is said of a process that left no word."""
+
 ADVICE: tuple[Advice, ...] = (
     _known(
         r"larger than the available KV cache memory|No available memory for the cache blocks"
@@ -243,13 +249,20 @@ ADVICE: tuple[Advice, ...] = (
         "the limit on processes or threads is too low for Ray: raise it with `ulimit -u`",
         anywhere=True,
     ),
+    _known(
+        r"EngineDeadError",
+        "vLLM's engine died and left no error of its own: most often the system killed it for "
+        "needing too much memory (see dmesg); try a lower "
+        "actor_rollout_ref.rollout.gpu_memory_utilization (on the CPU: VLLM_CPU_KVCACHE_SPACE), or "
+        "a shorter context",
+        anywhere=True,
+    ),
     Advice(
         pattern=re.compile(
             r"The actor is dead because its worker process has died"
             r"|Worker exit type: SYSTEM_ERROR|worker died or was killed"
         ),
-        what_to_do="a process of the training died without an error: most often the system killed "
-        "it for needing too much memory (see dmesg); try smaller batches or a shorter context",
+        what_to_do=DIED,
         anywhere=True,
         about_death=True,
     ),

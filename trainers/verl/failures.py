@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.common.text import one_line
-from harness.common.tracebacks import Failure, clear_chain, find_chains, read_log
-from trainers.verl.advice import ADVICE, Advice
+from harness.common.tracebacks import Failure, Line, clear_chain, find_chains, read_log
+from trainers.verl.advice import ADVICE, DIED, Advice
 
 LONGEST = 400
 """Characters of an exception's message that are shown."""
@@ -28,6 +28,19 @@ def cause_of(log: Path, code: int | None = None) -> str:
     a full stop and does not name the log.
     """
     read = read_log(log)
+    return _told(read) or _without_words([line.text for line in read], code)
+
+
+def cause_of_wait(log: Path, seen: str) -> str:
+    """Say why verl waits for ever, from its log and from what was seen of it; see `cause_of`."""
+    told = _told(read_log(log))
+    if told:
+        return f"{one_line(seen, limit=LONGEST)}: {told}"
+    return f"{one_line(seen, limit=LONGEST)}; {DIED}" if "has died" in seen else seen
+
+
+def _told(read: Sequence[Line]) -> str:
+    """Return what the log says of the cause, with advice; an empty text if it says nothing."""
     lines = [line.text for line in read]
     chains = find_chains(read)
     if not chains and (complaint := _hydra_complaint(lines)):
@@ -43,7 +56,7 @@ def cause_of(log: Path, code: int | None = None) -> str:
         if advice.anywhere and (line := _last_with(lines, advice)):
             vague = chains[-1][0].shown if chains else line
             return _with_advice(vague if advice.about_death else line, advice)
-    return _unknown(chains[-1]) if chains else _without_words(lines, code)
+    return _unknown(chains[-1]) if chains else ""
 
 
 def _hydra_complaint(lines: Sequence[str]) -> str:

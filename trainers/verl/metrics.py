@@ -2,7 +2,10 @@
 
 verl's file logger writes ``{"step": n, "data": {name: value}}`` lines, with null for what is
 not a finite number. Names are those of verl 0.9 (`ppo/metric_utils.py`,
-`ppo/v1/trainer_base.py`, `workers/utils/losses.py`, `sft_trainer.py`).
+`ppo/v1/trainer_base.py`, `ppo/v1/replay_buffer.py`, `workers/utils/losses.py`, `sft_trainer.py`).
+
+An update whose gradient is not a finite number is skipped by verl, without an error (0.9.1,
+`optimizer_step` in `workers/engine/fsdp/transformer_impl.py`): it logs the norm, and goes on.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from typing import Any
 from benchmarks.bounded_json import LONGEST_LINE, parse_json
 from trainers.curves import Step
 
+GRADIENT_NORM = ("actor/grad_norm", "train/grad_norm")
+"""verl's mean over the updates of a step, so one that is not a number makes the mean none."""
 NAMES: dict[str, tuple[str, ...]] = {
     # Of several names, the first that the row has counts.
     "reward": ("critic/score/mean", "critic/rewards/mean"),
@@ -24,10 +29,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "prompt_length": ("prompt_length/mean",),
     "kl": ("actor/kl_loss", "actor/reward_kl_penalty"),
     "update_kl": ("actor/ppo_kl",),
+    "clipped_tokens": ("actor/pg_clipfrac",),
     "entropy": ("actor/entropy", "actor/entropy_loss"),
     "policy_loss": ("actor/pg_loss",),
     "loss": ("train/loss",),
-    "gradient_norm": ("actor/grad_norm", "train/grad_norm"),
+    "gradient_norm": GRADIENT_NORM,
     "learning_rate": ("actor/lr", "train/lr"),
     "tokens_per_second": ("perf/throughput",),
     "seconds": ("perf/time_per_step", "timing_s/step"),
@@ -36,6 +42,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "probability_difference_max": ("training/rollout_probs_diff_max",),
     "memory": ("actor/perf/max_memory_allocated_gb", "perf/max_memory_allocated_gb"),
     "host_memory": ("actor/perf/cpu_memory_used_gb", "perf/cpu_memory_used_gb"),
+    "evicted_groups": ("training/filter_groups/evicted_samples",),
+    "surplus_groups": ("training/filter_groups/discarded_surplus_samples",),
 }
 SFT_TOKENS = "train/global_tokens"
 """The tokens in a step of verl's SFT trainer, which logs neither time nor throughput."""
@@ -47,20 +55,23 @@ def to_step(row: Mapping[str, Any]) -> Step | None:
     >>> to_step({"step": 2, "data": {"critic/score/mean": 0.25, "actor/lr": None}}).reward
     0.25
     """
-    number, data = row.get("step"), row.get("data")
-    if not isinstance(number, int) or number < 0 or not isinstance(data, Mapping):
+    step, data = row.get("step"), row.get("data")
+    if not isinstance(step, int) or step < 0 or not isinstance(data, Mapping):
         return None
     values = {name: _first(data, theirs) for name, theirs in NAMES.items()}
     if values["memory"] == 0:  # the CPU plugin reports 0 where it cannot measure
         values["memory"] = None
-    return Step.model_validate({"step": number, "validation": _validation(data), **values})
+    if any(name in data and number(data[name]) is None for name in GRADIENT_NORM):
+        values["skipped_update"] = 1.0
+    return Step.model_validate({"step": step, "validation": _validation(data), **values})
 
 
 def _first(data: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
-    return next((value for name in names if (value := _number(data.get(name))) is not None), None)
+    return next((value for name in names if (value := number(data.get(name))) is not None), None)
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """Return a finite number as such; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
@@ -75,8 +86,8 @@ def _validation(data: Mapping[str, Any]) -> dict[str, float]:
     for name, value in data.items():
         section, _, rest = name.partition("/")
         wanted = section in ("val", "val-core") or (section == "val-aux" and "/mean@" in rest)
-        if wanted and (number := _number(value)) is not None:
-            found[rest] = number
+        if wanted and (mean := number(value)) is not None:
+            found[rest] = mean
     return found
 
 
@@ -141,6 +152,6 @@ def _is_untimed(step: Step) -> bool:
 
 
 def _timed(step: Step, seconds: float, data: Mapping[str, Any]) -> Step:
-    tokens = _number(data.get(SFT_TOKENS))
+    tokens = number(data.get(SFT_TOKENS))
     speed = None if tokens is None else tokens / seconds
     return step.model_copy(update={"seconds": seconds, "tokens_per_second": speed})

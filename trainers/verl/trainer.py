@@ -29,8 +29,11 @@ from trainers.supervise import Hold, hold, run
 from trainers.verl import command as verl_command
 from trainers.verl import keys, loggers, placement, saves
 from trainers.verl.base_model import context_length, prepare_base, require_weights
+from trainers.verl.change import require_change
+from trainers.verl.drawn import Sampling
 from trainers.verl.export import publish
 from trainers.verl.failures import cause_of
+from trainers.verl.liveness import CannotGoOnError
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Recipe
@@ -232,6 +235,7 @@ class VerlTrainer(Trainer):
                 kept=saves.Kept.of(job.spec),
                 total=launch.total,
                 reporter=reporter,
+                sampling=Sampling.of(verl_command.values_of(job.recipe)),
             )
             if done is not None:
                 self._take_over(paths, where, watch, done)
@@ -239,6 +243,7 @@ class VerlTrainer(Trainer):
                 self._run(job, launch, where, paths, watch, held, done or 0)
             if watch.exported is None:
                 raise UserError(f"verl ended without a save; its logs are in {paths.logs}")
+            require_change(paths.checkpoint(watch.exported), model, watch.steps())
             publish(paths.checkpoint(watch.exported), paths.output)
             if (best := watch.best()) not in (None, watch.exported):
                 reporter.phase(f"step {best} did best in validation: {paths.checkpoint(best)}")
@@ -288,6 +293,7 @@ class VerlTrainer(Trainer):
         }
         of_workers = placement.on_cluster(variables) if where.address is not None else {}
         recipe = verl_command.with_launch_values(job.recipe, {**launch.values, **of_workers})
+        code, cause = 0, ""
         try:
             code = run(
                 self.command(recipe, where),
@@ -296,16 +302,21 @@ class VerlTrainer(Trainer):
                 folder=paths.training,
                 on_tick=watch.tick,
                 held=held,
-                on_stop=lambda: watch.reporter.phase(FINISHING if finishes else STOPPING),
+                on_stop=lambda: watch.stop(FINISHING if finishes else STOPPING),
                 let_finish=paths.stop.touch if finishes else None,
+                on_look=watch.look,
             )
         except KeyboardInterrupt:
             if finishes:
                 watch.finish()
             raise
+        except CannotGoOnError as error:
+            cause = str(error)
         watch.finish()
-        if code != 0:
-            raise UserError(_stopped(paths, log, code))
+        if watch.complete:  # verl may hang at its end, too, when all is done that was asked for
+            cause = ""
+        if code != 0 or cause:
+            raise UserError(_stopped(paths, log, cause or cause_of(log, code)))
 
     def _data(self, spec: TrainSpec, paths: TrainingPaths, reporter: Reporter) -> TrainingData:
         built = _built(spec, paths)
@@ -423,10 +434,10 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def _stopped(paths: TrainingPaths, log: Path, code: int) -> str:
+def _stopped(paths: TrainingPaths, log: Path, cause: str) -> str:
     steps = [step.step for step in read(paths.metrics)] if paths.metrics.is_file() else []
     reached = f"after step {steps[-1]}" if steps else "before its first step"
-    return f"training stopped {reached}: {cause_of(log, code)} ({_kept(paths)}; verl's log: {log})"
+    return f"training stopped {reached}: {cause} ({_kept(paths)}; verl's log: {log})"
 
 
 @contextmanager

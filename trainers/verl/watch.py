@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.common.files import write_atomically
 from harness.models.lineage import LINEAGE, Lineage, read_lineage
+from trainers.alarms import Alarms
 from trainers.base import Reporter
-from trainers.curves import Step, append, best_validated, read, seconds_left, to_lineage
+from trainers.curves import (
+    Step,
+    best_validated,
+    merged,
+    put,
+    read,
+    seconds_left,
+    to_lineage,
+    totals,
+)
 from trainers.rollouts import SAMPLES, complete_steps, outcomes_of, prune
+from trainers.supervise import Running
 from trainers.verl import saves
+from trainers.verl.drawn import DrawnSoFar, Sampling, in_vain, nearly_in_vain
 from trainers.verl.export import export
+from trainers.verl.failures import cause_of_wait
 from trainers.verl.lengths import told
+from trainers.verl.liveness import CannotGoOnError, Liveness
 from trainers.verl.metrics import Follower
 from trainers.verl.paths import TrainingPaths
 
@@ -34,6 +49,8 @@ class Watch:
     total: int
     """The number of the last step."""
     reporter: Reporter
+    sampling: Sampling | None = None
+    """How a step draws its responses; None if it draws none."""
     exported: int | None = None
     """The last step that has a checkpoint."""
     _follower: Follower | None = None
@@ -41,35 +58,83 @@ class Watch:
     """What the launch prints, until it was looked for prompts that were left out."""
     _counted: set[int] = field(default_factory=set)
     """Steps whose outcomes are in the curves."""
+    _done: int = 0
+    """The last step that was logged."""
+    _warned: bool = False
+    """Whether it was said that a step draws nearly in vain."""
+    _drawn: DrawnSoFar | None = None
+    _liveness: Liveness | None = None
+    _alarms: Alarms = field(default_factory=Alarms)
 
     def follow(self, log: Path) -> None:
-        """Read verl's metrics from ``log`` from here on."""
+        """Read verl's metrics from ``log`` from here on, and what it prints beside it."""
         self._follower = Follower(log)
         self._said = log.with_suffix(".log")
-        self._counted = {step.step for step in self._steps() if step.outcomes}
+        steps = self.steps()
+        self._counted = {step.step for step in steps if step.outcomes}
+        self._done = max((step.step for step in steps), default=0)
+        self._drawn = self._draws()
+        if self._drawn:
+            self._drawn.forget(self._done)
+        self._liveness = Liveness(self._said)
+        self._liveness.learn(_durations(steps))
 
     def take_in(self, log: Path) -> None:
         """Add what an earlier launch logged and dumped, and what nobody read before it ended."""
-        known = {step.step for step in self._steps()}
-        for step in Follower(log).new():
-            if step.step not in known:
-                append(self.paths.metrics, step)
-        self._counted = {step.step for step in self._steps() if step.outcomes}
+        drawn = self._draws()
+        steps = [_with_drawn(step, drawn) for step in Follower(log).new()]
+        put(self.paths.metrics, *steps)
+        self._counted = {step.step for step in self.steps() if step.outcomes}
         self._count_outcomes(ended=True)
 
     def tick(self) -> None:
-        """Read what happened since the last call."""
+        """Read what happened since the last call.
+
+        Raises:
+            CannotGoOnError: the training cannot go on; the text says why.
+        """
+        self._take_new()
+        self._check()
+
+    def look(self, processes: Mapping[int, Running]) -> None:
+        """Take in the processes that live now, by their ids."""
+        if self._liveness:
+            self._liveness.look(processes)
+
+    def stop(self, saying: str) -> None:
+        """Note that the training is being stopped: what it does not do any more is no fault."""
+        self._liveness = None
+        self.reporter.phase(saying)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last step is done and saved, whatever verl still does."""
+        done = any(step.step == self.total for step in self.steps())
+        return done and saves.latest(self.paths.state) == self.total
+
+    def _take_new(self) -> None:
+        if self._drawn and self._drawn.look():
+            self._note_life()
         for step in self._follower.new() if self._follower else ():
             self._tell_left_out()
-            append(self.paths.metrics, step)
+            step = _with_drawn(step, self._drawn)
+            put(self.paths.metrics, step)
             self._add_validation(step)
-            self.reporter.step(step, self.total, seconds_left(self._steps(), self.total))
+            steps = self.steps()
+            self.reporter.step(step, self.total, seconds_left(steps, self.total))
+            for line in self._alarms.new(steps):
+                self.reporter.warn(line)
+            self._note_life(step)
+            self._done = step.step
+            if self._drawn:
+                self._drawn.forget(step.step)
         self._count_outcomes(ended=False)
         saved = saves.latest(self.paths.state)
         # verl saves a step before it logs the step, and a checkpoint's curves have its own step.
         # The last checkpoint waits for the last step's outcomes, complete when verl has ended.
         new = saved not in (self.exported, self.total)
-        if new and any(row.step == saved for row in self._steps()):
+        if new and any(row.step == saved for row in self.steps()):
+            self._note_life()
             self.export_new()
 
     def _add_validation(self, step: Step) -> None:
@@ -83,6 +148,36 @@ class Watch:
             told = lineage.model_copy(update={"validation": step.validation})
             write_atomically(folder / LINEAGE, told.model_dump_json(indent=2) + "\n")
 
+    def _check(self) -> None:
+        """See whether the training goes on."""
+        if self._liveness is None:
+            return
+        try:
+            if line := self._liveness.check():
+                self.reporter.warn(line)
+        except CannotGoOnError as error:
+            raise CannotGoOnError(cause_of_wait(self._liveness.log, str(error))) from error
+        step = self._done + 1
+        drawn = self._drawn.of(step) if self._drawn else None
+        if not drawn or not self.sampling:
+            return
+        if line := in_vain(step, drawn, self.sampling):
+            raise CannotGoOnError(line)
+        if not self._warned and (line := nearly_in_vain(step, drawn, self.sampling)):
+            self._warned = True
+            self.reporter.warn(line)
+
+    def _note_life(self, step: Step | None = None) -> None:
+        if self._liveness is None:
+            return
+        trained = step is not None and step.step > 0 and step.seconds is not None
+        self._liveness.is_alive(step=trained)
+        if step is not None:
+            self._liveness.learn(_durations([step]))
+
+    def _draws(self) -> DrawnSoFar | None:
+        return DrawnSoFar(self.paths.rollouts, self.sampling.rollouts) if self.sampling else None
+
     def _tell_left_out(self) -> None:
         """Say once, when there is a step and the data were loaded, which prompts were too long."""
         if self._said is not None:
@@ -92,7 +187,7 @@ class Watch:
 
     def finish(self) -> None:
         """Read the rest, once verl has ended."""
-        self.tick()
+        self._take_new()
         self._count_outcomes(ended=True)
         self.export_new()
 
@@ -115,14 +210,18 @@ class Watch:
 
     def best(self) -> int | None:
         """Return the step of the checkpoint that did best in its validation; None without one."""
-        return best_validated(self._steps(), saves.checkpoint_steps(self.paths.checkpoints))
+        return best_validated(self.steps(), saves.checkpoint_steps(self.paths.checkpoints))
 
     def _export(self, step: int, output: Path) -> None:
-        done = [row for row in self._steps() if row.step <= step]
+        done = [row for row in self.steps() if row.step <= step]
         measured = done[-1].validation if done and done[-1].step == step else {}
-        lineage = self.lineage.model_copy(
-            update={"steps": step, "curves": to_lineage(done), "validation": measured}
-        )
+        told = {
+            "steps": step,
+            "curves": to_lineage(done),
+            "validation": measured,
+            "totals": totals(done),
+        }
+        lineage = self.lineage.model_copy(update=told)
         export(
             saves.save_folder(self.paths.state, step),
             self.base,
@@ -139,9 +238,24 @@ class Watch:
             outcomes = outcomes_of(folder / f"{number}.jsonl")
             if outcomes[SAMPLES]:
                 row = Step(step=number, accuracy=outcomes["acc"], outcomes=outcomes)
-                append(self.paths.metrics, row)
+                put(self.paths.metrics, row)
         if new:
             prune(folder, KEPT_ROLLOUTS)
 
-    def _steps(self) -> list[Step]:
+    def steps(self) -> list[Step]:
+        """Return the steps that are in the curves."""
         return read(self.paths.metrics) if self.paths.metrics.is_file() else []
+
+
+def _durations(steps: Iterable[Step]) -> list[float]:
+    """Return how long the steps took, each with its validation, in seconds."""
+    return [(step.seconds or 0.0) + (step.validation_seconds or 0.0) for step in steps]
+
+
+def _with_drawn(step: Step, drawn: DrawnSoFar | None) -> Step:
+    """Add what was drawn for a step, which is all graded by the time that it is logged."""
+    if drawn is None:
+        return step
+    drawn.look()
+    found = drawn.of(step.step)
+    return step if found is None else merged(step, found.as_row(step.step))
