@@ -26,8 +26,8 @@ from trainers.curves import read, rewind
 from trainers.data import TrainingData, build, is_built, open_data, require_source
 from trainers.rollouts import discard_after
 from trainers.supervise import Hold, hold, run
+from trainers.verl import checks, keys, loggers, placement, saves
 from trainers.verl import command as verl_command
-from trainers.verl import keys, loggers, placement, saves
 from trainers.verl.base_model import context_length, prepare_base, require_weights
 from trainers.verl.export import publish
 from trainers.verl.failures import cause_of
@@ -174,6 +174,13 @@ class VerlTrainer(Trainer):
         recipe = verl_command.resolve(every, given)
         # verl's own reader of settings finds what is wrong with them before anything is started.
         keys.compose(self.configuration, verl_command.overrides(self.configuration, recipe))
+        environment = placement.environment(where)
+        unasked = checks.refuse_what_verl_refuses(
+            self.configuration,
+            [line for line in recipe if line.key not in files],
+            given,
+            environment,
+        )
         if data is None:
             require_source(spec.data, data_dir=spec.data_dir)
         return Job(
@@ -181,11 +188,12 @@ class VerlTrainer(Trainer):
             recipe=recipe,
             command=self.command(recipe, where),
             environment={
-                **placement.environment(where),
+                **environment,
                 **loggers.environment(paths.training, spec.loggers),
             },
             notes=(
                 *self._notes(where, data, spec, values),
+                *([unasked] if unasked else []),
                 *_said(self.total(verl_command.values_of(recipe), data)),
                 *self.room(where, values, model),
             ),
