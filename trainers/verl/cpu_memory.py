@@ -18,8 +18,12 @@ from trainers.verl.memory import GIB, PADDED, ModelSize, in_gib, logits, micro_b
 
 USABLE = 0.95
 """The fraction of the available memory that a plan fills."""
-PROCESSES = 4 * GIB
-"""What Ray, verl and vLLM need beside the model."""
+PROCESSES = 6 * GIB
+"""What Ray, verl and vLLM need beside the model: a dozen processes, each with its own Python.
+
+The demo model's own size is next to nothing, and a training of it held 7.3 GiB at its peak, of
+which 1 GiB was vLLM's cache and 0.25 GiB the bucket (`tests/performance/training_memory.py`,
+2 cores, verl 0.9.1, vLLM 0.30.0)."""
 BUCKET = 256
 """The least size of the bucket, in MiB."""
 FULL = frozenset({"fp32", "float32", "32", 32})

@@ -47,6 +47,7 @@ class VerlGrpo(VerlTrainer):
     def placed(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[Setting]:
         """Return what follows from the machine and the base model's size; see `VerlTrainer`."""
         require_rollout_engine(str(values.get(ROLLOUT_ENGINE, "vllm")), where)
+        require_whole_updates(values)
         require_even_shares(values, where.processes)
         size = memory.model_size(model)
         on_cpu, on_gpus = None, None
@@ -210,6 +211,24 @@ def require_rollout_engine(name: str, where: Placement) -> None:
             f"{asked}: SGLang is not installed here; install what verl wants of it, in an "
             "environment without vLLM (pip install 'verl[sglang]==0.9.1'), or leave the setting "
             "out to use vLLM"
+        )
+
+
+def require_whole_updates(values: Mapping[str, Any]) -> None:
+    """Refuse an update that takes more prompts than a step draws.
+
+    verl would fill such an update up with rows that teach nothing (0.9.1, `_balance_batch` in
+    `trainer/ppo/v1/trainer_base.py`), and the recorded size would not be that of any update.
+
+    Raises:
+        WrongValueError: it does.
+    """
+    step, update = count(values, verl_command.BATCH), count(values, verl_command.MINI_BATCH)
+    if update > step:
+        raise WrongValueError(
+            f"--set {verl_command.MINI_BATCH}={update}: a step has {step} prompts "
+            f"({verl_command.BATCH}), so an update cannot take {update}; give at most {step}, or a "
+            f"larger batch: --set {verl_command.BATCH}={update}"
         )
 
 

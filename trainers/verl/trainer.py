@@ -28,13 +28,18 @@ from trainers.rollouts import discard_after
 from trainers.supervise import Hold, hold, run
 from trainers.verl import checks, keys, loggers, placement, saves
 from trainers.verl import command as verl_command
-from trainers.verl.base_model import context_length, prepare_base, require_weights
+from trainers.verl.base_model import (
+    context_length,
+    prepare_base,
+    require_trainable,
+    require_weights,
+)
 from trainers.verl.export import publish
 from trainers.verl.failures import cause_of
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import Recipe
-from trainers.verl.values import refuse_nonsense, refuse_secrets
+from trainers.verl.values import refuse_adapters, refuse_nonsense, refuse_secrets
 from trainers.verl.watch import Watch
 
 PACKAGES = ("math-harness", "ray", "tensordict", "torch", "transformers", "verl", "vllm")
@@ -159,7 +164,8 @@ class VerlTrainer(Trainer):
         given = verl_command.from_user(spec.settings)
         refuse_secrets(self.configuration, given.values())
         refuse_nonsense(self.configuration, given.values())
-        require_weights(model, trust_remote_code=spec.trust_remote_code)
+        refuse_adapters(given.values())
+        require_trainable(model, trust_remote_code=spec.trust_remote_code)
         context = context_length(model, trust_remote_code=spec.trust_remote_code)
         decided = verl_command.resolve(self.decided(spec, context), given)
         values = verl_command.values_of(decided)
