@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from trainers.verl import checks, placement
+from trainers.verl import checks, disk, placement
 
-FREE = 64 * 2**30
+MEMORY, DISK = 64 * 2**30, 2**50
 
 
 @pytest.fixture(autouse=True)
-def memory_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let plans made in this process not depend on what else the machine is doing."""
-    monkeypatch.setattr(placement, "free_memory", lambda: FREE)
+def room_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let plans made in this process not depend on what else is on the machine."""
+    monkeypatch.setattr(placement, "free_memory", lambda: MEMORY)
+    monkeypatch.setattr(disk, "free_space", lambda folder: DISK)
 
 
 @pytest.fixture(autouse=True)

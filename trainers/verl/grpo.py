@@ -11,8 +11,9 @@ from benchmarks import UserError, WrongValueError
 from trainers.base import Job, Setting, TrainSpec
 from trainers.data import TrainingData
 from trainers.verl import command as verl_command
-from trainers.verl import grpo_memory, keys, memory, placement
+from trainers.verl import grpo_memory, keys, memory, placement, prompts
 from trainers.verl.command import count
+from trainers.verl.cpu_memory import bytes_of
 from trainers.verl.grpo_memory import PROMPT, RESPONSE, ROLLOUTS
 from trainers.verl.memory import GIB
 from trainers.verl.paths import TrainingPaths
@@ -120,13 +121,40 @@ class VerlGrpo(VerlTrainer):
         self, job: Job, data: TrainingData, base: Path, where: Placement, done: int | None
     ) -> Launch:
         """Return what is known at launch; verl itself finds the save to resume from."""
-        values = {"actor_rollout_ref.model.path": str(base.absolute())}
-        total = _total_steps(verl_command.values_of(job.recipe), data)
-        return Launch(total=total, values=values)
+        values = verl_command.values_of(job.recipe)
+        lost = prompts.too_long(data, base, values, trust=job.spec.trust_remote_code)
+        return Launch(
+            total=_total_steps(values, data, lost or 0),
+            values={"actor_rollout_ref.model.path": str(base.absolute())},
+            left_out={} if lost is None else {"prompt is too long": lost},
+        )
 
-    def total(self, values: Mapping[str, Any], data: TrainingData | None) -> int | None:
-        """Return the number of the last step, which the rows tell once they are built."""
-        return super().total(values, data) if data is None else _total_steps(values, data)
+    def foreseen(
+        self,
+        spec: TrainSpec,
+        values: Mapping[str, Any],
+        data: TrainingData | None,
+        model: Path,
+        where: Placement,
+    ) -> tuple[int | None, tuple[str, ...]]:
+        """Return the last step's number, and how many prompts are too long; see `VerlTrainer`."""
+        if data is None:
+            steps = values[verl_command.STEPS]
+            return (None if steps is None else count(values, verl_command.STEPS)), ()
+        few = data.card.rows.train <= prompts.COUNTED_IN_PLAN
+        lost = prompts.too_long(data, model, values, trust=spec.trust_remote_code) if few else None
+        if lost is None:
+            said = "how many prompts are too long and left out is not counted before the start"
+        else:
+            said = (
+                f"{lost:,} of {data.card.rows.train:,} training prompts are longer than "
+                f"{PROMPT}={values[PROMPT]}, and are left out"
+            )
+        return _total_steps(values, data, lost or 0), (said,) if lost != 0 else ()
+
+    def weights(self, values: Mapping[str, Any]) -> int:
+        """Return the bytes for each number of the trained weights; see `VerlTrainer`."""
+        return bytes_of(values[memory.FORMAT])
 
     def accepts(self, data: TrainingData) -> None:
         """Refuse answers in a form that the reward does not read."""
@@ -240,30 +268,31 @@ def require_even_shares(values: Mapping[str, Any], processes: int) -> None:
     Raises:
         UserError: they cannot; the message names what can.
     """
-    prompts, rollouts = count(values, verl_command.MINI_BATCH), count(values, ROLLOUTS)
-    if prompts * rollouts % processes == 0:
+    asked, rollouts = count(values, verl_command.MINI_BATCH), count(values, ROLLOUTS)
+    if asked * rollouts % processes == 0:
         return
-    fitting = [n for n in range(1, processes + 1) if prompts * rollouts % n == 0]
-    up = next(n for n in range(prompts, 2 * prompts * processes) if n * rollouts % processes == 0)
-    step = up * max(1, count(values, verl_command.BATCH) // prompts)
+    fitting = [n for n in range(1, processes + 1) if asked * rollouts % n == 0]
+    up = next(n for n in range(asked, 2 * asked * processes) if n * rollouts % processes == 0)
+    step = up * max(1, count(values, verl_command.BATCH) // asked)
     raise WrongValueError(
-        f"an update has {prompts} × {rollouts} responses (prompts × responses to each), which "
+        f"an update has {asked} × {rollouts} responses (prompts × responses to each), which "
         f"{processes} GPUs cannot share evenly; train on {', '.join(map(str, fitting))} in all, or "
         f"on all of them with --set {verl_command.MINI_BATCH}={up} "
         f"--set {verl_command.BATCH}={step}"
     )
 
 
-def _total_steps(recipe: Mapping[str, Any], data: TrainingData) -> int:
+def _total_steps(recipe: Mapping[str, Any], data: TrainingData, left_out: int) -> int:
     """Return how many steps there will be; verl leaves out rows that do not fill a batch.
 
     Raises:
         UserError: the data do not fill one batch.
     """
-    batch, rows = count(recipe, verl_command.BATCH), data.card.rows.train
+    batch, rows = count(recipe, verl_command.BATCH), data.card.rows.train - left_out
     if rows < batch:
+        without = f" whose prompt is not too long ({PROMPT}={recipe[PROMPT]})" if left_out else ""
         raise UserError(
-            f"{data.folder} has {rows} rows to train on, fewer than the batch of {batch}; "
-            f"use more data, or a smaller batch: --set {verl_command.BATCH}={rows}"
+            f"{data.folder} has {rows} rows to train on{without}, fewer than the batch of {batch}; "
+            f"use more data, or a smaller batch: --set {verl_command.BATCH}={max(1, rows)}"
         )
     return verl_command.total_steps(recipe, rows // batch)

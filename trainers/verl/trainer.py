@@ -26,7 +26,7 @@ from trainers.curves import read, rewind
 from trainers.data import TrainingData, build, is_built, open_data, require_source
 from trainers.rollouts import discard_after
 from trainers.supervise import Hold, hold, run
-from trainers.verl import checks, keys, loggers, placement, saves
+from trainers.verl import checks, keys, loggers, placement, remarks, saves
 from trainers.verl import command as verl_command
 from trainers.verl.base_model import (
     context_length,
@@ -73,6 +73,10 @@ class Launch:
     """The number of the last step."""
     values: dict[str, Any]
     """The values that keys of the recipe have at this launch."""
+    left_out: dict[str, int]
+    """How many rows are not trained on, by reason; empty where they could not be counted."""
+    remarks: tuple[str, ...] = ()
+    """What the user should know of the rows."""
 
 
 class VerlTrainer(Trainer):
@@ -126,13 +130,24 @@ class VerlTrainer(Trainer):
     ) -> Launch:
         """Return what is known at launch; it begins, or resumes after ``done`` steps."""
 
-    def total(self, values: Mapping[str, Any], data: TrainingData | None) -> int | None:
-        """Return the number of the last step; None if it is known only at launch.
+    @abstractmethod
+    def foreseen(
+        self,
+        spec: TrainSpec,
+        values: Mapping[str, Any],
+        data: TrainingData | None,
+        model: Path,
+        where: Placement,
+    ) -> tuple[int | None, tuple[str, ...]]:
+        """Return the number of the last step, and what is said of the rows that are left out.
 
-        ``values`` are those of the whole recipe; ``data`` are None until they are built.
+        ``values`` are those of the whole recipe; ``data`` are None until they are built, and the
+        number is None if it is known only at launch.
         """
-        steps = values[verl_command.STEPS]
-        return None if steps is None else verl_command.count(values, verl_command.STEPS)
+
+    @abstractmethod
+    def weights(self, values: Mapping[str, Any]) -> int:
+        """Return the bytes for each number of the trained weights."""
 
     def accepts(self, data: TrainingData) -> None:
         """Refuse data from which this trainer can learn nothing."""
@@ -189,6 +204,9 @@ class VerlTrainer(Trainer):
         )
         if data is None:
             require_source(spec.data, data_dir=spec.data_dir)
+        every_value = verl_command.values_of(recipe)
+        total, of_rows = self.foreseen(spec, every_value, data, model, where)
+        on_disk = remarks.on_disk(spec, every_value, model, total, self.weights(every_value))
         return Job(
             spec=spec,
             recipe=recipe,
@@ -200,8 +218,12 @@ class VerlTrainer(Trainer):
             notes=(
                 *self._notes(where, data, spec, values),
                 *([unasked] if unasked else []),
-                *_said(self.total(verl_command.values_of(recipe), data)),
+                *_said(total),
+                *of_rows,
+                *remarks.on_schedule(every_value, total),
+                remarks.on_time(paths, total),
                 *self.room(where, values, model),
+                on_disk,
             ),
         )
 
@@ -223,11 +245,13 @@ class VerlTrainer(Trainer):
             done = saves.resume_after(paths.state)
             where = self.place(job.spec)
             launch = self.launch(job, data, base, where, done)
+            for remark in launch.remarks:
+                reporter.phase(remark)
             _write_record(paths, record)
             watch = Watch(
                 paths=paths,
                 base=model,
-                lineage=self._lineage(record, data),
+                lineage=self._lineage(record, data, launch.left_out),
                 keep=job.spec.keep,
                 total=launch.total,
                 reporter=reporter,
@@ -306,7 +330,7 @@ class VerlTrainer(Trainer):
         )
         return Record(identity=identity, job=job)
 
-    def _lineage(self, record: Record, data: TrainingData) -> Lineage:
+    def _lineage(self, record: Record, data: TrainingData, left_out: dict[str, int]) -> Lineage:
         card = data.card
         return Lineage(
             trainer=self.name,
@@ -318,6 +342,7 @@ class VerlTrainer(Trainer):
                 "source": card.asked.source.name,
                 "style": card.asked.style,
                 "rows": card.rows.train,
+                "left_out": left_out,
                 "train.parquet": card.files["train.parquet"],
                 "source_sha256": card.asked.source.sha256,
             },
