@@ -125,7 +125,11 @@ def parts(model: ModelSize, held: Held, tokens: int | None, longest: int) -> dic
     phases: list[dict[str, float]] = [update, step]
     if held.rollouts:
         phases.append({"weights on their way to vLLM": float(sent)})
-    return {**kept, **max(phases, key=lambda phase: sum(phase.values()))}
+    return kept | max(phases, key=_sum)
+
+
+def _sum(phase: Mapping[str, float]) -> float:
+    return sum(phase.values())
 
 
 def _ways(longest: int) -> Iterator[int | None]:

@@ -15,6 +15,7 @@ from benchmarks import UserError
 from harness.common.bounded_child import BoundsError, bounded_texts
 from harness.models.checkpoint import load_tokenizer
 from trainers.data import TrainingData
+from trainers.verl.command import count
 
 FILTERED, PROMPT = "data.filter_overlong_prompts", "data.max_prompt_length"
 ARGUMENTS = "data.apply_chat_template_kwargs."
@@ -51,7 +52,8 @@ def too_long(
     }
     try:
         lengths = _lengths(data.train, model, arguments, trust=trust)
-        return sum(length > values[PROMPT] for length in lengths)
+        longest = count(values, PROMPT)
+        return sum(length > longest for length in lengths)
     except (UserError, BoundsError):
         return None  # verl will say what is wrong with the tokenizer or its template
 

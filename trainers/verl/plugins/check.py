@@ -17,6 +17,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import is_dataclass
+from functools import partial
 from typing import Any
 
 from hydra.utils import get_class
@@ -50,7 +51,7 @@ def types(config: DictConfig, asked: Sequence[str]) -> Iterator[Check]:
         if stated is not None:
             value = OmegaConf.select(config, key)
             plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-            yield (key,), lambda stated=stated, plain=plain: _require(stated, plain)
+            yield (key,), partial(_require, stated, plain)
 
 
 def _stated(group: Any, name: str) -> Any:
@@ -150,7 +151,7 @@ def _of_engine(engine: DictConfig, group: str) -> Iterator[Check]:
     yield (f"{group}.model_dtype",), lambda: PrecisionType.to_dtype(engine.model_dtype)
     for name, value in (engine.get("mixed_precision") or {}).items():
         key = f"{group}.mixed_precision.{name}"
-        yield (key,), lambda value=value: PrecisionType.to_dtype(value)
+        yield (key,), partial(PrecisionType.to_dtype, value)
 
 
 def _of_optimizer(optim: DictConfig, group: str) -> Iterator[Check]:
