@@ -32,7 +32,7 @@ def plan(
     free: float,
     model: str = "0.5B",
     trainer: type[VerlGrpo] = VerlGrpoV4,
-    **settings: str,
+    **settings: Any,
 ) -> Job:
     """Return a plan as it would be on a machine without GPUs, with so many GiB available."""
     monkeypatch.setattr(placement, "visible_gpus", lambda: 0)
@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_refused_with_settings_that_would(
     ways = named[1].split(", or with ")
     assert len(ways) == 2
     for way in ways:
-        advised = dict(word.split("=") for word in way.split() if "=" in word)
+        advised: dict[str, Any] = dict(word.split("=") for word in way.split() if "=" in word)
         assert plan(tmp_path, monkeypatch, free=21, **advised)
 
 

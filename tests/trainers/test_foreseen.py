@@ -111,9 +111,8 @@ def test_a_smaller_last_update_is_remarked(data: TrainingData, tmp_path: Path) -
 
 
 def test_the_time_is_said_only_where_steps_tell_it(data: TrainingData, tmp_path: Path) -> None:
-    given = {"steps": 10, "settings": {BATCH: "8"}}
     assert "how long it takes is not known before the first steps are done" in (
-        plan(data, tmp_path, **given).notes
+        plan(data, tmp_path, steps=10, settings={BATCH: "8"}).notes
     )
     paths = TrainingPaths(tmp_path)
     paths.training.mkdir()
