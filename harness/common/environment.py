@@ -26,15 +26,20 @@ def harness_version() -> str:
 
 
 def hardware() -> dict[str, Any]:
-    """Return this machine's processor, number of cores, memory (in GiB) and names of GPUs."""
+    """Return this machine's processor, number of cores, memory (in GiB) and names of GPUs.
+
+    The GPUs are those that this process may use: what others hold says nothing about a run.
+    """
     import psutil
+
+    from harness.common.gpus import usable_gpus
 
     return {
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpus": _gpus(),
+        "gpus": [gpu.name for gpu in usable_gpus()],
     }
 
 
@@ -47,21 +52,3 @@ def _processor() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.processor()
-
-
-def _gpus() -> list[str]:
-    """Return the names of the GPUs.
-
-    NVIDIA's driver is asked, not torch: CUDA must not start in this process before the engine
-    forks.
-    """
-    try:
-        import pynvml
-    except ImportError:
-        return []
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-    return [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]

@@ -31,6 +31,8 @@ class Gpu(NamedTuple):
     """Its compute capability, such as (9, 0)."""
     uuid: str
     """Its name in CUDA_VISIBLE_DEVICES, such as ``GPU-5f3c…``."""
+    name: str = ""
+    """The model's name, such as ``NVIDIA H100 80GB HBM3``."""
 
 
 def visible_gpus() -> int:
@@ -144,6 +146,7 @@ def _installed() -> list[Gpu] | None:
                     memory=_memory(pynvml, handle),
                     capability=tuple(pynvml.nvmlDeviceGetCudaComputeCapability(handle)),
                     uuid=str(pynvml.nvmlDeviceGetUUID(handle)),
+                    name=str(pynvml.nvmlDeviceGetName(handle)),
                 )
                 for handle in handles
             ]

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from harness.common import gpus
+from harness.common.environment import hardware
 from harness.common.gpus import Gpu, chosen, count_visible, has_nvcc, usable_gpus, visible_gpus
 
-BIG = Gpu(memory=140 << 30, capability=(9, 0), uuid="GPU-ab12")
-SMALL = Gpu(memory=24 << 30, capability=(7, 5), uuid="GPU-cd34")
+BIG = Gpu(memory=140 << 30, capability=(9, 0), uuid="GPU-ab12", name="NVIDIA Big")
+SMALL = Gpu(memory=24 << 30, capability=(7, 5), uuid="GPU-cd34", name="NVIDIA Small")
 
 
 @pytest.mark.parametrize("nothing", ["", "-1", "NoDevFiles", "none", "void", "-1,0", ",0", "0,0"])
@@ -73,10 +74,12 @@ def test_the_driver_is_asked_for_every_gpu(monkeypatch: pytest.MonkeyPatch) -> N
         nvmlDeviceGetMemoryInfo=lambda gpu: SimpleNamespace(total=gpu.memory),
         nvmlDeviceGetCudaComputeCapability=lambda gpu: list(gpu.capability),
         nvmlDeviceGetUUID=lambda gpu: gpu.uuid,
+        nvmlDeviceGetName=lambda gpu: gpu.name,
     )
     monkeypatch.setitem(sys.modules, "pynvml", driver)
     monkeypatch.setenv(gpus.VARIABLE, "1")
     assert usable_gpus() == [SMALL]
+    assert hardware()["gpus"] == ["NVIDIA Small"], "a run names the GPUs that it may use"
     monkeypatch.delenv(gpus.VARIABLE)
     assert usable_gpus() == found
     assert visible_gpus() == 2

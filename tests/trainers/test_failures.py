@@ -4,12 +4,15 @@ The files in `logs/` were written by the real libraries when they were made to f
 not be provoked is given here in the words of their source.
 """
 
+import re
 from pathlib import Path
 
 import pytest
 
 from harness.common.tracebacks import TAIL
-from trainers.verl.advice import DIED
+from trainers.verl import command as verl_command
+from trainers.verl import keys
+from trainers.verl.advice import ADVICE, DIED
 from trainers.verl.failures import LONGEST, cause_of, cause_of_wait
 
 LOGS = Path(__file__).parent / "logs"
@@ -244,3 +247,18 @@ def test_what_verl_writes_while_all_is_well_is_no_failure(log: Path) -> None:
     """Its settings and warnings name much of what failures are known by."""
     log.write_text((LOGS / "ordinary.txt").read_text())
     assert cause_of(log, -11).startswith("verl was ended by SIGSEGV without saying why")
+
+
+NAMED = re.compile(
+    r"\b(?:actor_rollout_ref|algorithm|critic|data|engine|model|optim|ray_kwargs|reward|trainer)"
+    r"(?:\.\w+)+"
+)
+
+
+def test_every_key_that_an_advice_names_is_one_that_set_takes() -> None:
+    named = {key for advice in ADVICE for key in NAMED.findall(advice.said)}
+    assert len(named) >= 8
+    for key in named:
+        verl_command.refuse_keys_of_flags([key])
+        known = [keys.known_keys(each) for each in (keys.GRPO, keys.SFT)]
+        assert key.startswith(keys.OPEN) or any(key in each for each in known), key

@@ -287,7 +287,8 @@ def test_gpus_that_cannot_share_an_update_are_refused_before_a_rollout(
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("actor_rollout_ref.model.lora_rank", "8"), (memory.FORMAT, "bfloat16")]
+    ("key", "value"),
+    [("actor_rollout_ref.actor.fsdp_config.fsdp_size", "1"), (memory.FORMAT, "bfloat16")],
 )
 def test_nothing_is_said_to_fit_that_was_not_calculated(
     key: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

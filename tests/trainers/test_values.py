@@ -14,7 +14,12 @@ from trainers.base import Setting
 from trainers.verl import command, keys
 from trainers.verl.keys import GRPO, SFT
 from trainers.verl.trainer import VerlTrainer
-from trainers.verl.values import refuse_interpolation, refuse_nonsense, refuse_secrets
+from trainers.verl.values import (
+    refuse_adapters,
+    refuse_interpolation,
+    refuse_nonsense,
+    refuse_secrets,
+)
 
 ACTOR = "actor_rollout_ref.actor"
 ROLLOUT = "actor_rollout_ref.rollout"
@@ -87,6 +92,34 @@ def test_every_recipe_would_be_taken(name: str) -> None:
     trainer = TRAINERS[name]
     assert issubclass(trainer, VerlTrainer)
     refuse_nonsense(trainer.configuration, trainer.recipe().settings())
+
+
+@pytest.mark.parametrize("configuration", [GRPO, SFT])
+def test_every_way_to_ask_for_an_adapter_is_refused(configuration: str) -> None:
+    adapters = [
+        key for key in keys.known_keys(configuration)
+        if key.startswith(("actor_rollout_ref.model.lora", "model.lora"))
+        and key.rpartition(".")[2] in ("lora_rank", "rank", "lora_adapter_path", "adapter_path")
+    ]  # fmt: skip
+    assert len(adapters) == 4
+    for key in adapters:
+        with pytest.raises(WrongValueError, match="LoRA is not supported"):
+            refuse_adapters([setting(key, 8 if key.endswith("rank") else "/adapter")])
+        refuse_adapters([setting(key, 0 if key.endswith("rank") else None)])
+
+
+def test_a_plan_refuses_an_adapter(tmp_path: Path) -> None:
+    asked = {"model": "demo", "data": "demo", "output": tmp_path / "out"}
+    rank = {"actor_rollout_ref.model.lora_rank": "8"}
+    with pytest.raises(WrongValueError, match="LoRA is not supported"):
+        TRAINERS["verl-grpo-v4"]().plan(TrainSpec(trainer="verl-grpo-v4", **asked, settings=rank))
+
+
+def test_an_update_takes_no_more_prompts_than_a_step_has(tmp_path: Path) -> None:
+    asked = {"model": "demo", "data": "demo", "output": tmp_path / "out"}
+    larger = {command.MINI_BATCH: "512"}
+    with pytest.raises(WrongValueError, match=r"a step has 256 prompts .*give at most 256"):
+        TRAINERS["verl-grpo-v4"]().plan(TrainSpec(trainer="verl-grpo-v4", **asked, settings=larger))
 
 
 @pytest.mark.parametrize(

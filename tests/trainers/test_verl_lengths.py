@@ -23,6 +23,16 @@ def test_what_each_split_lost_is_told(tmp_path):
     ]
 
 
+def test_rows_beyond_the_most_that_are_taken_are_not_called_too_long(tmp_path):
+    """71 of 75 held-out rows were, where ``data.val_max_samples`` was 4 and none was too long."""
+    log = tmp_path / "launch-1.log"
+    log.write_text(
+        "dataset len: 75\n(TaskRunner pid=7) selected 4 random samples out of 75\n"
+        "filter dataset len: 3\n"
+    )
+    assert left_out(log) == [LeftOut(4, 1)]
+
+
 def test_a_log_without_a_filter_tells_nothing(tmp_path):
     log = tmp_path / "launch-1.log"
     assert told(log) == []

@@ -38,8 +38,9 @@ def _known(pattern: str, what_to_do: str, *, anywhere: bool = False) -> Advice:
 
 _SMALLER = (
     "--set actor_rollout_ref.actor.ppo_max_token_len_per_gpu=…, "
-    "actor_rollout_ref.rollout.log_prob_max_token_len_per_gpu=… and the same of "
-    "actor_rollout_ref.ref (verl-sft: data.max_token_len_per_gpu=…), data.max_response_length=…"
+    "actor_rollout_ref.rollout.log_prob_max_token_len_per_gpu=…, "
+    "actor_rollout_ref.ref.log_prob_max_token_len_per_gpu=… "
+    "(verl-sft: data.max_token_len_per_gpu=…), data.max_response_length=…"
 )
 """What needs less memory. Micro-batches are filled up to a number of tokens; verl ignores the keys
 that give them a number of rows (0.9.1, `use_dynamic_bsz` in `workers/engine/utils.py`)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,7 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
             trusted.
     """
     config = read_config(model / "config.json")
-    if "quantization_config" in config:
-        raise UserError(
-            f"model {model}: its weights are quantized ({config['quantization_config']!s:.60}); "
-            "train the model that it was quantized from"
-        )
-    wanted = _as_verl_takes_it(config, model)
-    _refuse_untrusted(model, trust_remote_code=trust_remote_code)
-    require_weights(model, trust_remote_code=trust_remote_code)
+    wanted = require_trainable(model, trust_remote_code=trust_remote_code)
     if wanted == config:
         return model
     shutil.rmtree(folder, ignore_errors=True)
@@ -51,6 +45,33 @@ def prepare_base(model: Path, folder: Path, *, trust_remote_code: bool) -> Path:
             (folder / file.name).symlink_to(file.resolve())
     (folder / "config.json").write_text(json.dumps(wanted, indent=2), encoding="utf-8")
     return folder
+
+
+def require_trainable(model: Path, *, trust_remote_code: bool) -> dict[str, Any]:
+    """Refuse a base model that cannot be trained, and return its config as verl takes it.
+
+    Raises:
+        UserError: its weights are quantized or missing; its architecture is none that generates
+            text, or none that the installed transformers has; or it works only by running code of
+            its own that is not trusted.
+    """
+    config = read_config(model / "config.json")
+    if "quantization_config" in config:
+        raise UserError(
+            f"model {model}: its weights are quantized ({config['quantization_config']!s:.60}); "
+            "train the model that it was quantized from"
+        )
+    wanted = _as_verl_takes_it(config, model)
+    _refuse_untrusted(model, trust_remote_code=trust_remote_code)
+    require_weights(model, trust_remote_code=trust_remote_code)
+    if not is_native(wanted) and "model" not in own_code(model):
+        raise UserError(
+            f"model {model}: its config.json names {wanted['architectures'][0]} of the type "
+            f"{config.get('model_type')!s:.60}, which the installed transformers "
+            f"({version('transformers')}) does not have, and no Python file of its own that does; "
+            "take another model, or one whose folder has the code"
+        )
+    return wanted
 
 
 def require_weights(model: Path, *, trust_remote_code: bool) -> None:

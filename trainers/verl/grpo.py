@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,20 +11,17 @@ from benchmarks import UserError, WrongValueError
 from trainers.base import Job, Setting, TrainSpec
 from trainers.data import TrainingData
 from trainers.verl import command as verl_command
-from trainers.verl import keys, memory, placement
+from trainers.verl import grpo_memory, keys, memory, placement, prompts
 from trainers.verl.command import count
-from trainers.verl.memory import GIB, Fit, ModelSize
+from trainers.verl.cpu_memory import bytes_of
+from trainers.verl.grpo_memory import PROMPT, RESPONSE, ROLLOUTS
+from trainers.verl.memory import GIB
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.recipes import BY_VLLM, Grpo, GrpoV1, GrpoV4, GrpoV5
 from trainers.verl.trainer import Launch, VerlTrainer
 
-PROMPT, RESPONSE = "data.max_prompt_length", "data.max_response_length"
 ROLLOUT_ENGINE = "actor_rollout_ref.rollout.name"
-KL_LOSS, KL_REWARD = "actor_rollout_ref.actor.use_kl_loss", "algorithm.use_kl_in_reward"
-ROLLOUTS = "actor_rollout_ref.rollout.n"
-CARDS = (16, 24, 32, 40, 48, 80, 96, 141, 192)
-"""The sizes of GPUs that are named where one is too small, in GiB."""
 FILTERS_GROUPS = "algorithm.filter_groups.enable"
 REWARDS_MODULE = "pkg://trainers.rewards"
 """Where verl finds our rewards; lineages and the records of trainings name it."""
@@ -55,18 +51,26 @@ class VerlGrpo(VerlTrainer):
     def placed(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[Setting]:
         """Return what follows from the machine and the base model's size; see `VerlTrainer`."""
         require_rollout_engine(str(values.get(ROLLOUT_ENGINE, "vllm")), where)
+        require_whole_updates(values)
         require_even_shares(values, where.processes)
-        size = memory.model_size(model) if where.device == "cuda" else None
-        found = None
-        if size is not None and where.card and not _sized_by_user(values):
-            found = fit_of(size, where, values)
-            if found is None:
-                raise UserError(_too_large(size, where, values))
+        size = memory.model_size(model)
+        on_cpu, on_gpus = None, None
+        if size is not None and not grpo_memory.sized_by_user(where, values):
+            if where.device == "cpu" and where.free:
+                on_cpu = grpo_memory.fit_on_cpu(size, where, values)
+                if on_cpu is None:
+                    raise UserError(grpo_memory.too_large_for_cpu(size, where, values))
+            if where.device == "cuda" and where.card:
+                on_gpus = grpo_memory.fit_of(size, where, values)
+                if on_gpus is None:
+                    raise UserError(grpo_memory.too_large(size, where, values))
         return placement.settings(
             where,
-            longest=_longest(values),
+            longest=grpo_memory.longest(values),
             filters_groups=bool(values[FILTERS_GROUPS]),
-            fit=found,
+            fit=on_gpus,
+            on_cpu=on_cpu,
+            bucket=grpo_memory.bucket(size, values),
             fusable=size is not None and size.fusable,
         )
 
@@ -76,17 +80,21 @@ class VerlGrpo(VerlTrainer):
         return tuple(each for each in self.recipe.unlike if not (sglang and each == BY_VLLM))
 
     def room(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[str]:
-        """Return what each GPU will hold, by calculation; see `VerlTrainer`."""
-        if where.device != "cuda":
-            return
+        """Return what the GPUs or the machine will hold, by calculation; see `VerlTrainer`."""
         size = memory.model_size(model)
-        if own := _sized_by_user(values):
-            yield f"whether it fits into the GPUs' memory is not calculated: {own} is set"
-        elif size is None or where.card is None:
-            what = "the model's sizes are" if size is None else "the GPUs' memory is"
-            yield f"whether it fits into the GPUs' memory is not calculated: {what} not known"
-        elif found := fit_of(size, where, values):
-            yield f"of each GPU's {where.card / GIB:.0f} GiB, by calculation: {found}"
+        cpu = where.device == "cpu"
+        into, there = ("this machine", where.free) if cpu else ("the GPUs' memory", where.card)
+        if own := grpo_memory.sized_by_user(where, values):
+            yield f"whether it fits into {into} is not calculated: {own} is set"
+        elif size is None or there is None:
+            what = "the model's sizes are" if size is None else "its memory is"
+            yield f"whether it fits into {into} is not calculated: {what} not known"
+        elif cpu and (on_cpu := grpo_memory.fit_on_cpu(size, where, values)):
+            yield (
+                f"of the {there / GIB:.1f} GiB that are available here, by calculation: {on_cpu}"
+            )
+        elif not cpu and (on_gpus := grpo_memory.fit_of(size, where, values)):
+            yield f"of each GPU's {there / GIB:.0f} GiB, by calculation: {on_gpus}"
 
     def files(self, spec: TrainSpec, model: Path, data: Path) -> dict[str, Any]:
         """Return the keys that name files and folders; see `VerlTrainer`."""
@@ -117,13 +125,40 @@ class VerlGrpo(VerlTrainer):
         self, job: Job, data: TrainingData, base: Path, where: Placement, done: int | None
     ) -> Launch:
         """Return what is known at launch; verl itself finds the save to resume from."""
-        values = {"actor_rollout_ref.model.path": str(base.absolute())}
-        total = _total_steps(verl_command.values_of(job.recipe), data)
-        return Launch(total=total, values=values)
+        values = verl_command.values_of(job.recipe)
+        lost = prompts.too_long(data, base, values, trust=job.spec.trust_remote_code)
+        return Launch(
+            total=_total_steps(values, data, lost or 0),
+            values={"actor_rollout_ref.model.path": str(base.absolute())},
+            left_out={} if lost is None else {"prompt is too long": lost},
+        )
 
-    def total(self, values: Mapping[str, Any], data: TrainingData | None) -> int | None:
-        """Return the number of the last step, which the rows tell once they are built."""
-        return super().total(values, data) if data is None else _total_steps(values, data)
+    def foreseen(
+        self,
+        spec: TrainSpec,
+        values: Mapping[str, Any],
+        data: TrainingData | None,
+        model: Path,
+        where: Placement,
+    ) -> tuple[int | None, tuple[str, ...]]:
+        """Return the last step's number, and how many prompts are too long; see `VerlTrainer`."""
+        if data is None:
+            steps = values[verl_command.STEPS]
+            return (None if steps is None else count(values, verl_command.STEPS)), ()
+        few = data.card.rows.train <= prompts.COUNTED_IN_PLAN
+        lost = prompts.too_long(data, model, values, trust=spec.trust_remote_code) if few else None
+        if lost is None:
+            said = "how many prompts are too long and left out is not counted before the start"
+        else:
+            said = (
+                f"{lost:,} of {data.card.rows.train:,} training prompts are longer than "
+                f"{PROMPT}={values[PROMPT]}, and are left out"
+            )
+        return _total_steps(values, data, lost or 0), (said,) if lost != 0 else ()
+
+    def weights(self, values: Mapping[str, Any]) -> int:
+        """Return the bytes for each number of the trained weights; see `VerlTrainer`."""
+        return bytes_of(values[memory.FORMAT])
 
     def accepts(self, data: TrainingData) -> None:
         """Refuse answers in a form that the reward does not read."""
@@ -211,6 +246,24 @@ def require_rollout_engine(name: str, where: Placement) -> None:
         )
 
 
+def require_whole_updates(values: Mapping[str, Any]) -> None:
+    """Refuse an update that takes more prompts than a step draws.
+
+    verl would fill such an update up with rows that teach nothing (0.9.1, `_balance_batch` in
+    `trainer/ppo/v1/trainer_base.py`), and the recorded size would not be that of any update.
+
+    Raises:
+        WrongValueError: it does.
+    """
+    step, update = count(values, verl_command.BATCH), count(values, verl_command.MINI_BATCH)
+    if update > step:
+        raise WrongValueError(
+            f"--set {verl_command.MINI_BATCH}={update}: a step has {step} prompts "
+            f"({verl_command.BATCH}), so an update cannot take {update}; give at most {step}, or a "
+            f"larger batch: --set {verl_command.BATCH}={update}"
+        )
+
+
 def require_even_shares(values: Mapping[str, Any], processes: int) -> None:
     """Refuse an update whose responses the processes cannot share evenly.
 
@@ -219,80 +272,31 @@ def require_even_shares(values: Mapping[str, Any], processes: int) -> None:
     Raises:
         UserError: they cannot; the message names what can.
     """
-    prompts, rollouts = count(values, verl_command.MINI_BATCH), count(values, ROLLOUTS)
-    if prompts * rollouts % processes == 0:
+    asked, rollouts = count(values, verl_command.MINI_BATCH), count(values, ROLLOUTS)
+    if asked * rollouts % processes == 0:
         return
-    fitting = [n for n in range(1, processes + 1) if prompts * rollouts % n == 0]
-    up = next(n for n in range(prompts, 2 * prompts * processes) if n * rollouts % processes == 0)
-    step = up * max(1, count(values, verl_command.BATCH) // prompts)
+    fitting = [n for n in range(1, processes + 1) if asked * rollouts % n == 0]
+    up = next(n for n in range(asked, 2 * asked * processes) if n * rollouts % processes == 0)
+    step = up * max(1, count(values, verl_command.BATCH) // asked)
     raise WrongValueError(
-        f"an update has {prompts} × {rollouts} responses (prompts × responses to each), which "
+        f"an update has {asked} × {rollouts} responses (prompts × responses to each), which "
         f"{processes} GPUs cannot share evenly; train on {', '.join(map(str, fitting))} in all, or "
         f"on all of them with --set {verl_command.MINI_BATCH}={up} "
         f"--set {verl_command.BATCH}={step}"
     )
 
 
-def fit_of(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> Fit | None:
-    """Return how a training fits into its GPUs; None if it does not, or if that is not known."""
-    if where.card is None:
-        return None
-    return memory.fit(
-        size,
-        card=where.card,
-        processes=where.processes,
-        longest=_longest(values),
-        host=where.host or float("inf"),
-        per_node=where.gpus,
-        reference=bool(values.get(KL_LOSS) or values.get(KL_REWARD)),
-        padded=not placement.removes_padding(),
-    )
-
-
-def _sized_by_user(values: Mapping[str, Any]) -> str:
-    """Return a key that the user set and with which the calculation would not be true."""
-    named = (key for key in memory.SIZED if key in values)
-    return next(named, "" if values[memory.FORMAT] == "fp32" else memory.FORMAT)
-
-
-def _too_large(size: ModelSize, where: Placement, values: Mapping[str, Any]) -> str:
-    """Say that a training does not fit, and what would."""
-    here = where.card or 0
-    responses = count(values, verl_command.MINI_BATCH) * count(values, ROLLOUTS)
-    counts = [n for n in (2, 4, 8, 16, 32, 64) if n > where.processes and responses % n == 0]
-    more = [replace(where, nodes=1, gpus=n) for n in counts]
-    gpus = next((each.gpus for each in more if fit_of(size, each, values)), None)
-    larger = [replace(where, card=gib * GIB) for gib in CARDS if gib * GIB > here]
-    card = next((each.card for each in larger if fit_of(size, each, values)), None)
-    ways = [f"on {gpus} GPUs of this size"] if gpus else []
-    ways += [f"on {where.processes} of {card // GIB} GiB"] if card else []
-    if fit_of(size, replace(where, host=None), values):
-        ways.append("with more memory in the machine, to offload to")
-    return (
-        f"a model of {size.parameters / 1e9:.1f} billion parameters with sequences of "
-        f"{_longest(values)} tokens does not fit, by calculation, on {where.processes} "
-        f"GPU{'s' * (where.processes > 1)} of {here / GIB:.0f} GiB, whatever is offloaded to the "
-        f"machine's {(where.host or 0) / GIB:.0f} GiB; "
-        + (f"it would {' or '.join(ways)}; " if ways else "")
-        + "take a smaller model or shorter sequences, or try nevertheless with --set "
-        "actor_rollout_ref.rollout.gpu_memory_utilization=…"
-    )
-
-
-def _longest(values: Mapping[str, Any]) -> int:
-    return count(values, PROMPT) + count(values, RESPONSE)
-
-
-def _total_steps(recipe: Mapping[str, Any], data: TrainingData) -> int:
+def _total_steps(recipe: Mapping[str, Any], data: TrainingData, left_out: int) -> int:
     """Return how many steps there will be; verl leaves out rows that do not fill a batch.
 
     Raises:
         UserError: the data do not fill one batch.
     """
-    batch, rows = count(recipe, verl_command.BATCH), data.card.rows.train
+    batch, rows = count(recipe, verl_command.BATCH), data.card.rows.train - left_out
     if rows < batch:
+        without = f" whose prompt is not too long ({PROMPT}={recipe[PROMPT]})" if left_out else ""
         raise UserError(
-            f"{data.folder} has {rows} rows to train on, fewer than the batch of {batch}; "
-            f"use more data, or a smaller batch: --set {verl_command.BATCH}={rows}"
+            f"{data.folder} has {rows} rows to train on{without}, fewer than the batch of {batch}; "
+            f"use more data, or a smaller batch: --set {verl_command.BATCH}={max(1, rows)}"
         )
     return verl_command.total_steps(recipe, rows // batch)

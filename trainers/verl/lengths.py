@@ -6,9 +6,14 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-# What `verl.utils.dataset.rl_dataset.RLHFDataset` prints in 0.9.1: the rows that it read, and after
-# its filter those that are left. Ray puts the process's name before it.
-_ROWS = re.compile(rb"\b(filter )?dataset len: ([0-9]{1,12})\r?$", re.MULTILINE)
+# What `verl.utils.dataset.rl_dataset.RLHFDataset` prints in 0.9.1: the rows that it read, those
+# that it took of them where there is a most, and after its filter those that are left. Ray puts the
+# process's name before it.
+_ROWS = re.compile(
+    rb"\b(?:(filter )?dataset len: ([0-9]{1,12})|selected ([0-9]{1,12}) random samples out of \d+)"
+    rb"\r?$",
+    re.MULTILINE,
+)
 _BEGINNING = 16 << 20
 """Bytes of the log that are read: the data are loaded before anything else is done."""
 
@@ -31,9 +36,9 @@ def left_out(log: Path) -> list[LeftOut]:
     except OSError:
         return []
     found, rows = [], None
-    for filtered, number in _ROWS.findall(content):
+    for filtered, number, taken in _ROWS.findall(content):
         if not filtered:
-            rows = int(number)
+            rows = int(number or taken)
         elif rows is not None:
             found.append(LeftOut(rows, rows - int(number)))
             rows = None

@@ -100,6 +100,8 @@ class ModelSize:
     layers: int
     kv_width: int
     """Numbers in a token's keys in one layer; its values have as many."""
+    largest: int
+    """Numbers in its largest tensor."""
     tied: bool
     """Whether the input and the output embeddings are one."""
     fusable: bool
@@ -125,15 +127,15 @@ class ModelSize:
 EXAMPLES = {
     "0.5B": ModelSize(
         parameters=494_032_768, vocabulary=151_936, hidden=896, intermediate=4864, layers=24,
-        kv_width=128, tied=True, fusable=True,
+        kv_width=128, largest=151_936 * 896, tied=True, fusable=True,
     ),
     "1.5B": ModelSize(
         parameters=1_543_714_304, vocabulary=151_936, hidden=1536, intermediate=8960, layers=28,
-        kv_width=256, tied=True, fusable=True,
+        kv_width=256, largest=151_936 * 1536, tied=True, fusable=True,
     ),
     "7B": ModelSize(
         parameters=7_615_616_512, vocabulary=152_064, hidden=3584, intermediate=18_944, layers=28,
-        kv_width=512, tied=False, fusable=True,
+        kv_width=512, largest=152_064 * 3584, tied=False, fusable=True,
     ),
 }  # fmt: skip
 """Three sizes of Qwen2.5, from the config.json of each, for the table in docs/train.md."""
@@ -156,7 +158,7 @@ class Fit:
 
     def __str__(self) -> str:
         """Return both peaks and their parts in GiB."""
-        return f"training {_parts(self.training)}; rollouts {_parts(self.rollouts)}"
+        return f"training {in_gib(self.training)}; rollouts {in_gib(self.rollouts)}"
 
 
 def model_size(folder: Path) -> ModelSize | None:
@@ -170,8 +172,10 @@ def model_size(folder: Path) -> ModelSize | None:
         width = int(text.get("num_key_value_heads") or heads) * head
         if "kv_lora_rank" in text:  # MLA keeps one compressed vector for keys and values
             width = (int(text["kv_lora_rank"]) + int(text["qk_rope_head_dim"])) // 2
+        tensors = [size for file in trained_files(folder) for size in _tensors(file)]
         size = ModelSize(
-            parameters=sum(_parameters(file) for file in trained_files(folder)),
+            parameters=sum(tensors),
+            largest=max(tensors, default=0),
             vocabulary=int(text["vocab_size"]),
             hidden=int(text["hidden_size"]),
             intermediate=int(text["intermediate_size"]),
@@ -186,8 +190,8 @@ def model_size(folder: Path) -> ModelSize | None:
         return None
 
 
-def _parameters(file: Path) -> int:
-    """Return how many numbers a safetensors file holds, from its header.
+def _tensors(file: Path) -> Iterator[int]:
+    """Yield how many numbers each tensor of a safetensors file holds, from its header.
 
     The format: eight bytes with the header's length, little-endian, and the header as JSON
     (https://huggingface.co/docs/safetensors).
@@ -199,14 +203,12 @@ def _parameters(file: Path) -> int:
         if length > 100 << 20:  # the format's own limit
             raise ValueError(f"{file}: the header is too long")
         header = parse_json(opened.read(length))
-    count = 0
     for name, tensor in header.items():
         if name != "__metadata__":
             numbers = 1
             for size in tensor["shape"]:
                 numbers *= min(max(0, int(size)), LARGEST)
-            count += min(numbers, LARGEST**2)
-    return count
+            yield min(numbers, LARGEST**2)
 
 
 def fit(
@@ -250,7 +252,7 @@ def fit(
         # No more than half of the card, unless the cache needs it.
         cache = min(room, max(needed, card / 2 - 2 * model.parameters - WORKSPACE))
         utilisation = (2 * model.parameters + WORKSPACE + cache) / card
-        for tokens in _micro_batches(longest):
+        for tokens in micro_batches(longest):
             training = _training(model, 0 if always else share, tokens * (PADDED if padded else 1))
             if sum(training.values()) <= USABLE * card:
                 return Fit(
@@ -263,7 +265,7 @@ def fit(
     return None
 
 
-def _micro_batches(longest: int) -> Iterator[int]:
+def micro_batches(longest: int) -> Iterator[int]:
     """Yield sizes of micro-batches in tokens, down to one that holds the longest sequence."""
     tokens = max(TOKENS, longest)
     while tokens > longest:
@@ -286,24 +288,28 @@ def _training(model: ModelSize, share: float, tokens: int) -> dict[str, float]:
     update = {
         "gathered layers": float((2 + 2 + 4) * (model.root + 2 * model.layer)),
         "activations": float(once + 2 * tokens * model.hidden * model.layers),
-        "logits": _logits(model, tokens),
+        "logits": logits(model, tokens),
     }
     scoring = {
         "gathered layers": float(2 * (model.root + 2 * model.layer)),
         "activations": 2.0 * once,
-        "logits": _logits(model, 2 * tokens),
+        "logits": logits(model, 2 * tokens),
     }
     peak = max(update, scoring, key=lambda parts: sum(parts.values()))
     return {**state, **peak, "overhead": float(OVERHEAD)}
 
 
-def _logits(model: ModelSize, tokens: int) -> float:
-    if model.fusable:
+def logits(model: ModelSize, tokens: int, *, fused: bool = True) -> float:
+    """Return the bytes of the logits of so many tokens; ``fused``: by verl's kernel, if it can."""
+    if fused and model.fusable:
         return float(FUSED * min(tokens, CHUNK) * model.vocabulary)
     return float(PLAIN * tokens * model.vocabulary)
 
 
-def _parts(sizes: Mapping[str, float]) -> str:
+def in_gib(sizes: Mapping[str, float]) -> str:
+    """Return a sum and its parts as text."""
     total = sum(sizes.values()) / GIB
-    parts = ", ".join(f"{name} {size / GIB:.1f}" for name, size in sizes.items() if size)
+    parts = ", ".join(
+        f"{name} {size / GIB:.1f}" for name, size in sizes.items() if size >= GIB / 20
+    )
     return f"{total:.1f} GiB ({parts})"

@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from benchmarks import WrongValueError
 from harness.common.gpus import lacks_compiler, usable_gpus, visible_gpus
+from harness.common.memory import available_memory, total_memory
 from trainers.base import Setting, TrainSpec
+from trainers.verl.cpu_memory import BUCKET, CpuFit
 from trainers.verl.memory import OFFLOADS, TOKENS, Fit
 
 _NOT_LESS = "not less than the longest sequence"
@@ -25,6 +25,8 @@ PLATFORM_MODULE = "trainers.verl.plugins.platform"
 JOB_ID_MODULE = "trainers.verl.plugins.job_id"
 MODULES = "VERL_USE_EXTERNAL_MODULES"
 """The variable with the modules that verl imports in each of its processes, after itself."""
+CACHE = "VLLM_CPU_KVCACHE_SPACE"
+"""The variable with the size of vLLM's cache on a CPU, in GiB."""
 _AGENT_LOOPS = Path(__file__).with_name("plugins") / "agent_loops.yaml"
 _ACTOR = "actor_rollout_ref.actor"
 _FSDP = "actor_rollout_ref.actor.fsdp_config"
@@ -50,6 +52,8 @@ class Placement:
     """The memory of its smallest GPU, in bytes; None where it is not known."""
     host: int | None = None
     """The machine's own memory, in bytes; None where it is not known."""
+    free: int | None = None
+    """What of that is available now, in bytes; None where it is not known."""
 
     @property
     def processes(self) -> int:
@@ -85,6 +89,8 @@ def place(spec: TrainSpec) -> Placement:
         cores=core_count(),
         card=smallest_card() if on_gpu and here else None,
         host=host_memory(),
+        # The machines of a cluster are others than this one.
+        free=free_memory() if spec.address is None else None,
     )
 
 
@@ -94,8 +100,13 @@ def core_count() -> int:
 
 
 def host_memory() -> int:
-    """Return this machine's memory, in bytes."""
-    return psutil.virtual_memory().total
+    """Return this machine's memory, in bytes, or what its container may use of it."""
+    return total_memory()
+
+
+def free_memory() -> int:
+    """Return the memory that is available here now, in bytes."""
+    return available_memory()
 
 
 def smallest_card() -> int | None:
@@ -109,6 +120,8 @@ def settings(
     longest: int,
     filters_groups: bool,
     fit: Fit | None = None,
+    on_cpu: CpuFit | None = None,
+    bucket: int = BUCKET,
     fusable: bool = False,
 ) -> Iterator[Setting]:
     """Yield the settings of GRPO that follow from the machine.
@@ -119,9 +132,12 @@ def settings(
         filters_groups: whether groups are filtered; verl passes that on to its own sampler
             only, so ours is then not used.
         fit: how the training fits into its GPUs, where that is known.
+        on_cpu: how it fits into the machine without GPUs, where that is known.
+        bucket: the size of the bucket that carries weights to vLLM on a CPU, in MiB.
         fusable: whether verl's fused kernel computes the model's logits.
     """
-    of_device = _gpu(longest, fit, fusable) if placement.device == "cuda" else _cpu(longest)
+    gpu = placement.device == "cuda"
+    of_device = _gpu(longest, fit, fusable) if gpu else _cpu(longest, on_cpu, bucket)
     values = {**_everywhere(placement), **of_device}
     values.update(_cluster(placement) if placement.address else _own_ray(placement))
     if placement.device == "cpu" and not filters_groups:
@@ -246,14 +262,13 @@ def _memory(longest: int, fit: Fit | None) -> Values:
     }
 
 
-def _cpu(longest: int) -> Values:
+def _cpu(longest: int, fit: CpuFit | None, bucket: int) -> Values:
     return {
+        **_micro_batches(longest, fit),
         f"{_MODEL}.override_config.attn_implementation": ("sdpa", "flash-attn needs a GPU"),
         f"{_MODEL}.use_remove_padding": (False, "needs flash-attn"),
         f"{_MODEL}.enable_gradient_checkpointing": (False, "small models have the memory"),
         f"{_ACTOR}.use_torch_compile": (False, "compiling takes longer than it saves"),
-        f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
-        f"{_ACTOR}.ppo_max_token_len_per_gpu": (max(TOKENS, longest), _NOT_LESS),
         f"{_ROLLOUT}.enforce_eager": (True, "no CUDA graphs"),
         f"{_ROLLOUT}.enable_sleep_mode": (False, "vLLM has no sleep mode on a CPU"),
         f"{_ROLLOUT}.free_cache_engine": (False, "vLLM has no sleep mode on a CPU"),
@@ -263,13 +278,45 @@ def _cpu(longest: int) -> Values:
         ),
         f"{_ROLLOUT}.agent.num_workers": (1, "few cores"),
         f"{_ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes": (
-            256,
-            "the buckets are in shared memory, not in a GPU's",
+            bucket,
+            "MiB in shared memory, where the largest tensor has to fit",
         ),
         "reward.num_workers": (1, "few cores"),
         "data.dataloader_num_workers": (0, "few cores"),
         "transfer_queue.backend.SimpleStorage.num_data_storage_units": (1, "few cores"),
     }
+
+
+def _micro_batches(longest: int, fit: CpuFit | None) -> Values:
+    """Return how large a micro-batch on the CPU is, which changes the speed alone.
+
+    The loss is the mean over all tokens of an update, however they are divided (verl 0.9.1,
+    `batch_num_tokens` in `workers/engine/fsdp/transformer_impl.py`).
+    """
+    if fit is None or fit.tokens is not None:
+        tokens = fit.tokens if fit and fit.tokens else max(TOKENS, longest)
+        return {
+            f"{_ACTOR}.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
+            f"{_ACTOR}.ppo_max_token_len_per_gpu": (
+                tokens,
+                f"fits by calculation; {_NOT_LESS}" if fit else _NOT_LESS,
+            ),
+        }
+    one = (1, "fits by calculation")
+    return {
+        f"{_ACTOR}.use_dynamic_bsz": (False, "one sequence at a time: the memory is for no more"),
+        f"{_ACTOR}.ppo_micro_batch_size_per_gpu": one,
+        f"{_ROLLOUT}.log_prob_micro_batch_size_per_gpu": one,
+        f"{_REF}.log_prob_micro_batch_size_per_gpu": one,
+    }
+
+
+def cache_gib(variables: Mapping[str, str]) -> float:
+    """Return the size of vLLM's cache on a CPU, in GiB: what the user's variable says, or 1."""
+    try:
+        return max(1.0, float(variables.get(CACHE, "1")))
+    except ValueError:
+        return 1.0
 
 
 def environment(placement: Placement) -> dict[str, str]:
@@ -292,7 +339,7 @@ def environment(placement: Placement) -> dict[str, str]:
         "VERL_PLATFORM": "cpu",
         # This chooses verl's FSDP engine, which then asks the platform for its device.
         "VERL_ENGINE_DEVICE": "cuda",
-        "VLLM_CPU_KVCACHE_SPACE": "1",
+        CACHE: os.environ.get(CACHE, "1"),
         # Otherwise vLLM replaces "uni" by "mp" (`platforms/cpu.py` of vLLM 0.30.0), because it sets
         # OpenMP's variables before a worker starts. Here the two last lines set them.
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",

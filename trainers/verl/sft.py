@@ -10,9 +10,10 @@ end of an epoch resumes after the next epoch.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import UserError, WrongValueError
@@ -23,9 +24,11 @@ from trainers.verl import command as verl_command
 from trainers.verl import keys, placement
 from trainers.verl.command import BATCH, count
 from trainers.verl.conversations import LONGEST, Conversations, write_conversations
+from trainers.verl.cpu_memory import bytes_of
 from trainers.verl.memory import TOKENS
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
+from trainers.verl.prompts import COUNTED_IN_PLAN
 from trainers.verl.recipes import Sft
 from trainers.verl.saves import save_folder
 from trainers.verl.trainer import Launch, VerlTrainer
@@ -82,6 +85,8 @@ class VerlSft(VerlTrainer):
         an_epoch = steps_an_epoch(rows.rows, batch, where.processes)
         return Launch(
             total=verl_command.total_steps(values, an_epoch),
+            left_out=left_out(rows),
+            remarks=tuple(remarks(rows, batch, where.processes)),
             values=at_launch(
                 rows,
                 base,
@@ -90,6 +95,37 @@ class VerlSft(VerlTrainer):
                 resume=None if done is None else resume_point(paths, done, an_epoch),
             ),
         )
+
+    def foreseen(
+        self,
+        spec: TrainSpec,
+        values: Mapping[str, Any],
+        data: TrainingData | None,
+        model: Path,
+        where: Placement,
+    ) -> tuple[int | None, tuple[str, ...]]:
+        """Return the last step's number, and which rows are left out; see `VerlTrainer`."""
+        if data is None or data.card.rows.train > COUNTED_IN_PLAN:
+            steps = values[verl_command.STEPS]
+            known = None if steps is None else count(values, verl_command.STEPS)
+            return known, ("which rows are left out is not counted before the start",)
+        batch = count(values, BATCH)
+        with TemporaryDirectory(prefix="harness-plan-") as folder:
+            rows = write_conversations(
+                data,
+                Path(folder),
+                model=model,
+                longest=count(values, LONGEST),
+                seed=spec.seed,
+                trust_remote_code=spec.trust_remote_code,
+            )
+        an_epoch = steps_an_epoch(rows.rows, batch, where.processes)
+        said = tuple(remarks(rows, batch, where.processes))
+        return verl_command.total_steps(values, an_epoch), said
+
+    def weights(self, values: Mapping[str, Any]) -> int:
+        """Return the bytes for each number of the trained weights; see `VerlTrainer`."""
+        return bytes_of(values["engine.model_dtype"])
 
 
 # --- the settings ---------------------------------------------------------------------------
@@ -195,12 +231,35 @@ def steps_an_epoch(rows: int, batch: int, processes: int) -> int:
     return steps
 
 
+def left_out(found: Conversations) -> dict[str, int]:
+    """Return how many rows are not trained on, or not held out, by reason."""
+    return {"no reasoning": found.without_reasoning, "too long": found.too_long}
+
+
+def remarks(found: Conversations, batch: int, processes: int) -> Iterator[str]:
+    """Yield what the user should know of the rows."""
+    if any(left_out(found).values()):
+        yield (
+            f"{found.rows:,} rows are trained on; left out are {found.without_reasoning:,} without "
+            f"reasoning and {found.too_long:,} that are longer than {LONGEST}"
+        )
+    if _validates_nothing(found, batch, processes):
+        yield (
+            f"no loss on held-out rows will be measured: there are {found.held_out} of them, which "
+            f"fill no batch of {batch}"
+        )
+
+
+def _validates_nothing(found: Conversations, batch: int, processes: int) -> bool:
+    return found.held_out // processes < batch // processes
+
+
 def at_launch(
     found: Conversations, base: Path, *, batch: int, processes: int, resume: Path | None
 ) -> dict[str, Any]:
     """Return the keys whose values are known only when the rows and the base model are there."""
     values: dict[str, Any] = {"model.path": str(base.absolute())}
-    if found.held_out // processes < batch // processes:
+    if _validates_nothing(found, batch, processes):
         values |= {"data.val_files": None, "trainer.test_freq": -1}
     if resume is not None:
         values |= {

@@ -26,9 +26,14 @@ from trainers.curves import read, rewind
 from trainers.data import TrainingData, build, is_built, open_data, require_source
 from trainers.rollouts import discard_after
 from trainers.supervise import Hold, hold, run
+from trainers.verl import checks, keys, loggers, placement, remarks, saves
 from trainers.verl import command as verl_command
-from trainers.verl import keys, loggers, placement, saves
-from trainers.verl.base_model import context_length, prepare_base, require_weights
+from trainers.verl.base_model import (
+    context_length,
+    prepare_base,
+    require_trainable,
+    require_weights,
+)
 from trainers.verl.change import require_change
 from trainers.verl.drawn import Sampling
 from trainers.verl.export import publish
@@ -48,7 +53,7 @@ from trainers.verl.record import (
     with_changes,
     write_record,
 )
-from trainers.verl.values import refuse_nonsense, refuse_secrets
+from trainers.verl.values import refuse_adapters, refuse_nonsense, refuse_secrets
 from trainers.verl.watch import Watch
 
 PACKAGES = ("math-harness", "ray", "tensordict", "torch", "transformers", "verl", "vllm")
@@ -63,6 +68,10 @@ class Launch:
     """The number of the last step."""
     values: dict[str, Any]
     """The values that keys of the recipe have at this launch."""
+    left_out: dict[str, int]
+    """How many rows are not trained on, by reason; empty where they could not be counted."""
+    remarks: tuple[str, ...] = ()
+    """What the user should know of the rows."""
 
 
 STOPPING = "stopping everything that was started"
@@ -120,13 +129,24 @@ class VerlTrainer(Trainer):
     ) -> Launch:
         """Return what is known at launch; it begins, or resumes after ``done`` steps."""
 
-    def total(self, values: Mapping[str, Any], data: TrainingData | None) -> int | None:
-        """Return the number of the last step; None if it is known only at launch.
+    @abstractmethod
+    def foreseen(
+        self,
+        spec: TrainSpec,
+        values: Mapping[str, Any],
+        data: TrainingData | None,
+        model: Path,
+        where: Placement,
+    ) -> tuple[int | None, tuple[str, ...]]:
+        """Return the number of the last step, and what is said of the rows that are left out.
 
-        ``values`` are those of the whole recipe; ``data`` are None until they are built.
+        ``values`` are those of the whole recipe; ``data`` are None until they are built, and the
+        number is None if it is known only at launch.
         """
-        steps = values[verl_command.STEPS]
-        return None if steps is None else verl_command.count(values, verl_command.STEPS)
+
+    @abstractmethod
+    def weights(self, values: Mapping[str, Any]) -> int:
+        """Return the bytes for each number of the trained weights."""
 
     def accepts(self, data: TrainingData) -> None:
         """Refuse data from which this trainer can learn nothing."""
@@ -160,7 +180,8 @@ class VerlTrainer(Trainer):
         given = verl_command.from_user(spec.settings)
         refuse_secrets(self.configuration, given.values())
         refuse_nonsense(self.configuration, given.values())
-        require_weights(model, trust_remote_code=spec.trust_remote_code)
+        refuse_adapters(given.values())
+        require_trainable(model, trust_remote_code=spec.trust_remote_code)
         context = context_length(model, trust_remote_code=spec.trust_remote_code)
         decided = verl_command.resolve(self.decided(spec, context), given)
         values = verl_command.values_of(decided)
@@ -175,20 +196,35 @@ class VerlTrainer(Trainer):
         recipe = verl_command.resolve(every, given)
         # verl's own reader of settings finds what is wrong with them before anything is started.
         keys.compose(self.configuration, verl_command.overrides(self.configuration, recipe))
+        environment = placement.environment(where)
+        unasked = checks.refuse_what_verl_refuses(
+            self.configuration,
+            [line for line in recipe if line.key not in files],
+            given,
+            environment,
+        )
         if data is None:
             require_source(spec.data, data_dir=spec.data_dir)
+        every_value = verl_command.values_of(recipe)
+        total, of_rows = self.foreseen(spec, every_value, data, model, where)
+        on_disk = remarks.on_disk(spec, every_value, model, total, self.weights(every_value))
         job = Job(
             spec=spec,
             recipe=recipe,
             command=self.command(recipe, where),
             environment={
-                **placement.environment(where),
+                **environment,
                 **loggers.environment(paths.training, spec.loggers),
             },
             notes=(
                 *self._notes(where, data, spec, values),
-                *_said(self.total(verl_command.values_of(recipe), data), saves.latest(paths.state)),
+                *([unasked] if unasked else []),
+                *_said(total, saves.latest(paths.state)),
+                *of_rows,
+                *remarks.on_schedule(every_value, total),
+                remarks.on_time(paths, total),
                 *self.room(where, values, model),
+                on_disk,
             ),
         )
         if (earlier := read_record(paths)) is not None:
@@ -196,10 +232,7 @@ class VerlTrainer(Trainer):
             asked = {"trainer": self.name, "settings": _plain(job.settings())}
             identity = earlier.identity.model_copy(update=asked)
             record = Record(identity=identity, job=job)
-            done, total = (
-                saves.latest(paths.state),
-                self.total(verl_command.values_of(recipe), data),
-            )
+            done = saves.latest(paths.state)
             goes_on(paths, earlier, record, done)
             if total is not None:
                 refuse_fewer(paths, done, total)
@@ -216,22 +249,24 @@ class VerlTrainer(Trainer):
             earlier, record = read_record(paths), self._record(job, model, data)
             require_the_same(paths, record)
             goes_on(paths, earlier, record, saves.latest(paths.state))
-            total = self.total(verl_command.values_of(job.recipe), data)
+            where, values = self.place(job.spec), verl_command.values_of(job.recipe)
+            total, _ = self.foreseen(job.spec, values, data, model, where)
             if is_finished(paths, earlier, record, total):
                 reporter.phase(f"{paths.output} is trained already")
                 return paths.output
             remove_abandoned(paths.checkpoints)
             base = prepare_base(model, paths.base, trust_remote_code=job.spec.trust_remote_code)
             done = saves.resume_after(paths.state)
-            where = self.place(job.spec)
             launch = self.launch(job, data, base, where, done)
+            for remark in launch.remarks:
+                reporter.phase(remark)
             refuse_fewer(paths, done, launch.total)
             record = with_changes(record, earlier, done)
             write_record(paths, record)
             watch = Watch(
                 paths=paths,
                 base=model,
-                lineage=self._lineage(record, data),
+                lineage=self._lineage(record, data, launch.left_out),
                 kept=saves.Kept.of(job.spec),
                 total=launch.total,
                 reporter=reporter,
@@ -340,7 +375,7 @@ class VerlTrainer(Trainer):
         )
         return Record(identity=identity, job=job)
 
-    def _lineage(self, record: Record, data: TrainingData) -> Lineage:
+    def _lineage(self, record: Record, data: TrainingData, left_out: dict[str, int]) -> Lineage:
         card = data.card
         lineage = Lineage(
             trainer=self.name,
@@ -352,6 +387,7 @@ class VerlTrainer(Trainer):
                 "source": card.asked.source.name,
                 "style": card.asked.style,
                 "rows": card.rows.train,
+                "left_out": left_out,
                 "train.parquet": card.files["train.parquet"],
                 "source_sha256": card.asked.source.sha256,
             },

@@ -62,6 +62,29 @@ def refuse_secrets(configuration: str, settings: Iterable[Setting]) -> None:
             )
 
 
+def refuse_adapters(settings: Iterable[Setting]) -> None:
+    """Refuse to train an adapter (LoRA) in place of the weights.
+
+    A save of verl's then has the names of peft's modules, of which `trainers.verl.export` can make
+    no checkpoint; and verl's rollouts died where the model's input and output embeddings are one
+    (tried with verl 0.9.1 and vLLM 0.30.0).
+
+    Raises:
+        WrongValueError: a setting asks for an adapter.
+    """
+    for setting in settings:
+        group, _, name = setting.key.rpartition(".")
+        rank = name == "lora_rank" or (name == "rank" and group.endswith(".lora"))
+        path = name == "lora_adapter_path" or (name == "adapter_path" and group.endswith(".lora"))
+        if (rank or path) and setting.value not in (None, 0):
+            raise WrongValueError(
+                f"--set {setting.key}={keys.hydra_value(setting.value)}: LoRA is not supported, "
+                "since no checkpoint could be made of what verl saves then; leave it out, which "
+                "trains all weights. Where memory is short, take a smaller model, shorter "
+                "sequences or more GPUs: the plan calculates what fits"
+            )
+
+
 def _expected(key: str, value: Any, usual: Any) -> str:
     """Return what a key takes, if the value is none of that; ``usual`` is verl's own value."""
     name = key.rpartition(".")[2]
