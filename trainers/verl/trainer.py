@@ -193,12 +193,9 @@ class VerlTrainer(Trainer):
             asked = {"trainer": self.name, "settings": _plain(job.settings())}
             identity = earlier.identity.model_copy(update=asked)
             record = Record(identity=identity, job=job)
-            done, total = (
-                saves.latest(paths.state),
-                self.total(verl_command.values_of(recipe), data),
-            )
+            done = saves.latest(paths.state)
             goes_on(paths, earlier, record, done)
-            if total is not None:
+            if (total := self.total(verl_command.values_of(recipe), data)) is not None:
                 refuse_fewer(paths, done, total)
         return job
 
