@@ -385,7 +385,7 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _said(total: int | None, done: int | None) -> Iterator[str]:
-    if done is not None:
+    if done not in (None, total):
         yield f"it goes on after step {done:,}, which is saved there"
     if total is not None:
         yield f"it ends with step {total:,}"
