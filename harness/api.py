@@ -626,7 +626,7 @@ def seed_jobs(
         raise WrongValueError(f"seeds {wanted}: give one or more, and each of them once")
     if (folder / "training").is_dir():
         raise WrongValueError(
-            f"--seeds: {folder} has a single training; name another folder for those of the seeds"
+            f"{folder} has a single training; name another folder for those of several seeds"
         )
     return {
         seed: train_job(
