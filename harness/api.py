@@ -591,11 +591,14 @@ def train_seeds(
 
     jobs = seed_jobs(trainer, model, data, output, seeds=seeds, **options)
     results: dict[int, Path | UserError] = {}
+    said: set[str] = set()
     with _shown(progress) as shown, hold(Path(output).absolute() / PREPARED):
         for seed, job in jobs.items():
             shown.say(f"seed {seed}, {len(results) + 1} of {len(jobs)}: {job.spec.output}")
             for note in job.notes:
-                shown.say(note)
+                if note not in said:
+                    shown.say(note)
+            said.update(job.notes)
             try:
                 results[seed] = TRAINERS[trainer]().train(job, TrainingProgress(shown))
             except UserError as error:
@@ -623,7 +626,7 @@ def seed_jobs(
         raise WrongValueError(f"seeds {wanted}: give one or more, and each of them once")
     if (folder / "training").is_dir():
         raise WrongValueError(
-            f"--seeds: {folder} has a single training; name another folder for those of the seeds"
+            f"{folder} has a single training; name another folder for those of several seeds"
         )
     return {
         seed: train_job(

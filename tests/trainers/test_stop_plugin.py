@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +49,58 @@ def test_the_step_is_saved_once_and_is_the_last(
             paths.stop.touch()
         ended(trainer)
     assert trainer.said == said
+
+
+class Supervised:
+    """As much of verl's supervised trainer as the hook uses, with its loop."""
+
+    def __init__(self, paths: TrainingPaths, *, asked_in: int) -> None:
+        settings = SimpleNamespace(default_local_dir=str(paths.state))
+        self.config = SimpleNamespace(trainer=settings)
+        self.training_client = SimpleNamespace(train_batch=self.train_batch)
+        self.resume_global_step, self.total_training_steps = 2, 9
+        self.said: list[str] = []
+        self.paths, self.asked_in = paths, asked_in
+
+    def train_batch(self, *, data: int) -> str:
+        if data == self.asked_in:
+            self.paths.stop.touch()
+        return f"trained {data}"
+
+    def fit(self) -> None:
+        for step in range(self.resume_global_step + 1, 100):
+            self.said.append(self.training_client.train_batch(data=step))
+            if step >= self.total_training_steps:
+                return self.said.append(f"saved {step}")
+
+
+@pytest.mark.parametrize(("asked_in", "last"), [(4, 4), (50, 9)])
+def test_a_supervised_training_ends_with_the_step_it_was_asked_in(
+    asked_in: int, last: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    # verl itself takes long to import, and warns.
+    trainer = SimpleNamespace(SFTTrainer=Supervised)
+    for name, module in {
+        "verl": SimpleNamespace(),
+        "verl.trainer": SimpleNamespace(sft_trainer=trainer),
+        "verl.utils": SimpleNamespace(),
+        "verl.utils.device": SimpleNamespace(get_device_name=lambda: "cpu"),
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(sys.modules, "trainers.verl.plugins.sft", raising=False)
+    shared: list[str] = []
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda t, op: shared.append(str(op)))
+    plugin = import_module("trainers.verl.plugins.sft")
+    monkeypatch.delitem(sys.modules, "trainers.verl.plugins.sft")
+    paths = TrainingPaths(tmp_path)
+    paths.training.mkdir()
+    training = plugin.StoppableTrainer(paths, asked_in=asked_in)
+    training.fit()
+    assert training.said == [*(f"trained {step}" for step in range(3, last + 1)), f"saved {last}"]
+    assert len(shared) == last - 2, "all processes agree after each step"
+    assert set(shared) == {"RedOpType.MAX"}
 
 
 def test_verl_still_has_what_the_hooks_take_hold_of() -> None:

@@ -247,6 +247,7 @@ def test_each_seed_has_its_folder_and_all_share_what_is_prepared(
     assert done.exit_code == 0, done.output
     assert done.stdout == "trained: o/v7/seed-1\ntrained: o/v7/seed-3\n"
     assert "seed 3, 2 of 2: o/v7/seed-3" in done.stderr
+    assert done.stderr.count("nothing is done") == 1, "what is true of all is said once"
     shared = Path("o/v7/prepared")
     assert [(spec.seed, str(spec.output), spec.prepared) for spec in seeds] == [
         (1, "o/v7/seed-1", shared),

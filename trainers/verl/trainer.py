@@ -234,7 +234,7 @@ class VerlTrainer(Trainer):
             record = Record(identity=identity, job=job)
             done = saves.latest(paths.state)
             goes_on(paths, earlier, record, done)
-            if total is not None:
+            if (total := self.total(verl_command.values_of(recipe), data)) is not None:
                 refuse_fewer(paths, done, total)
         return job
 
@@ -435,7 +435,7 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _said(total: int | None, done: int | None) -> Iterator[str]:
-    if done is not None:
+    if done not in (None, total):
         yield f"it goes on after step {done:,}, which is saved there"
     if total is not None:
         yield f"it ends with step {total:,}"
