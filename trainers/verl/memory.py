@@ -253,7 +253,9 @@ def fit(
         cache = min(room, max(needed, card / 2 - 2 * model.parameters - WORKSPACE))
         utilisation = (2 * model.parameters + WORKSPACE + cache) / card
         for tokens in micro_batches(longest):
-            training = _training(model, 0 if always else share, tokens * (PADDED if padded else 1))
+            training = training_parts(
+                model, 0 if always else share, tokens * (PADDED if padded else 1)
+            )
             if sum(training.values()) <= USABLE * card:
                 return Fit(
                     offload=name,
@@ -274,7 +276,7 @@ def micro_batches(longest: int) -> Iterator[int]:
     yield longest
 
 
-def _training(model: ModelSize, share: float, tokens: int) -> dict[str, float]:
+def training_parts(model: ModelSize, share: float, tokens: int) -> dict[str, float]:
     """Return the parts of the larger of a step's two peaks, the update and the log-probabilities.
 
     ``tokens`` are those of a micro-batch with gradients, with its padding.

@@ -21,16 +21,17 @@ from trainers.base import Job, Setting, TrainSpec
 from trainers.data import TrainingData
 from trainers.data.sft import MESSAGES
 from trainers.verl import command as verl_command
-from trainers.verl import keys, placement
+from trainers.verl import keys, memory, placement, sft_memory
 from trainers.verl.command import BATCH, count
 from trainers.verl.conversations import LONGEST, Conversations, write_conversations
 from trainers.verl.cpu_memory import bytes_of
-from trainers.verl.memory import TOKENS
+from trainers.verl.memory import GIB, TOKENS, in_gib
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.placement import Placement
 from trainers.verl.prompts import COUNTED_IN_PLAN
 from trainers.verl.recipes import Sft
 from trainers.verl.saves import save_folder
+from trainers.verl.sft_memory import SftFit
 from trainers.verl.trainer import Launch, VerlTrainer
 
 MODULE = "trainers.verl.plugins.sft"
@@ -56,7 +57,27 @@ class VerlSft(VerlTrainer):
 
     def placed(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[Setting]:
         """Return what follows from the machine; see `VerlTrainer`."""
-        return placed(where, count(values, LONGEST))
+        found = self._fit(where, values, model)
+        return placed(where, count(values, LONGEST), found)
+
+    def room(self, where: Placement, values: Mapping[str, Any], model: Path) -> Iterable[str]:
+        """Return what the GPUs or the machine will hold, by calculation; see `VerlTrainer`."""
+        into = "this machine" if where.device == "cpu" else "the GPUs' memory"
+        if own := sft_memory.sized_by_user(where, values):
+            yield f"whether it fits into {into} is not calculated: {own} is set"
+        elif (found := self._fit(where, values, model)) is None:
+            yield f"whether it fits into {into} is not calculated: not all sizes are known"
+        else:
+            gib = (sft_memory.there(where) or 0) / GIB
+            whose = "that are available here" if where.device == "cpu" else "of each GPU"
+            yield f"of the {gib:.1f} GiB {whose}, by calculation: {in_gib(found.parts)}"
+
+    def _fit(self, where: Placement, values: Mapping[str, Any], model: Path) -> SftFit | None:
+        size = memory.model_size(model)
+        if size is None or not sft_memory.there(where) or sft_memory.sized_by_user(where, values):
+            return None
+        longest, padded = count(values, LONGEST), not placement.removes_padding()
+        return sft_memory.fit(size, where, values, longest=longest, padded=padded)
 
     def files(self, spec: TrainSpec, model: Path, data: Path) -> dict[str, Any]:
         """Return the keys that name files and folders; see `VerlTrainer`."""
@@ -159,8 +180,11 @@ def refuse_cluster(spec: TrainSpec) -> None:
         )
 
 
-def placed(placement: Placement, longest: int) -> list[Setting]:
-    """Return what verl needs to know of the machine; ``longest`` is the longest row, in tokens."""
+def placed(placement: Placement, longest: int, fit: SftFit | None = None) -> list[Setting]:
+    """Return what verl needs to know of the machine; ``longest`` is the longest row, in tokens.
+
+    ``fit`` is how the training fits into the memory, where that is known.
+    """
     gpu = placement.device == "cuda"
     flash = gpu and find_spec("flash_attn") is not None
     values: Mapping[str, tuple[Any, str]] = {
@@ -175,14 +199,27 @@ def placed(placement: Placement, longest: int) -> list[Setting]:
         ),
         "model.use_remove_padding": (flash, "needs flash-attn"),
         "model.enable_gradient_checkpointing": (gpu, "memory for time" if gpu else "small models"),
-        "data.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
-        "data.max_token_len_per_gpu": (max(TOKENS, longest), "not less than the longest row"),
+        **_micro_batches(longest, fit),
         "data.num_workers": (4 if gpu else 0, "rows are tokenised meanwhile" if gpu else "cores"),
     }
     return [
         Setting(key=key, value=value, origin="placed", why=why)
         for key, (value, why) in values.items()
     ]
+
+
+def _micro_batches(longest: int, fit: SftFit | None) -> dict[str, tuple[Any, str]]:
+    if fit is not None and fit.tokens is None:
+        return {
+            "data.use_dynamic_bsz": (False, "one row at a time: the memory is for no more"),
+            "data.micro_batch_size_per_gpu": (1, "fits by calculation"),
+        }
+    tokens = fit.tokens if fit and fit.tokens else max(TOKENS, longest)
+    why = "not less than the longest row"
+    return {
+        "data.use_dynamic_bsz": (True, "micro-batches are filled up to the tokens below"),
+        "data.max_token_len_per_gpu": (tokens, f"fits by calculation; {why}" if fit else why),
+    }
 
 
 def files(spec: TrainSpec, model: Path) -> dict[str, Any]:
