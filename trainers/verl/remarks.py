@@ -67,7 +67,7 @@ def on_disk(
     )
     if not needed.fits:
         raise UserError(
-            f"--output {spec.output}: {needed}, which is too little; free some space, name a folder on another disk, or "
-            "keep less: --keep-state, --keep-weights"
+            f"--output {spec.output}: {needed}, which is too little; free some space, name a "
+            "folder on another disk, or keep less: --keep-state, --keep-weights"
         )
     return str(needed)

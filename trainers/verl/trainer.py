@@ -234,7 +234,7 @@ class VerlTrainer(Trainer):
             record = Record(identity=identity, job=job)
             done = saves.latest(paths.state)
             goes_on(paths, earlier, record, done)
-            if (total := self.total(verl_command.values_of(recipe), data)) is not None:
+            if total is not None:
                 refuse_fewer(paths, done, total)
         return job
 
