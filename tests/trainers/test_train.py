@@ -28,6 +28,7 @@ from trainers.base import Job, TrainSpec
 from trainers.curves import Step, put, read
 from trainers.data import build, is_built, open_data
 from trainers.verl import liveness, placement
+from trainers.verl.base_model import context_length
 from trainers.verl.drawn import MOST
 from trainers.verl.grpo import VerlGrpo, VerlGrpoV1, VerlGrpoV4, VerlGrpoV5
 from trainers.verl.paths import TrainingPaths
@@ -750,18 +751,28 @@ GEMMA3 = {
 }  # fmt: skip
 
 
+def short_base(bench: Bench, folder: Path, declared: dict[str, Any]) -> Path:
+    """A copy of the base model that declares another context length."""
+    shutil.copytree(bench.base, folder)
+    config = json.loads((folder / "config.json").read_text())
+    changed = declared if "model_type" in declared else {**config, **declared}
+    (folder / "config.json").write_text(json.dumps(changed))
+    return folder
+
+
 @pytest.mark.parametrize(
     "declared", [{"max_position_embeddings": 640}, GPT2, GEMMA3], ids=["flat", "gpt2", "nested"]
 )
-def test_a_response_is_shortened_to_the_context_that_an_evaluation_sees(
+def test_a_training_sees_the_context_that_an_evaluation_sees(
     declared: dict[str, Any], bench: Bench, tmp_path: Path
 ) -> None:
-    short = tmp_path / "short"
-    shutil.copytree(bench.base, short)
-    config = json.loads((short / "config.json").read_text())
-    changed = declared if "model_type" in declared else {**config, **declared}
-    (short / "config.json").write_text(json.dumps(changed))
+    short = short_base(bench, tmp_path / "short", declared)
     assert open_checkpoint(str(short)).context_length == 640
+    assert context_length(short, trust_remote_code=False) == 640
+
+
+def test_a_response_is_shortened_to_the_context(bench: Bench, tmp_path: Path) -> None:
+    short = short_base(bench, tmp_path / "short", {"max_position_embeddings": 640})
     values = {line.key: line for line in bench.job(model=str(short)).recipe}
     assert values["data.max_prompt_length"].value == 320
     assert values["data.max_response_length"].value == 320
