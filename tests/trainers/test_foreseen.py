@@ -195,3 +195,24 @@ def test_supervised_rows_that_are_left_out_are_said(data: TrainingData, tmp_path
     nothing = "no loss on held-out rows will be measured"
     assert any(note.startswith(nothing) for note in notes), data.card.rows
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model_type": "nosuch", "architectures": ["NoSuchForCausalLM"]}, "does not have"),
+        ({"architectures": ["NoSuchForCausalLM"]}, "does not have"),
+        ({"architectures": ["LlamaForSequenceClassification"]}, "with exactly one, a …ForCausalLM"),
+        ({"quantization_config": {"bits": 4}}, "are quantized"),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused_by_the_plan(
+    changes: dict[str, Any], reason: str, data: TrainingData, tmp_path: Path
+) -> None:
+    for file in MODEL_PATH.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    config = json.loads((MODEL_PATH / "config.json").read_text())
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(UserError, match=reason):
+        plan(data, tmp_path / "out", model=str(tmp_path))

@@ -74,6 +74,6 @@ def fit(
         f"a model of {size.parameters / 1e9:.1f} billion parameters with rows of {longest} tokens "
         f"does not fit into {what}, by calculation: it needs {in_gib(last.parts)}, and "
         f"{available / GIB:.1f} GiB are there; take a smaller model, more or larger GPUs, or "
-        f"shorter rows (--set {LONGEST}=…, which changes what is trained), or try it with "
-        f"--set {TOKENS}={longest}"
+        f"shorter rows (--set {LONGEST}=…, which changes what is trained), or try nevertheless "
+        f"with --set {TOKENS}={longest}"
     )
