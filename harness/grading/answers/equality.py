@@ -7,25 +7,25 @@ these rules do not know, and that a symbolic comparison may decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from fractions import Fraction
-
 from benchmarks import Conventions
 from harness.grading.answers import bindings, families, regions, relations, vectors, wording
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
-from harness.grading.answers.nouns import changes_number
+from harness.grading.answers.quantities import equal_quantities
 from harness.grading.answers.syntax import (
     EXPRESSIONS,
     Answer,
     Apply,
     Based,
     Cases,
+    Compound,
     Difference,
     Expression,
     Intersection,
     Matrix,
     Number,
     Opaque,
+    Qualified,
     Quantity,
     Ratio,
     Relation,
@@ -35,7 +35,6 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import DOTS
-from harness.grading.answers.units import read_unit
 from harness.grading.answers.values import exact
 
 Equality = bool | None
@@ -385,66 +384,30 @@ def _quotients(answer: Answer) -> list[Answer] | None:
     return [Apply("/", (term, terms[-1])) for term in terms[:-1]]
 
 
-def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    values = [side.value if isinstance(side, Quantity) else side for side in (gold, answer)]
-    left, right = values
-    if not isinstance(left, EXPRESSIONS) or not isinstance(right, EXPRESSIONS):
-        return None
-    nouns = [side.unit for side in (gold, answer) if isinstance(side, Quantity)]
-    if any(map(changes_number, nouns)):
-        return None  # "2 thirds" is not 2
-    units = [
-        read_unit(side.unit) if isinstance(side, Quantity) else None for side in (gold, answer)
-    ]
-    known = [unit for unit in units if unit is not None]
-    if len(known) == 2 and known[0] != known[1]:
-        if {known[0].dimension, known[1].dimension} == {"angle", "radian"}:
-            of_gold = known[0].dimension == "angle"
-            return _scaled(_RADIANS_A_DEGREE, of_gold, left, right, conventions)
-        if known[0].dimension != known[1].dimension:
-            return False
-        factor = Number(known[1].factor / known[0].factor)
-        return equal_expressions(left, Apply("*", (right, factor)), conventions)
-    same = equal_expressions(left, right, conventions)
-    if same or len(known) != 1:
-        return same
-    return _converted(known[0].dimension, units[0] is not None, left, right, conventions) or same
+def _compound(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Compare 2 hours 30 minutes, which may stand for 150 and for 2.5 where no unit is asked for."""
+    one, other = (
+        side.readings if isinstance(side, Compound) else (side,) for side in (gold, answer)
+    )
+    results = [equal(left, right, conventions) for left in one for right in other]
+    return True if True in results else None if None in results else False
 
 
-_RADIANS_A_DEGREE = Apply("/", (Symbol("\\pi"), Number(Fraction(180))))
-
-
-def _converted(
-    dimension: str, of_gold: bool, left: Expression, right: Expression, conventions: Conventions
-) -> Equality:
-    """Compare ``50\\%`` with ``0.5``, or ``180^\\circ`` with pi, if only one side has a unit."""
-    if dimension == "percent" and conventions.percent_as_fraction:
-        return _scaled(Number(Fraction(1, 100)), of_gold, left, right, conventions)
-    if dimension == "angle":
-        return _scaled(_RADIANS_A_DEGREE, of_gold, left, right, conventions)
-    return None
-
-
-def _scaled(
-    factor: Expression,
-    of_gold: bool,
-    left: Expression,
-    right: Expression,
-    conventions: Conventions,
-) -> Equality:
-    """Compare two expressions, the gold's or else the answer's multiplied by a factor."""
-    scaled: Expression = Apply("*", (left if of_gold else right, factor))
-    value = exact(scaled)
-    if value is not None:
-        scaled = Number(value)
-    if of_gold:
-        return equal_expressions(scaled, right, conventions)
-    return equal_expressions(left, scaled, conventions)
+def _qualified(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Compare two answers of which one or both have a remark, which may be left out."""
+    sides = [side.value if isinstance(side, Qualified) else side for side in (gold, answer)]
+    same = equal(sides[0], sides[1], conventions)
+    conditions = {
+        side.remark for side in (gold, answer) if isinstance(side, Qualified) and side.is_condition
+    }
+    return None if same and len(conditions) > 1 else same
 
 
 _BY_KIND: tuple[
     tuple[type[Answer] | tuple[type, ...], Callable[[Answer, Answer, Conventions], Equality]], ...
 ] = (
+    ((Qualified,), _qualified),
+    ((Compound,), _compound),
     ((Union, Intersection, Difference), _set),
     ((Relation,), _relation),
     ((Cases,), _cases),
@@ -452,6 +415,6 @@ _BY_KIND: tuple[
     ((Words,), _words),
     ((Based,), _based),
     ((Ratio,), _ratio),
-    ((Quantity,), _quantity),
+    ((Quantity,), equal_quantities),
     ((Opaque,), lambda gold, answer, conventions: None),
 )

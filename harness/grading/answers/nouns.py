@@ -16,7 +16,7 @@ NUMERALS = frozenset(
 )
 ARITHMETIC = frozenset(
     "of over plus minus times by divided mod modulo base not nor or and least most than more less "
-    "fewer below above under up to".split()
+    "fewer below above under up to squared cubed factorial".split()
 )
 """Words that join a number to another one: ``5 percent of 3``, ``2 more than x``."""
 _JOINS = frozenset(

@@ -27,10 +27,12 @@ from harness.grading.answers.syntax import (
     Apply,
     Based,
     Cases,
+    Compound,
     Difference,
     Intersection,
     Matrix,
     Number,
+    Qualified,
     Quantity,
     Ratio,
     Relation,
@@ -256,13 +258,13 @@ _KINDS: tuple[tuple[Any, str], ...] = (
     (Words, "words"),
     (Based, "base"),
     (Ratio, "ratio"),
-    (Quantity, "unit"),
+    (Quantity | Compound, "unit"),
 )
 
 
 def kind_of(gold: Answer, answer: Answer) -> str:
     """Return the name of the rule that compares two such answers, for the verdict."""
-    sides = (gold, answer)
+    sides = tuple(s.value if isinstance(s, Qualified) else s for s in (gold, answer))
     for kind, name in _KINDS:
         if any(isinstance(side, kind) for side in sides):
             ordered = name == "list" and any(

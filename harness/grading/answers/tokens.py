@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from harness.grading.answers.notation import plain
+from harness.grading.answers.spellings import respell
 from harness.grading.answers.units import UNIT_LETTERS
 
 MAXIMUM_TOKENS = 600
@@ -100,7 +101,7 @@ def clean(text: str) -> str:
     Raises:
         UnreadableError: the text ends in dots, so it does not state the whole answer.
     """
-    text = plain(text).translate(_CHARACTERS)
+    text = plain(respell(text)).translate(_CHARACTERS)
     text = _REPEATING.sub(_as_fraction, text)
     if "\\begin" not in text:
         text = _TWICE_ESCAPED.sub(r"\\", text)
@@ -189,8 +190,12 @@ NUMBER_WORDS = {
     )
 }
 _MULTIPLES = {
+    "dozen": "12",
+    "hundred": "100",
     "thousand": "1000",
+    "lakh": "100000",
     "million": "1000000",
+    "crore": "10000000",
     "billion": "1000000000",
     "trillion": "1000000000000",
 }

@@ -1,0 +1,170 @@
+r"""Write units, angles, money, times and quotations in one way, before the text becomes tokens.
+
+``12^\circ 30'`` becomes a fraction of a degree, ``\SI{5}{\metre}`` a number with a unit, ``\$5`` five
+dollars, and ``2:05 p.m.`` loses its dots. The time is linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+
+Rewrite = Callable[[str], str]
+
+
+def respell(text: str) -> str:
+    r"""Return the text in the usual spellings.
+
+    >>> respell(r"12^\circ 30'"), respell(r"\$18.90")
+    ('\\frac{25}{2}^\\circ ', '18.90\\text{ dollars}')
+    """
+    for signs, rewrite in _REWRITES:
+        if any(sign in text for sign in signs):
+            text = rewrite(text)
+    return text
+
+
+_BLANK = r"(?:\s|~|\\[,;:! ])*"
+_UPRIGHT = r"\\(?:text|textrm|mathrm|mbox|rm)"
+
+# --- angles and temperatures ----------------------------------------------------------------------
+
+_CIRC = r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![A-Za-z]))"
+_PRIME = r"(?:'|\^\s?(?:\{\s?\\prime\s?\}|\\prime(?![A-Za-z])))"
+_PRIMES = r"(?:''|\"|\^\s?(?:\{\s?\\prime\s?\\prime\s?\}|\{\s?''\s?\}))"
+_ARC = re.compile(
+    rf"(?<![\d.])(\d{{1,9}})\s?{_CIRC}{_BLANK}(\d{{1,2}}(?:\.\d{{1,20}})?)\s?{_PRIME}(?!')"
+    rf"(?:{_BLANK}(\d{{1,2}}(?:\.\d{{1,20}})?)\s?{_PRIMES})?"
+)
+_ONLY_PRIMES = re.compile(rf"^\s?(-?\d{{1,9}}(?:\.\d{{1,20}})?)\s?(?:({_PRIMES})|{_PRIME})\s?$")
+_SCALE = re.compile(
+    rf"{_CIRC}{_BLANK}(?:{_UPRIGHT}\s?\{{\s?([CF])\s?\}}|([CF])(?![A-Za-z(_^=]))"
+)
+_SCALES = {"C": r"\text{ celsius}", "F": r"\text{ fahrenheit}"}
+
+
+def _angle(text: str) -> str:
+    text = text.replace("\u00b0", r"^\circ ").replace("\u2032", "'").replace("\u2033", "''")
+    text = _SCALE.sub(lambda match: _SCALES[match[1] or match[2]], text)
+    text = _ARC.sub(_degrees, text)
+    return _ONLY_PRIMES.sub(
+        lambda match: rf"{match[1]}\text{{ {'primes' if match[2] else 'prime'}}}", text
+    )
+
+
+def _degrees(match: re.Match[str]) -> str:
+    """Return degrees, minutes and seconds of arc as degrees."""
+    value = Fraction(match[1]) + Fraction(match[2]) / 60 + Fraction(match[3] or 0) / 3600
+    return f"\\frac{{{value.numerator}}}{{{value.denominator}}}^\\circ "
+
+
+# --- money ----------------------------------------------------------------------------------------
+
+_MONEY = {"\\$": "dollars", "\u20ac": "euros", "\u00a3": "sterling", "\u00a5": "yen"}
+_STYLED_SIGN = re.compile(rf"{_UPRIGHT}\s?\{{\s?(\\\$|[\u20ac\u00a3\u00a5])\s?\}}")
+_NUMBER = r"(\d[\d,.!{}\\ ]{0,40}\d|\d)"
+_PRICE = re.compile(
+    rf"(\\\$|[\u20ac\u00a3\u00a5])\s?{_NUMBER}"
+    r"(\s?(?:thousand|million|billion|trillion))?(?=\s?\}?\s?\.?\s?$)"
+)
+
+
+def _price(text: str) -> str:
+    """Write the sign of a currency before a number as its name after it, if there is one sign."""
+    text = _STYLED_SIGN.sub(lambda match: match[1], text)
+    if sum(map(text.count, _MONEY)) != 1:
+        return text
+    return _PRICE.sub(lambda m: rf"{m[2]}{m[3] or ''}\text{{ {_MONEY[m[1]]}}}", text)
+
+
+# --- fractions in words ---------------------------------------------------------------------------
+
+_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+_PARTS = {
+    "half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6,
+    "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12,
+}  # fmt: skip
+_FRACTION = re.compile(
+    rf"(?<![A-Za-z\d])({'|'.join(_WORDS)})[ -]({'|'.join(_PARTS)})s?(?![A-Za-z])", re.IGNORECASE
+)
+
+
+def _fraction(match: re.Match[str]) -> str:
+    above, below = _WORDS.index(match[1].lower()) + 1, _PARTS[match[2].lower()]
+    return f"\\frac{{{above}}}{{{below}}}"
+
+
+# --- siunitx --------------------------------------------------------------------------------------
+
+_SIUNITX = re.compile(r"\\(?:unit|si)\s?\{([^{}]{0,120})\}")
+_QUANTITY = re.compile(r"\\(?:SI|qty)\s?\{([^{}]{0,80})\}\s?\{")
+_NUM = re.compile(r"\\num\s?\{([^{}]{0,80})\}")
+_ANG = re.compile(r"\\ang\s?\{([^{};]{0,40})(?:;([^{};]{1,40}))?(?:;([^{};]{1,40}))?\}")
+_PREFIX = re.compile(r"\\(kilo|mega|giga|tera|deci|centi|milli|micro|nano|pico|femto)\s?\\")
+
+
+def _siunitx(text: str) -> str:
+    text = _NUM.sub(r"\1", _QUANTITY.sub(r"\1\\unit{", text))
+    text = _ANG.sub(_arc_of, text)
+    return _SIUNITX.sub(_spelled_out, text)
+
+
+def _arc_of(match: re.Match[str]) -> str:
+    minutes = f"{match[2]}'" if match[2] else ""
+    seconds = f"{match[3]}''" if match[3] else ""
+    return rf"{match[1]}^\circ {minutes}{seconds}"
+
+
+def _spelled_out(match: re.Match[str]) -> str:
+    r"""Return siunitx's ``\kilo\metre\per\second`` as words."""
+    unit = _PREFIX.sub(r"\\\1", match[1]).replace("\\squared", "^2").replace("\\cubed", "^3")
+    return "\\text{ " + unit.replace("\\", " ").replace(".", " ").replace(" ^", "^") + "}"
+
+
+# --- quotations, groups of digits, functions, and what the end of a box leaves ----------------------
+
+_GROUPING = re.compile(r"(?<=\d)\{\\[,!;: ]\}(?=\d{3})")
+_MAPPED = re.compile(
+    r"^\s?(?:([A-Za-z])\s?:\s?)?(?:\\mathbb\s?\{?[A-Z]\}?\s?\\(?:to|rightarrow)\s?\\mathbb\s?\{?[A-Z]"
+    rf"\}}?\s?,?{_BLANK})?([A-Za-z])\s?\\mapsto(?![A-Za-z])"
+)
+_GOES_ON = re.compile(r"(?<=[^\s=])\s?=\s?(-?\d{1,30}\.\d{2,60})\s?(?:\\[lc]?dots|\.\.\.)\s?$")
+_BRACKETED_ABOUT = re.compile(
+    rf"{_BLANK}\((?:\s|{_UPRIGHT}\s?\{{\s?|\\q?quad)*(?:\\approx(?![A-Za-z])|(?:or )?(?:about|"
+    r"approximately|approx\.?|roughly)(?![A-Za-z]))\s?\}?([^()]{1,80})\)\s?$"
+)
+_SAID_ABOUT = re.compile(
+    rf"(?<=[\d}})a-z]){_BLANK},?{_BLANK}{_UPRIGHT}\s?\{{\s?,?\s?(?:or |which is |that is )?(?:about|"
+    r"approximately|approx\.?|roughly|around)\s?\}\s?(-?\d[^()]{0,80})$"
+)
+
+
+def _unquoted(text: str) -> str:
+    return text.replace("``", "").replace("''", "")
+
+
+def _sub(pattern: str | re.Pattern[str], replacement: str | Callable[[re.Match[str]], str]) -> Rewrite:
+    compiled = re.compile(pattern) if isinstance(pattern, str) else pattern
+    return lambda text: compiled.sub(replacement, text)
+
+
+_REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
+    (("``",), _unquoted),
+    (("\\SI", "\\si", "\\qty", "\\unit", "\\num", "\\ang{"), _siunitx),
+    (("\\circ", "\u00b0", "'", "\\prime", "\u2032", "\u2033", '"'), _angle),
+    (tuple(_MONEY), _price),
+    (tuple(_PARTS), _sub(_FRACTION, _fraction)),
+    (("{\\",), _sub(_GROUPING, "")),
+    (("\\mapsto",), _sub(_MAPPED, lambda match: f"{match[1] or 'f'}({match[2]}) = ")),
+    (("...", "dots"), _sub(_GOES_ON, r"\\approx \1")),
+    (("(",), _sub(_BRACKETED_ABOUT, r" \\approx \1")),
+    (("about", "approx", "roughly", "around"), _sub(_SAID_ABOUT, r" \\approx \1")),
+    (("clock",), _sub(r"o'clock", "oclock")),
+    ((".",), _sub(r"(?<![A-Za-z])([aApP])\.\s?([mM])(?:\.|(?![A-Za-z]))", r"\1\2")),
+    (("sec",), _sub(r"(?<![A-Za-z\\])sec(?=\.?\s?(?:$|[},/^)]))", "secs")),
+    (("\\\\",), _sub(r"\\\\\s?$", "")),
+    # The last two braces of a set were written in the wrong order.
+    (("\\}}",), _sub(r"\{([^{}\\]{0,40})\\\}\}\s?$", r"{\1}\\}")),
+)
+"""Each rewriting, with signs of which the text has one if there is anything to rewrite."""
