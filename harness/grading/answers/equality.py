@@ -11,7 +11,7 @@ from benchmarks import Conventions
 from harness.grading.answers import bindings, families, regions, relations, vectors, wording
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
-from harness.grading.answers.quantities import equal_quantities
+from harness.grading.answers.quantities import equal_quantities, same_time
 from harness.grading.answers.syntax import (
     EXPRESSIONS,
     Answer,
@@ -362,8 +362,7 @@ def _ratio(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         if len(gold.terms) != len(answer.terms):
             return False
         if gold.clock and answer.clock:
-            pairs = zip(gold.terms, answer.terms, strict=True)
-            return relations.every(equal(left, right, conventions) for left, right in pairs)
+            return same_time(gold, answer)
     quotients = [_quotients(side) for side in (gold, answer)]
     if quotients[0] is None or quotients[1] is None:
         return None

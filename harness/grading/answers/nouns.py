@@ -24,6 +24,8 @@ _JOINS = frozenset(
     "unless except given since because as about in on at but the".split()
 )
 """Words that begin a clause about the number."""
+_RESTRICTING = frozenset("if unless except but is are was were equals".split())
+_DENYING = frozenset("not wrong incorrect false never cannot".split())
 _WORD = re.compile(r"[A-Za-z%]+")
 
 
@@ -31,7 +33,9 @@ def changes_number(unit: str) -> bool:
     """Say whether the words after a number change it, as in ``2 thirds`` and ``5 to 3``."""
     words = _WORD.findall(unit.lower())
     return bool(words) and (
-        not NUMERALS.isdisjoint(words) or words[0] in ARITHMETIC or "% of" in unit
+        not (NUMERALS | _DENYING).isdisjoint(words)
+        or words[0] in ARITHMETIC | _RESTRICTING
+        or "% of" in unit
     )
 
 

@@ -16,6 +16,8 @@ from harness.grading.answers.declarations import separated
 from harness.grading.answers.environments import determinant, environment, system
 from harness.grading.answers.expressions import is_constant
 from harness.grading.answers.formula import parse_formula
+from harness.grading.answers.quantities import compound
+from harness.grading.answers.remarks import without_remarks
 from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, outside, split
 from harness.grading.answers.syntax import (
     Answer,
@@ -24,6 +26,7 @@ from harness.grading.answers.syntax import (
     Expression,
     Number,
     Opaque,
+    Qualified,
     Quantity,
     Ratio,
     Relation,
@@ -36,7 +39,10 @@ from harness.grading.answers.units import UNIT_LETTERS
 
 MAXIMUM_ITEMS = 64
 _POINTS = frozenset("point points vertex center centre focus vector coordinates".split())
-_HEDGES = frozenset("about approximately approx roughly exactly equals is the only".split())
+_HEDGES = frozenset(
+    "about approximately approx roughly exactly precisely just simply equals is the only thus hence "
+    "therefore so".split()
+)
 _ALL = frozenset(("all real numbers", "all reals", "any real number"))
 _DEPTH = 12
 
@@ -48,17 +54,45 @@ def parse(text: str) -> Answer:
     (Symbol(name='x'), Symbol(name='y'))
     """
     tokens = tokenize(text)
-    return sets.excepted(tokens, _DEPTH, _answer) or _answer(separated(tokens), _DEPTH)
+    found = sets.excepted(tokens, _DEPTH, _answer)
+    if found is not None:
+        return found
+    declared = separated(tokens)
+    if declared is not tokens:
+        return _answer(declared, _DEPTH)
+    stated = without_remarks(tokens)
+    if not stated.remark:
+        return _answer(tokens, _DEPTH)
+    return Qualified(_answer(stated.tokens, _DEPTH), stated.remark, stated.is_condition)
 
 
 def _answer(tokens: list[Token], depth: int) -> Answer:
     if not tokens or depth == 0:
         raise UnreadableError("empty, or nested too deeply")
-    for rule in (_groups, _listed, _related, _united, _bracketed, _scaled, _doubled, _ratio):
+    for rule in (_compound, _groups, _listed, _related, _united, _bracketed, _scaled, _doubled, _ratio):
         found = rule(tokens, depth - 1)
         if found is not None:
             return found
     return _single(tokens)
+
+
+def _compound(tokens: list[Token], depth: int) -> Answer | None:
+    """Read "2 hours 30 minutes" and "2 hours and 30 minutes" as one quantity."""
+    numbers = [index for index, token in enumerate(tokens) if token.kind == "number"]
+    if len(numbers) < 2 or numbers[0] or any(tokens[i - 1].kind != "word" for i in numbers[1:]):
+        tokens = [
+            token
+            for index, token in enumerate(tokens)
+            if token.text not in (",", "and") or index + 1 not in numbers
+        ]
+        numbers = [index for index, token in enumerate(tokens) if token.kind == "number"]
+        if len(numbers) < 2 or numbers[0]:
+            return None
+    ends = [*numbers[1:], len(tokens)]
+    parts = [tokens[start:end] for start, end in zip(numbers, ends, strict=True)]
+    if any(len(part) != 2 or part[1].kind not in ("word", "symbol") for part in parts):
+        return None
+    return compound([Quantity(parse_formula([n]), unit.text) for n, unit in parts])
 
 
 def _groups(tokens: list[Token], depth: int) -> Answer | None:
@@ -237,7 +271,8 @@ def _ratio(tokens: list[Token], depth: int) -> Answer | None:
         return None
     terms = tuple(_answer(part, depth) for part in parts)
     last = parts[-1]
-    clock = len(last) == 1 and last[0].kind == "number" and len(last[0].text) == 2
+    said = len(last) == 2 and last[1].text.lower() in ("am", "pm")
+    clock = (len(last) == 1 or said) and last[0].kind == "number" and len(last[0].text) == 2
     return Ratio(terms, clock and len(parts[0]) == 1 and parts[0][0].kind == "number")
 
 
@@ -304,7 +339,7 @@ def _unit_length(tokens: list[Token]) -> int:
                 start = index - 1
             elif before.kind == "/" and index >= 3 and tokens[index - 2].kind in ("symbol", "word"):
                 start = index - 2
-            if all(_is_unit_part(part) for part in rest):
+            if _are_unit_parts(rest):
                 return len(tokens) - start
             raise UnreadableError("words inside a formula")
     return 0
@@ -314,7 +349,9 @@ def _begins_unit(value: Token, letter: Token, word: Token) -> bool:
     r"""Say whether the letter before a word is part of the unit, as in ``5 m per hour``."""
     if letter.text == "\\mu":
         return True
-    return letter.text in UNIT_LETTERS and word.kind == "word" and value.kind == "number"
+    return (
+        letter.text in UNIT_LETTERS and word.text.lower() == "per" and value.kind == "number"
+    )
 
 
 _UNIT_POWERS = frozenset("123456789")
@@ -324,6 +361,16 @@ def _is_unit_part(token: Token) -> bool:
     return token.kind in ("word", "symbol", "%", "/", "^", "*", "{", "}", "-") or (
         token.kind == "number" and token.text in _UNIT_POWERS
     )
+
+
+def _are_unit_parts(tokens: list[Token]) -> bool:
+    """Say whether tokens may be a unit, in which brackets stand below a bar: ``J/(mol K)``."""
+    below = False
+    for before, token in zip((None, *tokens), tokens, strict=False):
+        below |= token.kind == "(" and before is not None and before.kind == "/"
+        if not _is_unit_part(token) and not (below and token.kind in "()"):
+            return False
+    return True
 
 
 def _unit_text(tokens: list[Token]) -> str:

@@ -16,13 +16,13 @@ from harness.grading.answers.syntax import (
     Expression,
     Number,
     Quantity,
+    Ratio,
     Symbol,
 )
 from harness.grading.answers.units import Unit, possible_units, unit_of, without_angle
 from harness.grading.answers.values import exact
 
 _PI = Symbol("\\pi")
-_TIMES_OF_DAY = frozenset(("am", "pm"))
 
 
 def equal_quantities(gold: Answer, answer: Answer, conventions: Conventions) -> bool | None:
@@ -129,3 +129,36 @@ def compound(parts: list[Answer]) -> Compound | None:
             for unit, name in zip(units, names, strict=True)
         )
     )
+
+
+# --- times of day ---------------------------------------------------------------------------------
+
+
+def same_time(gold: Ratio, answer: Ratio) -> bool | None:
+    """Compare two times of day, of which one or both may leave out am or pm, or count to 24."""
+    wanted, given = _time(gold), _time(answer)
+    if wanted is None or given is None:
+        return None
+    if wanted[2] != given[2]:
+        return False
+    halves = {half for half in (wanted[1], given[1]) if half is not None}
+    if len(halves) > 1:
+        return False
+    if max(wanted[0], given[0]) > 12 and halves:
+        return _of_day(wanted[0], *halves) == _of_day(given[0], *halves)
+    return wanted[0] == given[0]
+
+
+def _of_day(hour: Fraction, half: str) -> Fraction:
+    return hour if hour > 12 else hour % 12 + (12 if half == "pm" else 0)
+
+
+def _time(time: Ratio) -> tuple[Fraction, str | None, list[Fraction]] | None:
+    """Return the hour, am or pm if it says so, and the rest."""
+    *before, last = time.terms
+    half = last.unit.lower() if isinstance(last, Quantity) else None
+    values = [exact(t) for t in (*before, last.value if isinstance(last, Quantity) else last) if isinstance(t, EXPRESSIONS)]
+    if len(values) != len(time.terms) or None in values:
+        return None
+    hour, *rest = (value for value in values if value is not None)
+    return hour, half, rest

@@ -42,7 +42,7 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import TooDeepError, UnreadableError, tokenize
-from harness.grading.answers.unit_letters import without_unit_letters
+from harness.grading.answers.unit_letters import with_units
 from harness.grading.answers.values import exact
 from harness.grading.remembered import remembered
 
@@ -227,7 +227,7 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
     wanted, given = read(gold), read(answer)
     if wanted is None or given is None:
         return None
-    given = without_unit_letters(wanted, given)
+    wanted, given = with_units(wanted, gold, given, answer)
     same = equal(wanted, given, conventions)
     if same is None or not (same or are_complete(wanted, given)):
         return None

@@ -122,6 +122,17 @@ def _spelled_out(match: re.Match[str]) -> str:
     return "\\text{ " + unit.replace("\\", " ").replace(".", " ").replace(" ^", "^") + "}"
 
 
+_LETTERS = rf"\{{\s?{_UPRIGHT}\s?\{{\s?([A-Za-z]{{1,12}})\s?\}}(\^\s?(?:\{{\s?)?[2-4])?\s?\}}?\s?\}}"
+_QUOTIENT = re.compile(rf"\\[dt]?frac\s?{_LETTERS}\s?{_LETTERS}")
+
+
+def _quotient(match: re.Match[str]) -> str:
+    r"""Write ``\frac{\text{m}}{\text{s}^2}`` on one line."""
+    above, raised, below, raised_below = (group or "" for group in match.groups())
+    unit = f"{above}{raised}/{below}{raised_below}"
+    return "\\text{ " + unit.replace("{", "").replace(" ", "") + "}"
+
+
 # --- quotations, groups of digits, functions, and what the end of a box leaves ----------------------
 
 _GROUPING = re.compile(r"(?<=\d)\{\\[,!;: ]\}(?=\d{3})")
@@ -131,13 +142,28 @@ _MAPPED = re.compile(
 )
 _GOES_ON = re.compile(r"(?<=[^\s=])\s?=\s?(-?\d{1,30}\.\d{2,60})\s?(?:\\[lc]?dots|\.\.\.)\s?$")
 _BRACKETED_ABOUT = re.compile(
-    rf"{_BLANK}\((?:\s|{_UPRIGHT}\s?\{{\s?|\\q?quad)*(?:\\approx(?![A-Za-z])|(?:or )?(?:about|"
+    rf"{_BLANK}(?:{_UPRIGHT}\s?\{{\s?)?\((?:\s|{_UPRIGHT}\s?\{{\s?|\\q?quad)*(?:\\approx(?![A-Za-z])|(?:or )?(?:about|"
     r"approximately|approx\.?|roughly)(?![A-Za-z]))\s?\}?([^()]{1,80})\)\s?$"
 )
 _SAID_ABOUT = re.compile(
     rf"(?<=[\d}})a-z]){_BLANK},?{_BLANK}{_UPRIGHT}\s?\{{\s?,?\s?(?:or |which is |that is )?(?:about|"
     r"approximately|approx\.?|roughly|around)\s?\}\s?(-?\d[^()]{0,80})$"
 )
+
+
+_COUNTS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_COUNT = "|".join(_COUNTS)
+_TWICE = re.compile(
+    rf"(?:\\text\s?\{{\s?)?(?<![A-Za-z])({_COUNT})\s?\}}?{_BLANK}\(\s?(\d{{1,2}})\s?\)\}}?"
+    rf"|(\d{{1,2}}){_BLANK}(?:\\text\s?\{{\s?)?\(\s?(?:\\text\s?\{{\s?)?({_COUNT})\s?\}}?\s?\)\}}?",
+    re.IGNORECASE,
+)
+
+
+def _said_twice(match: re.Match[str]) -> str:
+    """Return a number that is written in words and in digits, "seven (7)", in digits."""
+    word, digits = match[1] or match[4], match[2] or match[3]
+    return digits if _COUNTS.index(word.lower()) == int(digits) else match[0]
 
 
 def _unquoted(text: str) -> str:
@@ -154,8 +180,10 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("\\SI", "\\si", "\\qty", "\\unit", "\\num", "\\ang{"), _siunitx),
     (("\\circ", "\u00b0", "'", "\\prime", "\u2032", "\u2033", '"'), _angle),
     (tuple(_MONEY), _price),
+    (("(",), _sub(_TWICE, _said_twice)),
     (tuple(_PARTS), _sub(_FRACTION, _fraction)),
     (("{\\",), _sub(_GROUPING, "")),
+    (("frac{\\",), _sub(_QUOTIENT, _quotient)),
     (("\\mapsto",), _sub(_MAPPED, lambda match: f"{match[1] or 'f'}({match[2]}) = ")),
     (("...", "dots"), _sub(_GOES_ON, r"\\approx \1")),
     (("(",), _sub(_BRACKETED_ABOUT, r" \\approx \1")),

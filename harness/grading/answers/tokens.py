@@ -131,7 +131,7 @@ def _as_fraction(match: re.Match[str]) -> str:
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
     | (?P<number>
-        (?: \d{1,3}(?:,\d{3})+(?![\d]) | \d{1,3}(?:[ ]\d{3})+(?![\d]) | \d+ ) (?:\.\d*)?
+        (?: \d{1,3}(?:,\d{3})+(?![\d]) | \d{1,2}(?:,\d{2})+,\d{3}(?![\d,]) | \d{1,3}(?:[ ]\d{3})+(?![\d]) | \d+ ) (?:\.\d*)?
         (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )?
       | \.\d+ (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )? )
     | (?P<text>\\(?:text|textrm|textnormal|textsf|textit|mbox|hbox|mathrm)\s?\{)
@@ -254,7 +254,7 @@ def _scan(text: str) -> Iterator[Token]:
                 spaced = True
                 continue
         for token in _tokens_of(
-            kind, match, spaced, "text" if closing and previous != "number" else previous
+            kind, match, spaced, "text" if closing else previous
         ):
             if closing and token.text in _UPRIGHT and _follows_value(previous, match["letters"]):
                 token = Token("word", token.text, token.spaced)
