@@ -290,6 +290,9 @@ def _matched(
 
 
 def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if isinstance(gold, Matrix) and isinstance(answer, Apply) and _is_vector(gold):
+        entries = [entry for row in gold.rows for entry in row]
+        answer = vectors.components(answer, len(entries)) or answer
     left, right = _entries(gold), _entries(answer)
     if left is None or right is None:
         return _of_other_kinds(gold, answer)

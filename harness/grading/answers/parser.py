@@ -8,6 +8,7 @@ not fit raise `UnreadableError`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence as Tokens
 from fractions import Fraction
 
@@ -16,6 +17,7 @@ from harness.grading.answers.declarations import separated
 from harness.grading.answers.environments import determinant, environment, system
 from harness.grading.answers.expressions import is_constant
 from harness.grading.answers.formula import parse_formula
+from harness.grading.answers.labels import label
 from harness.grading.answers.quantities import compound
 from harness.grading.answers.remarks import without_remarks
 from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, outside, split
@@ -35,7 +37,7 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import DOTS, Token, UnreadableError, tokenize
-from harness.grading.answers.units import UNIT_LETTERS
+from harness.grading.answers.units import UNIT_LETTERS, read_unit
 
 MAXIMUM_ITEMS = 64
 _POINTS = frozenset("point points vertex center centre focus vector coordinates".split())
@@ -155,7 +157,10 @@ def _related(tokens: list[Token], depth: int) -> Answer | None:
         if signs[0].text not in "=~":
             raise UnreadableError("an inequality without a left side")
         return _answer(tokens[1:], depth)
-    return Relation(tuple(sign.text for sign in signs), tuple(_side(part, depth) for part in parts))
+    first, *rest = parts
+    named = label(first) if signs[0].text in "=~" else None
+    sides = (named or _side(first, depth), *(_side(part, depth) for part in rest))
+    return Relation(tuple(sign.text for sign in signs), sides)
 
 
 def _side(tokens: list[Token], depth: int) -> Answer:
@@ -174,7 +179,7 @@ def _united(tokens: list[Token], depth: int) -> Answer | None:
 
 def _doubled(tokens: list[Token], depth: int) -> Answer | None:
     signs = {"pm": ("+", "-"), "mp": ("-", "+")}
-    if not any(token.text in signs for token in tokens):
+    if not any(token.text in signs and token.kind == "command" for token in tokens):
         return None
     both = []
     for index in (0, 1):
@@ -293,11 +298,17 @@ def _single(tokens: list[Token]) -> Answer:
     based = _based(tokens)
     if based is not None:
         return based
-    unit = _unit_length(tokens)
-    value = parse_formula(tokens[: len(tokens) - unit])
-    if not unit:
+    length = _unit_length(tokens)
+    value = parse_formula(tokens[: len(tokens) - length])
+    if not length:
         return _degrees(value)
-    return Quantity(value, _unit_text(tokens[len(tokens) - unit :]))
+    unit = _unit_text(tokens[len(tokens) - length :])
+    part = _PART_OF.fullmatch(unit)
+    return Quantity(value, part[1] if part and read_unit(part[1]) else unit)
+
+
+_PART_OF = re.compile(r"of an? (.{1,60})")
+"""What follows the fraction in "5/8 of a mile"."""
 
 
 def _is_vertex(token: Token) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from benchmarks import Conventions
-from harness.grading.answers.expressions import is_constant, proportional
+from harness.grading.answers.expressions import decimal_of, is_constant, proportional
 from harness.grading.answers.families import is_residue, stated_residue
 from harness.grading.answers.syntax import (
     EXPRESSIONS,
@@ -23,7 +23,7 @@ from harness.grading.answers.syntax import (
     Symbol,
     Words,
 )
-from harness.grading.answers.values import UnknownValueError, numeric, symbols
+from harness.grading.answers.values import UnknownValueError, functions, numeric, symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
 """Compares the parts of two answers, as `equality.equal` does."""
@@ -65,13 +65,14 @@ def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
     if any(sign not in "=~" for sign in relation.signs):
         return "in" not in relation.signs
     first, last = relation.sides[0], relation.sides[-1]
-    if not _consistent(relation, last, compare) or is_constant(first):
+    if not _consistent(relation, last, compare) or (is_constant(first) and not names_value(first)):
         return True
     if relation is gold:
         return not _may_be_name(first)
-    if not isinstance(first, Apply) or first.function != "+" or not isinstance(last, EXPRESSIONS):
+    if not isinstance(first, Apply) or not isinstance(last, EXPRESSIONS):
         return False
-    return not symbols(first).isdisjoint(symbols(last))
+    solvable = first.function == "+" or any(isinstance(part, Number) for part in first.arguments)
+    return solvable and not symbols(first).isdisjoint(symbols(last))
 
 
 def _may_be_name(side: Answer) -> bool:
@@ -105,9 +106,11 @@ def rounding(answer: Answer) -> Answer | None:
         side.value if isinstance(side, Quantity) else side
         for side in (answer.sides[answer.signs.index("~")], answer.sides[-1])
     )
-    if not isinstance(last, Number) or last.decimals is None:
+    if not isinstance(last, Number) or not isinstance(exactly, EXPRESSIONS):
         return None
-    last_place = Number(Fraction(10) ** -last.decimals)
+    if last.decimals is None and decimal_of(exactly) is None:
+        return None
+    last_place = Number(Fraction(10) ** -(last.decimals or 0))
     difference = Apply("+", (exactly, Apply("-", (last,))))  # type: ignore[arg-type]
     try:
         error = numeric(Apply("/", (difference, last_place)), {})
@@ -170,6 +173,10 @@ def assigned(answer: Answer, compare: Equal) -> Answer | None:
     sides = list(answer.sides)
     names = [side for side in sides if is_name(side)]
     values = [side for side in sides if not is_name(side)]
+    if not names and names_value(sides[0]) and all(map(_is_fixed, sides[1:])):
+        names, values = sides[:1], sides[1:]
+    if any(map(_is_at_point, names)) and not any(map(_is_fixed, values)):
+        return None  # f(2) is no function of t
     if not values and len(sides) == 2:  # "a = b": the second is the value
         return sides[1]
     if not names or not values:
@@ -177,6 +184,25 @@ def assigned(answer: Answer, compare: Equal) -> Answer | None:
     exactly = [s for s, sign in zip(sides[1:], answer.signs, strict=True) if sign == "="]
     stated = [side for side in exactly if side in values] or values
     return stated[-1] if _consistent(answer, stated[-1], compare) else None
+
+
+_OF_ANGLES = frozenset("sin cos tan cot sec csc".split())
+
+
+def names_value(side: Answer) -> bool:
+    r"""Say whether a side names a number: ``\sin A``, ``\frac{AB}{CD}``, ``f(5) - f(2)``."""
+    if not isinstance(side, Apply):
+        return False
+    if side.function == "/":
+        return all(map(_is_capital, side.arguments))
+    if side.function in _OF_ANGLES:
+        return all(map(is_name, side.arguments))
+    return is_constant(side) and any(name.startswith("call:") for name in functions(side))
+
+
+def _is_at_point(name: Answer) -> bool:
+    """Say whether a name is a function's value at a point, ``f(2)``."""
+    return isinstance(name, Apply) and name.function.startswith("call:") and is_constant(name)
 
 
 def _stated(answer: Answer, compare: Equal, *, of_gold: bool) -> Answer | None:
@@ -216,7 +242,7 @@ def _is_fixed(side: Answer) -> bool:
         return is_constant(side.value)
     if isinstance(side, Sequence):
         return all(map(_is_fixed, side.items))
-    return isinstance(side, Based) or is_constant(side)
+    return isinstance(side, Based) or (is_constant(side) and not names_value(side))
 
 
 def _same_name(gold: Relation, answer: Relation, compare: Equal) -> bool:
@@ -225,6 +251,9 @@ def _same_name(gold: Relation, answer: Relation, compare: Equal) -> bool:
     if len(values) < 2:
         return False
     names = [next((s for s in side.sides if is_name(s)), None) for side in (gold, answer)]
+    calls = [n.function for n in names if isinstance(n, Apply)]
+    if len(calls) == 2 and calls[0].count("'") != calls[1].count("'"):
+        return False  # a derivative is another function
     plain = [n.name.split("_")[0].casefold() for n in names if isinstance(n, Symbol)]
     if len(plain) == 2 and plain[0] != plain[1]:
         # "y = 2x" and "f = 2x" define one function, unless the letter ends an equation.

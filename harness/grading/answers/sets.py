@@ -43,9 +43,21 @@ def is_number_set(answer: Answer) -> bool:
 def alternatives(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``x < -1 \text{ or } x > 3`` as a union; None if no alternative is a condition."""
     parts = _between_or(tokens)
-    if len(parts) < 2 or not any(map(_is_condition, parts)):
+    if len(parts) < 2:
+        return _both(tokens, depth, read)
+    if not any(map(_is_condition, parts)):
         return None
     return Union(tuple(read(part, depth) for part in parts))
+
+
+def _both(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``x > 1 \text{ and } x < 3``, conditions on one variable, as what they have in common."""
+    parts = split(tokens, lambda token: token.kind in (",", "separator"))
+    joined_by_and = all(t.text == "and" for t in outside(tokens) if t.kind in (",", "separator"))
+    letters = {t.text for t in tokens if t.kind == "symbol"} - {"\\pi", "e", "\\infty"}
+    if not joined_by_and or len(letters) != 1 or not all(map(_is_condition, parts)):
+        return None
+    return Intersection(tuple(read(part, depth) for part in parts))
 
 
 def grouped(tokens: list[Token], depth: int, read: Reader) -> Answer | None:

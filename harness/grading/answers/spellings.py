@@ -151,6 +151,11 @@ _SAID_ABOUT = re.compile(
 )
 
 
+_TRANSPOSED = re.compile(
+    rf"(?<=[\])])\s?\^\s?(?:\{{\s?)?(?:\\top|\\intercal|T|(?:{_UPRIGHT}|\\mathsf)\s?\{{?\s?T\s?\}}?)"
+    r"\s?\}?\s?$"
+)
+
 _COUNTS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _COUNT = "|".join(_COUNTS)
 _TWICE = re.compile(
@@ -188,6 +193,14 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("...", "dots"), _sub(_GOES_ON, r"\\approx \1")),
     (("(",), _sub(_BRACKETED_ABOUT, r" \\approx \1")),
     (("about", "approx", "roughly", "around"), _sub(_SAID_ABOUT, r" \\approx \1")),
+    (("dozen",), _sub(r"(?<![A-Za-z])half a dozen(?![A-Za-z])", "6")),
+    (("dozen",), _sub(r"(?<![A-Za-z])(?:a|one) dozen(?![A-Za-z])", "12")),
+    (("!=",), _sub(r"(?<![\w^}.])(\d{1,3})!=(?=\s?\d)", r"\1! = ")),
+    (("\\#",), _sub(r"\\#\s?(?=[A-Z(\\])", r"\\Pr ")),
+    (("\\deg",), _sub(r"(?<=[\d}])\s?\\deg(?![A-Za-z])", r"^\\circ ")),
+    (("\\left", "\\right"), _sub(r"\\(?:left|right)\s?(?=[\[\]])", " ")),
+    (("^",), _sub(_TRANSPOSED, "")),
+    (("\\",), _sub(r"\\(?:blacksquare|square|Box|qed|QED|checkmark)\s?$|(?<!\\)\\\s?$", "")),
     (("clock",), _sub(r"o'clock", "oclock")),
     ((".",), _sub(r"(?<![A-Za-z])([aApP])\.\s?([mM])(?:\.|(?![A-Za-z]))", r"\1\2")),
     (("sec",), _sub(r"(?<![A-Za-z\\])sec(?=\.?\s?(?:$|[},/^)]))", "secs")),

@@ -152,7 +152,7 @@ RELATIONS = {
     "=": "=", "==": "=", ":=": "=", "equiv": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=",
     "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=",
     "lt": "<", "gt": ">", "ne": "!=", "neq": "!=", "!=": "!=", "approx": "~", "simeq": "~",
-    "sim": "~", "in": "in", "notin": "notin",
+    "sim": "~", "doteq": "~", "approxeq": "~", "fallingdotseq": "~", "thickapprox": "~", "in": "in", "notin": "notin",
 }  # fmt: skip
 _MARKS = {
     "times": "*", "cdot": "*", "ast": "*", "div": "/", "lbrack": "[", "rbrack": "]",
@@ -169,7 +169,7 @@ GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
     "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
     "Psi Omega AA max min gcd lcm hbar ell odot oplus circ infty emptyset varnothing nabla "
-    "partial".split()
+    "partial det Pr arg deg dim ker".split()
 )
 _STRUCTURE = frozenset(
     "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
