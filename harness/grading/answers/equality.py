@@ -298,9 +298,9 @@ def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         return _of_other_kinds(gold, answer)
     shapes = [len(row) for row in left], [len(row) for row in right]
     flat = [[entry for row in side for entry in row] for side in (left, right)]
-    vectors = sum(_is_vector(side) for side in (gold, answer)) == 2
-    vectors &= not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
-    if shapes[0] != shapes[1] and not (vectors and len(flat[0]) == len(flat[1])):
+    both_vectors = sum(_is_vector(side) for side in (gold, answer)) == 2
+    both_vectors &= not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
+    if shapes[0] != shapes[1] and not (both_vectors and len(flat[0]) == len(flat[1])):
         return False
     return relations.every(equal(a, b, conventions) for a, b in zip(*flat, strict=True))
 

@@ -165,7 +165,8 @@ class _Reader:
             self._take()
             return Apply("-", (self._exponent(depth),))
         base = self._postfix(self._atom(depth))
-        if self.next.kind == "^":  # plain text writes towers without braces
+        if self.next.kind == "^" and "\\circ" not in (self._peek(1).text, self._peek(2).text):
+            # Plain text writes towers without braces.
             self._take()
             return Apply("^", (base, self._exponent(depth - 1)))
         return base

@@ -379,6 +379,8 @@ def _are_unit_parts(tokens: list[Token]) -> bool:
     below = False
     for before, token in zip((None, *tokens), tokens, strict=False):
         below |= token.kind == "(" and before is not None and before.kind == "/"
+        if token.kind == "number" and before is not None and before.kind in ("*", "/"):
+            return False  # "5 cm * 2" is 10 cm
         if not _is_unit_part(token) and not (below and token.kind in "()"):
             return False
     return True

@@ -41,6 +41,8 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
         same = _equations(gold, answer)
         if same:
             return True
+        if _are_derivatives(gold.sides[0], answer.sides[0]):
+            return False
         if not _same_name(gold, answer, compare):
             values = [assigned(side, compare) for side in (gold, answer)]
             return False if all(v is not None and is_constant(v) for v in values) else same
@@ -66,6 +68,8 @@ def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
         return "in" not in relation.signs
     first, last = relation.sides[0], relation.sides[-1]
     if not _consistent(relation, last, compare) or (is_constant(first) and not names_value(first)):
+        return True
+    if _is_at_point(first) and not _is_fixed(last):
         return True
     if relation is gold:
         return not _may_be_name(first)
@@ -245,15 +249,18 @@ def _is_fixed(side: Answer) -> bool:
     return isinstance(side, Based) or (is_constant(side) and not names_value(side))
 
 
+def _are_derivatives(gold: Answer, answer: Answer) -> bool:
+    """Say whether both name one function, but one more often derived than the other."""
+    names = [side.function for side in (gold, answer) if isinstance(side, Apply)]
+    return len(names) == 2 and names[0] != names[1] and len({n.strip("'") for n in names}) == 1
+
+
 def _same_name(gold: Relation, answer: Relation, compare: Equal) -> bool:
     """Say whether two assignments may be compared by value; ``x = 5`` and ``y = 5`` may not."""
     values = [value for side in (gold, answer) if (value := assigned(side, compare)) is not None]
     if len(values) < 2:
         return False
     names = [next((s for s in side.sides if is_name(s)), None) for side in (gold, answer)]
-    calls = [n.function for n in names if isinstance(n, Apply)]
-    if len(calls) == 2 and calls[0].count("'") != calls[1].count("'"):
-        return False  # a derivative is another function
     plain = [n.name.split("_")[0].casefold() for n in names if isinstance(n, Symbol)]
     if len(plain) == 2 and plain[0] != plain[1]:
         # "y = 2x" and "f = 2x" define one function, unless the letter ends an equation.

@@ -26,7 +26,7 @@ _CHANGES = NUMERALS | frozenset(
 """Words that may change what the words around them say."""
 _DECLARING = frozenset(
     "for where when with all every any each real reals number numbers value values of is are an "
-    "and the in constant constants arbitrary some here whenever being denotes".split()
+    "and the in each constant constants arbitrary some here whenever being denotes".split()
 )
 """Words of a remark that declares a variable as a real number."""
 _INTEGERS = frozenset("integer integers whole natural".split())
@@ -50,6 +50,8 @@ def without_remarks(tokens: list[Token]) -> Stated:
     """Return the answer alone, with the text of what was said beside it."""
     if not any(t.kind in ("word", "relation") or t.text == "forall" for t in tokens):
         return Stated(tokens)
+    if all(token.kind in ("word", "symbol", ",", "separator") for token in tokens):
+        return Stated(tokens)  # the words are the answer
     stated, condition = _without_condition(tokens)
     plain = _without_verb(_without_aside(_without_label(stated)))
     if len(plain) == len(tokens):
@@ -170,7 +172,7 @@ def _adds_nothing(condition: list[Token], head: list[Token], *, introduced: bool
         plain = plain[1:]
     of_head = bool(plain) and plain[0].kind == "symbol" and plain[0] in _unspaced(head)
     if _is_start(plain):
-        return introduced or of_head
+        return introduced or (of_head and plain[1].text != "!=")
     if _is_counted(plain):
         return of_head
     return introduced and _is_assignment(plain)

@@ -42,7 +42,7 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import TooDeepError, UnreadableError, tokenize
-from harness.grading.answers.unit_letters import with_units
+from harness.grading.answers.unit_letters import with_degrees_of_sum, with_units
 from harness.grading.answers.values import exact
 from harness.grading.remembered import remembered
 
@@ -229,6 +229,8 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
         return None
     wanted, given = with_units(wanted, gold, given, answer)
     same = equal(wanted, given, conventions)
+    if not same and (whole := with_degrees_of_sum(given)) is not None:
+        same = equal(wanted, whole, conventions) or same
     if same is None or not (same or are_complete(wanted, given)):
         return None
     return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, kind_of(wanted, given))

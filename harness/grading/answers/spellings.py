@@ -70,6 +70,12 @@ _PRICE = re.compile(
 )
 
 
+_CODES = {"Rs": "rupees", "INR": "rupees", "USD": "dollars", "EUR": "euros", "GBP": "sterling"}
+_CODE = re.compile(
+    rf"^\s?(?:{_UPRIGHT}\s?\{{\s?)?(Rs|INR|USD|EUR|GBP)\.?{_BLANK}\}}?{_BLANK}{_NUMBER}\}}?\s?$"
+)
+
+
 def _price(text: str) -> str:
     """Write the sign of a currency before a number as its name after it, if there is one sign."""
     text = _STYLED_SIGN.sub(lambda match: match[1], text)
@@ -94,6 +100,14 @@ def _fraction(match: re.Match[str]) -> str:
     above, below = _WORDS.index(match[1].lower()) + 1, _PARTS[match[2].lower()]
     return f"\\frac{{{above}}}{{{below}}}"
 
+
+_MONTHS = tuple(
+    "January February March April May June July August September October November December".split()
+)
+_DATE = re.compile(
+    rf"(?<![A-Za-z\d])(\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?({'|'.join(_MONTHS)})(?![A-Za-z])"
+)
+_DAY = re.compile(rf"(?<![A-Za-z])({'|'.join(_MONTHS)})\s(\d{{1,2}})(?:st|nd|rd|th)(?![A-Za-z])")
 
 # --- siunitx --------------------------------------------------------------------------------------
 
@@ -185,6 +199,9 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("\\SI", "\\si", "\\qty", "\\unit", "\\num", "\\ang{"), _siunitx),
     (("\\circ", "\u00b0", "'", "\\prime", "\u2032", "\u2033", '"'), _angle),
     (tuple(_MONEY), _price),
+    (tuple(_CODES), _sub(_CODE, lambda match: rf"{match[2]}\text{{ {_CODES[match[1]]}}}")),
+    (_MONTHS, _sub(_DATE, lambda match: f"{match[2]} {match[1]}")),
+    (_MONTHS, _sub(_DAY, r"\1 \2")),
     (("(",), _sub(_TWICE, _said_twice)),
     (tuple(_PARTS), _sub(_FRACTION, _fraction)),
     (("{\\",), _sub(_GROUPING, "")),

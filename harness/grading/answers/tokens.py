@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from harness.grading.answers.notation import plain
 from harness.grading.answers.spellings import respell
-from harness.grading.answers.units import UNIT_LETTERS
+from harness.grading.answers.units import UNIT_LETTERS, unit_of
 
 MAXIMUM_TOKENS = 600
 
@@ -318,6 +318,8 @@ def _escaped(mark: str, spaced: bool) -> Token:
 def _is_short_word(run: str, after: str) -> bool:
     """Say whether a few letters are a word and not a product, from the token before them."""
     if run in SHORT_UNITS and after in ("number", "}", ")", "text", "word"):
+        return True
+    if after == "text" and len(run) == 2 and unit_of(run) is not None:
         return True
     if after in ("text", "word"):
         return run.lower() in _SHORT_WORDS

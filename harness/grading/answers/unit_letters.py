@@ -22,6 +22,7 @@ from harness.grading.answers.syntax import (
     Sequence,
     Symbol,
 )
+from harness.grading.answers.values import functions
 from harness.grading.answers.units import UNIT_LETTERS, read_unit
 
 _AFTER_BLANK = frozenset("CFTHS")
@@ -76,6 +77,29 @@ def _read(answer: Answer, text: str) -> Answer:
     return Quantity(Apply("+", (*others, found.value)), found.unit)  # 16 + 13 pi cm^2
 
 
+def with_degrees_of_sum(answer: Answer) -> Answer | None:
+    r"""Return ``x + 1^\circ`` as a sum in degrees; None if it has no degrees at its end alone.
+
+    That is how people write it. The strict reading adds degrees to a number without a unit.
+    """
+    if isinstance(answer, Relation):
+        *sides, last = answer.sides
+        found = with_degrees_of_sum(last)
+        return None if found is None else Relation(answer.signs, (*sides, found))
+    if not isinstance(answer, Apply) or answer.function != "+":
+        return None
+    *others, last = answer.arguments
+    if "degrees" in frozenset().union(*map(functions, others)):
+        return None
+    if isinstance(last, Apply) and last.function == "*":
+        left, right = last.arguments
+        if isinstance(right, Apply) and right.function == "degrees":
+            last = Apply("degrees", (Apply("*", (left, right.arguments[0])),))
+    if not isinstance(last, Apply) or last.function != "degrees":
+        return None
+    return Quantity(Apply("+", (*others, last.arguments[0])), "degree")
+
+
 def _product(answer: Apply, text: str) -> Answer:
     factors: list[tuple[str, str]] = []
     value: Expression = answer
@@ -91,7 +115,7 @@ def _product(answer: Apply, text: str) -> Answer:
         if not isinstance(found, Quantity) or factors:
             return answer
         return Quantity(Apply("-", (found.value,)), found.unit)
-    if not is_constant(value) or factors[0][0] == "/":
+    if not is_constant(value) or not factors or factors[0][0] == "/":
         return answer
     names = [name for _, name in factors]
     unit = "".join(f"/{name}" if sign == "/" else name for sign, name in factors)

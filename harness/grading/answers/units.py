@@ -229,6 +229,7 @@ _SPELLINGS = (
     (re.compile(r"\\hbar"), "hbar"),
     (re.compile(r"_ ?(?:\{|\\)? ?(odot|oplus|earth)\b ?\}?"), r"_\1"),
     (re.compile(r"(?i)\bdeg(?:rees?)? (celsius|fahrenheit)\b"), r"\1"),
+    (re.compile(r"(?i)\bper cent\b"), "percent"),
     (re.compile(r"(?i)\blight[ -]years?\b"), "ly"),
 )
 

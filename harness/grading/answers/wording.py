@@ -32,11 +32,24 @@ _SAME = tuple(
         (rf"{_SUBJECT}(?:is )?false", "false"),
     )
 )
+_SENTENCE = re.compile(
+    r"(?:it|this|that|he|she|they|there|the (?:answer|curve|graph|shape|figure|name|person|winner|day"
+    r"|result|set|set of solutions|solution|solution set)) (?:is|was|are|will be) (?!not |no |never |neither )(.{1,120})"
+)
+_NOTHING_SAID = re.compile(
+    r"(?:[a-z ]{1,60} )?(?:\(no (?:real |integer )?solutions?\)"
+    r"|(?:has|have|there (?:is|are)) no (?:such )?[a-z ]{0,30}(?:solutions?|roots?|integers?|numbers?|values?))"
+)
 _DECIDED = re.compile(r"(yes|no), (.{1,200})")
 
 
 def canonical(text: str) -> str:
     """Return one wording of an answer, in lower case and without articles."""
+    sentence = _SENTENCE.fullmatch(text)
+    if sentence is not None:
+        text = sentence[1].rstrip(" .")
+    if _NOTHING_SAID.fullmatch(text):
+        return NOTHING
     for pattern, meaning in _SAME:
         if pattern.fullmatch(text):
             return meaning
