@@ -20,6 +20,7 @@ from harness.grading.answers.formula import parse_formula
 from harness.grading.answers.labels import label
 from harness.grading.answers.quantities import compound
 from harness.grading.answers.remarks import without_remarks
+from harness.grading.answers.spellings import MONTHS
 from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, outside, split
 from harness.grading.answers.syntax import (
     Answer,
@@ -59,6 +60,9 @@ def parse(text: str) -> Answer:
     found = sets.excepted(tokens, _DEPTH, _answer)
     if found is not None:
         return found
+    decided = _decided(tokens)
+    if decided is not None:
+        return decided
     declared = separated(tokens)
     if declared is not tokens:
         return _answer(declared, _DEPTH)
@@ -66,6 +70,22 @@ def parse(text: str) -> Answer:
     if not stated.remark:
         return _answer(tokens, _DEPTH)
     return Qualified(_answer(stated.tokens, _DEPTH), stated.remark, stated.is_condition)
+
+
+_HEADS = frozenset(("yes", "no", "true", "false"))
+_TURNS = _HEADS | frozenset("but except unless only if not or".split())
+
+
+def _decided(tokens: list[Token]) -> Words | None:
+    """Return "Yes, it is continuous at 0" as words: what follows yes or no only explains it."""
+    if len(tokens) < 4 or tokens[0].text.lower() not in _HEADS or tokens[1].kind not in (",", ";"):
+        return None
+    rest = tokens[2:]
+    if not any(token.kind == "word" for token in rest):
+        return None
+    if any(token.text.lower() in _TURNS for token in rest):
+        return None
+    return Words(f"{tokens[0].text.lower()}, " + " ".join(token.text.lower() for token in rest))
 
 
 def _answer(tokens: list[Token], depth: int) -> Answer:
@@ -287,6 +307,8 @@ def _single(tokens: list[Token]) -> Answer:
         token.kind == "word" for token in tokens
     ):
         return _words(tokens)
+    if len(tokens) == 2 and tokens[0].text in MONTHS and tokens[1].kind == "number":
+        return Words(f"{tokens[0].text.lower()} {tokens[1].text}")
     if len(tokens) == 1 and tokens[0].text in ("\\emptyset", "\\varnothing"):
         return Words("no solution")
     if tokens[0].text == "angle" and len(tokens) > 1 and all(map(_is_vertex, tokens[1:])):

@@ -101,13 +101,13 @@ def _fraction(match: re.Match[str]) -> str:
     return f"\\frac{{{above}}}{{{below}}}"
 
 
-_MONTHS = tuple(
+MONTHS = tuple(
     "January February March April May June July August September October November December".split()
 )
 _DATE = re.compile(
-    rf"(?<![A-Za-z\d])(\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?({'|'.join(_MONTHS)})(?![A-Za-z])"
+    rf"(?<![A-Za-z\d])(\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?({'|'.join(MONTHS)})(?![A-Za-z])"
 )
-_DAY = re.compile(rf"(?<![A-Za-z])({'|'.join(_MONTHS)})\s(\d{{1,2}})(?:st|nd|rd|th)(?![A-Za-z])")
+_DAY = re.compile(rf"(?<![A-Za-z])({'|'.join(MONTHS)})\s(\d{{1,2}})(?:st|nd|rd|th)(?![A-Za-z])")
 
 # --- siunitx --------------------------------------------------------------------------------------
 
@@ -185,6 +185,17 @@ def _said_twice(match: re.Match[str]) -> str:
     return digits if _COUNTS.index(word.lower()) == int(digits) else match[0]
 
 
+_NO_SOLUTION = re.compile(
+    rf"^\s?(?:{_UPRIGHT}\s?\{{)?[A-Za-z ,]{{1,80}}\(\s?no solutions?\s?\)\.?\s?\}}?\s?$"
+)
+_DOMAIN = r"\\mathbb\s?\{?[A-Z]\}?(?:\^\s?[+*n]|_\{?[^{}]{1,8}\}?)?"
+_SIGNATURE = re.compile(
+    rf"^\s?([A-Za-z])\s?(?::|\\colon)\s?{_DOMAIN}\s?\\(?:to|rightarrow)\s?{_DOMAIN}\s?[,;:]{_BLANK}(?=\1\s?\()"
+)
+_HEADS = ("Yes.", "No.", "True.", "False.")
+_HEAD = re.compile(r"(?<![A-Za-z ])(Yes|No|True|False)\.\s(?=[A-Za-z])")
+
+
 def _unquoted(text: str) -> str:
     return text.replace("``", "").replace("''", "")
 
@@ -200,12 +211,15 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("\\circ", "\u00b0", "'", "\\prime", "\u2032", "\u2033", '"'), _angle),
     (tuple(_MONEY), _price),
     (tuple(_CODES), _sub(_CODE, lambda match: rf"{match[2]}\text{{ {_CODES[match[1]]}}}")),
-    (_MONTHS, _sub(_DATE, lambda match: f"{match[2]} {match[1]}")),
-    (_MONTHS, _sub(_DAY, r"\1 \2")),
+    (MONTHS, _sub(_DATE, lambda match: f"{match[2]} {match[1]}")),
+    (MONTHS, _sub(_DAY, r"\1 \2")),
     (("(",), _sub(_TWICE, _said_twice)),
     (tuple(_PARTS), _sub(_FRACTION, _fraction)),
     (("{\\",), _sub(_GROUPING, "")),
     (("frac{\\",), _sub(_QUOTIENT, _quotient)),
+    (("no solution",), _sub(_NO_SOLUTION, "no solution")),
+    (("\\to", "\\rightarrow"), _sub(_SIGNATURE, "")),
+    (tuple(_HEADS), _sub(_HEAD, r"\1, ")),
     (("\\mapsto",), _sub(_MAPPED, lambda match: f"{match[1] or 'f'}({match[2]}) = ")),
     (("...", "dots"), _sub(_GOES_ON, r"\\approx \1")),
     (("(",), _sub(_BRACKETED_ABOUT, r" \\approx \1")),

@@ -40,7 +40,7 @@ _NOTHING_SAID = re.compile(
     r"(?:[a-z ]{1,60} )?(?:\(no (?:real |integer )?solutions?\)"
     r"|(?:has|have|there (?:is|are)) no (?:such )?[a-z ]{0,30}(?:solutions?|roots?|integers?|numbers?|values?))"
 )
-_DECIDED = re.compile(r"(yes|no), (.{1,200})")
+_DECIDED = re.compile(r"(yes|no|true|false), (.{1,200})")
 
 
 def canonical(text: str) -> str:
@@ -72,4 +72,4 @@ def same(gold: str, answer: str) -> bool:
 
 
 def _affirmed(decided: re.Match[str]) -> tuple[str, ...]:
-    return (canonical(decided[2]),) if decided[1] == "yes" else ()
+    return (canonical(decided[2]),) if decided[1] in ("yes", "true") else ()
