@@ -265,12 +265,12 @@ class _Reader:
         name = token.text
         while self.next.kind in ("_", "'"):
             name += "'" if self._take().kind == "'" else "_" + self._subscript()
-        if name in _OF_LISTS and self.next.kind == "(":
+        if name in _OF_LISTS and self.next.kind in ("(", "\\{"):
             return self._of_list(name.removeprefix("\\"), depth)
         if self._is_call(token.text):
             self._take()
             arguments = [self.sum(depth)]
-            while self.next.kind == ",":
+            while self.next.kind in (",", ";"):
                 self._take()
                 arguments.append(self.sum(depth))
             self._expect(")")
@@ -278,12 +278,12 @@ class _Reader:
         return Symbol(name)
 
     def _of_list(self, name: str, depth: int) -> Expression:
-        self._take()
+        closing = ")" if self._take().kind == "(" else "\\}"
         value = self.sum(depth)
         while self.next.kind == ",":
             self._take()
             value = Apply(name, (value, self.sum(depth)))
-        self._expect(")")
+        self._expect(closing)
         return value
 
     def _is_call(self, letter: str) -> bool:
@@ -299,7 +299,7 @@ class _Reader:
         depth = 0
         for token in self._tokens[self._position :]:
             depth += step(token)
-            if depth == 1 and token.kind == ",":
+            if depth == 1 and token.kind in (",", ";"):
                 return True
             if depth == 0:
                 return False

@@ -163,9 +163,19 @@ def _flat(items: list[Answer]) -> list[Answer]:
     for item in items:
         if isinstance(item, Sequence) and item.opening == "±":
             flat.extend(item.items)
+        elif isinstance(item, Relation) and item.signs == ("=",) and _is_double(item.sides[1]):
+            both = item.sides[1]
+            flat.extend(
+                Relation(item.signs, (item.sides[0], value))
+                for value in (both.items if isinstance(both, Sequence) else ())
+            )
         else:
             flat.append(item)
     return flat
+
+
+def _is_double(answer: Answer) -> bool:
+    return isinstance(answer, Sequence) and answer.opening == "±"
 
 
 def _related(tokens: list[Token], depth: int) -> Answer | None:
@@ -258,7 +268,9 @@ def _scaled(tokens: list[Token], depth: int) -> Answer | None:
         return None
     factor, rest = tokens[:start], tokens[start:]
     if all(token.kind == "word" for token in factor):
-        return _answer(rest, depth) if factor[-1].text.lower() in _POINTS else None
+        words = [token.text.lower() for token in factor]
+        named = words[-1] in _POINTS or (words[-1] in ("at", "is") and _POINTS & set(words))
+        return _answer(rest, depth) if named else None
     if len(split(rest[1:-1], lambda token: token.kind == ",")) < 2 and rest[0].kind == "(":
         return None
     if rest[0].kind == "begin" and sum(token.kind == "begin" for token in rest) != 1:

@@ -23,6 +23,7 @@ from harness.grading.answers.units import Unit, possible_units, unit_of, without
 from harness.grading.answers.values import exact
 
 _PI = Symbol("\\pi")
+_ANGLES = frozenset(("prime", "primes"))
 
 
 def equal_quantities(gold: Answer, answer: Answer, conventions: Conventions) -> bool | None:
@@ -41,6 +42,8 @@ def equal_quantities(gold: Answer, answer: Answer, conventions: Conventions) -> 
             for other in given
         ]
         return True if True in results else None if None in results else False
+    if len(wanted) != len(given) and not _ANGLES.isdisjoint(nouns):
+        return False  # minutes of arc are not left out
     same = equal_expressions(left, right, conventions)
     if same or not (wanted or given):
         return same

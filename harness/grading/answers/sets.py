@@ -63,6 +63,8 @@ def _both(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
 def grouped(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``x = 1, y = 2 \text{ or } x = 2, y = 1`` as a list of two lists."""
     parts = _between_or(tokens)
+    if len(parts) > 1 and len({part[0].text for part in parts if _is_assignment(part)}) > 1:
+        raise UnreadableError("one of several names has a value")
     if len(parts) < 2 or not all(map(_is_assignments, parts)):
         return None
     return Sequence("", "", tuple(read(part, depth) for part in parts))
@@ -72,6 +74,11 @@ def _between_or(tokens: list[Token]) -> list[list[Token]]:
     """Return what stands before, between and after the words "or", where anything does."""
     parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
     return [part for part in parts if part]
+
+
+def _is_assignment(tokens: list[Token]) -> bool:
+    """Say whether tokens are ``x = 5``, with one letter before the sign."""
+    return len(tokens) > 2 and tokens[0].kind == "symbol" and tokens[1].text == "="
 
 
 def _is_assignments(tokens: list[Token]) -> bool:
@@ -145,11 +152,15 @@ _HALVES: dict[str, tuple[Answer, Answer, str, str]] = {
 }  # fmt: skip
 
 
+def _may_be_removed(opening: Token, before: list[Token]) -> bool:
+    return opening.kind == "\\{" or (opening.kind in ("[", "(") and _is_named(before))
+
+
 def _without(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``\mathbb{R} - \{0\}`` and ``(0, 9) - \{3\}``."""
     for index, token in enumerate(tokens[:-1]):
         before, after = tokens[:index], tokens[index + 1 :]
-        if token.kind == "-" and after[0].kind == "\\{" and before:
+        if token.kind == "-" and before and _may_be_removed(after[0], before):
             if _is_named(before) or before[-1].kind in CLOSING - {"}"}:
                 return Difference(read(before, depth), read(after, depth))
             return None
@@ -177,7 +188,7 @@ def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
 
     Only sets of a variable are read: ``\{x^2 : x > 3\}`` is no condition on its elements.
     """
-    index = next((i for i, token in enumerate(inner) if token.kind in ("|", ":")), 0)
+    index = next((i for i, token in enumerate(inner) if token.kind in ("|", ":", ";")), 0)
     element, conditions = inner[:index], inner[index + 1 :]
     if not element or not conditions or not _has_relation(conditions):
         return None

@@ -196,6 +196,22 @@ _HEADS = ("Yes.", "No.", "True.", "False.")
 _HEAD = re.compile(r"(?<![A-Za-z ])(Yes|No|True|False)\.\s(?=[A-Za-z])")
 
 
+_ALSO = re.compile(rf"{_UPRIGHT}\s?\{{\s?\((or|and)\s?\}}([^()]{{1,200}})\)\s?$")
+_SPOKEN = r"\s*(?:\\text\s?\{{)?\s*{}\s*\}}?\s*"
+_TENS = tuple("twenty thirty forty fifty sixty seventy eighty ninety".split())
+_SPELLED_OUT = re.compile(
+    rf"(?<![A-Za-z])({'|'.join(_TENS)})(?:[- ]({'|'.join(_COUNTS[1:10])}))?(?![A-Za-z-])", re.IGNORECASE
+)
+_BRACKETED_DECIMAL = re.compile(
+    rf"(?<=[\d}}]){_BLANK}\((\d{{1,12}}\.\d{{1,12}}{_BLANK}{_UPRIGHT}\s?\{{[^{{}}()]{{1,20}}\}}[^()]{{0,8}})\)\s?$"
+)
+
+
+def _in_digits(match: re.Match[str]) -> str:
+    tens = 10 * (2 + _TENS.index(match[1].lower()))
+    return str(tens + (_COUNTS.index(match[2].lower()) if match[2] else 0))
+
+
 def _unquoted(text: str) -> str:
     return text.replace("``", "").replace("''", "")
 
@@ -232,6 +248,12 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("\\left", "\\right"), _sub(r"\\(?:left|right)\s?(?=[\[\]])", " ")),
     (("^",), _sub(_TRANSPOSED, "")),
     (("\\",), _sub(r"\\(?:blacksquare|square|Box|qed|QED|checkmark)\s?$|(?<!\\)\\\s?$", "")),
+    (("(or", "(and"), _sub(_ALSO, r"\\text{ \1 }\2")),
+    (("out of",), _sub(rf"(\d+){_SPOKEN.format('out of')}(\d+)(?![\d.,])", r"\\frac{\1}{\2}")),
+    (("to",), _sub(rf"^\s?(\d+){_SPOKEN.format('to')}(\d+)\s?$", r"\1:\2")),
+    (_TENS, _sub(_SPELLED_OUT, _in_digits)),
+    (("\\_",), _sub(r"(?<=\d)\\_(?=\d{3})", "")),
+    (("(",), _sub(_BRACKETED_DECIMAL, r" \\approx \1")),
     (("clock",), _sub(r"o'clock", "oclock")),
     ((".",), _sub(r"(?<![A-Za-z])([aApP])\.\s?([mM])(?:\.|(?![A-Za-z]))", r"\1\2")),
     (("sec",), _sub(r"(?<![A-Za-z\\])sec(?=\.?\s?(?:$|[},/^)]))", "secs")),

@@ -86,7 +86,7 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=\d)\s?x\s?(?=10\s?\^)", r"\\times "),
         (r"\.(?=\s?\}\s?$)", ""),
         (r"^\s?(?:\\text\s?\{)?\s?(?:[Tt]he )?(?:[Ff]inal )?[Aa]nswer\s?(?:is|:){1,2}\s?\}?", ""),
-        (r"^\s?\\(?:implies|therefore|[Rr]ightarrow|Longrightarrow)(?![A-Za-z])\s?", ""),
+        (r"^\s?\\(?:implies|therefore|to|[Rr]ightarrow|[Ll]ongrightarrow)(?![A-Za-z])\s?", ""),
         (r"(?:\r?\n\s{0,20}){2,}", " , "),
         (r"\\\$|\$", ""),
     )
@@ -135,7 +135,7 @@ _TOKEN = re.compile(
         (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )?
       | \.\d+ (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )? )
     | (?P<text>\\(?:text|textrm|textnormal|textsf|textit|mbox|hbox|mathrm)\s?\{)
-    | (?P<styled>\\(?:textbf|mathbf|mathit|mathsf|mathcal|bm|boldsymbol|operatorname\*?|emph
+    | (?P<styled>\\(?:textbf|mathbf|pmb|mathit|mathsf|mathcal|bm|boldsymbol|operatorname\*?|emph
         |boxed|fbox|underline)\s?\{)
     | \\(?P<environment>begin|end)\s?\{(?P<name>[a-zA-Z]{1,12})\*?\}(?:\{[lcr|]{0,20}\})?
     | (?P<row>\\\\|\\cr(?![a-z]))
@@ -179,6 +179,7 @@ _STRUCTURE = frozenset(
 _VARIANTS = {f"var{name}": name for name in "epsilon theta phi rho sigma kappa pi".split()}
 """Shapes of one letter: nobody gives two of them different meanings in one answer."""
 _SEPARATORS = {"land": "and", "wedge": "and", "lor": "or", "vee": "or"}
+_JOINING = {"and": "and", "or": "or", "und": "and", "oder": "or", "et": "and", "ou": "or"}
 _FOREIGN_SEPARATORS = {"\u6216": "or", "\u6216\u8005": "or", "\u548c": "and", "\u4e14": "and"}
 DOTS = "\\ldots"
 """The dots in a list, in their one spelling."""
@@ -186,7 +187,8 @@ _DOTS = frozenset("ldots dots cdots dotsc dotsb".split())
 NUMBER_WORDS = {
     word: str(value)
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen".split()
     )
 }
 _MULTIPLES = {
@@ -310,6 +312,8 @@ def _command(name: str, spaced: bool) -> Token:
 def _escaped(mark: str, spaced: bool) -> Token:
     if mark in "{}":
         return Token(f"\\{mark}", f"\\{mark}", spaced)
+    if mark == "&":
+        return Token("separator", "and", spaced)
     if mark in "%|":
         return Token(mark, mark, spaced)
     raise UnreadableError(f"\\{mark} is not read")
@@ -329,14 +333,14 @@ def _is_short_word(run: str, after: str) -> bool:
 def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
     """Yield a function, a constant, a separator, a number or a word; else a symbol per letter."""
     lower = run.lower()
-    if run in FUNCTIONS or run in ("pi", "infty", "inf", "infinity", "theta"):
+    if run in FUNCTIONS or run in ("pi", "infty", "inf", "infinity", "oo", "theta"):
         name = {"pi": "\\pi", "theta": "\\theta"}.get(run)
-        if name or run.startswith("inf"):
+        if name or run == "oo" or run.startswith("inf"):
             yield Token("symbol", name or "\\infty", spaced)
         else:
             yield Token("command", run, spaced)
-    elif lower in ("and", "or"):
-        yield Token("separator", lower, spaced)
+    elif lower in _JOINING and (len(run) > 2 or lower == "or" or after == "text"):
+        yield Token("separator", _JOINING[lower], spaced)
     elif lower in _MULTIPLES:
         yield Token("*", "*")
         yield Token("number", _MULTIPLES[lower])
