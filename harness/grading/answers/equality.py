@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from benchmarks import Conventions
-from harness.grading.answers import bindings, families, regions, relations, vectors, wording
+from harness.grading.answers import bindings, families, integration, regions, relations, vectors, wording
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.quantities import equal_quantities, same_time
@@ -63,6 +63,8 @@ def _expressions(gold: Expression, answer: Expression, conventions: Conventions)
     same = equal_expressions(gold, answer, conventions)
     if same or is_constant(gold) or is_constant(answer):
         return same
+    if integration.same_constants(gold, answer):
+        return True
     return families.same_family(gold, answer) or vectors.same_vector(gold, answer) or same
 
 
@@ -151,6 +153,10 @@ def _is_no_set(answer: Answer) -> bool:
     """Say whether an answer was read and is certainly no set of real numbers."""
     if isinstance(answer, Sequence):
         return answer.ordered and len(answer.items) > 2
+    if isinstance(answer, Union):  # "x = 6 or y = 1" says of neither what it is
+        named = [part for part in answer.parts if isinstance(part, Relation)]
+        names = {bindings.name_of(part) for part in named if part.signs == ("=",)}
+        return len(named) == len(answer.parts) and len(names) > 1
     return isinstance(answer, Matrix | Based | Cases)
 
 
@@ -176,6 +182,10 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
         return None
     if _states_each_time(gold, answer, conventions):
         return True
+    declared = _without_declarations(listed)
+    if declared is not None and isinstance(other, Apply) and not is_constant(other):
+        sides = (declared, other) if listed is gold else (other, declared)
+        return equal(*sides, conventions) or None
     if isinstance(other, Apply) and listed.ordered:
         components = vectors.components(other, len(listed.items))
         if components is not None:
@@ -183,6 +193,13 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
                 return _lists(listed, components, conventions)
             return _lists(components, listed, conventions)
     return _of_other_kinds(gold, answer)
+
+
+def _without_declarations(listed: Sequence) -> Answer | None:
+    """Return the answer before the sets of its letters, as in ``3n - 2, n \\in \\mathbb{N}``."""
+    first, *rest = listed.items
+    declares = [isinstance(item, Relation) and item.signs == ("in",) for item in rest]
+    return first if listed.opening == "" and rest and all(declares) else None
 
 
 def _of_other_kinds(gold: Answer, answer: Answer) -> Equality:

@@ -217,7 +217,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("\\R", "\\Z", "\\N", "\\Q", "\\in"), _sub(_NUMBERS_SET, _numbers_set)),
     (("\\surd",), _sub(_ROOT_SIGN, r"\\sqrt{\1}")),
     (("C_", "C}_"), _sub(_COMBINATIONS, r"\\binom{\1}{\2}")),
-    (("[", "]"), _sub(re.compile(r"\\[,;:!](?=\s?[\[\]])"), " ")),
+    (("[", "]"), _sub(re.compile(r"\\[,;:!](?=\s?[\[\]])|(?<=[\[\]])\\[,;:!]"), " ")),
     (("mod",), _sub(_MODULO, _modulo)),
     (("base",), _sub(_IN_BASE, r"\1_{\2}")),
     (("C_", "P_"), _sub(_CHOOSE, _chosen)),

@@ -337,10 +337,13 @@ def _single(tokens: list[Token]) -> Answer:
     if not length:
         return _degrees(value)
     unit = _unit_text(tokens[len(tokens) - length :])
+    if unit in _CHANCES:
+        unit = "%"
     part = _PART_OF.fullmatch(unit)
     return Quantity(value, part[1] if part and read_unit(part[1]) else unit)
 
 
+_CHANCES = frozenset(("% chance", "% probability", "percent chance", "percent probability"))
 _PART_OF = re.compile(r"of an? (.{1,60})")
 """What follows the fraction in "5/8 of a mile"."""
 

@@ -32,6 +32,10 @@ _DECLARING = frozenset(
 _INTEGERS = frozenset("integer integers whole natural".split())
 _AMOUNTS = frozenset("total maximum minimum sum".split())
 """Nouns that may stand before a number, as in "a total of 7"."""
+_NAMES = frozenset(
+    "polynomial function value number expression solution solutions result answer total".split()
+)
+"""Nouns that may stand right before what they name."""
 _COUNTING = frozenset("ijklmnpqrst")
 """Letters that count from a first integer on."""
 
@@ -91,7 +95,8 @@ def _without_label(tokens: list[Token]) -> list[Token]:
     if tokens[end].kind == ":" and end + 1 < len(tokens) and len(words[-1]) > 1:
         return tokens[end + 1 :]
     counted = len(words) > 1 and words[-1] == "of" and words[-2] in _AMOUNTS
-    return tokens[end:] if words[-1] in _STATES or counted else tokens
+    named = words[-1] in _STATES or words[-1] in _NAMES
+    return tokens[end:] if named or counted else tokens
 
 
 def _without_verb(tokens: list[Token]) -> list[Token]:
@@ -107,7 +112,10 @@ def _without_aside(tokens: list[Token]) -> list[Token]:
     if len(tokens) < 4 or tokens[-1].kind != ")":
         return tokens
     start = max(i for i, token in enumerate(tokens[:-1]) if token.kind in "()" or i == 0)
-    words = _idle_words(tokens[start + 1 : -1])
+    inner = tokens[start + 1 : -1]
+    words = _idle_words(inner)
+    if inner and inner[0].text.lower() == "rounded":
+        words = [token.text for token in inner]
     if start == 0 or tokens[start].kind != "(" or words is None or len("".join(words)) < 3:
         return tokens
     return tokens[:start]

@@ -64,7 +64,7 @@ def grouped(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``x = 1, y = 2 \text{ or } x = 2, y = 1`` as a list of two lists."""
     parts = _between_or(tokens)
     if len(parts) > 1 and len({part[0].text for part in parts if _is_assignment(part)}) > 1:
-        raise UnreadableError("one of several names has a value")
+        return Union(tuple(read(part, depth) for part in parts))
     if len(parts) < 2 or not all(map(_is_assignments, parts)):
         return None
     return Sequence("", "", tuple(read(part, depth) for part in parts))

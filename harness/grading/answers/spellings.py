@@ -61,11 +61,12 @@ def _degrees(match: re.Match[str]) -> str:
 
 # --- money ----------------------------------------------------------------------------------------
 
-_MONEY = {"\\$": "dollars", "\u20ac": "euros", "\u00a3": "sterling", "\u00a5": "yen"}
+_MONEY = {"\\$": "dollars", "\\pounds ": "sterling", "\\euro ": "euros", "\u20b9": "rupees", "\u20ac": "euros", "\u00a3": "sterling", "\u00a5": "yen"}
 _STYLED_SIGN = re.compile(rf"{_UPRIGHT}\s?\{{\s?(\\\$|[\u20ac\u00a3\u00a5])\s?\}}")
 _NUMBER = r"(\d[\d,.!{}\\ ]{0,40}\d|\d)"
+_COUNTRY = re.compile(rf"(?:{_UPRIGHT}\s?\{{\s?)?(?<![A-Za-z])(?:US|CA|AU|A|C)\s?\}}?\s?(?=\\\$)")
 _PRICE = re.compile(
-    rf"(\\\$|[\u20ac\u00a3\u00a5])\s?{_NUMBER}"
+    rf"(\\\$|\\pounds |\\euro |[\u20ac\u00a3\u00a5\u20b9])\s?{_NUMBER}"
     r"(\s?(?:thousand|million|billion|trillion))?(?=\s?\}?\s?\.?\s?$)"
 )
 
@@ -79,6 +80,7 @@ _CODE = re.compile(
 def _price(text: str) -> str:
     """Write the sign of a currency before a number as its name after it, if there is one sign."""
     text = _STYLED_SIGN.sub(lambda match: match[1], text)
+    text = _COUNTRY.sub("", text)
     if sum(map(text.count, _MONEY)) != 1:
         return text
     return _PRICE.sub(lambda m: rf"{m[2]}{m[3] or ''}\text{{ {_MONEY[m[1]]}}}", text)
@@ -151,10 +153,10 @@ def _quotient(match: re.Match[str]) -> str:
 
 _GROUPING = re.compile(r"(?<=\d)\{\\[,!;: ]\}(?=\d{3})")
 _MAPPED = re.compile(
-    r"^\s?(?:([A-Za-z])\s?:\s?)?(?:\\mathbb\s?\{?[A-Z]\}?\s?\\(?:to|rightarrow)\s?\\mathbb\s?\{?[A-Z]"
+    r"^\s?(?:([A-Za-z])\s?(?::|\\colon)\s?)?(?:\\mathbb\s?\{?[A-Z]\}?\s?\\(?:to|rightarrow)\s?\\mathbb\s?\{?[A-Z]"
     rf"\}}?\s?,?{_BLANK})?([A-Za-z])\s?\\mapsto(?![A-Za-z])"
 )
-_GOES_ON = re.compile(r"(?<=[^\s=])\s?=\s?(-?\d{1,30}\.\d{2,60})\s?(?:\\[lc]?dots|\.\.\.)\s?$")
+_GOES_ON = re.compile(r"(?<=[^\s=])\s?(?:=|\\text\s?\{\s?or\s?\})\s?(-?\d{1,30}\.\d{2,60})\s?(?:\\[lc]?dots|\.\.\.)\s?$")
 _BRACKETED_ABOUT = re.compile(
     rf"{_BLANK}(?:{_UPRIGHT}\s?\{{\s?)?\((?:\s|{_UPRIGHT}\s?\{{\s?|\\q?quad)*(?:\\approx(?![A-Za-z])|(?:or )?(?:about|"
     r"approximately|approx\.?|roughly)(?![A-Za-z]))\s?\}?([^()]{1,80})\)\s?$"
@@ -200,7 +202,8 @@ _ALSO = re.compile(rf"{_UPRIGHT}\s?\{{\s?\((or|and)\s?\}}([^()]{{1,200}})\)\s?$"
 _SPOKEN = r"\s*(?:\\text\s?\{{)?\s*{}\s*\}}?\s*"
 _TENS = tuple("twenty thirty forty fifty sixty seventy eighty ninety".split())
 _SPELLED_OUT = re.compile(
-    rf"(?<![A-Za-z])({'|'.join(_TENS)})(?:[- ]({'|'.join(_COUNTS[1:10])}))?(?![A-Za-z-])", re.IGNORECASE
+    rf"(?<![A-Za-z])({'|'.join(_TENS)})(?:[- ]({'|'.join(_COUNTS[1:10])}))?(?![A-Za-z-])"
+    r"(?:\s?\}?\s?\((\d{2})\))?", re.IGNORECASE
 )
 _BRACKETED_DECIMAL = re.compile(
     rf"(?<=[\d}}]){_BLANK}\((\d{{1,12}}\.\d{{1,12}}{_BLANK}{_UPRIGHT}\s?\{{[^{{}}()]{{1,20}}\}}[^()]{{0,8}})\)\s?$"
@@ -209,11 +212,16 @@ _BRACKETED_DECIMAL = re.compile(
 
 def _in_digits(match: re.Match[str]) -> str:
     tens = 10 * (2 + _TENS.index(match[1].lower()))
-    return str(tens + (_COUNTS.index(match[2].lower()) if match[2] else 0))
+    value = str(tens + (_COUNTS.index(match[2].lower()) if match[2] else 0))
+    return value if match[3] in (None, value) else f"{value} ({match[3]})"
 
 
 def _unquoted(text: str) -> str:
     return text.replace("``", "").replace("''", "")
+
+
+_QUOTED = re.compile(r"`([^`'{}]{1,200})'")
+_BASES = {word: str(base) for base, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 
 
 def _sub(pattern: str | re.Pattern[str], replacement: str | Callable[[re.Match[str]], str]) -> Rewrite:
@@ -223,6 +231,10 @@ def _sub(pattern: str | re.Pattern[str], replacement: str | Callable[[re.Match[s
 
 _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("``",), _unquoted),
+    (("`",), _sub(_QUOTED, r"\1")),
+    (("\u201c", "\u201e", "\u00ab"), _sub("[\u201c\u201d\u201e\u00ab\u00bb]", "")),
+    (("base",), _sub(rf"(?<=base )({'|'.join(_BASES)})(?![A-Za-z])", lambda m: _BASES[m[1]])),
+    (("\\text{,}",), _sub(r"\\text\{,\}", "{,}")),
     (("\\SI", "\\si", "\\qty", "\\unit", "\\num", "\\ang{"), _siunitx),
     (("\\circ", "\u00b0", "'", "\\prime", "\u2032", "\u2033", '"'), _angle),
     (tuple(_MONEY), _price),

@@ -86,6 +86,7 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=\d)\s?x\s?(?=10\s?\^)", r"\\times "),
         (r"\.(?=\s?\}\s?$)", ""),
         (r"^\s?(?:\\text\s?\{)?\s?(?:[Tt]he )?(?:[Ff]inal )?[Aa]nswer\s?(?:is|:){1,2}\s?\}?", ""),
+        (r"^\s?(?:\\(?:text|mathrm)\s?\{\s?)?[Aa]ns\.?\s?[:=.]?\s?\}", ""),
         (r"^\s?\\(?:implies|therefore|to|[Rr]ightarrow|[Ll]ongrightarrow)(?![A-Za-z])\s?", ""),
         (r"(?:\r?\n\s{0,20}){2,}", " , "),
         (r"\\\$|\$", ""),
@@ -169,7 +170,7 @@ GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
     "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
     "Psi Omega AA max min gcd lcm hbar ell odot oplus circ infty emptyset varnothing nabla "
-    "partial det Pr arg deg dim ker".split()
+    "partial sup inf det Pr arg deg dim ker".split()
 )
 _STRUCTURE = frozenset(
     "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
