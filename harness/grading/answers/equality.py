@@ -81,8 +81,9 @@ def _cases(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
 def _only(answer: Answer) -> Answer:
     """Return the item of a list, tuple or set that has one item; any other answer as it is."""
     while isinstance(answer, Sequence) and len(answer.items) == 1:
-        if answer.items[0] == EMPTY:
-            break  # the set that holds the empty set is not empty
+        inner = answer.items[0]
+        if inner == EMPTY or (isinstance(inner, Sequence) and inner.opening == answer.opening == "{"):
+            break  # a set that holds a set is another one
         answer = answer.items[0]
     return answer
 
@@ -345,7 +346,7 @@ def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         return wording.same(gold.text, answer.text)
     word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
     if other == Symbol("\\infty") and isinstance(word, Words):
-        return wording.canonical(word.text) == wording.INFINITE
+        return wording.is_infinity(word.text)
     if isinstance(word, Words) and len(word.text) <= 4 and _may_be_letters(other):
         return None  # "abc" may be a product
     return False

@@ -16,7 +16,7 @@ NUMERALS = frozenset(
 )
 ARITHMETIC = frozenset(
     "of over plus minus times by divided mod modulo base not nor or and least most than more less "
-    "fewer below above under up to squared cubed factorial".split()
+    "fewer below above under up to squared cubed factorial choose point".split()
 )
 """Words that join a number to another one: ``5 percent of 3``, ``2 more than x``."""
 _JOINS = frozenset(
@@ -25,7 +25,7 @@ _JOINS = frozenset(
 )
 """Words that begin a clause about the number."""
 _RESTRICTING = frozenset("if unless except but is are was were equals".split())
-_DENYING = frozenset("not wrong incorrect false never cannot".split())
+DENYING = frozenset("not wrong incorrect false never cannot rejected extraneous invalid".split())
 _WORD = re.compile(r"[A-Za-z%]+")
 
 
@@ -33,7 +33,7 @@ def changes_number(unit: str) -> bool:
     """Say whether the words after a number change it, as in ``2 thirds`` and ``5 to 3``."""
     words = _WORD.findall(unit.lower())
     return bool(words) and (
-        not (NUMERALS | _DENYING).isdisjoint(words)
+        not (NUMERALS | DENYING).isdisjoint(words)
         or words[0] in ARITHMETIC | _RESTRICTING
         or "% of" in unit
     )

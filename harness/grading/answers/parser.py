@@ -318,6 +318,8 @@ def _single(tokens: list[Token]) -> Answer:
     if all(token.kind in ("word", "symbol") for token in tokens) and any(
         token.kind == "word" for token in tokens
     ):
+        if tokens[0].text == "\\pi" and read_unit(_unit_text(tokens[1:])) is not None:
+            return Quantity(Symbol("\\pi"), _unit_text(tokens[1:]))
         return _words(tokens)
     if len(tokens) == 2 and tokens[0].text in MONTHS and tokens[1].kind == "number":
         return Words(f"{tokens[0].text.lower()} {tokens[1].text}")
@@ -337,6 +339,8 @@ def _single(tokens: list[Token]) -> Answer:
     if not length:
         return _degrees(value)
     unit = _unit_text(tokens[len(tokens) - length :])
+    if unit == "of them":
+        unit = "them"
     if unit in _CHANCES:
         unit = "%"
     part = _PART_OF.fullmatch(unit)
@@ -385,6 +389,10 @@ def _unit_length(tokens: list[Token]) -> int:
             before = tokens[index - 1]
             if index >= 2 and _begins_unit(tokens[index - 2], before, token):
                 start = index - 1
+            elif before.text == "\\Omega" and index >= 2:
+                start = index - 1
+            elif before.kind == "*" and index >= 3 and tokens[index - 2].text == "\\Omega":
+                start = index - 2
             elif before.kind == "/" and index >= 3 and tokens[index - 2].kind in ("symbol", "word"):
                 start = index - 2
             if _are_unit_parts(rest):
@@ -411,13 +419,25 @@ def _is_unit_part(token: Token) -> bool:
     )
 
 
+_UNIT_SIGNS = frozenset(("\\mu", "\\Omega", "\\AA", "\\hbar", "\\odot", "\\oplus"))
+
+
+def _is_raised(before: Token, number: Token) -> bool:
+    """Say whether a number is a power, as in ``cm^2`` and ``cm2``."""
+    if before.kind in ("^", "{", "-"):
+        return True
+    return before.kind in ("word", "symbol") and not number.spaced
+
+
 def _are_unit_parts(tokens: list[Token]) -> bool:
     """Say whether tokens may be a unit, in which brackets stand below a bar: ``J/(mol K)``."""
     below = False
     for before, token in zip((None, *tokens), tokens, strict=False):
         below |= token.kind == "(" and before is not None and before.kind == "/"
-        if token.kind == "number" and before is not None and before.kind in ("*", "/"):
+        if token.kind == "number" and (before is None or not _is_raised(before, token)):
             return False  # "5 cm * 2" is 10 cm
+        if token.kind == "symbol" and token.text[0] == "\\" and token.text not in _UNIT_SIGNS:
+            return False
         if not _is_unit_part(token) and not (below and token.kind in "()"):
             return False
     return True

@@ -46,10 +46,20 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
         if not _same_name(gold, answer, compare):
             values = [assigned(side, compare) for side in (gold, answer)]
             return False if all(v is not None and is_constant(v) for v in values) else same
+    if isinstance(answer, Relation) and _converts(answer, compare):
+        results = [compare(gold, side, conventions) for side in answer.sides]
+        return True if True in results else False if not any(results) else None
     values = [_stated(side, compare, of_gold=side is gold) for side in (gold, answer)]
     if values[0] is None or values[1] is None:
         return False if _states_no_value(gold, answer, compare) else None
     return compare(values[0], values[1], conventions)
+
+
+def _converts(answer: Relation, compare: Equal) -> bool:
+    """Say whether an answer only writes one quantity in several units, ``8 cm = 0.08 m``."""
+    if not all(isinstance(side, Quantity) and _is_fixed(side) for side in answer.sides):
+        return False
+    return set(answer.signs) == {"="} and _consistent(answer, answer.sides[-1], compare)
 
 
 def member(answer: Answer) -> Answer:

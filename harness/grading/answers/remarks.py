@@ -21,7 +21,7 @@ _STATES = frozenset("is are equals was were".split())
 _CHANGES = NUMERALS | frozenset(
     "not no never none cannot without except unless if least less more most fewer greater than "
     "false wrong incorrect neither nor other else either between over under above below plus minus "
-    "times about approximately roughly nearly almost maybe perhaps possibly".split()
+    "extraneous rejected invalid impossible discarded times about approximately roughly nearly almost maybe perhaps possibly".split()
 )
 """Words that may change what the words around them say."""
 _DECLARING = frozenset(
@@ -36,6 +36,8 @@ _NAMES = frozenset(
     "polynomial function value number expression solution solutions result answer total".split()
 )
 """Nouns that may stand right before what they name."""
+_FOREIGN = frozenset("\u5171 \u5171\u6709 \u4e00\u5171 \u603b\u5171 \u6709 \u4e3a \u662f \u7b54\u6848\u662f \u7b54\u6848\u4e3a".split())
+"""Chinese words for "in total", "there are", "is" and "the answer is"."""
 _COUNTING = frozenset("ijklmnpqrst")
 """Letters that count from a first integer on."""
 
@@ -76,6 +78,10 @@ def _is_word(token: Token) -> bool:
     return token.kind == "word" or token.text in ("a", "A")
 
 
+def _is_letter(token: Token) -> bool:
+    return token.kind == "symbol" and len(token.text) == 1 and token.text not in ("a", "A")
+
+
 def _idle_words(tokens: list[Token]) -> list[str] | None:
     """Return the words in lower case if there are only words that change nothing; else None."""
     if not tokens or not all(map(_is_word, tokens)):
@@ -87,15 +93,17 @@ def _idle_words(tokens: list[Token]) -> list[str] | None:
 def _without_label(tokens: list[Token]) -> list[Token]:
     """Drop a label: "Minimum: 7", "The minimum is 7", "a total of 7"."""
     end = 0
-    while end < len(tokens) and _is_word(tokens[end]):
+    while end < len(tokens) and (_is_word(tokens[end]) or _is_letter(tokens[end])):
         end += 1
-    words = _idle_words(tokens[:end])
+    words = _idle_words([token for token in tokens[:end] if not _is_letter(token)])
+    if end and not _is_word(tokens[end - 1]):
+        return tokens
     if words is None or end == len(tokens):
         return tokens
     if tokens[end].kind == ":" and end + 1 < len(tokens) and len(words[-1]) > 1:
         return tokens[end + 1 :]
     counted = len(words) > 1 and words[-1] == "of" and words[-2] in _AMOUNTS
-    named = words[-1] in _STATES or words[-1] in _NAMES
+    named = words[-1] in _STATES | _NAMES | _FOREIGN
     return tokens[end:] if named or counted else tokens
 
 

@@ -20,7 +20,7 @@ from harness.grading.answers.choices import read_choice
 from harness.grading.answers.completeness import are_complete
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal
-from harness.grading.answers.nouns import ARITHMETIC, NUMERALS
+from harness.grading.answers.nouns import ARITHMETIC, DENYING, NUMERALS
 from harness.grading.answers.parser import parse
 from harness.grading.answers.syntax import (
     Answer,
@@ -225,7 +225,7 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
 
 def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | None:
     wanted, given = read(gold), read(answer)
-    if wanted is None or given is None:
+    if wanted is None or given is None or _logic(gold) != _logic(answer):
         return None
     wanted, given = with_units(wanted, gold, given, answer)
     same = equal(wanted, given, conventions)
@@ -234,6 +234,15 @@ def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | N
     if same is None or not (same or are_complete(wanted, given)):
         return None
     return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, kind_of(wanted, given))
+
+
+_LOGICAL = re.compile(r"\\(land|wedge|lor|vee)(?![A-Za-z])")
+
+
+def _logic(text: str) -> str | None:
+    r"""Return whether an answer has ``\land`` or ``\lor`` between names, as statements have."""
+    signs = set(_LOGICAL.findall(text)) if "\\" in text and "=" not in text else set()
+    return "and" if signs <= {"land", "wedge"} and signs else "or" if signs else None
 
 
 @remembered(room=32 << 20, size=lambda text: 500 + 150 * len(text))
@@ -289,7 +298,7 @@ _FORMULA_WORDS = frozenset(
 )
 
 
-_CHANGES = "|".join(sorted(NUMERALS | ARITHMETIC - {"and", "or", "to", "by"}))
+_CHANGES = "|".join(sorted(NUMERALS | DENYING | ARITHMETIC - {"and", "or", "to", "by"}))
 _CHANGING_WORD = re.compile(rf"(?<![\\A-Za-z])(?:{_CHANGES})(?![A-Za-z])", re.IGNORECASE)
 """A word that changes the value beside it, as in ``not 5`` and ``5 dozen``."""
 

@@ -138,15 +138,18 @@ def _spelled_out(match: re.Match[str]) -> str:
     return "\\text{ " + unit.replace("\\", " ").replace(".", " ").replace(" ^", "^") + "}"
 
 
-_LETTERS = rf"\{{\s?{_UPRIGHT}\s?\{{\s?([A-Za-z]{{1,12}})\s?\}}(\^\s?(?:\{{\s?)?[2-4])?\s?\}}?\s?\}}"
+_LETTERS = rf"\{{\s?{_UPRIGHT}\s?\{{\s?((?:[A-Za-z]{{1,12}}|\\cdot |\\cdot\s?|\\[,;:]|[ ~^0-9]){{1,8}})\s?\}}(\^\s?(?:\{{\s?)?[2-4])?\s?\}}?\s?\}}"
 _QUOTIENT = re.compile(rf"\\[dt]?frac\s?{_LETTERS}\s?{_LETTERS}")
+
+
+_BETWEEN_UNITS = re.compile(r"\\cdot|\\[,;:]|~")
 
 
 def _quotient(match: re.Match[str]) -> str:
     r"""Write ``\frac{\text{m}}{\text{s}^2}`` on one line."""
     above, raised, below, raised_below = (group or "" for group in match.groups())
-    unit = f"{above}{raised}/{below}{raised_below}"
-    return "\\text{ " + unit.replace("{", "").replace(" ", "") + "}"
+    unit = f"{above}{raised}/({below}{raised_below})"
+    return "\\text{ " + _BETWEEN_UNITS.sub(" ", unit).replace("{", "") + "}"
 
 
 # --- quotations, groups of digits, functions, and what the end of a box leaves ----------------------
@@ -172,7 +175,10 @@ _TRANSPOSED = re.compile(
     r"\s?\}?\s?$"
 )
 
-_COUNTS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_COUNTS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen".split()
+)
 _COUNT = "|".join(_COUNTS)
 _TWICE = re.compile(
     rf"(?:\\text\s?\{{\s?)?(?<![A-Za-z])({_COUNT})\s?\}}?{_BLANK}\(\s?(\d{{1,2}})\s?\)\}}?"
@@ -214,6 +220,26 @@ def _in_digits(match: re.Match[str]) -> str:
     tens = 10 * (2 + _TENS.index(match[1].lower()))
     value = str(tens + (_COUNTS.index(match[2].lower()) if match[2] else 0))
     return value if match[3] in (None, value) else f"{value} ({match[3]})"
+
+
+_PLAIN_UNITS = tuple("cm mm km kg mg in ft mi yd ml mL".split())
+_PLAIN_UNIT = re.compile(
+    rf"(?<=[\da-z}})])\s({'|'.join(_PLAIN_UNITS)})(\^(?:\d|\{{\d\}}))?(?=\s?(?:$|[=,]))"
+)
+_BRACKETED_UNIT = re.compile(
+    rf"\[\s?({_UPRIGHT}\s?\{{[^{{}}]{{1,30}}\}}(?:\^\{{?\d\}}?)?)\s?\]\s?$"
+)
+_COMPARED = {
+    "greater than or equal to": r"\ge", "less than or equal to": r"\le", "at least": r"\ge",
+    "at most": r"\le", "greater than": ">", "more than": ">", "less than": "<",
+}  # fmt: skip
+_COMPARISON = re.compile(
+    rf"^\s?([A-Za-z])\s?(?:{_UPRIGHT}\s?\{{)?\s?is\s({'|'.join(_COMPARED)})\s?\}}?{_BLANK}(?=-?[\d\\])"
+)
+_FROM_TO = re.compile(
+    rf"^\s?(?:{_UPRIGHT}\s?\{{\s?)?from\s?\}}?{_BLANK}(-?[\d.]{{1,20}}){_BLANK}(?:{_UPRIGHT}\s?\{{)?\s?to\s?\}}?"
+    rf"{_BLANK}(-?[\d.]{{1,20}}){_BLANK}(?:{_UPRIGHT}\s?\{{)?,?\s?inclusive\s?\}}?\s?$"
+)
 
 
 def _unquoted(text: str) -> str:
@@ -266,6 +292,14 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (_TENS, _sub(_SPELLED_OUT, _in_digits)),
     (("\\_",), _sub(r"(?<=\d)\\_(?=\d{3})", "")),
     (("(",), _sub(_BRACKETED_DECIMAL, r" \\approx \1")),
+    (_PLAIN_UNITS, _sub(_PLAIN_UNIT, r"\\text{ \1}\2")),
+    (("[\\", "[ \\"), _sub(_BRACKETED_UNIT, r" \1")),
+    (("e\\",), _sub(rf"(?<![A-Za-z])e{_UPRIGHT}\{{V\}}", r"\\mathrm{eV}")),
+    (("mathring",), _sub(r"\\mathring\s?(?:\{\s?A\s?\}|A)", r"\\AA ")),
+    (("\\imath", "\\jmath"), _sub(r"\\([ij])math(?![A-Za-z])", r" \1")),
+    (("}/_",), _sub(r"\^\{(\d{1,9})\}\s?/\s?_\{(\d{1,9})\}", r"\\frac{\1}{\2}")),
+    (tuple(_COMPARED), _sub(_COMPARISON, lambda m: rf"{m[1]} {_COMPARED[m[2]]} ")),
+    (("from",), _sub(_FROM_TO, r"[\1, \2]")),
     (("clock",), _sub(r"o'clock", "oclock")),
     ((".",), _sub(r"(?<![A-Za-z])([aApP])\.\s?([mM])(?:\.|(?![A-Za-z]))", r"\1\2")),
     (("sec",), _sub(r"(?<![A-Za-z\\])sec(?=\.?\s?(?:$|[},/^)]))", "secs")),

@@ -34,11 +34,14 @@ _SAME = tuple(
 )
 _SENTENCE = re.compile(
     r"(?:it|this|that|he|she|they|there|the (?:answer|curve|graph|shape|figure|name|person|winner|day"
-    r"|result|set|set of solutions|solution|solution set)) (?:is|was|are|will be) (?!not |no |never |neither )(.{1,120})"
+    r"|result|set|set of solutions|solution|solution set|[a-z]{4,20})) (?:is|was|are|will be) (?!not |no |never |neither )(.{1,120})"
 )
 _NOTHING_SAID = re.compile(
     r"(?:[a-z ]{1,60} )?(?:\(no (?:real |integer )?solutions?\)"
     r"|(?:has|have|there (?:is|are)) no (?:such )?[a-z ]{0,30}(?:solutions?|roots?|integers?|numbers?|values?))"
+)
+_TO_INFINITY = re.compile(
+    rf"{_SUBJECT}(?:(?:tends|diverges|goes) to |is )?(?:(?:positive|plus) )?infinity|infinite"
 )
 _DECIDED = re.compile(r"(yes|no|true|false), (.{1,200})")
 
@@ -54,6 +57,11 @@ def canonical(text: str) -> str:
         if pattern.fullmatch(text):
             return meaning
     return " ".join(word for word in text.split() if word not in ("a", "an", "the"))
+
+
+def is_infinity(text: str) -> bool:
+    """Say whether words state the positive infinity: "diverges to infinity"."""
+    return canonical(text) == INFINITE or _TO_INFINITY.fullmatch(text) is not None
 
 
 def same(gold: str, answer: str) -> bool:
