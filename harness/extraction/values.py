@@ -105,10 +105,27 @@ def value_in(sentence: str) -> str:
     if emphasised:
         return emphasised[-1]
     numbers = list(NUMBER.finditer(sentence))
+    if len(numbers) == 1 and _is_changed(sentence, numbers[0]):
+        return sentence
     if len(numbers) == 1 and not _BEGINS_WITH_FORMULA.match(sentence):
         return plain(numbers[0]) if numbers[0]["percent"] else numbers[0][0]
     label = None if numbers else _LABEL.search(sentence)
     return str(label[label.lastindex or 0]) if label else sentence
+
+
+_BOUNDED = re.compile(
+    r"\b(?:at (?:most|least)|(?:more|less|fewer|greater) than|under|over|up to|below|above)\s[$*]{0,3}\Z", re.IGNORECASE
+)
+_CHANGED = re.compile(
+    r"[*$]{0,3}\s(?:times (?:as|the|that|more)|(?:more|less|fewer|greater|larger|smaller) than|percent of|% of)\b",
+    re.IGNORECASE,
+)
+
+
+def _is_changed(sentence: str, number: re.Match[str]) -> bool:
+    """Say whether words make another value of the number: "at most 6", "6 times the width"."""
+    before, after = sentence[: number.start()][-40:], sentence[number.end() :][:40]
+    return bool(_BOUNDED.search(before) or _CHANGED.match(after))
 
 
 SMALL_WORD = re.compile(

@@ -152,7 +152,9 @@ def same_residue(gold: Expression, answer: Expression) -> bool | None:
     if not is_residue(answer):
         return None
     if is_constant(gold):  # the question names the modulus
-        return exact(gold) in (exact(answer), exact(answer.arguments[0]))
+        first, modulus = (exact(part) for part in answer.arguments)
+        stated = first is not None and modulus is not None and abs(first) < modulus
+        return exact(gold) == exact(answer) or (stated and exact(gold) == first)
     return _same(gold, _progression(answer))
 
 

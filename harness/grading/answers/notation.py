@@ -178,7 +178,7 @@ _OUTWARD = re.compile(
     r"([\[\]])(?=\s{0,3}(?:$|[,;.)}$]|\\(?:cup|cap|text|\)|\]|setminus)))"
 )
 _OF_LIST = re.compile(r"(?<![\\A-Za-z])(max|min|gcd|lcm)(?=\s?(?:\(|\\\{))")
-_DEGREES = re.compile(r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\text\s?\{\s?o\s?\})(?![A-Za-z])")
+_DEGREES = re.compile(r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\(?:text|mathrm)\s?\{\s?o\s?\})(?![A-Za-z])")
 
 
 def _modulo(match: re.Match[str]) -> str:
@@ -222,7 +222,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("base",), _sub(_IN_BASE, r"\1_{\2}")),
     (("C_", "P_"), _sub(_CHOOSE, _chosen)),
     (("[", "]"), _sub(_OUTWARD, _inward)),
-    (("^o", "^ o", "^{o", "^{ o", "^\\text"), _sub(_DEGREES, r"^\\circ ")),
+    (("^o", "^ o", "^{o", "^{ o", "^\\text", "^\\mathrm"), _sub(_DEGREES, r"^\\circ ")),
     (("max", "min", "gcd", "lcm"), _sub(_OF_LIST, r"\\\1")),
 )
 """Each rewriting, with signs of which the text has one if there is anything to rewrite."""

@@ -56,7 +56,7 @@ def parse(text: str) -> Answer:
     >>> parse("x = y").sides
     (Symbol(name='x'), Symbol(name='y'))
     """
-    tokens = tokenize(text)
+    tokens = _lines(tokenize(text))
     found = sets.excepted(tokens, _DEPTH, _answer)
     if found is not None:
         return found
@@ -70,6 +70,14 @@ def parse(text: str) -> Answer:
     if not stated.remark:
         return _answer(tokens, _DEPTH)
     return Qualified(_answer(stated.tokens, _DEPTH), stated.remark, stated.is_condition)
+
+
+def _lines(tokens: list[Token]) -> list[Token]:
+    """Return the tokens with a comma for each end of a line outside of all environments."""
+    if not any(token.kind == "row" for token in tokens):
+        return tokens
+    ends = {id(token) for token in outside(tokens) if token.kind == "row"}
+    return [Token(",", ",") if id(token) in ends else token for token in tokens]
 
 
 _HEADS = frozenset(("yes", "no", "true", "false"))

@@ -23,7 +23,7 @@ from harness.grading.answers.units import Unit, possible_units, unit_of, without
 from harness.grading.answers.values import exact
 
 _PI = Symbol("\\pi")
-_ANGLES = frozenset(("prime", "primes"))
+_ANGLES = frozenset(("prime",))
 
 
 def equal_quantities(gold: Answer, answer: Answer, conventions: Conventions) -> bool | None:

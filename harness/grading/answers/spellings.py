@@ -242,6 +242,19 @@ _FROM_TO = re.compile(
 )
 
 
+_PART = re.compile(rf"{_UPRIGHT}\s?\{{\s?\((?:i{{1,3}}|iv|v|[a-e]|[1-6])\)\s?\}}")
+
+
+def _in_parts(text: str) -> str:
+    """Write the answers to several parts, each after its letter, as a list."""
+    first = _PART.match(text.lstrip())
+    if first is None or len(_PART.findall(text)) < 2:
+        return text
+    parts = [part.strip(" ,;") for part in _PART.split(text)]
+    parts = [re.sub(r"(?:\\q?quad|\\[,; ]|[,;\s])+$", "", part) for part in parts]
+    return ", ".join(part for part in parts if part)
+
+
 def _unquoted(text: str) -> str:
     return text.replace("``", "").replace("''", "")
 
@@ -300,6 +313,9 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("}/_",), _sub(r"\^\{(\d{1,9})\}\s?/\s?_\{(\d{1,9})\}", r"\\frac{\1}{\2}")),
     (tuple(_COMPARED), _sub(_COMPARISON, lambda m: rf"{m[1]} {_COMPARED[m[2]]} ")),
     (("from",), _sub(_FROM_TO, r"[\1, \2]")),
+    (("{}", "{ }"), _sub(r"\{\s?\}(?=\s?\^)", "")),
+    (("base",), _sub(rf"\(\s?{_UPRIGHT}\s?\{{\s?(?:in )?base\s?\}}\s?(\d{{1,2}})\s?\)", r"\\text{ base }\1")),
+    (("{(", "{ ("), _in_parts),
     (("clock",), _sub(r"o'clock", "oclock")),
     ((".",), _sub(r"(?<![A-Za-z])([aApP])\.\s?([mM])(?:\.|(?![A-Za-z]))", r"\1\2")),
     (("sec",), _sub(r"(?<![A-Za-z\\])sec(?=\.?\s?(?:$|[},/^)]))", "secs")),

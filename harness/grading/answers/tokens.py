@@ -93,7 +93,7 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _LISTED_DOTS = re.compile(r",\s{0,3}\\[a-z]{0,2}dots$")
-_TWICE_ESCAPED = re.compile(r"\\\\(?=[A-Za-z])")
+_TWICE_ESCAPED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 
 
 def clean(text: str) -> str:

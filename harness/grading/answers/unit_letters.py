@@ -25,7 +25,7 @@ from harness.grading.answers.syntax import (
 from harness.grading.answers.values import functions
 from harness.grading.answers.units import UNIT_LETTERS, read_unit
 
-_AFTER_BLANK = frozenset("CFTHS")
+_AFTER_BLANK = frozenset(("C", "F", "T", "H", "S", "M", "u", "\\hbar"))
 _SIGNS = frozenset(("\\Omega", "\\AA"))
 """Names of one sign that are units by themselves; ``5\\mu`` and ``5\\hbar`` are products."""
 
@@ -118,7 +118,10 @@ def _product(answer: Apply, text: str) -> Answer:
     if not is_constant(value) or not factors or factors[0][0] == "/":
         return answer
     names = [name for _, name in factors]
-    unit = "".join(f"/{name}" if sign == "/" else name for sign, name in factors)
+    unit = "".join(
+        ("/" if sign == "/" else "") + name + (" " if name in _SIGNS else "")
+        for sign, name in factors
+    )
     if len(names) == 1 and not _may_stand_alone(names[0], text):
         return answer
     return answer if read_unit(unit) is None else Quantity(value, unit)

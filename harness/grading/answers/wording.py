@@ -41,7 +41,7 @@ _NOTHING_SAID = re.compile(
     r"|(?:has|have|there (?:is|are)) no (?:such )?[a-z ]{0,30}(?:solutions?|roots?|integers?|numbers?|values?))"
 )
 _TO_INFINITY = re.compile(
-    rf"{_SUBJECT}(?:(?:tends|diverges|goes) to |is )?(?:(?:positive|plus) )?infinity|infinite"
+    rf"{_SUBJECT}(?:(?:tends|diverges|goes) to |is )?(?:(?:positive|plus) )?(?:infinity|\\infty)|infinite"
 )
 _DECIDED = re.compile(r"(yes|no|true|false), (.{1,200})")
 
