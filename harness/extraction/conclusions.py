@@ -175,9 +175,12 @@ _IN_TWO_UNITS = re.compile(
 )
 
 
+_BOLD_BEFORE_ASIDE = re.compile(r"\*\*\s?([-\d.,/]{1,40})\s?\*\*\s?\([^()\n]{1,60}\)\W{0,4}\Z")
+
+
 def _stated_twice(text: str) -> str | None:
     tail = text[-_NUMBERS_LENGTH:]
-    parts = _IN_TWO_UNITS.search(tail)
+    parts = _IN_TWO_UNITS.search(tail) or _BOLD_BEFORE_ASIDE.search(tail)
     if parts:
         return parts[1]
     found = _TWICE.search(tail) if any(sign in tail for sign in _ABOUT) else None

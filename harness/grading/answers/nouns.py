@@ -16,7 +16,7 @@ NUMERALS = frozenset(
 )
 ARITHMETIC = frozenset(
     "of over plus minus times by divided mod modulo base not nor or and least most than more less "
-    "fewer below above under up to squared cubed factorial choose point".split()
+    "fewer below above under up to squared cubed factorial choose point doubled tripled halved".split()
 )
 """Words that join a number to another one: ``5 percent of 3``, ``2 more than x``."""
 _JOINS = frozenset(
@@ -32,8 +32,12 @@ _WORD = re.compile(r"[A-Za-z%]+")
 def changes_number(unit: str) -> bool:
     """Say whether the words after a number change it, as in ``2 thirds`` and ``5 to 3``."""
     words = _WORD.findall(unit.lower())
+    if words == ["times"]:
+        return False  # "it happens 4 times"
+    letters = any(len(word) == 1 and word not in "ai%" for word in words)
     return bool(words) and (
-        not (NUMERALS | DENYING).isdisjoint(words)
+        (letters and read_unit(unit) is None)
+        or         not (NUMERALS | DENYING).isdisjoint(words)
         or words[0] in ARITHMETIC | _RESTRICTING
         or "% of" in unit
     )

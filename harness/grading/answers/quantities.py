@@ -103,6 +103,15 @@ def _converted(
 # --- quantities in several units -----------------------------------------------------------------
 
 
+_OF_ARC = {"minute": "arcmin", "minutes": "arcmin", "second": "arcsec", "seconds": "arcsec"}
+
+
+def _unit_in(part: Quantity, larger: list[Unit]) -> Unit | None:
+    """Return a part's unit; the minutes after degrees are minutes of arc."""
+    of_arc = bool(larger) and larger[0].dimension == "angle"
+    return unit_of(_OF_ARC.get(part.unit.lower(), part.unit) if of_arc else part.unit)
+
+
 def compound(parts: list[Answer]) -> Compound | None:
     """Return the quantity that consists of these, each in a smaller unit than the one before.
 
@@ -113,7 +122,7 @@ def compound(parts: list[Answer]) -> Compound | None:
     values: list[Fraction] = []
     units: list[Unit] = []
     for part in parts:
-        unit = unit_of(part.unit) if isinstance(part, Quantity) else None
+        unit = _unit_in(part, units) if isinstance(part, Quantity) else None
         value = exact(part.value) if isinstance(part, Quantity) else None
         if unit is None or value is None or value < 0:
             return None
@@ -128,7 +137,7 @@ def compound(parts: list[Answer]) -> Compound | None:
     total = sum((v * u.factor for v, u in zip(values, units, strict=True)), Fraction(0))
     return Compound(
         tuple(
-            Quantity(Number(total / unit.factor), name)
+            Quantity(Number(total / unit.factor), _OF_ARC.get(name, name) if unit.pi else name)
             for unit, name in zip(units, names, strict=True)
         )
     )

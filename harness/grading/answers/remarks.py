@@ -30,7 +30,7 @@ _DECLARING = frozenset(
 )
 """Words of a remark that declares a variable as a real number."""
 _INTEGERS = frozenset("integer integers whole natural".split())
-_AMOUNTS = frozenset("total maximum minimum sum".split())
+_AMOUNTS = frozenset("total maximum minimum sum increase".split())
 """Nouns that may stand before a number, as in "a total of 7"."""
 _NAMES = frozenset(
     "polynomial function value number expression solution solutions result answer total".split()

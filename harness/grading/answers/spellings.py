@@ -41,12 +41,16 @@ _ONLY_PRIMES = re.compile(rf"^\s?(-?\d{{1,9}}(?:\.\d{{1,20}})?)\s?(?:({_PRIMES})
 _SCALE = re.compile(
     rf"{_CIRC}{_BLANK}(?:{_UPRIGHT}\s?\{{\s?([CF])\s?\}}|([CF])(?![A-Za-z(_^=]))"
 )
+_RATE = re.compile(rf"{_CIRC}{_BLANK}({_UPRIGHT}\s?\{{\s?)([CF])(?=/)")
+_FEET = re.compile(rf"^\s?(\d{{1,3}})\s?'\s?(\d{{1,2}}(?:\.\d)?)\s?{_PRIMES}\s?$")
 _SCALES = {"C": r"\text{ celsius}", "F": r"\text{ fahrenheit}"}
 
 
 def _angle(text: str) -> str:
-    text = text.replace("\u00b0", r"^\circ ").replace("\u2032", "'").replace("\u2033", "''")
+    text = text.replace("\u00b0", r"^\circ ").replace("\u00ba", r"^\circ ").replace("\u2032", "'").replace("\u2033", "''")
     text = _SCALE.sub(lambda match: _SCALES[match[1] or match[2]], text)
+    text = _RATE.sub(lambda match: match[1] + _SCALES[match[2]][6:-1], text)
+    text = _FEET.sub(r"\1\\text{ ft }\2\\text{ in}", text)
     text = _ARC.sub(_degrees, text)
     return _ONLY_PRIMES.sub(
         lambda match: rf"{match[1]}\text{{ {'primes' if match[2] else 'prime'}}}", text
@@ -107,7 +111,8 @@ MONTHS = tuple(
     "January February March April May June July August September October November December".split()
 )
 _DATE = re.compile(
-    rf"(?<![A-Za-z\d])(\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?({'|'.join(MONTHS)})(?![A-Za-z])"
+    rf"(?<![A-Za-z\d])(\d{{1,2}})(?:st|nd|rd|th)?{_BLANK}(?:{_UPRIGHT}\s?\{{\s?)?(?:of\s)?({'|'.join(MONTHS)})"
+    r"(?![A-Za-z])\s?\}?"
 )
 _DAY = re.compile(rf"(?<![A-Za-z])({'|'.join(MONTHS)})\s(\d{{1,2}})(?:st|nd|rd|th)(?![A-Za-z])")
 
@@ -270,12 +275,13 @@ def _sub(pattern: str | re.Pattern[str], replacement: str | Callable[[re.Match[s
 
 _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("``",), _unquoted),
+    (("{}", "{ }"), _sub(r"\{\s?\}(?=\s?\^)", "")),
     (("`",), _sub(_QUOTED, r"\1")),
     (("\u201c", "\u201e", "\u00ab"), _sub("[\u201c\u201d\u201e\u00ab\u00bb]", "")),
     (("base",), _sub(rf"(?<=base )({'|'.join(_BASES)})(?![A-Za-z])", lambda m: _BASES[m[1]])),
     (("\\text{,}",), _sub(r"\\text\{,\}", "{,}")),
     (("\\SI", "\\si", "\\qty", "\\unit", "\\num", "\\ang{"), _siunitx),
-    (("\\circ", "\u00b0", "'", "\\prime", "\u2032", "\u2033", '"'), _angle),
+    (("\\circ", "\u00b0", "'", "\\prime", "\u2032", "\u2033", "\u00ba", '"'), _angle),
     (tuple(_MONEY), _price),
     (tuple(_CODES), _sub(_CODE, lambda match: rf"{match[2]}\text{{ {_CODES[match[1]]}}}")),
     (MONTHS, _sub(_DATE, lambda match: f"{match[2]} {match[1]}")),
@@ -313,9 +319,10 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("}/_",), _sub(r"\^\{(\d{1,9})\}\s?/\s?_\{(\d{1,9})\}", r"\\frac{\1}{\2}")),
     (tuple(_COMPARED), _sub(_COMPARISON, lambda m: rf"{m[1]} {_COMPARED[m[2]]} ")),
     (("from",), _sub(_FROM_TO, r"[\1, \2]")),
-    (("{}", "{ }"), _sub(r"\{\s?\}(?=\s?\^)", "")),
-    (("base",), _sub(rf"\(\s?{_UPRIGHT}\s?\{{\s?(?:in )?base\s?\}}\s?(\d{{1,2}})\s?\)", r"\\text{ base }\1")),
+    (("base",), _sub(rf"{_BLANK}\(\s?{_UPRIGHT}\s?\{{\s?(?:in )?base\s?\}}\s?(\d{{1,2}})\s?\)", r"\\text{ base }\1")),
     (("{(", "{ ("), _in_parts),
+    (("half-li",), _sub(r"half-(life|lives)", r"half\1")),
+    (("\u00a2",), _sub("\u00a2", r"\\text{ cents}")),
     (("clock",), _sub(r"o'clock", "oclock")),
     ((".",), _sub(r"(?<![A-Za-z])([aApP])\.\s?([mM])(?:\.|(?![A-Za-z]))", r"\1\2")),
     (("sec",), _sub(r"(?<![A-Za-z\\])sec(?=\.?\s?(?:$|[},/^)]))", "secs")),

@@ -70,6 +70,9 @@ _PREFIXED = (
     "bit 1 bit bits",
     "Bq 1 time^-1 becquerel becquerels",
     "Gy 1 length^2.time^-2 gray grays",
+    "lm 1 luminous-flux lumen lumens",
+    "lx 1 luminous-flux.length^-2 lux",
+    "cd 1 luminous-intensity candela candelas",
     "Da 1 dalton dalton daltons",
 )
 # Each row: names and symbols, the factor, and the dimension.
@@ -169,6 +172,7 @@ _UNITS = _table()
 _AMBIGUOUS = {
     "C": ("C", "celsius"), "F": ("F", "fahrenheit"),
     **dict.fromkeys(("degree", "degrees", "deg"), ("degree", "celsius", "fahrenheit")),
+    **dict.fromkeys(("pound", "pounds"), ("lb", "sterling")),
     "prime": ("arcmin", "ft"), "primes": ("arcsec", "in"),
 }  # fmt: skip
 """Symbols that stand for several units; the degree sign or the scale is often left out."""
