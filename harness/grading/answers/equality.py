@@ -87,7 +87,18 @@ def _cases(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if len(gold.rows) != len(answer.rows):
         return None
     wanted, given = ([Sequence("(", "|", row) for row in s.rows] for s in (gold, answer))
+    if answer.rows[-1][1] == _REST and gold.rows[-1][1] != _REST:
+        for place, (value, _) in enumerate(gold.rows):
+            left = [*wanted[:place], *wanted[place + 1 :]]
+            if equal(value, answer.rows[-1][0], conventions) and _matched(
+                left, given[:-1], conventions
+            ):
+                return True
+        return None
     return _matched(wanted, given, conventions) or None
+
+
+_REST = Words("otherwise")
 
 
 def _only(answer: Answer) -> Answer:

@@ -26,6 +26,7 @@ _JOINS = frozenset(
 """Words that begin a clause about the number."""
 _RESTRICTING = frozenset("if unless except but is are was were equals".split())
 DENYING = frozenset("not wrong incorrect false never cannot rejected extraneous invalid".split())
+_LONE_LETTER = re.compile(r"(?<![A-Za-z] )(?<![A-Za-z\\])[b-zB-Z](?![A-Za-z]| [A-Za-z](?![A-Za-z]))|(?<=[A-Za-z]{2} )(?<![A-Za-z])[b-zB-Z]$")
 _WORD = re.compile(r"[A-Za-z%]+")
 
 
@@ -34,7 +35,7 @@ def changes_number(unit: str) -> bool:
     words = _WORD.findall(unit.lower())
     if words == ["times"]:
         return False  # "it happens 4 times"
-    letters = any(len(word) == 1 and word not in "ai%" for word in words)
+    letters = bool(_LONE_LETTER.search(unit))
     return bool(words) and (
         (letters and read_unit(unit) is None)
         or         not (NUMERALS | DENYING).isdisjoint(words)
@@ -50,3 +51,23 @@ def is_noun(unit: str) -> bool:
     words = _WORD.findall(unit.lower())
     known = NUMERALS | ARITHMETIC | _JOINS
     return bool(words) and known.isdisjoint(words) and all(len(word) >= 3 for word in words)
+
+
+_KINDS = tuple(
+    frozenset(words.split())
+    for words in (
+        "boy girl", "boys girls", "man woman", "men women", "male female", "males females",
+        "son daughter", "sons daughters", "adult child", "adults children", "even odd",
+        "red blue green yellow white black orange purple", "win loss", "wins losses",
+        "row column", "rows columns", "north south east west", "left right",
+    )
+)  # fmt: skip
+"""Nouns of which only one can be meant."""
+
+
+def are_opposite(gold: str, answer: str) -> bool:
+    """Say whether two nouns name different things of one kind: 9 boys are not 9 girls."""
+    words = [set(_WORD.findall(noun.lower())) for noun in (gold, answer)]
+    return any(
+        words[0] & kind and words[1] & kind and words[0] & kind != words[1] & kind for kind in _KINDS
+    )

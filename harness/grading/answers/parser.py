@@ -197,8 +197,22 @@ def _related(tokens: list[Token], depth: int) -> Answer | None:
         return _answer(tokens[1:], depth)
     first, *rest = parts
     named = label(first) if signs[0].text in "=~" else None
-    sides = (named or _side(first, depth), *(_side(part, depth) for part in rest))
+    # Between an integral and its value may stand what is computed on the way.
+    *between, last = rest
+    read = _step if isinstance(named, Opaque) and first[0].text in _COMPUTED else _side
+    steps = (read(part, depth) for part in between)
+    sides = (named or _side(first, depth), *steps, _side(last, depth))
     return Relation(tuple(sign.text for sign in signs), sides)
+
+
+_COMPUTED = frozenset(("int", "sum", "prod", "lim"))
+
+
+def _step(tokens: list[Token], depth: int) -> Answer:
+    try:
+        return _answer(tokens, depth)
+    except UnreadableError:
+        return Opaque(" ".join(token.text for token in tokens))
 
 
 def _side(tokens: list[Token], depth: int) -> Answer:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from benchmarks import Conventions
 from harness.grading.answers.expressions import equal_expressions
-from harness.grading.answers.nouns import changes_number
+from harness.grading.answers.nouns import are_opposite, changes_number
 from harness.grading.answers.syntax import (
     EXPRESSIONS,
     Answer,
@@ -44,6 +44,8 @@ def equal_quantities(gold: Answer, answer: Answer, conventions: Conventions) -> 
         return True if True in results else None if None in results else False
     if len(wanted) != len(given) and not _ANGLES.isdisjoint(nouns):
         return False  # minutes of arc are not left out
+    if len(nouns) == 2 and are_opposite(*nouns):
+        return False
     same = equal_expressions(left, right, conventions)
     if same or not (wanted or given):
         return same

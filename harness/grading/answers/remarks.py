@@ -21,9 +21,18 @@ _STATES = frozenset("is are equals was were".split())
 _CHANGES = NUMERALS | frozenset(
     "not no never none cannot without except unless if least less more most fewer greater than "
     "false wrong incorrect neither nor other else either between over under above below plus minus "
+    "square cube root reciprocal inverse negative opposite complement exclude excludes excluding excluded ignore "
+    "discard reject avoid remove counterexample guess too small large twice double doubled tripled halved "
     "extraneous rejected invalid impossible discarded times about approximately roughly nearly almost maybe perhaps possibly".split()
 )
 """Words that may change what the words around them say."""
+_ENDS = frozenset(
+    "the a an our its is are only required desired final correct answer minimum maximum min max "
+    "smallest largest greatest least value possible solution result number total unique such one that "
+    "works of integer area probability function sum product length remainder count all we want".split()
+)
+"""Words that may follow a value after "is", as in "7 is the smallest such number"."""
+_OF_ANSWER = frozenset("answer answers result solution solutions it them this".split())
 _DECLARING = frozenset(
     "for where when with all every any each real reals number numbers value values of is are an "
     "and the in each constant constants arbitrary some here whenever being denotes".split()
@@ -87,7 +96,12 @@ def _idle_words(tokens: list[Token]) -> list[str] | None:
     if not tokens or not all(map(_is_word, tokens)):
         return None
     words = [token.text.lower() for token in tokens]
-    return None if _CHANGES.intersection(words) else words
+    if _CHANGES.intersection(words):
+        return None
+    # "The square of the answer is 13" says another thing than "the value of it is 13".
+    if "of" in words and _OF_ANSWER.intersection(words[words.index("of") :]):
+        return words if words[words.index("of") - 1] in ("value", "number") else None
+    return words
 
 
 def _without_label(tokens: list[Token]) -> list[Token]:
@@ -111,7 +125,9 @@ def _without_verb(tokens: list[Token]) -> list[Token]:
     """Drop "is the minimum" after a value."""
     for index, token in enumerate(tokens):
         if index and token.kind == "word" and token.text in _STATES:
-            return tokens if _idle_words(tokens[index:]) is None else tokens[:index]
+            rest = tokens[index:]
+            idle = all(_is_word(word) and word.text.lower() in _ENDS for word in rest)
+            return tokens[:index] if idle else tokens
     return tokens
 
 

@@ -202,6 +202,7 @@ def strip_delimiters(answer: str) -> str:
 _WRAPPED = r"(?:\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{\s?)?"
 _CHOICE = re.compile(rf"\s?{_WRAPPED}\(?([A-J])\)?\}}?\s?")
 _LABEL = re.compile(r"\(([A-Ja-j])\)")
+_PAIR = re.compile(r"[(\[]\s?-?[0-9]{1,3},[0-9]{3}\s?[)\]]")
 _PACKED = re.compile(r"(?<=[0-9]),(?=[1-9][0-9]{2}(?![0-9]))")
 """A comma that may also separate two items; no item begins with a zero, as in ``40,000``."""
 
@@ -215,7 +216,7 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
     if decision and decision.equivalence is Equivalence.EQUAL:
         return decision
     if _PACKED.search(gold) or _PACKED.search(answer):
-        if decision and decision.rule == "tuple" and isinstance(read(gold), Number):
+        if bool(_PAIR.search(gold)) != bool(_PAIR.search(answer)):
             return decision  # a pair is no number, however its comma is read
         listed = _structure(_PACKED.sub(", ", gold), _PACKED.sub(", ", answer), conventions)
         if listed is None or listed.equivalence is Equivalence.EQUAL:

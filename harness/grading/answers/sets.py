@@ -104,6 +104,10 @@ def combined(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     if _is_named(tokens):
         name = texts(tokens)[1]
         return WHOLE if name == "R" else number_set(name)
+    if len(tokens) > 2 and texts(tokens)[1:] == ["mathbb", "Z"] and tokens[0].kind == "number":
+        letter = Token("symbol", "k")
+        declared = [Token(",", ","), letter, Token("relation", "in"), *tokens[1:]]
+        return read([tokens[0], letter, *declared], depth)
     half = _half(texts(tokens)) if tokens[0].text == "mathbb" else None
     if half is not None:
         return half
@@ -193,6 +197,8 @@ def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
     if not element or not conditions or not _has_relation(conditions):
         return None
     name, *rest = split(element, lambda token: token.kind == "relation")
+    if not rest and len(name) > 1 and _is_any_integer(conditions, element):
+        return read([*element, Token(",", ","), *conditions], depth)
     if len(name) != 1 or name[0].kind != "symbol":
         if _has_relation(element) or len(split(conditions, lambda t: t.kind == "relation")) > 1:
             raise UnreadableError("a set of other things than the values of a variable")
@@ -208,6 +214,12 @@ def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
     if isinstance(stated, Union):
         return Intersection((domain, stated))
     return Sequence("", "", (domain, stated))
+
+
+def _is_any_integer(conditions: list[Token], element: list[Token]) -> bool:
+    r"""Say whether the condition is ``k \in \mathbb{Z}`` for a letter of the element."""
+    found = texts(conditions)
+    return found[1:] == ["in", "mathbb", "Z"] and found[0] in texts(element)
 
 
 def _has_relation(tokens: list[Token]) -> bool:

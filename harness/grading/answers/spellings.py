@@ -111,8 +111,8 @@ MONTHS = tuple(
     "January February March April May June July August September October November December".split()
 )
 _DATE = re.compile(
-    rf"(?<![A-Za-z\d])(\d{{1,2}})(?:st|nd|rd|th)?{_BLANK}(?:{_UPRIGHT}\s?\{{\s?)?(?:of\s)?({'|'.join(MONTHS)})"
-    r"(?![A-Za-z])\s?\}?"
+    rf"(?<![A-Za-z\d])(\d{{1,2}})(?:st|nd|rd|th)?(?:\s(?:of\s)?({'|'.join(MONTHS)})(?![A-Za-z])"
+    rf"|{_BLANK}{_UPRIGHT}\s?\{{\s?(?:of\s)?({'|'.join(MONTHS)})\s?\}})"
 )
 _DAY = re.compile(rf"(?<![A-Za-z])({'|'.join(MONTHS)})\s(\d{{1,2}})(?:st|nd|rd|th)(?![A-Za-z])")
 
@@ -170,7 +170,7 @@ _BRACKETED_ABOUT = re.compile(
     r"approximately|approx\.?|roughly)(?![A-Za-z]))\s?\}?([^()]{1,80})\)\s?$"
 )
 _SAID_ABOUT = re.compile(
-    rf"(?<=[\d}})a-z]){_BLANK},?{_BLANK}{_UPRIGHT}\s?\{{\s?,?\s?(?:or |which is |that is )?(?:about|"
+    rf"(?<=[\d}})a-z]){_BLANK},?{_BLANK}{_UPRIGHT}\s?\{{\s?,?\s?(?:or |which is |that is |i\.e\.,? )?(?:about|"
     r"approximately|approx\.?|roughly|around)\s?\}\s?(-?\d[^()]{0,80})$"
 )
 
@@ -284,7 +284,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("\\circ", "\u00b0", "'", "\\prime", "\u2032", "\u2033", "\u00ba", '"'), _angle),
     (tuple(_MONEY), _price),
     (tuple(_CODES), _sub(_CODE, lambda match: rf"{match[2]}\text{{ {_CODES[match[1]]}}}")),
-    (MONTHS, _sub(_DATE, lambda match: f"{match[2]} {match[1]}")),
+    (MONTHS, _sub(_DATE, lambda match: f"{match[2] or match[3]} {match[1]}")),
     (MONTHS, _sub(_DAY, r"\1 \2")),
     (("(",), _sub(_TWICE, _said_twice)),
     (tuple(_PARTS), _sub(_FRACTION, _fraction)),
@@ -295,6 +295,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (tuple(_HEADS), _sub(_HEAD, r"\1, ")),
     (("\\mapsto",), _sub(_MAPPED, lambda match: f"{match[1] or 'f'}({match[2]}) = ")),
     (("...", "dots"), _sub(_GOES_ON, r"\\approx \1")),
+    (("[\\approx", "[ \\approx"), _sub(r"\[\s?\\approx\s?([^\[\]]{1,80})\]\s?$", r"\\approx \1")),
     (("(",), _sub(_BRACKETED_ABOUT, r" \\approx \1")),
     (("about", "approx", "roughly", "around"), _sub(_SAID_ABOUT, r" \\approx \1")),
     (("dozen",), _sub(r"(?<![A-Za-z])half a dozen(?![A-Za-z])", "6")),

@@ -355,5 +355,5 @@ def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
 
 
 _SHORT_WORDS = frozenset("an if is of to if on at by as we no so it be".split())
-SHORT_UNITS = frozenset("cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
+SHORT_UNITS = frozenset("sq cu cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
 """Two letters that are a unit after a number, a bracket or a word, and a product elsewhere."""
