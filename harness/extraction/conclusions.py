@@ -137,11 +137,14 @@ def last_number(text: str) -> str | None:
 _COMPARED = re.compile(
     r"""(?:\b(?:instead\sof|rather\sthan|unlike|(?:more|less|fewer|larger|smaller|greater|higher|lower)\sthan
       |compared\s(?:to|with)|versus|(?:up|down)\sfrom)
+    | ,\s(?:since|because|although|though|whereas|while|as)\b(?:\s[A-Za-z']{1,12}){0,4}
+    | \b(?:answer|respuesta|antwort|r\u00e9ponse|risposta|resposta)\b[^.\n]{0,20}\b(?:exceed|above|below|under|over)
     | ,?\s(?:attained|achieved|reached|obtained)\s(?:for|at|when)\s\$?[A-Za-z]\s?=
     | \b(?:if|suppose|assume)\b[^,.!?\n]{1,60}\b(?:were|was)
     )\s[$*(\\]{0,4}(?=[-\u2212]?\d)""",
     re.VERBOSE | re.IGNORECASE,
 )
+_NOUNS = ("answer", "respuesta", "antwort", "r\u00e9ponse", "risposta", "resposta")
 _QUESTION = re.compile(r"(?:\A|(?<=[.!?\n])\s{0,3}|\n)[^.!?\n]{1,300}\?\W*\Z")
 
 
@@ -155,7 +158,8 @@ def _up_to_aside(text: str) -> str:
     if not asides or len(NUMBER.findall(tail, asides[-1].end())) > 1:
         return text
     head = tail[: asides[-1].start()]
-    supposed = asides[-1][0].lstrip().lower().startswith(("if", "suppose", "assume"))
+    opening = asides[-1][0].lstrip(" ,").lower()
+    supposed = opening.startswith(("if", "suppose", "assume", *_NOUNS))
     if not supposed and not has_number(_SENTENCE_END.split(head)[-1]):
         return text
     return text[: len(text) - len(tail) + asides[-1].start()]

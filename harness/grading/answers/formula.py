@@ -22,7 +22,9 @@ walk an expression: a model that repeats a letter writes products of hundreds of
 _ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde".split())
 _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
-CALLED = frozenset("fghuFGH")
+CROSS = "\u00d7"
+"""Stands for the product of two vectors, of which the order counts."""
+CALLED = frozenset(("f", "g", "h", "u", "F", "G", "H", CROSS))
 """Letters that name a function when a parenthesis follows; other letters are factors."""
 _CALLED_BY_NAME = frozenset(("abs", "floor", "ceil"))
 _OF_LISTS = frozenset(("\\max", "\\min", "\\gcd", "\\lcm"))
@@ -112,7 +114,10 @@ class _Reader:
                 self._take()
                 right = self._factor_after_sign(depth)
                 result = Apply(kind, (result, right))
-            elif self.next.text == "angle" and isinstance(result, Number):  # r at an angle
+            elif self.next.text == "cross":
+                self._take()
+                result = Apply(f"call:{CROSS}", (result, self._power(depth)))
+            elif self.next.text == "angle":  # r at an angle
                 self._take()
                 result = Apply("*", (result, Apply("cis", (self._power(depth),))))
             elif self._begins_factor() or self._is_power_before_number(result):
@@ -144,6 +149,7 @@ class _Reader:
                 "pm",
                 "mp",
                 "mod",
+                "cross",
             )
         return token.kind in ("symbol", "(", "[", "{")
 

@@ -13,7 +13,7 @@ from harness.grading.answers.syntax import Apply, Expression, Symbol
 from harness.grading.answers.values import symbols
 
 
-_ARBITRARY = re.compile(r"[CcKAB](?:_[0-9])?")
+_ARBITRARY = re.compile(r"[CcKABD](?:_[0-9])?")
 
 
 def same_constants(gold: Expression, answer: Expression) -> bool:

@@ -22,7 +22,7 @@ _CHANGES = NUMERALS | frozenset(
     "not no never none cannot without except unless if least less more most fewer greater than "
     "false wrong incorrect neither nor other else either between over under above below plus minus "
     "square cube root reciprocal inverse negative opposite complement exclude excludes excluding excluded ignore "
-    "discard reject avoid remove counterexample guess too small large twice double doubled tripled halved "
+    "discard reject avoid remove counterexample guess too small large twice double "
     "extraneous rejected invalid impossible discarded times about approximately roughly nearly almost maybe perhaps possibly".split()
 )
 """Words that may change what the words around them say."""
@@ -204,7 +204,8 @@ def _adds_nothing(condition: list[Token], head: list[Token], *, introduced: bool
         plain = plain[1:]
     of_head = bool(plain) and plain[0].kind == "symbol" and plain[0] in _unspaced(head)
     if _is_start(plain):
-        return introduced or (of_head and plain[1].text != "!=")
+        alone = not any(token.kind in ("relation", ",") for token in head[:-1])
+        return introduced or (of_head and (plain[1].text != "!=" or alone))
     if _is_counted(plain):
         return of_head
     return introduced and _is_assignment(plain)

@@ -91,7 +91,10 @@ def _is_assignments(tokens: list[Token]) -> bool:
 
 def _is_condition(tokens: list[Token]) -> bool:
     """Say whether tokens have a sign of relation other than one of equality."""
-    return len(split(tokens, lambda t: t.kind == "relation" and t.text not in "=~")) > 1
+    signs = {token.text for token in outside(tokens) if token.kind == "relation"}
+    if "=" in signs and signs <= {"=", "in"}:
+        return False  # a value, and the set of its letter
+    return bool(signs - {"=", "~"})
 
 
 _SIGNS = frozenset(("mathbb", "cup", "cap", "setminus", "\\{"))

@@ -324,6 +324,8 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("{(", "{ ("), _in_parts),
     (("half-li",), _sub(r"half-(life|lives)", r"half\1")),
     (("\u00a2",), _sub("\u00a2", r"\\text{ cents}")),
+    (("mL^",), _sub(r"(?<=\d)mL(?=\^)", "m L")),
+    (("\\times",), _sub(r"\\times(?=\s?\\(?:vec|overrightarrow)(?![A-Za-z]))", r"\\cross")),
     (("clock",), _sub(r"o'clock", "oclock")),
     ((".",), _sub(r"(?<![A-Za-z])([aApP])\.\s?([mM])(?:\.|(?![A-Za-z]))", r"\1\2")),
     (("sec",), _sub(r"(?<![A-Za-z\\])sec(?=\.?\s?(?:$|[},/^)]))", "secs")),

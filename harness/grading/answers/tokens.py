@@ -175,7 +175,7 @@ GREEK = frozenset(
 _STRUCTURE = frozenset(
     "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
     "hat bar vec overline overrightarrow widehat tilde angle triangle mod sum prod int lim forall "
-    "mapsto".split()
+    "mapsto cross".split()
 )
 _VARIANTS = {f"var{name}": name for name in "epsilon theta phi rho sigma kappa pi".split()}
 """Shapes of one letter: nobody gives two of them different meanings in one answer."""
