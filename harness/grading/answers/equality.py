@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from benchmarks import Conventions
-from harness.grading.answers import bindings, families, integration, regions, relations, vectors, wording
+from harness.grading.answers import (
+    bindings,
+    families,
+    integration,
+    regions,
+    relations,
+    vectors,
+    wording,
+)
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
 from harness.grading.answers.quantities import equal_quantities, same_time
@@ -105,7 +113,9 @@ def _only(answer: Answer) -> Answer:
     """Return the item of a list, tuple or set that has one item; any other answer as it is."""
     while isinstance(answer, Sequence) and len(answer.items) == 1:
         inner = answer.items[0]
-        if inner == EMPTY or (isinstance(inner, Sequence) and inner.opening == answer.opening == "{"):
+        if inner == EMPTY or (
+            isinstance(inner, Sequence) and inner.opening == answer.opening == "{"
+        ):
             break  # a set that holds a set is another one
         answer = answer.items[0]
     return answer

@@ -110,5 +110,3 @@ def _arguments(tokens: list[Token]) -> list[Symbol] | None:
         return None
     arguments = [Symbol(token.text) for token in letters]
     return arguments if len(set(arguments)) == len(arguments) else None
-
-

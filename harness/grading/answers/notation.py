@@ -178,7 +178,9 @@ _OUTWARD = re.compile(
     r"([\[\]])(?=\s{0,3}(?:$|[,;.)}$]|\\(?:cup|cap|text|\)|\]|setminus)))"
 )
 _OF_LIST = re.compile(r"(?<![\\A-Za-z])(max|min|gcd|lcm)(?=\s?(?:\(|\\\{))")
-_DEGREES = re.compile(r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\(?:text|mathrm)\s?\{\s?o\s?\})(?![A-Za-z])")
+_DEGREES = re.compile(
+    r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\(?:text|mathrm)\s?\{\s?o\s?\})(?![A-Za-z])"
+)
 
 
 def _modulo(match: re.Match[str]) -> str:
@@ -202,7 +204,9 @@ def _sub(pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], 
     return lambda text: pattern.sub(replacement, text)
 
 
-_NUMBERS_SET = re.compile(r"\\([RZNQ])(?![A-Za-z])|(?<=\\in)\s?\\(?:mathbf|bf|mathrm)\s?\{?\s?([RZNQ])\s?\}?")
+_NUMBERS_SET = re.compile(
+    r"\\([RZNQ])(?![A-Za-z])|(?<=\\in)\s?\\(?:mathbf|bf|mathrm)\s?\{?\s?([RZNQ])\s?\}?"
+)
 _ROOT_SIGN = re.compile(r"\\surd\s?(\d{1,20}|[A-Za-z](?![A-Za-z]))")
 _COMBINATIONS = re.compile(
     r"(?<![A-Za-z\\])(?:\\(?:mathrm|text)\s?\{\s?C\s?\}|C)_\{?([0-9]{1,4})\}?\^\{?([0-9]{1,4})\}?"

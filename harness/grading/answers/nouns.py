@@ -26,7 +26,9 @@ _JOINS = frozenset(
 """Words that begin a clause about the number."""
 _RESTRICTING = frozenset("if unless except but is are was were equals".split())
 DENYING = frozenset("not wrong incorrect false never cannot rejected extraneous invalid".split())
-_LONE_LETTER = re.compile(r"(?<![A-Za-z] )(?<![A-Za-z\\])[b-zB-Z](?![A-Za-z]| [A-Za-z](?![A-Za-z]))|(?<=[A-Za-z]{2} )(?<![A-Za-z])[b-zB-Z]$")
+_LONE_LETTER = re.compile(
+    r"(?<![A-Za-z] )(?<![A-Za-z\\])[b-zB-Z](?![A-Za-z]| [A-Za-z](?![A-Za-z]))|(?<=[A-Za-z]{2} )(?<![A-Za-z])[b-zB-Z]$"
+)
 _WORD = re.compile(r"[A-Za-z%]+")
 
 
@@ -38,7 +40,7 @@ def changes_number(unit: str) -> bool:
     letters = bool(_LONE_LETTER.search(unit))
     return bool(words) and (
         (letters and read_unit(unit) is None)
-        or         not (NUMERALS | DENYING).isdisjoint(words)
+        or not (NUMERALS | DENYING).isdisjoint(words)
         or words[0] in ARITHMETIC | _RESTRICTING
         or "% of" in unit
     )
@@ -69,5 +71,6 @@ def are_opposite(gold: str, answer: str) -> bool:
     """Say whether two nouns name different things of one kind: 9 boys are not 9 girls."""
     words = [set(_WORD.findall(noun.lower())) for noun in (gold, answer)]
     return any(
-        words[0] & kind and words[1] & kind and words[0] & kind != words[1] & kind for kind in _KINDS
+        words[0] & kind and words[1] & kind and words[0] & kind != words[1] & kind
+        for kind in _KINDS
     )

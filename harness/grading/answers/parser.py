@@ -99,7 +99,17 @@ def _decided(tokens: list[Token]) -> Words | None:
 def _answer(tokens: list[Token], depth: int) -> Answer:
     if not tokens or depth == 0:
         raise UnreadableError("empty, or nested too deeply")
-    for rule in (_compound, _groups, _listed, _related, _united, _bracketed, _scaled, _doubled, _ratio):
+    for rule in (
+        _compound,
+        _groups,
+        _listed,
+        _related,
+        _united,
+        _bracketed,
+        _scaled,
+        _doubled,
+        _ratio,
+    ):
         found = rule(tokens, depth - 1)
         if found is not None:
             return found
@@ -427,9 +437,7 @@ def _begins_unit(value: Token, letter: Token, word: Token) -> bool:
     r"""Say whether the letter before a word is part of the unit, as in ``5 m per hour``."""
     if letter.text == "\\mu":
         return True
-    return (
-        letter.text in UNIT_LETTERS and word.text.lower() == "per" and value.kind == "number"
-    )
+    return letter.text in UNIT_LETTERS and word.text.lower() == "per" and value.kind == "number"
 
 
 _UNIT_POWERS = frozenset("123456789")

@@ -171,7 +171,11 @@ def _time(time: Ratio) -> tuple[Fraction, str | None, list[Fraction]] | None:
     """Return the hour, am or pm if it says so, and the rest."""
     *before, last = time.terms
     half = last.unit.lower() if isinstance(last, Quantity) else None
-    values = [exact(t) for t in (*before, last.value if isinstance(last, Quantity) else last) if isinstance(t, EXPRESSIONS)]
+    values = [
+        exact(t)
+        for t in (*before, last.value if isinstance(last, Quantity) else last)
+        if isinstance(t, EXPRESSIONS)
+    ]
     if len(values) != len(time.terms) or None in values:
         return None
     hour, *rest = (value for value in values if value is not None)

@@ -148,7 +148,9 @@ def is_inequality(answer: Answer) -> bool:
     return isinstance(answer, Relation) and answer.signs[0] not in ("=", "~")
 
 
-_NO_NAME = re.compile(r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and|except|excluding|without|but|unlike|than)(?: |$)")
+_NO_NAME = re.compile(
+    r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and|except|excluding|without|but|unlike|than)(?: |$)"
+)
 """A sign, or a word that makes a statement of the name after it: ``not x = 5``."""
 
 

@@ -45,7 +45,9 @@ _NAMES = frozenset(
     "polynomial function value number expression solution solutions result answer total".split()
 )
 """Nouns that may stand right before what they name."""
-_FOREIGN = frozenset("\u5171 \u5171\u6709 \u4e00\u5171 \u603b\u5171 \u6709 \u4e3a \u662f \u7b54\u6848\u662f \u7b54\u6848\u4e3a".split())
+_FOREIGN = frozenset(
+    "\u5171 \u5171\u6709 \u4e00\u5171 \u603b\u5171 \u6709 \u4e3a \u662f \u7b54\u6848\u662f \u7b54\u6848\u4e3a".split()
+)
 """Chinese words for "in total", "there are", "is" and "the answer is"."""
 _COUNTING = frozenset("ijklmnpqrst")
 """Letters that count from a first integer on."""
@@ -240,7 +242,8 @@ def _is_assignment(tokens: list[Token]) -> bool:
     value = tokens[2:]
     plain = ("number", "symbol", "-", "/", ",", "_", "separator", "relation")
     return value[-1].kind in ("number", "symbol") and all(
-        t.kind in plain and t.text not in ("<", ">", "<=", ">=", "!=", "in", "~")
+        t.kind in plain
+        and t.text not in ("<", ">", "<=", ">=", "!=", "in", "~")
         or t.text in ("frac", "sqrt")
         or t.kind in OPENING
         for t in value

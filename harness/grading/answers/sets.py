@@ -55,7 +55,12 @@ def _both(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     parts = split(tokens, lambda token: token.kind in (",", "separator"))
     joined_by_and = all(t.text == "and" for t in outside(tokens) if t.kind in (",", "separator"))
     letters = {t.text for t in tokens if t.kind == "symbol"} - {"\\pi", "e", "\\infty"}
-    if len(parts) < 2 or not joined_by_and or len(letters) != 1 or not all(map(_is_condition, parts)):
+    if (
+        len(parts) < 2
+        or not joined_by_and
+        or len(letters) != 1
+        or not all(map(_is_condition, parts))
+    ):
         return None
     return Intersection(tuple(read(part, depth) for part in parts))
 

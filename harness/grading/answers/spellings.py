@@ -38,16 +38,19 @@ _ARC = re.compile(
     rf"(?:{_BLANK}(\d{{1,2}}(?:\.\d{{1,20}})?)\s?{_PRIMES})?"
 )
 _ONLY_PRIMES = re.compile(rf"^\s?(-?\d{{1,9}}(?:\.\d{{1,20}})?)\s?(?:({_PRIMES})|{_PRIME})\s?$")
-_SCALE = re.compile(
-    rf"{_CIRC}{_BLANK}(?:{_UPRIGHT}\s?\{{\s?([CF])\s?\}}|([CF])(?![A-Za-z(_^=]))"
-)
+_SCALE = re.compile(rf"{_CIRC}{_BLANK}(?:{_UPRIGHT}\s?\{{\s?([CF])\s?\}}|([CF])(?![A-Za-z(_^=]))")
 _RATE = re.compile(rf"{_CIRC}{_BLANK}({_UPRIGHT}\s?\{{\s?)([CF])(?=/)")
 _FEET = re.compile(rf"^\s?(\d{{1,3}})\s?'\s?(\d{{1,2}}(?:\.\d)?)\s?{_PRIMES}\s?$")
 _SCALES = {"C": r"\text{ celsius}", "F": r"\text{ fahrenheit}"}
 
 
 def _angle(text: str) -> str:
-    text = text.replace("\u00b0", r"^\circ ").replace("\u00ba", r"^\circ ").replace("\u2032", "'").replace("\u2033", "''")
+    text = (
+        text.replace("\u00b0", r"^\circ ")
+        .replace("\u00ba", r"^\circ ")
+        .replace("\u2032", "'")
+        .replace("\u2033", "''")
+    )
     text = _SCALE.sub(lambda match: _SCALES[match[1] or match[2]], text)
     text = _RATE.sub(lambda match: match[1] + _SCALES[match[2]][6:-1], text)
     text = _FEET.sub(r"\1\\text{ ft }\2\\text{ in}", text)
@@ -65,7 +68,15 @@ def _degrees(match: re.Match[str]) -> str:
 
 # --- money ----------------------------------------------------------------------------------------
 
-_MONEY = {"\\$": "dollars", "\\pounds ": "sterling", "\\euro ": "euros", "\u20b9": "rupees", "\u20ac": "euros", "\u00a3": "sterling", "\u00a5": "yen"}
+_MONEY = {
+    "\\$": "dollars",
+    "\\pounds ": "sterling",
+    "\\euro ": "euros",
+    "\u20b9": "rupees",
+    "\u20ac": "euros",
+    "\u00a3": "sterling",
+    "\u00a5": "yen",
+}
 _STYLED_SIGN = re.compile(rf"{_UPRIGHT}\s?\{{\s?(\\\$|[\u20ac\u00a3\u00a5])\s?\}}")
 _NUMBER = r"(\d[\d,.!{}\\ ]{0,40}\d|\d)"
 _COUNTRY = re.compile(rf"(?:{_UPRIGHT}\s?\{{\s?)?(?<![A-Za-z])(?:US|CA|AU|A|C)\s?\}}?\s?(?=\\\$)")
@@ -164,7 +175,9 @@ _MAPPED = re.compile(
     r"^\s?(?:([A-Za-z])\s?(?::|\\colon)\s?)?(?:\\mathbb\s?\{?[A-Z]\}?\s?\\(?:to|rightarrow)\s?\\mathbb\s?\{?[A-Z]"
     rf"\}}?\s?,?{_BLANK})?([A-Za-z])\s?\\mapsto(?![A-Za-z])"
 )
-_GOES_ON = re.compile(r"(?<=[^\s=])\s?(?:=|\\text\s?\{\s?or\s?\})\s?(-?\d{1,30}\.\d{2,60})\s?(?:\\[lc]?dots|\.\.\.)\s?$")
+_GOES_ON = re.compile(
+    r"(?<=[^\s=])\s?(?:=|\\text\s?\{\s?or\s?\})\s?(-?\d{1,30}\.\d{2,60})\s?(?:\\[lc]?dots|\.\.\.)\s?$"
+)
 _BRACKETED_ABOUT = re.compile(
     rf"{_BLANK}(?:{_UPRIGHT}\s?\{{\s?)?\((?:\s|{_UPRIGHT}\s?\{{\s?|\\q?quad)*(?:\\approx(?![A-Za-z])|(?:or )?(?:about|"
     r"approximately|approx\.?|roughly)(?![A-Za-z]))\s?\}?([^()]{1,80})\)\s?$"
@@ -214,7 +227,8 @@ _SPOKEN = r"\s*(?:\\text\s?\{{)?\s*{}\s*\}}?\s*"
 _TENS = tuple("twenty thirty forty fifty sixty seventy eighty ninety".split())
 _SPELLED_OUT = re.compile(
     rf"(?<![A-Za-z])({'|'.join(_TENS)})(?:[- ]({'|'.join(_COUNTS[1:10])}))?(?![A-Za-z-])"
-    r"(?:\s?\}?\s?\((\d{2})\))?", re.IGNORECASE
+    r"(?:\s?\}?\s?\((\d{2})\))?",
+    re.IGNORECASE,
 )
 _BRACKETED_DECIMAL = re.compile(
     rf"(?<=[\d}}]){_BLANK}\((\d{{1,12}}\.\d{{1,12}}{_BLANK}{_UPRIGHT}\s?\{{[^{{}}()]{{1,20}}\}}[^()]{{0,8}})\)\s?$"
@@ -265,10 +279,15 @@ def _unquoted(text: str) -> str:
 
 
 _QUOTED = re.compile(r"`([^`'{}]{1,200})'")
-_BASES = {word: str(base) for base, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
+_BASES = {
+    word: str(base)
+    for base, word in enumerate("two three four five six seven eight nine ten".split(), 2)
+}
 
 
-def _sub(pattern: str | re.Pattern[str], replacement: str | Callable[[re.Match[str]], str]) -> Rewrite:
+def _sub(
+    pattern: str | re.Pattern[str], replacement: str | Callable[[re.Match[str]], str]
+) -> Rewrite:
     compiled = re.compile(pattern) if isinstance(pattern, str) else pattern
     return lambda text: compiled.sub(replacement, text)
 
@@ -320,7 +339,13 @@ _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
     (("}/_",), _sub(r"\^\{(\d{1,9})\}\s?/\s?_\{(\d{1,9})\}", r"\\frac{\1}{\2}")),
     (tuple(_COMPARED), _sub(_COMPARISON, lambda m: rf"{m[1]} {_COMPARED[m[2]]} ")),
     (("from",), _sub(_FROM_TO, r"[\1, \2]")),
-    (("base",), _sub(rf"{_BLANK}\(\s?{_UPRIGHT}\s?\{{\s?(?:in )?base\s?\}}\s?(\d{{1,2}})\s?\)", r"\\text{ base }\1")),
+    (
+        ("base",),
+        _sub(
+            rf"{_BLANK}\(\s?{_UPRIGHT}\s?\{{\s?(?:in )?base\s?\}}\s?(\d{{1,2}})\s?\)",
+            r"\\text{ base }\1",
+        ),
+    ),
     (("{(", "{ ("), _in_parts),
     (("half-li",), _sub(r"half-(life|lives)", r"half\1")),
     (("\u00a2",), _sub("\u00a2", r"\\text{ cents}")),

@@ -256,9 +256,7 @@ def _scan(text: str) -> Iterator[Token]:
                 closing.pop()
                 spaced = True
                 continue
-        for token in _tokens_of(
-            kind, match, spaced, "text" if closing else previous
-        ):
+        for token in _tokens_of(kind, match, spaced, "text" if closing else previous):
             if closing and token.text in _UPRIGHT and _follows_value(previous, match["letters"]):
                 token = Token("word", token.text, token.spaced)
             previous = token.kind
@@ -355,5 +353,7 @@ def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
 
 
 _SHORT_WORDS = frozenset("an if is of to if on at by as we no so it be".split())
-SHORT_UNITS = frozenset("sq cu cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
+SHORT_UNITS = frozenset(
+    "sq cu cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split()
+)
 """Two letters that are a unit after a number, a bracket or a word, and a product elsewhere."""
