@@ -218,8 +218,8 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
         return True
     declared = _without_declarations(listed)
     if declared is not None and isinstance(other, Apply) and not is_constant(other):
-        sides = (declared, other) if listed is gold else (other, declared)
-        return equal(*sides, conventions) or None
+        wanted, given = (declared, other) if listed is gold else (other, declared)
+        return equal(wanted, given, conventions) or None
     if isinstance(other, Apply) and listed.ordered:
         components = vectors.components(other, len(listed.items))
         if components is not None:

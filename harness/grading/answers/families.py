@@ -152,9 +152,9 @@ def same_residue(gold: Expression, answer: Expression) -> bool | None:
     if not is_residue(answer):
         return None
     if is_constant(gold):  # the question names the modulus
-        first, modulus = (exact(part) for part in answer.arguments)
-        stated = first is not None and modulus is not None and abs(first) < modulus
-        return exact(gold) == exact(answer) or (stated and exact(gold) == first)
+        given, modulus = (exact(part) for part in answer.arguments)
+        stated = given is not None and modulus is not None and abs(given) < modulus
+        return exact(gold) == exact(answer) or (stated and exact(gold) == given)
     return _same(gold, _progression(answer))
 
 

@@ -18,6 +18,7 @@ from harness.grading.answers.environments import determinant, environment, syste
 from harness.grading.answers.expressions import is_constant
 from harness.grading.answers.formula import parse_formula
 from harness.grading.answers.labels import label
+from harness.grading.answers.nouns import is_noun
 from harness.grading.answers.quantities import compound
 from harness.grading.answers.remarks import without_remarks
 from harness.grading.answers.spellings import MONTHS
@@ -350,8 +351,8 @@ def _single(tokens: list[Token]) -> Answer:
     if all(token.kind in ("word", "symbol") for token in tokens) and any(
         token.kind == "word" for token in tokens
     ):
-        if tokens[0].text == "\\pi" and read_unit(_unit_text(tokens[1:])) is not None:
-            return Quantity(Symbol("\\pi"), _unit_text(tokens[1:]))
+        if tokens[0].text in ("\\pi", "e") and is_noun(_unit_text(tokens[1:])):
+            return Quantity(Symbol(tokens[0].text), _unit_text(tokens[1:]))
         return _words(tokens)
     if len(tokens) == 2 and tokens[0].text in MONTHS and tokens[1].kind == "number":
         return Words(f"{tokens[0].text.lower()} {tokens[1].text}")
@@ -449,6 +450,10 @@ def _is_unit_part(token: Token) -> bool:
     )
 
 
+def _is_counted(noun: Token) -> bool:
+    return noun.kind == "word" and read_unit(noun.text) is None
+
+
 _UNIT_SIGNS = frozenset(("\\mu", "\\Omega", "\\AA", "\\hbar", "\\odot", "\\oplus"))
 
 
@@ -465,6 +470,8 @@ def _are_unit_parts(tokens: list[Token]) -> bool:
     for before, token in zip((None, *tokens), tokens, strict=False):
         below |= token.kind == "(" and before is not None and before.kind == "/"
         if token.kind == "number" and (before is None or not _is_raised(before, token)):
+            if before is not None and before.text in ("in", "to") and _is_counted(tokens[0]):
+                continue  # "22 apples in 3 boxes"
             return False  # "5 cm * 2" is 10 cm
         if token.kind == "symbol" and token.text[0] == "\\" and token.text not in _UNIT_SIGNS:
             return False

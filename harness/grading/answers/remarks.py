@@ -23,7 +23,7 @@ _CHANGES = NUMERALS | frozenset(
     "false wrong incorrect neither nor other else either between over under above below plus minus "
     "square cube root reciprocal inverse negative opposite complement exclude excludes excluding excluded ignore "
     "discard reject avoid remove counterexample guess too small large twice double "
-    "extraneous rejected invalid impossible discarded times about approximately roughly nearly almost maybe perhaps possibly".split()
+    "octal hex hexadecimal binary contradiction digits digit extraneous rejected invalid impossible discarded times about approximately roughly nearly almost maybe perhaps possibly".split()
 )
 """Words that may change what the words around them say."""
 _ENDS = frozenset(

@@ -216,7 +216,7 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
     if decision and decision.equivalence is Equivalence.EQUAL:
         return decision
     if _PACKED.search(gold) or _PACKED.search(answer):
-        if bool(_PAIR.search(gold)) != bool(_PAIR.search(answer)):
+        if _is_pair_and_number(gold, answer) or _is_pair_and_number(answer, gold):
             return decision  # a pair is no number, however its comma is read
         listed = _structure(_PACKED.sub(", ", gold), _PACKED.sub(", ", answer), conventions)
         if listed is None or listed.equivalence is Equivalence.EQUAL:
@@ -224,9 +224,19 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
     return decision
 
 
+def _is_pair_and_number(pair: str, number: str) -> bool:
+    """Say whether one text has a pair such as ``(61,400)``, and the other states one number."""
+    if not _PAIR.search(pair) or _PAIR.search(number):
+        return False
+    stated = read(number)
+    if isinstance(stated, Relation) and set(stated.signs) == {"="}:
+        stated = stated.sides[-1]
+    return isinstance(stated.value if isinstance(stated, Quantity) else stated, Number)
+
+
 def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | None:
     wanted, given = read(gold), read(answer)
-    if wanted is None or given is None or _logic(gold) != _logic(answer):
+    if wanted is None or given is None or {_logic(gold), _logic(answer)} == {"and", "or"}:
         return None
     wanted, given = with_units(wanted, gold, given, answer)
     same = equal(wanted, given, conventions)

@@ -132,7 +132,7 @@ def _may_stand_alone(name: str, text: str) -> bool:
     letter = name.partition("^")[0].strip()
     if letter in UNIT_LETTERS or letter in _SIGNS or "_" in letter:
         return True
-    blank = rf"(?:\s|~|\\[,;: ])\s?{re.escape(letter)}(?![A-Za-z])"
+    blank = rf"(?:\s|~|\\[,;: ])\s?(?:\\[a-z]{{2,6}}\s?\{{\s?)?{re.escape(letter)}(?![A-Za-z])"
     return letter in _AFTER_BLANK and re.search(blank, text) is not None
 
 

@@ -114,6 +114,7 @@ _OTHERS = (
     "M 1000 amount.length^-3",
     "dollar dollars usd 1 money",
     "cent cents penny pennies 0.01 money",
+    "pence 0.01 sterling",
     "euro euros 1 euro",
     "sterling gbp 1 sterling",
     "yen jpy 1 yen",
