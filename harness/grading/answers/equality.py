@@ -7,6 +7,7 @@ these rules do not know, and that a symbolic comparison may decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+
 from benchmarks import Conventions
 from harness.grading.answers import (
     bindings,
@@ -31,7 +32,6 @@ from harness.grading.answers.syntax import (
     Expression,
     Intersection,
     Matrix,
-    Number,
     Opaque,
     Qualified,
     Quantity,

@@ -12,7 +12,6 @@ from harness.grading.answers.families import replaced
 from harness.grading.answers.syntax import Apply, Expression, Symbol
 from harness.grading.answers.values import symbols
 
-
 _ARBITRARY = re.compile(r"[CcKABD](?:_[0-9])?")
 
 

@@ -26,7 +26,9 @@ _JOINS = frozenset(
 """Words that begin a clause about the number."""
 _RESTRICTING = frozenset("if unless except but is are was were equals".split())
 DENYING = frozenset("not wrong incorrect false never cannot rejected extraneous invalid".split())
-_LONE_LETTER = re.compile(r"(?<![A-Za-z] )(?<![A-Za-z\\/])[b-dfi-loqrt-zXYZ](?![A-Za-z]| [A-Za-z](?![A-Za-z]))|(?<=[a-z]{2} )[xyzkn]$")
+_LONE_LETTER = re.compile(
+    r"(?<![A-Za-z] )(?<![A-Za-z\\/])[b-dfi-loqrt-zXYZ](?![A-Za-z]| [A-Za-z](?![A-Za-z]))|(?<=[a-z]{2} )[xyzkn]$"
+)
 _WORD = re.compile(r"[A-Za-z%]+")
 
 
@@ -59,7 +61,8 @@ _KINDS = tuple(
         "boy girl", "boys girls", "man woman", "men women", "male female", "males females",
         "son daughter", "sons daughters", "adult child", "adults children", "even odd",
         "red blue green yellow white black orange purple", "win loss", "wins losses",
-        "row column", "rows columns", "north south east west", "left right",
+        "row column", "rows columns", "north south east west", "left right", "area perimeter volume", "mean median mode",
+        "minimum maximum", "apples oranges", "quotient remainder",
     )
 )  # fmt: skip
 """Nouns of which only one can be meant."""

@@ -9,6 +9,7 @@ from fractions import Fraction
 from benchmarks import Conventions
 from harness.grading.answers.expressions import decimal_of, is_constant, proportional
 from harness.grading.answers.families import is_residue, stated_residue
+from harness.grading.answers.naming import contradict
 from harness.grading.answers.syntax import (
     EXPRESSIONS,
     Answer,
@@ -41,6 +42,8 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
         same = _equations(gold, answer)
         if same:
             return True
+        if contradict(gold.sides[0], answer.sides[0]):
+            return False
         if _are_derivatives(gold.sides[0], answer.sides[0]):
             return False
         if not _same_name(gold, answer, compare):

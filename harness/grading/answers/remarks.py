@@ -242,8 +242,8 @@ def _is_assignment(tokens: list[Token]) -> bool:
     value = tokens[2:]
     plain = ("number", "symbol", "-", "/", ",", "_", "separator", "relation")
     return value[-1].kind in ("number", "symbol") and all(
-        t.kind in plain
-        and t.text not in ("<", ">", "<=", ">=", "!=", "in", "~")
+        (t.kind in plain
+        and t.text not in ("<", ">", "<=", ">=", "!=", "in", "~"))
         or t.text in ("frac", "sqrt")
         or t.kind in OPENING
         for t in value

@@ -22,8 +22,8 @@ from harness.grading.answers.syntax import (
     Sequence,
     Symbol,
 )
-from harness.grading.answers.values import functions
 from harness.grading.answers.units import UNIT_LETTERS, read_unit
+from harness.grading.answers.values import functions
 
 _AFTER_BLANK = frozenset(("C", "F", "T", "H", "S", "M", "u", "\\hbar"))
 _SIGNS = frozenset(("\\Omega", "\\AA"))
