@@ -115,13 +115,16 @@ def value_in(sentence: str) -> str:
 
 _BOUNDED = re.compile(
     r"\b(?:at (?:most|least)|(?:more|less|fewer|greater) than|under|over|up to|below|above|exceeds?"
-    r"|menor que|mayor que|al menos|como m\u00e1ximo|h\u00f6chstens|mindestens|inf\u00e9rieure? \u00e0|sup\u00e9rieure? \u00e0"
-    r"|au moins|au plus|(?:gr\u00f6\u00dfer|kleiner) als|maior que|minore di|maggiore di)\s[$*]{0,3}\Z"
+    r"|menor que|mayor que|al menos|como m\u00e1ximo|h\u00f6chstens|mindestens|inf\u00e9rieure? "
+    r"\u00e0|sup\u00e9rieure? \u00e0"
+    r"|au moins|au plus|(?:gr\u00f6\u00dfer|kleiner) als|maior que|minore di|maggiore di)\s[$*"
+    r"]{0,3}\Z"
     r"|(?:\u81f3\u5c11|\u81f3\u591a|\u5927\u4e8e|\u5c0f\u4e8e|\u4e0d\u8d85\u8fc7|\u6700\u591a)(?:\u662f|\u4e3a)?\s?\Z",
     re.IGNORECASE,
 )
 _CHANGED = re.compile(
-    r"[*$]{0,3}\s(?:times (?:as|the|that|more)|(?:more|less|fewer|greater|larger|smaller) than|percent of|% of)\b",
+    r"[*$]{0,3}\s(?:times (?:as|the|that|more)|(?:more|less|fewer|greater|larger|smaller) than|p"
+    r"ercent of|% of)\b",
     re.IGNORECASE,
 )
 

@@ -24,7 +24,8 @@ _AT_START = re.compile(
 _SAID_LETTER = re.compile(rf"\s?{_SAID}{{1,2}}([A-J])(?:\s?[:.,)]\s?(.{{0,600}}))?\s?", re.DOTALL)
 _AT_END = re.compile(r"(.{1,600}?)\s?[,;]?\s\(\s?([A-J])\s?\)\s?\.?", re.DOTALL)
 _NAMED_LAST = re.compile(
-    r"(.{1,600}?)\s?,?\s(?:i\.e\.,?\s|that is,?\s|which is\s|so\s)?\(?(?:option|choice|answer)\s\(?([A-J])\)?\)?\s?\.?",
+    r"(.{1,600}?)\s?,?\s(?:i\.e\.,?\s|that is,?\s|which is\s|so\s)?\(?(?:option|choice|answer)\s"
+    r"\(?([A-J])\)?\)?\s?\.?",
     re.DOTALL,
 )
 _ALONE = re.compile(r"\s?\{?\(?\s?([A-Ja-j])\s?\)?\}?\s?[.:]?\s?")

@@ -152,8 +152,8 @@ def same_residue(gold: Expression, answer: Expression) -> bool | None:
     if not is_residue(answer):
         return None
     if is_constant(gold):  # the question names the modulus
-        given, modulus = (exact(part) for part in answer.arguments)
-        stated = given is not None and modulus is not None and abs(given) < modulus
+        given, size = (exact(part) for part in answer.arguments)
+        stated = given is not None and size is not None and abs(given) < size
         return exact(gold) == exact(answer) or (stated and exact(gold) == given)
     return _same(gold, _progression(answer))
 

@@ -37,4 +37,5 @@ def _is_constant_of(gold: Expression, name: str) -> bool:
 
 
 def _renamed(value: Expression, names: Mapping[str, str]) -> Expression:
-    return replaced(value, {name: Symbol(other) for name, other in names.items()})
+    renamed: Expression = replaced(value, {name: Symbol(other) for name, other in names.items()})
+    return renamed

@@ -44,7 +44,8 @@ from harness.grading.answers.units import UNIT_LETTERS, read_unit
 MAXIMUM_ITEMS = 64
 _POINTS = frozenset("point points vertex center centre focus vector coordinates".split())
 _HEDGES = frozenset(
-    "about approximately approx roughly exactly precisely just simply equals is the only thus hence "
+    "about approximately approx roughly exactly precisely just simply equals is the only thu"
+    "s hence "
     "therefore so".split()
 )
 _ALL = frozenset(("all real numbers", "all reals", "any real number"))
@@ -420,9 +421,13 @@ def _unit_length(tokens: list[Token]) -> int:
             start = index
             # In "5 m per second" and "5 m/hour" the letter before the word belongs to the unit.
             before = tokens[index - 1]
-            if (index >= 2 and _begins_unit(tokens[index - 2], before, token)) or (before.text == "\\Omega" and index >= 2):
+            if (index >= 2 and _begins_unit(tokens[index - 2], before, token)) or (
+                before.text == "\\Omega" and index >= 2
+            ):
                 start = index - 1
-            elif (before.kind == "*" and index >= 3 and tokens[index - 2].text == "\\Omega") or (before.kind == "/" and index >= 3 and tokens[index - 2].kind in ("symbol", "word")):
+            elif (before.kind == "*" and index >= 3 and tokens[index - 2].text == "\\Omega") or (
+                before.kind == "/" and index >= 3 and tokens[index - 2].kind in ("symbol", "word")
+            ):
                 start = index - 2
             if _are_unit_parts(rest):
                 return len(tokens) - start

@@ -152,7 +152,8 @@ def is_inequality(answer: Answer) -> bool:
 
 
 _NO_NAME = re.compile(
-    r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and|except|excluding|without|but|unlike|than)(?: |$)"
+    r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and|except|excluding|without|but|unlike|tha"
+    r"n)(?: |$)"
 )
 """A sign, or a word that makes a statement of the name after it: ``not x = 5``."""
 

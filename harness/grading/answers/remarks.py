@@ -21,15 +21,19 @@ _STATES = frozenset("is are equals was were".split())
 _CHANGES = NUMERALS | frozenset(
     "not no never none cannot without except unless if least less more most fewer greater than "
     "false wrong incorrect neither nor other else either between over under above below plus minus "
-    "square cube root reciprocal inverse negative opposite complement exclude excludes excluding excluded ignore "
+    "square cube root reciprocal inverse negative opposite complement exclude excludes excluding"
+    " excluded ignore "
     "discard reject avoid remove counterexample guess too small large twice double "
-    "octal hex hexadecimal binary contradiction digits digit extraneous rejected invalid impossible discarded times about approximately roughly nearly almost maybe perhaps possibly".split()
+    "octal hex hexadecimal binary contradiction digits digit extraneous rejected invalid impossi"
+    "ble discarded times about approximately roughly nearly almost maybe perhaps possibly".split()
 )
 """Words that may change what the words around them say."""
 _ENDS = frozenset(
     "the a an our its is are only required desired final correct answer minimum maximum min max "
-    "smallest largest greatest least value possible solution result number total unique such one that "
-    "works of integer area probability function sum product length remainder count all we want".split()
+    "smallest largest greatest least value possible solution result number total unique such o"
+    "ne that "
+    "works of integer area probability function sum product length remainder count all"
+    " we want".split()
 )
 """Words that may follow a value after "is", as in "7 is the smallest such number"."""
 _OF_ANSWER = frozenset("answer answers result solution solutions it them this".split())
@@ -46,7 +50,8 @@ _NAMES = frozenset(
 )
 """Nouns that may stand right before what they name."""
 _FOREIGN = frozenset(
-    "\u5171 \u5171\u6709 \u4e00\u5171 \u603b\u5171 \u6709 \u4e3a \u662f \u7b54\u6848\u662f \u7b54\u6848\u4e3a".split()
+    "\u5171 \u5171\u6709 \u4e00\u5171 \u603b\u5171 \u6709 \u4e3a \u662f \u7b54\u6848\u662f "
+    "\u7b54\u6848\u4e3a".split()
 )
 """Chinese words for "in total", "there are", "is" and "the answer is"."""
 _COUNTING = frozenset("ijklmnpqrst")
@@ -242,8 +247,7 @@ def _is_assignment(tokens: list[Token]) -> bool:
     value = tokens[2:]
     plain = ("number", "symbol", "-", "/", ",", "_", "separator", "relation")
     return value[-1].kind in ("number", "symbol") and all(
-        (t.kind in plain
-        and t.text not in ("<", ">", "<=", ">=", "!=", "in", "~"))
+        (t.kind in plain and t.text not in ("<", ">", "<=", ">=", "!=", "in", "~"))
         or t.text in ("frac", "sqrt")
         or t.kind in OPENING
         for t in value

@@ -179,11 +179,13 @@ _GOES_ON = re.compile(
     r"(?<=[^\s=])\s?(?:=|\\text\s?\{\s?or\s?\})\s?(-?\d{1,30}\.\d{2,60})\s?(?:\\[lc]?dots|\.\.\.)\s?$"
 )
 _BRACKETED_ABOUT = re.compile(
-    rf"{_BLANK}(?:{_UPRIGHT}\s?\{{\s?)?\((?:\s|{_UPRIGHT}\s?\{{\s?|\\q?quad)*(?:\\approx(?![A-Za-z])|(?:or )?(?:about|"
+    rf"{_BLANK}(?:{_UPRIGHT}\s?"
+    rf"\{{\s?)?\((?:\s|{_UPRIGHT}\s?\{{\s?|\\q?quad)*(?:\\approx(?![A-Za-z])|(?:or )?(?:about|"
     r"approximately|approx\.?|roughly)(?![A-Za-z]))\s?\}?([^()]{1,80})\)\s?$"
 )
 _SAID_ABOUT = re.compile(
-    rf"(?<=[\d}})a-z]){_BLANK},?{_BLANK}{_UPRIGHT}\s?\{{\s?,?\s?(?:or |which is |that is |i\.e\.,? )?(?:about|"
+    rf"(?<=[\d}})a-z]){_BLANK},?{_BLANK}{_UPRIGHT}\s?"
+    rf"\{{\s?,?\s?(?:or |which is |that is |i\.e\.,? )?(?:about|"
     r"approximately|approx\.?|roughly|around)\s?\}\s?(-?\d[^()]{0,80})$"
 )
 
