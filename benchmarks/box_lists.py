@@ -49,7 +49,8 @@ _NEXT_PART = re.compile(
 )
 # "(about \boxed{0.5})", "(or \boxed{50\%})", "\approx \boxed{0.5}"
 _REMARK = re.compile(
-    r"""(?: (?<!\\)(?<!\w)\([^()\n]{0,60}[a-z]{2}[^()\n]{0,20} | \\approx\s? | \u2248\s? )
+    r"""(?: (?<!\\)(?<!\w)\([^()\n]{0,60}[a-z]{2}[^()\n]{0,20} | \\approx\s? | \u2248\s?
+      | \b(?:about|approximately|roughly)\s )
     [\s$]{0,3}(?:\\\()?\s?\Z""",
     re.VERBOSE,
 )

@@ -25,6 +25,7 @@ ends the search:
 ``choice``        the last "option B", "it's B", "(B)"
 ``last-formula``  the formula that the response ends with
 ``last-number``   the last number that is not denied
+``emphasised``    the bold word that the response ends with: "the claim is **False**"
 ================  ============================================================
 
 These are only tried on a response of which it is known that the token limit did not cut
@@ -43,7 +44,7 @@ from typing import NamedTuple
 
 from benchmarks.boxed import last_box
 from harness.extraction import values
-from harness.extraction.conclusions import bare, choice, last_formula, last_number
+from harness.extraction.conclusions import bare, choice, emphasised, last_formula, last_number
 from harness.extraction.languages import with_ascii_digits
 from harness.extraction.reply import Reply, reply_in
 from harness.extraction.statements import answer_is, last_hash, last_tag
@@ -172,4 +173,5 @@ _CONCLUSIONS: dict[str, Callable[[Reply], str | None]] = {
     "choice": _if_whole(choice),
     "last-formula": _if_whole(last_formula),
     "last-number": _if_whole(last_number),
+    "emphasised": _if_whole(emphasised),
 }

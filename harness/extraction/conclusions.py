@@ -91,10 +91,11 @@ _CHOICES = re.compile(
     | \b(?:it's|it\u2019s|it\ is|it\ must\ be|it\ has\ to\ be)\s
       \(?\*{0,2}\(?(?P<it>[A-J])\b\)?\W{0,4}(?=\n|\Z)
     | \b(?P<right>[A-J])\)?\ is\ (?:correct|(?:the\ )(?:correct|right|best))\b
+    | (?:\u6545\u9009|\u9009\u62e9|\u5e94\u9009|\u6240\u4ee5\u9009|\u56e0\u6b64\u9009|\u9009)(?:\u9879)?[:\uff1a]?\s?(?P<chinese>[A-J])(?![A-Za-z])
     | (?:\A|\n)\W{0,6}(?P<alone>[A-J])\b\)?\W{0,6}(?=\n|\Z)""",
     re.VERBOSE | re.IGNORECASE,
 )
-_CAPITAL = re.compile(r"[A-J](?<!\w[A-J])(?!\w)")
+_CAPITAL = re.compile(r"[A-J](?<![0-9A-Za-z_][A-J])(?![0-9A-Za-z_])")
 _FIRST_WORD = re.compile(r"\W{0,6}([A-HJ])(?:\)?[.:,\u3002\uff0c]|\)|\s(?:is|because)\b)")
 
 
@@ -122,8 +123,76 @@ def choice(text: str) -> str | None:
 
 
 def last_number(text: str) -> str | None:
-    """Return the last number written in digits, or None. This rule is the last resort."""
-    return last_number_in(_up_to_denial(_up_to_qualification(text)))
+    """Return the last number written in digits, or None. This rule is the last resort.
+
+    Two numbers are returned if they state one value: "5/12 \u2248 0.417", "3 dollars and 20 cents".
+
+    >>> last_number("there are 7 instead of 6."), last_number("it costs 3 dollars and 20 cents.")
+    ('7', '3 dollars and 20 cents')
+    """
+    text = _up_to_aside(_up_to_denial(_up_to_qualification(text)))
+    return _stated_twice(text) or last_number_in(text)
+
+
+_COMPARED = re.compile(
+    r"""(?:\b(?:instead\sof|rather\sthan|unlike|(?:more|less|fewer|larger|smaller|greater|higher|lower)\sthan
+      |compared\s(?:to|with)|versus|(?:up|down)\sfrom)
+    | ,\s(?:since|because|although|though|whereas|while|as)\b(?:\s[A-Za-z']{1,12}){0,4}
+    | \b(?:answer|respuesta|antwort|r\u00e9ponse|risposta|resposta)\b[^.\n]{0,20}\b(?:exceed|above|below|under|over)
+    | ,?\s(?:attained|achieved|reached|obtained)\s(?:for|at|when)\s\$?[A-Za-z]\s?=
+    | \b(?:if|suppose|assume)\b[^,.!?\n]{1,60}\b(?:were|was)
+    )\s[$*(\\]{0,4}(?=[-\u2212]?\d)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_NOUNS = ("answer", "respuesta", "antwort", "r\u00e9ponse", "risposta", "resposta")
+_QUESTION = re.compile(r"(?:\A|(?<=[.!?\n])\s{0,3}|\n)[^.!?\n]{1,300}\?\W*\Z")
+
+
+def _up_to_aside(text: str) -> str:
+    """Cut off a last number that is only asked, supposed, or compared with another before it."""
+    tail = text[-MAXIMUM_ANSWER_LENGTH:]
+    question = _QUESTION.search(tail)
+    if question and has_number(tail, question.start()):
+        return text[: len(text) - len(tail) + question.start()]
+    asides = list(_COMPARED.finditer(tail))
+    if not asides or len(NUMBER.findall(tail, asides[-1].end())) > 1:
+        return text
+    head = tail[: asides[-1].start()]
+    opening = asides[-1][0].lstrip(" ,").lower()
+    supposed = opening.startswith(("if", "suppose", "assume", *_NOUNS))
+    if not supposed and not has_number(_SENTENCE_END.split(head)[-1]):
+        return text
+    return text[: len(text) - len(tail) + asides[-1].start()]
+
+
+_TWICE = re.compile(
+    rf"""(?P<exact>{NUMBER.pattern.replace("?P<percent>", "?:")})\s?(?:,\s)?
+    (?:or\s(?:about|approximately|roughly)|\u2248|\\approx|which\sis\sabout)\s?
+    (?P<rounded>{NUMBER.pattern.replace("?P<percent>", "?:")})\W{{0,4}}\Z""",
+    re.VERBOSE | re.ASCII,
+)
+_IN_TWO_UNITS = re.compile(
+    r"""(\d[\d,]{0,20}\s(?:dollars?|euros?|pounds?|hours?|days?|weeks?|minutes|feet|foot|years?|meters|km|kg)
+    ,?\s(?:and\s)?\d[\d.]{0,9}\s(?:cents?|pence|minutes?|seconds?|hours?|days?|inch(?:es)?|ounces?|months?
+    |cm|m|g|centimeters))\W{0,4}\Z""",
+    re.VERBOSE,
+)
+
+
+_BOLD_BEFORE_ASIDE = re.compile(r"\*\*\s?([-\d.,/]{1,40})\s?\*\*\s?\([^()\n]{1,60}\)\W{0,4}\Z")
+
+
+def _stated_twice(text: str) -> str | None:
+    tail = text[-_NUMBERS_LENGTH:]
+    parts = _IN_TWO_UNITS.search(tail) or _BOLD_BEFORE_ASIDE.search(tail)
+    if parts:
+        return parts[1]
+    found = _TWICE.search(tail) if any(sign in tail for sign in _ABOUT) else None
+    return rf"{found['exact'].strip()} \approx {found['rounded'].strip()}" if found else None
+
+
+_NUMBERS_LENGTH = 200
+_ABOUT = ("\u2248", "approx", "about", "roughly")
 
 
 _DENIAL = re.compile(
@@ -138,6 +207,21 @@ def _up_to_denial(text: str) -> str:
     if not denials or len(NUMBER.findall(tail, denials[-1].end())) > 1:
         return text
     return text[: len(text) - len(tail) + denials[-1].start()]
+
+
+_EMPHASISED_WORD = re.compile(
+    r"\b(?:is|are|was)\s(?:\*\*|__)\s?([A-Za-z][a-z]{1,20}(?:\s[a-z]{2,20})?)\.?\s?(?:\*\*|__)[.!]?\s*\Z"
+)
+
+
+def emphasised(text: str) -> str | None:
+    """Return a bold word or two with which the response says what something is, or None.
+
+    >>> emphasised("So the claim is **False**."), emphasised("This is **not** so.")
+    ('False', None)
+    """
+    found = _EMPHASISED_WORD.search(text[-200:])
+    return found[1] if found else None
 
 
 def last_formula(text: str) -> str | None:
@@ -202,6 +286,7 @@ def _qualifies(text: str, formula: Formula) -> bool:
 
 # A display whose backslashes were lost on the way: "[ 56 + 11 = 67 ]".
 _DISPLAYED = re.compile(r"\A\s?\[\s(.{1,2000})\s\]\s?\Z")
+_BOLD_FIRST = re.compile(r"([^*\s]{1,60})\*\*\s?\(")  # "6** (2 x 3)": its first stars are gone
 _COPULA = re.compile(r"\s(?:is|are|equals|be)\s|:\s")
 
 
@@ -211,6 +296,8 @@ def _plain_expression(text: str) -> str | None:
         if any(map(str.isalnum, line)):
             value = _COPULA.split(_DISPLAYED.sub(r"\1", line))[-1]
             value = value.strip(" \t*$=\u2248").rstrip(".,; ")
+            bold = _BOLD_FIRST.match(value)
+            value = bold[1] if bold else value
             if WORD.search(value) or not _is_whole(line) or not _is_expression(value):
                 return None
             return tidy(cleaned(value))

@@ -254,12 +254,15 @@ def _value(reply: Reply, start: int, *, plain: bool) -> str | None:
         return None
     if end is None and (reply.truncated or len(window) == MAXIMUM_ANSWER_LENGTH):
         return None
+    if end and end[0] in _QUESTION_MARKS:
+        return None
     sentence = window[: end.start()] if end else window
     if end and sentence.endswith((":", "\uff1a")):
         return _announced(reply, window, end.end(), plain=plain)
     return _in_sentence(sentence, plain=plain)
 
 
+_QUESTION_MARKS = ("?", "\uff1f", "\u061f")
 _IS_SAID = re.compile(r"\s{0,3}(?:is|are|equals|=)\s")
 _PERCENT = re.compile(r"\s?(?:\\?%|per ?cent\b)")
 _BLANKS = re.compile(r"\s{0,8}")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import boxed
 
-GRADER = "6"
+GRADER = "7"
 """Raise this version when a change of the code or of a pinned library gives any response another
 verdict: another outcome, or another rule that decides. Name the changed verdicts in CHANGELOG.md
 and accept them: ``pytest tests/grading/test_version.py --update-golden``. If only rules changed and

@@ -13,6 +13,7 @@ from harness.grading.answers.relations import Equal, assigned, every, is_name
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
+    Matrix,
     Relation,
     Sequence,
     Symbol,
@@ -26,7 +27,8 @@ Record = Mapping[Answer, Answer]
 def read_record(answer: Answer, compare: Equal) -> Record | None:
     """Return the names and values of ``x=2, y=3`` or ``(x,y)=(2,3)``; None of anything else."""
     if isinstance(answer, Relation):
-        return _record_of_tuple(answer)
+        sides = tuple(_as_column(side) for side in answer.sides)
+        return _record_of_tuple(Relation(answer.signs, sides))
     if not isinstance(answer, Sequence) or answer.opening not in ("", "{") or len(answer.items) < 2:
         return None
     record: dict[Answer, Answer] = {}
@@ -36,6 +38,13 @@ def read_record(answer: Answer, compare: Equal) -> Record | None:
         name, value = _bound(name_of(item), value)
         record[name] = value
     return record if len(record) == len(answer.items) else None
+
+
+def _as_column(side: Answer) -> Answer:
+    """Return a matrix of one column as a tuple; anything else as it is."""
+    if isinstance(side, Matrix) and all(len(row) == 1 for row in side.rows):
+        return Sequence("(", ")", tuple(row[0] for row in side.rows))
+    return side
 
 
 _TUPLES = (("(", ")"), ("[", "]"))
@@ -124,7 +133,9 @@ def equal_definitions(
 def define_one_function(gold: Answer, answer: Answer) -> bool:
     """Say whether both are equations that begin with the same function, such as ``f(x) =``."""
     calls = [_call(side) for side in (gold, answer)]
-    return calls[0] is not None and calls[1] is not None and calls[0].function == calls[1].function
+    if calls[0] is None or calls[1] is None or calls[0].function == "call:P":
+        return False  # what stands after P is an event, and no variable
+    return calls[0].function == calls[1].function
 
 
 def _call(answer: Answer) -> Apply | None:

@@ -23,6 +23,11 @@ _AT_START = re.compile(
 )
 _SAID_LETTER = re.compile(rf"\s?{_SAID}{{1,2}}([A-J])(?:\s?[:.,)]\s?(.{{0,600}}))?\s?", re.DOTALL)
 _AT_END = re.compile(r"(.{1,600}?)\s?[,;]?\s\(\s?([A-J])\s?\)\s?\.?", re.DOTALL)
+_NAMED_LAST = re.compile(
+    r"(.{1,600}?)\s?,?\s(?:i\.e\.,?\s|that is,?\s|which is\s|so\s)?\(?(?:option|choice|answer)\s"
+    r"\(?([A-J])\)?\)?\s?\.?",
+    re.DOTALL,
+)
 _ALONE = re.compile(r"\s?\{?\(?\s?([A-Ja-j])\s?\)?\}?\s?[.:]?\s?")
 
 
@@ -54,7 +59,7 @@ def read_choice(answer: str) -> Choice | None:
             *letters, value = found.groups()
             letter = next(group for group in letters if group)
             return _single(letter.upper(), value or "")
-    found = _AT_END.fullmatch(text)
+    found = _AT_END.fullmatch(text) or _NAMED_LAST.fullmatch(text)
     return _single(found[2], found[1]) if found else None
 
 

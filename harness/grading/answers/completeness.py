@@ -15,11 +15,13 @@ from harness.grading.answers.syntax import (
     Apply,
     Based,
     Cases,
+    Compound,
     Difference,
     Intersection,
     Matrix,
     Number,
     Opaque,
+    Qualified,
     Quantity,
     Ratio,
     Relation,
@@ -45,12 +47,14 @@ def are_complete(gold: Answer, answer: Answer) -> bool:
 
 def is_complete(answer: Answer) -> bool:
     """Say whether every part of an answer was read."""
-    if isinstance(answer, Number | Symbol | Based):
+    if isinstance(answer, Number | Symbol | Based | Compound):
         return True
     if isinstance(answer, Words):
         return answer.text in _STATES_NO_VALUE
     if isinstance(answer, Opaque):
         return False
+    if isinstance(answer, Qualified):  # a condition may say what its letters stand for
+        return not answer.is_condition and is_complete(answer.value)
     if isinstance(answer, Quantity):
         return is_complete(answer.value) and is_noun(answer.unit)
     if isinstance(answer, Apply):

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from harness.grading.answers.splitting import texts
 from harness.grading.answers.tokens import Token
 
-_DECLARING = frozenset("where with for all any every some and is an are given forall".split())
+_DECLARING = frozenset(
+    "where whenever with for all any every each some and is an are given forall".split()
+)
 _INTEGERS = frozenset(("integer", "integers"))
 _COMMAS = frozenset((",", ";"))
 

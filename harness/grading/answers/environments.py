@@ -36,6 +36,8 @@ def environment(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     if name in _LINES or name.endswith("cases"):
         return _system(rows, depth, read)
     if name.endswith(("matrix", "array")):
+        if name == "array" and len(rows) == 1 and not any(t.kind == "cell" for t in rows[0]):
+            return read(rows[0], depth)  # it only places one formula
         return _matrix(name, rows, depth, read)
     return None
 
@@ -98,6 +100,8 @@ def _system(rows: list[list[Token]], depth: int, read: Reader) -> Answer:
     cells = [split(row, lambda token: token.kind == "cell") for row in rows]
     if all(len(row) == 2 and _is_piece(row) for row in cells):
         return Cases(tuple(_piece(row, depth, read) for row in cells))
+    if len(cells) > 1 and all(_continues(row) for row in cells[1:]):
+        return read([token for row in cells for cell in row for token in cell], depth)
     items: list[Answer] = []
     for row in cells:
         item = read(_trimmed([token for cell in row for token in cell]), depth)
@@ -105,6 +109,11 @@ def _system(rows: list[list[Token]], depth: int, read: Reader) -> Answer:
             raise UnreadableError("rows that are no relations")
         items.append(item)
     return items[0] if len(items) == 1 else Sequence("", "", tuple(items))
+
+
+def _continues(row: list[list[Token]]) -> bool:
+    """Say whether a row goes on with the chain of the row before, as ``&= 12`` does."""
+    return next((cell for cell in row if cell), [Token("", "")])[0].kind == "relation"
 
 
 def _is_piece(row: list[list[Token]]) -> bool:

@@ -7,25 +7,33 @@ these rules do not know, and that a symbolic comparison may decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 
 from benchmarks import Conventions
-from harness.grading.answers import bindings, families, regions, relations, vectors, wording
+from harness.grading.answers import (
+    bindings,
+    families,
+    integration,
+    regions,
+    relations,
+    vectors,
+    wording,
+)
 from harness.grading.answers.effort import spend
 from harness.grading.answers.expressions import equal_expressions, is_constant
-from harness.grading.answers.nouns import changes_number
+from harness.grading.answers.quantities import equal_quantities, same_time
 from harness.grading.answers.syntax import (
     EXPRESSIONS,
     Answer,
     Apply,
     Based,
     Cases,
+    Compound,
     Difference,
     Expression,
     Intersection,
     Matrix,
-    Number,
     Opaque,
+    Qualified,
     Quantity,
     Ratio,
     Relation,
@@ -35,7 +43,6 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import DOTS
-from harness.grading.answers.units import read_unit
 from harness.grading.answers.values import exact
 
 Equality = bool | None
@@ -61,10 +68,24 @@ def _expressions(gold: Expression, answer: Expression, conventions: Conventions)
         return families.same_residue(gold, answer)
     if is_constant(gold):
         answer = vectors.counted(answer)
+        if _IMAGINARY in _parts(gold) and not is_constant(answer):
+            answer = families.replaced(answer, {"j": _IMAGINARY})  # as engineers write it
     same = equal_expressions(gold, answer, conventions)
     if same or is_constant(gold) or is_constant(answer):
         return same
+    if integration.same_constants(gold, answer):
+        return True
     return families.same_family(gold, answer) or vectors.same_vector(gold, answer) or same
+
+
+_IMAGINARY = Symbol("i")
+
+
+def _parts(value: Expression) -> frozenset[Expression]:
+    """Return the symbols and numbers of an expression."""
+    if isinstance(value, Apply):
+        return frozenset().union(*map(_parts, value.arguments))
+    return frozenset((value,))
 
 
 def _cases(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
@@ -74,14 +95,28 @@ def _cases(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
     if len(gold.rows) != len(answer.rows):
         return None
     wanted, given = ([Sequence("(", "|", row) for row in s.rows] for s in (gold, answer))
+    if answer.rows[-1][1] == _REST and gold.rows[-1][1] != _REST:
+        for place, (value, _) in enumerate(gold.rows):
+            left = [*wanted[:place], *wanted[place + 1 :]]
+            if equal(value, answer.rows[-1][0], conventions) and _matched(
+                left, given[:-1], conventions
+            ):
+                return True
+        return None
     return _matched(wanted, given, conventions) or None
+
+
+_REST = Words("otherwise")
 
 
 def _only(answer: Answer) -> Answer:
     """Return the item of a list, tuple or set that has one item; any other answer as it is."""
     while isinstance(answer, Sequence) and len(answer.items) == 1:
-        if answer.items[0] == EMPTY:
-            break  # the set that holds the empty set is not empty
+        inner = answer.items[0]
+        if inner == EMPTY or (
+            isinstance(inner, Sequence) and inner.opening == answer.opening == "{"
+        ):
+            break  # a set that holds a set is another one
         answer = answer.items[0]
     return answer
 
@@ -152,6 +187,10 @@ def _is_no_set(answer: Answer) -> bool:
     """Say whether an answer was read and is certainly no set of real numbers."""
     if isinstance(answer, Sequence):
         return answer.ordered and len(answer.items) > 2
+    if isinstance(answer, Union):  # "x = 6 or y = 1" says of neither what it is
+        named = [part for part in answer.parts if isinstance(part, Relation)]
+        names = {bindings.name_of(part) for part in named if part.signs == ("=",)}
+        return len(named) == len(answer.parts) and len(names) > 1
     return isinstance(answer, Matrix | Based | Cases)
 
 
@@ -177,6 +216,10 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
         return None
     if _states_each_time(gold, answer, conventions):
         return True
+    declared = _without_declarations(listed)
+    if declared is not None and isinstance(other, Apply) and not is_constant(other):
+        wanted, given = (declared, other) if listed is gold else (other, declared)
+        return equal(wanted, given, conventions) or None
     if isinstance(other, Apply) and listed.ordered:
         components = vectors.components(other, len(listed.items))
         if components is not None:
@@ -184,6 +227,13 @@ def _listed_once(gold: Answer, answer: Answer, conventions: Conventions) -> Equa
                 return _lists(listed, components, conventions)
             return _lists(components, listed, conventions)
     return _of_other_kinds(gold, answer)
+
+
+def _without_declarations(listed: Sequence) -> Answer | None:
+    """Return the answer before the sets of its letters, as in ``3n - 2, n \\in \\mathbb{N}``."""
+    first, *rest = listed.items
+    declares = [isinstance(item, Relation) and item.signs == ("in",) for item in rest]
+    return first if listed.opening == "" and rest and all(declares) else None
 
 
 def _of_other_kinds(gold: Answer, answer: Answer) -> Equality:
@@ -291,14 +341,17 @@ def _matched(
 
 
 def _matrix(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    if isinstance(gold, Matrix) and isinstance(answer, Apply) and _is_vector(gold):
+        entries = [entry for row in gold.rows for entry in row]
+        answer = vectors.components(answer, len(entries)) or answer
     left, right = _entries(gold), _entries(answer)
     if left is None or right is None:
         return _of_other_kinds(gold, answer)
     shapes = [len(row) for row in left], [len(row) for row in right]
     flat = [[entry for row in side for entry in row] for side in (left, right)]
-    vectors = sum(_is_vector(side) for side in (gold, answer)) == 2
-    vectors &= not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
-    if shapes[0] != shapes[1] and not (vectors and len(flat[0]) == len(flat[1])):
+    both_vectors = sum(_is_vector(side) for side in (gold, answer)) == 2
+    both_vectors &= not (isinstance(gold, Matrix) and isinstance(answer, Matrix))
+    if shapes[0] != shapes[1] and not (both_vectors and len(flat[0]) == len(flat[1])):
         return False
     return relations.every(equal(a, b, conventions) for a, b in zip(*flat, strict=True))
 
@@ -326,7 +379,7 @@ def _words(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         return wording.same(gold.text, answer.text)
     word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
     if other == Symbol("\\infty") and isinstance(word, Words):
-        return wording.canonical(word.text) == wording.INFINITE
+        return wording.is_infinity(word.text)
     if isinstance(word, Words) and len(word.text) <= 4 and _may_be_letters(other):
         return None  # "abc" may be a product
     return False
@@ -363,8 +416,7 @@ def _ratio(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
         if len(gold.terms) != len(answer.terms):
             return False
         if gold.clock and answer.clock:
-            pairs = zip(gold.terms, answer.terms, strict=True)
-            return relations.every(equal(left, right, conventions) for left, right in pairs)
+            return same_time(gold, answer)
     quotients = [_quotients(side) for side in (gold, answer)]
     if quotients[0] is None or quotients[1] is None:
         return None
@@ -385,66 +437,30 @@ def _quotients(answer: Answer) -> list[Answer] | None:
     return [Apply("/", (term, terms[-1])) for term in terms[:-1]]
 
 
-def _quantity(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    values = [side.value if isinstance(side, Quantity) else side for side in (gold, answer)]
-    left, right = values
-    if not isinstance(left, EXPRESSIONS) or not isinstance(right, EXPRESSIONS):
-        return None
-    nouns = [side.unit for side in (gold, answer) if isinstance(side, Quantity)]
-    if any(map(changes_number, nouns)):
-        return None  # "2 thirds" is not 2
-    units = [
-        read_unit(side.unit) if isinstance(side, Quantity) else None for side in (gold, answer)
-    ]
-    known = [unit for unit in units if unit is not None]
-    if len(known) == 2 and known[0] != known[1]:
-        if {known[0].dimension, known[1].dimension} == {"angle", "radian"}:
-            of_gold = known[0].dimension == "angle"
-            return _scaled(_RADIANS_A_DEGREE, of_gold, left, right, conventions)
-        if known[0].dimension != known[1].dimension:
-            return False
-        factor = Number(known[1].factor / known[0].factor)
-        return equal_expressions(left, Apply("*", (right, factor)), conventions)
-    same = equal_expressions(left, right, conventions)
-    if same or len(known) != 1:
-        return same
-    return _converted(known[0].dimension, units[0] is not None, left, right, conventions) or same
+def _compound(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Compare 2 hours 30 minutes, which may stand for 150 and for 2.5 where no unit is asked for."""
+    one, other = (
+        side.readings if isinstance(side, Compound) else (side,) for side in (gold, answer)
+    )
+    results = [equal(left, right, conventions) for left in one for right in other]
+    return True if True in results else None if None in results else False
 
 
-_RADIANS_A_DEGREE = Apply("/", (Symbol("\\pi"), Number(Fraction(180))))
-
-
-def _converted(
-    dimension: str, of_gold: bool, left: Expression, right: Expression, conventions: Conventions
-) -> Equality:
-    """Compare ``50\\%`` with ``0.5``, or ``180^\\circ`` with pi, if only one side has a unit."""
-    if dimension == "percent" and conventions.percent_as_fraction:
-        return _scaled(Number(Fraction(1, 100)), of_gold, left, right, conventions)
-    if dimension == "angle":
-        return _scaled(_RADIANS_A_DEGREE, of_gold, left, right, conventions)
-    return None
-
-
-def _scaled(
-    factor: Expression,
-    of_gold: bool,
-    left: Expression,
-    right: Expression,
-    conventions: Conventions,
-) -> Equality:
-    """Compare two expressions, the gold's or else the answer's multiplied by a factor."""
-    scaled: Expression = Apply("*", (left if of_gold else right, factor))
-    value = exact(scaled)
-    if value is not None:
-        scaled = Number(value)
-    if of_gold:
-        return equal_expressions(scaled, right, conventions)
-    return equal_expressions(left, scaled, conventions)
+def _qualified(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
+    """Compare two answers of which one or both have a remark, which may be left out."""
+    sides = [side.value if isinstance(side, Qualified) else side for side in (gold, answer)]
+    same = equal(sides[0], sides[1], conventions)
+    conditions = {
+        side.remark for side in (gold, answer) if isinstance(side, Qualified) and side.is_condition
+    }
+    return None if same and len(conditions) > 1 else same
 
 
 _BY_KIND: tuple[
     tuple[type[Answer] | tuple[type, ...], Callable[[Answer, Answer, Conventions], Equality]], ...
 ] = (
+    ((Qualified,), _qualified),
+    ((Compound,), _compound),
     ((Union, Intersection, Difference), _set),
     ((Relation,), _relation),
     ((Cases,), _cases),
@@ -452,6 +468,6 @@ _BY_KIND: tuple[
     ((Words,), _words),
     ((Based,), _based),
     ((Ratio,), _ratio),
-    ((Quantity,), _quantity),
+    ((Quantity,), equal_quantities),
     ((Opaque,), lambda gold, answer, conventions: None),
 )

@@ -152,7 +152,9 @@ def same_residue(gold: Expression, answer: Expression) -> bool | None:
     if not is_residue(answer):
         return None
     if is_constant(gold):  # the question names the modulus
-        return exact(gold) in (exact(answer), exact(answer.arguments[0]))
+        given, size = (exact(part) for part in answer.arguments)
+        stated = given is not None and size is not None and abs(given) < size
+        return exact(gold) == exact(answer) or (stated and exact(gold) == given)
     return _same(gold, _progression(answer))
 
 

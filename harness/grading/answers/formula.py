@@ -22,7 +22,9 @@ walk an expression: a model that repeats a letter writes products of hundreds of
 _ACCENTS = frozenset("dot ddot hat bar vec overline overrightarrow widehat tilde".split())
 _INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
-CALLED = frozenset("fghuFGH")
+CROSS = "\u00d7"
+"""Stands for the product of two vectors, of which the order counts."""
+CALLED = frozenset(("f", "g", "h", "u", "F", "G", "H", CROSS))
 """Letters that name a function when a parenthesis follows; other letters are factors."""
 _CALLED_BY_NAME = frozenset(("abs", "floor", "ceil"))
 _OF_LISTS = frozenset(("\\max", "\\min", "\\gcd", "\\lcm"))
@@ -112,7 +114,10 @@ class _Reader:
                 self._take()
                 right = self._factor_after_sign(depth)
                 result = Apply(kind, (result, right))
-            elif self.next.text == "angle" and isinstance(result, Number):  # r at an angle
+            elif self.next.text == "cross":
+                self._take()
+                result = Apply(f"call:{CROSS}", (result, self._power(depth)))
+            elif self.next.text == "angle":  # r at an angle
                 self._take()
                 result = Apply("*", (result, Apply("cis", (self._power(depth),))))
             elif self._begins_factor() or self._is_power_before_number(result):
@@ -144,6 +149,7 @@ class _Reader:
                 "pm",
                 "mp",
                 "mod",
+                "cross",
             )
         return token.kind in ("symbol", "(", "[", "{")
 
@@ -165,7 +171,8 @@ class _Reader:
             self._take()
             return Apply("-", (self._exponent(depth),))
         base = self._postfix(self._atom(depth))
-        if self.next.kind == "^":  # plain text writes towers without braces
+        if self.next.kind == "^" and "\\circ" not in (self._peek(1).text, self._peek(2).text):
+            # Plain text writes towers without braces.
             self._take()
             return Apply("^", (base, self._exponent(depth - 1)))
         return base
@@ -264,12 +271,12 @@ class _Reader:
         name = token.text
         while self.next.kind in ("_", "'"):
             name += "'" if self._take().kind == "'" else "_" + self._subscript()
-        if name in _OF_LISTS and self.next.kind == "(":
+        if name in _OF_LISTS and self.next.kind in ("(", "\\{"):
             return self._of_list(name.removeprefix("\\"), depth)
         if self._is_call(token.text):
             self._take()
             arguments = [self.sum(depth)]
-            while self.next.kind == ",":
+            while self.next.kind in (",", ";"):
                 self._take()
                 arguments.append(self.sum(depth))
             self._expect(")")
@@ -277,12 +284,12 @@ class _Reader:
         return Symbol(name)
 
     def _of_list(self, name: str, depth: int) -> Expression:
-        self._take()
+        closing = ")" if self._take().kind == "(" else "\\}"
         value = self.sum(depth)
         while self.next.kind == ",":
             self._take()
             value = Apply(name, (value, self.sum(depth)))
-        self._expect(")")
+        self._expect(closing)
         return value
 
     def _is_call(self, letter: str) -> bool:
@@ -298,7 +305,7 @@ class _Reader:
         depth = 0
         for token in self._tokens[self._position :]:
             depth += step(token)
-            if depth == 1 and token.kind == ",":
+            if depth == 1 and token.kind in (",", ";"):
                 return True
             if depth == 0:
                 return False

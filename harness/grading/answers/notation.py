@@ -177,8 +177,10 @@ _OUTWARD = re.compile(
     r"((?:^|(?<=[\s$,(={])|(?<=cup))\]|(?<![A-Za-z])\[)([^\[\]]{1,200})"
     r"([\[\]])(?=\s{0,3}(?:$|[,;.)}$]|\\(?:cup|cap|text|\)|\]|setminus)))"
 )
-_OF_LIST = re.compile(r"(?<![\\A-Za-z])(max|min|gcd|lcm)(?=\s?\()")
-_DEGREES = re.compile(r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\text\s?\{\s?o\s?\})(?![A-Za-z])")
+_OF_LIST = re.compile(r"(?<![\\A-Za-z])(max|min|gcd|lcm)(?=\s?(?:\(|\\\{))")
+_DEGREES = re.compile(
+    r"(?<=[0-9])\s?\^\s?(?:o|\{\s?o\s?\}|\\(?:text|mathrm)\s?\{\s?o\s?\})(?![A-Za-z])"
+)
 
 
 def _modulo(match: re.Match[str]) -> str:
@@ -202,12 +204,29 @@ def _sub(pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], 
     return lambda text: pattern.sub(replacement, text)
 
 
+_NUMBERS_SET = re.compile(
+    r"\\([RZNQ])(?![A-Za-z])|(?<=\\in)\s?\\(?:mathbf|bf|mathrm)\s?\{?\s?([RZNQ])\s?\}?"
+)
+_ROOT_SIGN = re.compile(r"\\surd\s?(\d{1,20}|[A-Za-z](?![A-Za-z]))")
+_COMBINATIONS = re.compile(
+    r"(?<![A-Za-z\\])(?:\\(?:mathrm|text)\s?\{\s?C\s?\}|C)_\{?([0-9]{1,4})\}?\^\{?([0-9]{1,4})\}?"
+)
+
+
+def _numbers_set(match: re.Match[str]) -> str:
+    return rf"\mathbb{{{match[1] or match[2]}}}"
+
+
 _REWRITES: tuple[tuple[tuple[str, ...], Rewrite], ...] = (
+    (("\\R", "\\Z", "\\N", "\\Q", "\\in"), _sub(_NUMBERS_SET, _numbers_set)),
+    (("\\surd",), _sub(_ROOT_SIGN, r"\\sqrt{\1}")),
+    (("C_", "C}_"), _sub(_COMBINATIONS, r"\\binom{\1}{\2}")),
+    (("[", "]"), _sub(re.compile(r"\\[,;:!](?=\s?[\[\]])|(?<=[\[\]])\\[,;:!]"), " ")),
     (("mod",), _sub(_MODULO, _modulo)),
     (("base",), _sub(_IN_BASE, r"\1_{\2}")),
     (("C_", "P_"), _sub(_CHOOSE, _chosen)),
     (("[", "]"), _sub(_OUTWARD, _inward)),
-    (("^o", "^ o", "^{o", "^{ o", "^\\text"), _sub(_DEGREES, r"^\\circ ")),
+    (("^o", "^ o", "^{o", "^{ o", "^\\text", "^\\mathrm"), _sub(_DEGREES, r"^\\circ ")),
     (("max", "min", "gcd", "lcm"), _sub(_OF_LIST, r"\\\1")),
 )
 """Each rewriting, with signs of which the text has one if there is anything to rewrite."""

@@ -8,6 +8,7 @@ not fit raise `UnreadableError`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence as Tokens
 from fractions import Fraction
 
@@ -16,6 +17,11 @@ from harness.grading.answers.declarations import separated
 from harness.grading.answers.environments import determinant, environment, system
 from harness.grading.answers.expressions import is_constant
 from harness.grading.answers.formula import parse_formula
+from harness.grading.answers.labels import label
+from harness.grading.answers.nouns import is_noun
+from harness.grading.answers.quantities import compound
+from harness.grading.answers.remarks import without_remarks
+from harness.grading.answers.spellings import MONTHS
 from harness.grading.answers.splitting import CLOSING, OPENING, closes_before_end, outside, split
 from harness.grading.answers.syntax import (
     Answer,
@@ -24,6 +30,7 @@ from harness.grading.answers.syntax import (
     Expression,
     Number,
     Opaque,
+    Qualified,
     Quantity,
     Ratio,
     Relation,
@@ -32,11 +39,15 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import DOTS, Token, UnreadableError, tokenize
-from harness.grading.answers.units import UNIT_LETTERS
+from harness.grading.answers.units import UNIT_LETTERS, read_unit
 
 MAXIMUM_ITEMS = 64
 _POINTS = frozenset("point points vertex center centre focus vector coordinates".split())
-_HEDGES = frozenset("about approximately approx roughly exactly equals is the only".split())
+_HEDGES = frozenset(
+    "about approximately approx roughly exactly precisely just simply equals is the only thu"
+    "s hence "
+    "therefore so".split()
+)
 _ALL = frozenset(("all real numbers", "all reals", "any real number"))
 _DEPTH = 12
 
@@ -47,18 +58,83 @@ def parse(text: str) -> Answer:
     >>> parse("x = y").sides
     (Symbol(name='x'), Symbol(name='y'))
     """
-    tokens = tokenize(text)
-    return sets.excepted(tokens, _DEPTH, _answer) or _answer(separated(tokens), _DEPTH)
+    tokens = _lines(tokenize(text))
+    found = sets.excepted(tokens, _DEPTH, _answer)
+    if found is not None:
+        return found
+    decided = _decided(tokens)
+    if decided is not None:
+        return decided
+    declared = separated(tokens)
+    if declared is not tokens:
+        return _answer(declared, _DEPTH)
+    stated = without_remarks(tokens)
+    if not stated.remark:
+        return _answer(tokens, _DEPTH)
+    return Qualified(_answer(stated.tokens, _DEPTH), stated.remark, stated.is_condition)
+
+
+def _lines(tokens: list[Token]) -> list[Token]:
+    """Return the tokens with a comma for each end of a line outside of all environments."""
+    if not any(token.kind == "row" for token in tokens):
+        return tokens
+    ends = {id(token) for token in outside(tokens) if token.kind == "row"}
+    return [Token(",", ",") if id(token) in ends else token for token in tokens]
+
+
+_HEADS = frozenset(("yes", "no", "true", "false"))
+_TURNS = _HEADS | frozenset("but except unless only if not or".split())
+
+
+def _decided(tokens: list[Token]) -> Words | None:
+    """Return "Yes, it is continuous at 0" as words: what follows yes or no only explains it."""
+    if len(tokens) < 4 or tokens[0].text.lower() not in _HEADS or tokens[1].kind not in (",", ";"):
+        return None
+    rest = tokens[2:]
+    if not any(token.kind == "word" for token in rest):
+        return None
+    if any(token.text.lower() in _TURNS for token in rest):
+        return None
+    return Words(f"{tokens[0].text.lower()}, " + " ".join(token.text.lower() for token in rest))
 
 
 def _answer(tokens: list[Token], depth: int) -> Answer:
     if not tokens or depth == 0:
         raise UnreadableError("empty, or nested too deeply")
-    for rule in (_groups, _listed, _related, _united, _bracketed, _scaled, _doubled, _ratio):
+    for rule in (
+        _compound,
+        _groups,
+        _listed,
+        _related,
+        _united,
+        _bracketed,
+        _scaled,
+        _doubled,
+        _ratio,
+    ):
         found = rule(tokens, depth - 1)
         if found is not None:
             return found
     return _single(tokens)
+
+
+def _compound(tokens: list[Token], depth: int) -> Answer | None:
+    """Read "2 hours 30 minutes" and "2 hours and 30 minutes" as one quantity."""
+    numbers = [index for index, token in enumerate(tokens) if token.kind == "number"]
+    if len(numbers) < 2 or numbers[0] or any(tokens[i - 1].kind != "word" for i in numbers[1:]):
+        tokens = [
+            token
+            for index, token in enumerate(tokens)
+            if token.text not in (",", "and") or index + 1 not in numbers
+        ]
+        numbers = [index for index, token in enumerate(tokens) if token.kind == "number"]
+        if len(numbers) < 2 or numbers[0]:
+            return None
+    ends = [*numbers[1:], len(tokens)]
+    parts = [tokens[start:end] for start, end in zip(numbers, ends, strict=True)]
+    if any(len(part) != 2 or part[1].kind not in ("word", "symbol") for part in parts):
+        return None
+    return compound([Quantity(parse_formula([n]), unit.text) for n, unit in parts])
 
 
 def _groups(tokens: list[Token], depth: int) -> Answer | None:
@@ -107,9 +183,19 @@ def _flat(items: list[Answer]) -> list[Answer]:
     for item in items:
         if isinstance(item, Sequence) and item.opening == "±":
             flat.extend(item.items)
+        elif isinstance(item, Relation) and item.signs == ("=",) and _is_double(item.sides[1]):
+            both = item.sides[1]
+            flat.extend(
+                Relation(item.signs, (item.sides[0], value))
+                for value in (both.items if isinstance(both, Sequence) else ())
+            )
         else:
             flat.append(item)
     return flat
+
+
+def _is_double(answer: Answer) -> bool:
+    return isinstance(answer, Sequence) and answer.opening == "±"
 
 
 def _related(tokens: list[Token], depth: int) -> Answer | None:
@@ -121,7 +207,24 @@ def _related(tokens: list[Token], depth: int) -> Answer | None:
         if signs[0].text not in "=~":
             raise UnreadableError("an inequality without a left side")
         return _answer(tokens[1:], depth)
-    return Relation(tuple(sign.text for sign in signs), tuple(_side(part, depth) for part in parts))
+    first, *rest = parts
+    named = label(first) if signs[0].text in "=~" else None
+    # Between an integral and its value may stand what is computed on the way.
+    *between, last = rest
+    read = _step if isinstance(named, Opaque) and first[0].text in _COMPUTED else _side
+    steps = (read(part, depth) for part in between)
+    sides = (named or _side(first, depth), *steps, _side(last, depth))
+    return Relation(tuple(sign.text for sign in signs), sides)
+
+
+_COMPUTED = frozenset(("int", "sum", "prod", "lim"))
+
+
+def _step(tokens: list[Token], depth: int) -> Answer:
+    try:
+        return _answer(tokens, depth)
+    except UnreadableError:
+        return Opaque(" ".join(token.text for token in tokens))
 
 
 def _side(tokens: list[Token], depth: int) -> Answer:
@@ -140,7 +243,7 @@ def _united(tokens: list[Token], depth: int) -> Answer | None:
 
 def _doubled(tokens: list[Token], depth: int) -> Answer | None:
     signs = {"pm": ("+", "-"), "mp": ("-", "+")}
-    if not any(token.text in signs for token in tokens):
+    if not any(token.text in signs and token.kind == "command" for token in tokens):
         return None
     both = []
     for index in (0, 1):
@@ -199,7 +302,9 @@ def _scaled(tokens: list[Token], depth: int) -> Answer | None:
         return None
     factor, rest = tokens[:start], tokens[start:]
     if all(token.kind == "word" for token in factor):
-        return _answer(rest, depth) if factor[-1].text.lower() in _POINTS else None
+        words = [token.text.lower() for token in factor]
+        named = words[-1] in _POINTS or (words[-1] in ("at", "is") and _POINTS & set(words))
+        return _answer(rest, depth) if named else None
     if len(split(rest[1:-1], lambda token: token.kind == ",")) < 2 and rest[0].kind == "(":
         return None
     if rest[0].kind == "begin" and sum(token.kind == "begin" for token in rest) != 1:
@@ -237,7 +342,8 @@ def _ratio(tokens: list[Token], depth: int) -> Answer | None:
         return None
     terms = tuple(_answer(part, depth) for part in parts)
     last = parts[-1]
-    clock = len(last) == 1 and last[0].kind == "number" and len(last[0].text) == 2
+    said = len(last) == 2 and last[1].text.lower() in ("am", "pm")
+    clock = (len(last) == 1 or said) and last[0].kind == "number" and len(last[0].text) == 2
     return Ratio(terms, clock and len(parts[0]) == 1 and parts[0][0].kind == "number")
 
 
@@ -246,7 +352,11 @@ def _single(tokens: list[Token]) -> Answer:
     if all(token.kind in ("word", "symbol") for token in tokens) and any(
         token.kind == "word" for token in tokens
     ):
+        if tokens[0].text in ("\\pi", "e") and is_noun(_unit_text(tokens[1:])):
+            return Quantity(Symbol(tokens[0].text), _unit_text(tokens[1:]))
         return _words(tokens)
+    if len(tokens) == 2 and tokens[0].text in MONTHS and tokens[1].kind == "number":
+        return Words(f"{tokens[0].text.lower()} {tokens[1].text}")
     if len(tokens) == 1 and tokens[0].text in ("\\emptyset", "\\varnothing"):
         return Words("no solution")
     if tokens[0].text == "angle" and len(tokens) > 1 and all(map(_is_vertex, tokens[1:])):
@@ -258,11 +368,22 @@ def _single(tokens: list[Token]) -> Answer:
     based = _based(tokens)
     if based is not None:
         return based
-    unit = _unit_length(tokens)
-    value = parse_formula(tokens[: len(tokens) - unit])
-    if not unit:
+    length = _unit_length(tokens)
+    value = parse_formula(tokens[: len(tokens) - length])
+    if not length:
         return _degrees(value)
-    return Quantity(value, _unit_text(tokens[len(tokens) - unit :]))
+    unit = _unit_text(tokens[len(tokens) - length :])
+    if unit == "of them":
+        unit = "them"
+    if unit in _CHANCES:
+        unit = "%"
+    part = _PART_OF.fullmatch(unit)
+    return Quantity(value, part[1] if part and read_unit(part[1]) else unit)
+
+
+_CHANCES = frozenset(("% chance", "% probability", "percent chance", "percent probability"))
+_PART_OF = re.compile(r"of an? (.{1,60})")
+"""What follows the fraction in "5/8 of a mile"."""
 
 
 def _is_vertex(token: Token) -> bool:
@@ -300,11 +421,15 @@ def _unit_length(tokens: list[Token]) -> int:
             start = index
             # In "5 m per second" and "5 m/hour" the letter before the word belongs to the unit.
             before = tokens[index - 1]
-            if index >= 2 and _begins_unit(tokens[index - 2], before, token):
+            if (index >= 2 and _begins_unit(tokens[index - 2], before, token)) or (
+                before.text == "\\Omega" and index >= 2
+            ):
                 start = index - 1
-            elif before.kind == "/" and index >= 3 and tokens[index - 2].kind in ("symbol", "word"):
+            elif (before.kind == "*" and index >= 3 and tokens[index - 2].text == "\\Omega") or (
+                before.kind == "/" and index >= 3 and tokens[index - 2].kind in ("symbol", "word")
+            ):
                 start = index - 2
-            if all(_is_unit_part(part) for part in rest):
+            if _are_unit_parts(rest):
                 return len(tokens) - start
             raise UnreadableError("words inside a formula")
     return 0
@@ -314,7 +439,7 @@ def _begins_unit(value: Token, letter: Token, word: Token) -> bool:
     r"""Say whether the letter before a word is part of the unit, as in ``5 m per hour``."""
     if letter.text == "\\mu":
         return True
-    return letter.text in UNIT_LETTERS and word.kind == "word" and value.kind == "number"
+    return letter.text in UNIT_LETTERS and word.text.lower() == "per" and value.kind == "number"
 
 
 _UNIT_POWERS = frozenset("123456789")
@@ -324,6 +449,36 @@ def _is_unit_part(token: Token) -> bool:
     return token.kind in ("word", "symbol", "%", "/", "^", "*", "{", "}", "-") or (
         token.kind == "number" and token.text in _UNIT_POWERS
     )
+
+
+def _is_counted(noun: Token) -> bool:
+    return noun.kind == "word" and read_unit(noun.text) is None
+
+
+_UNIT_SIGNS = frozenset(("\\mu", "\\Omega", "\\AA", "\\hbar", "\\odot", "\\oplus"))
+
+
+def _is_raised(before: Token, number: Token) -> bool:
+    """Say whether a number is a power, as in ``cm^2`` and ``cm2``."""
+    if before.kind in ("^", "{", "-"):
+        return True
+    return before.kind in ("word", "symbol") and not number.spaced
+
+
+def _are_unit_parts(tokens: list[Token]) -> bool:
+    """Say whether tokens may be a unit, in which brackets stand below a bar: ``J/(mol K)``."""
+    below = False
+    for before, token in zip((None, *tokens), tokens, strict=False):
+        below |= token.kind == "(" and before is not None and before.kind == "/"
+        if token.kind == "number" and (before is None or not _is_raised(before, token)):
+            if before is not None and before.text in ("in", "to") and _is_counted(tokens[0]):
+                continue  # "22 apples in 3 boxes"
+            return False  # "5 cm * 2" is 10 cm
+        if token.kind == "symbol" and token.text[0] == "\\" and token.text not in _UNIT_SIGNS:
+            return False
+        if not _is_unit_part(token) and not (below and token.kind in "()"):
+            return False
+    return True
 
 
 def _unit_text(tokens: list[Token]) -> str:

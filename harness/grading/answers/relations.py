@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from benchmarks import Conventions
-from harness.grading.answers.expressions import is_constant, proportional
+from harness.grading.answers.expressions import decimal_of, is_constant, proportional
 from harness.grading.answers.families import is_residue, stated_residue
+from harness.grading.answers.naming import contradict
 from harness.grading.answers.syntax import (
     EXPRESSIONS,
     Answer,
@@ -23,7 +24,7 @@ from harness.grading.answers.syntax import (
     Symbol,
     Words,
 )
-from harness.grading.answers.values import UnknownValueError, numeric, symbols
+from harness.grading.answers.values import UnknownValueError, functions, numeric, symbols
 
 Equal = Callable[[Answer, Answer, Conventions], bool | None]
 """Compares the parts of two answers, as `equality.equal` does."""
@@ -41,13 +42,27 @@ def equal(gold: Answer, answer: Answer, conventions: Conventions, compare: Equal
         same = _equations(gold, answer)
         if same:
             return True
+        if contradict(gold.sides[0], answer.sides[0]):
+            return False
+        if _are_derivatives(gold.sides[0], answer.sides[0]):
+            return False
         if not _same_name(gold, answer, compare):
             values = [assigned(side, compare) for side in (gold, answer)]
             return False if all(v is not None and is_constant(v) for v in values) else same
+    if isinstance(answer, Relation) and _converts(answer, compare):
+        results = [compare(gold, side, conventions) for side in answer.sides]
+        return True if True in results else False if not any(results) else None
     values = [_stated(side, compare, of_gold=side is gold) for side in (gold, answer)]
     if values[0] is None or values[1] is None:
         return False if _states_no_value(gold, answer, compare) else None
     return compare(values[0], values[1], conventions)
+
+
+def _converts(answer: Relation, compare: Equal) -> bool:
+    """Say whether an answer only writes one quantity in several units, ``8 cm = 0.08 m``."""
+    if not all(isinstance(side, Quantity) and _is_fixed(side) for side in answer.sides):
+        return False
+    return set(answer.signs) == {"="} and _consistent(answer, answer.sides[-1], compare)
 
 
 def member(answer: Answer) -> Answer:
@@ -65,13 +80,16 @@ def _states_no_value(gold: Answer, answer: Answer, compare: Equal) -> bool:
     if any(sign not in "=~" for sign in relation.signs):
         return "in" not in relation.signs
     first, last = relation.sides[0], relation.sides[-1]
-    if not _consistent(relation, last, compare) or is_constant(first):
+    if not _consistent(relation, last, compare) or (is_constant(first) and not names_value(first)):
+        return True
+    if _is_at_point(first) and not _is_fixed(last):
         return True
     if relation is gold:
         return not _may_be_name(first)
-    if not isinstance(first, Apply) or first.function != "+" or not isinstance(last, EXPRESSIONS):
+    if not isinstance(first, Apply) or not isinstance(last, EXPRESSIONS):
         return False
-    return not symbols(first).isdisjoint(symbols(last))
+    solvable = first.function == "+" or any(isinstance(part, Number) for part in first.arguments)
+    return solvable and not symbols(first).isdisjoint(symbols(last))
 
 
 def _may_be_name(side: Answer) -> bool:
@@ -105,9 +123,11 @@ def rounding(answer: Answer) -> Answer | None:
         side.value if isinstance(side, Quantity) else side
         for side in (answer.sides[answer.signs.index("~")], answer.sides[-1])
     )
-    if not isinstance(last, Number) or last.decimals is None:
+    if not isinstance(last, Number) or not isinstance(exactly, EXPRESSIONS):
         return None
-    last_place = Number(Fraction(10) ** -last.decimals)
+    if last.decimals is None and decimal_of(exactly) is None:
+        return None
+    last_place = Number(Fraction(10) ** -(last.decimals or 0))
     difference = Apply("+", (exactly, Apply("-", (last,))))  # type: ignore[arg-type]
     try:
         error = numeric(Apply("/", (difference, last_place)), {})
@@ -131,7 +151,10 @@ def is_inequality(answer: Answer) -> bool:
     return isinstance(answer, Relation) and answer.signs[0] not in ("=", "~")
 
 
-_NO_NAME = re.compile(r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and)(?: |$)")
+_NO_NAME = re.compile(
+    r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and|except|excluding|without|but|unlike|tha"
+    r"n)(?: |$)"
+)
 """A sign, or a word that makes a statement of the name after it: ``not x = 5``."""
 
 
@@ -170,6 +193,10 @@ def assigned(answer: Answer, compare: Equal) -> Answer | None:
     sides = list(answer.sides)
     names = [side for side in sides if is_name(side)]
     values = [side for side in sides if not is_name(side)]
+    if not names and names_value(sides[0]) and all(map(_is_fixed, sides[1:])):
+        names, values = sides[:1], sides[1:]
+    if any(map(_is_at_point, names)) and not any(map(_is_fixed, values)):
+        return None  # f(2) is no function of t
     if not values and len(sides) == 2:  # "a = b": the second is the value
         return sides[1]
     if not names or not values:
@@ -177,6 +204,25 @@ def assigned(answer: Answer, compare: Equal) -> Answer | None:
     exactly = [s for s, sign in zip(sides[1:], answer.signs, strict=True) if sign == "="]
     stated = [side for side in exactly if side in values] or values
     return stated[-1] if _consistent(answer, stated[-1], compare) else None
+
+
+_OF_ANGLES = frozenset("sin cos tan cot sec csc".split())
+
+
+def names_value(side: Answer) -> bool:
+    r"""Say whether a side names a number: ``\sin A``, ``\frac{AB}{CD}``, ``f(5) - f(2)``."""
+    if not isinstance(side, Apply):
+        return False
+    if side.function == "/":
+        return all(map(_is_capital, side.arguments))
+    if side.function in _OF_ANGLES:
+        return all(map(is_name, side.arguments))
+    return is_constant(side) and any(name.startswith("call:") for name in functions(side))
+
+
+def _is_at_point(name: Answer) -> bool:
+    """Say whether a name is a function's value at a point, ``f(2)``."""
+    return isinstance(name, Apply) and name.function.startswith("call:") and is_constant(name)
 
 
 def _stated(answer: Answer, compare: Equal, *, of_gold: bool) -> Answer | None:
@@ -216,7 +262,13 @@ def _is_fixed(side: Answer) -> bool:
         return is_constant(side.value)
     if isinstance(side, Sequence):
         return all(map(_is_fixed, side.items))
-    return isinstance(side, Based) or is_constant(side)
+    return isinstance(side, Based) or (is_constant(side) and not names_value(side))
+
+
+def _are_derivatives(gold: Answer, answer: Answer) -> bool:
+    """Say whether both name one function, but one more often derived than the other."""
+    names = [side.function for side in (gold, answer) if isinstance(side, Apply)]
+    return len(names) == 2 and names[0] != names[1] and len({n.strip("'") for n in names}) == 1
 
 
 def _same_name(gold: Relation, answer: Relation, compare: Equal) -> bool:

@@ -20,17 +20,19 @@ from harness.grading.answers.choices import read_choice
 from harness.grading.answers.completeness import are_complete
 from harness.grading.answers.effort import TooCostlyError, bounded
 from harness.grading.answers.equality import equal
-from harness.grading.answers.nouns import ARITHMETIC, NUMERALS
+from harness.grading.answers.nouns import ARITHMETIC, DENYING, NUMERALS
 from harness.grading.answers.parser import parse
 from harness.grading.answers.syntax import (
     Answer,
     Apply,
     Based,
     Cases,
+    Compound,
     Difference,
     Intersection,
     Matrix,
     Number,
+    Qualified,
     Quantity,
     Ratio,
     Relation,
@@ -40,7 +42,7 @@ from harness.grading.answers.syntax import (
     Words,
 )
 from harness.grading.answers.tokens import TooDeepError, UnreadableError, tokenize
-from harness.grading.answers.unit_letters import without_unit_letters
+from harness.grading.answers.unit_letters import with_degrees_of_sum, with_units
 from harness.grading.answers.values import exact
 from harness.grading.remembered import remembered
 
@@ -200,6 +202,7 @@ def strip_delimiters(answer: str) -> str:
 _WRAPPED = r"(?:\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{\s?)?"
 _CHOICE = re.compile(rf"\s?{_WRAPPED}\(?([A-J])\)?\}}?\s?")
 _LABEL = re.compile(r"\(([A-Ja-j])\)")
+_PAIR = re.compile(r"[(\[]\s?-?[0-9]{1,3},[0-9]{3}\s?[)\]]")
 _PACKED = re.compile(r"(?<=[0-9]),(?=[1-9][0-9]{2}(?![0-9]))")
 """A comma that may also separate two items; no item begins with a zero, as in ``40,000``."""
 
@@ -213,7 +216,7 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
     if decision and decision.equivalence is Equivalence.EQUAL:
         return decision
     if _PACKED.search(gold) or _PACKED.search(answer):
-        if decision and decision.rule == "tuple" and isinstance(read(gold), Number):
+        if _is_pair_and_number(gold, answer) or _is_pair_and_number(answer, gold):
             return decision  # a pair is no number, however its comma is read
         listed = _structure(_PACKED.sub(", ", gold), _PACKED.sub(", ", answer), conventions)
         if listed is None or listed.equivalence is Equivalence.EQUAL:
@@ -221,15 +224,36 @@ def structure(gold: str, answer: str, conventions: Conventions) -> Decision | No
     return decision
 
 
+def _is_pair_and_number(pair: str, number: str) -> bool:
+    """Say whether one text has a pair such as ``(61,400)``, and the other states one number."""
+    if not _PAIR.search(pair) or _PAIR.search(number):
+        return False
+    stated = read(number)
+    if isinstance(stated, Relation) and set(stated.signs) == {"="}:
+        stated = stated.sides[-1]
+    return isinstance(stated.value if isinstance(stated, Quantity) else stated, Number)
+
+
 def _structure(gold: str, answer: str, conventions: Conventions) -> Decision | None:
     wanted, given = read(gold), read(answer)
-    if wanted is None or given is None:
+    if wanted is None or given is None or {_logic(gold), _logic(answer)} == {"and", "or"}:
         return None
-    given = without_unit_letters(wanted, given)
+    wanted, given = with_units(wanted, gold, given, answer)
     same = equal(wanted, given, conventions)
+    if not same and (whole := with_degrees_of_sum(given)) is not None:
+        same = equal(wanted, whole, conventions) or same
     if same is None or not (same or are_complete(wanted, given)):
         return None
     return Decision(Equivalence.EQUAL if same else Equivalence.DIFFERENT, kind_of(wanted, given))
+
+
+_LOGICAL = re.compile(r"\\(land|wedge|lor|vee)(?![A-Za-z])")
+
+
+def _logic(text: str) -> str | None:
+    r"""Return whether an answer has ``\land`` or ``\lor`` between names, as statements have."""
+    signs = set(_LOGICAL.findall(text)) if "\\" in text and "=" not in text else set()
+    return "and" if signs <= {"land", "wedge"} and signs else "or" if signs else None
 
 
 @remembered(room=32 << 20, size=lambda text: 500 + 150 * len(text))
@@ -256,13 +280,13 @@ _KINDS: tuple[tuple[Any, str], ...] = (
     (Words, "words"),
     (Based, "base"),
     (Ratio, "ratio"),
-    (Quantity, "unit"),
+    (Quantity | Compound, "unit"),
 )
 
 
 def kind_of(gold: Answer, answer: Answer) -> str:
     """Return the name of the rule that compares two such answers, for the verdict."""
-    sides = (gold, answer)
+    sides = tuple(s.value if isinstance(s, Qualified) else s for s in (gold, answer))
     for kind, name in _KINDS:
         if any(isinstance(side, kind) for side in sides):
             ordered = name == "list" and any(
@@ -285,7 +309,7 @@ _FORMULA_WORDS = frozenset(
 )
 
 
-_CHANGES = "|".join(sorted(NUMERALS | ARITHMETIC - {"and", "or", "to", "by"}))
+_CHANGES = "|".join(sorted(NUMERALS | DENYING | ARITHMETIC - {"and", "or", "to", "by"}))
 _CHANGING_WORD = re.compile(rf"(?<![\\A-Za-z])(?:{_CHANGES})(?![A-Za-z])", re.IGNORECASE)
 """A word that changes the value beside it, as in ``not 5`` and ``5 dozen``."""
 

@@ -43,14 +43,33 @@ def is_number_set(answer: Answer) -> bool:
 def alternatives(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``x < -1 \text{ or } x > 3`` as a union; None if no alternative is a condition."""
     parts = _between_or(tokens)
-    if len(parts) < 2 or not any(map(_is_condition, parts)):
+    if len(parts) < 2:
+        return _both(tokens, depth, read)
+    if not any(map(_is_condition, parts)):
         return None
     return Union(tuple(read(part, depth) for part in parts))
+
+
+def _both(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
+    r"""Read ``x > 1 \text{ and } x < 3``, conditions on one variable, as what they have in common."""
+    parts = split(tokens, lambda token: token.kind in (",", "separator"))
+    joined_by_and = all(t.text == "and" for t in outside(tokens) if t.kind in (",", "separator"))
+    letters = {t.text for t in tokens if t.kind == "symbol"} - {"\\pi", "e", "\\infty"}
+    if (
+        len(parts) < 2
+        or not joined_by_and
+        or len(letters) != 1
+        or not all(map(_is_condition, parts))
+    ):
+        return None
+    return Intersection(tuple(read(part, depth) for part in parts))
 
 
 def grouped(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``x = 1, y = 2 \text{ or } x = 2, y = 1`` as a list of two lists."""
     parts = _between_or(tokens)
+    if len(parts) > 1 and len({part[0].text for part in parts if _is_assignment(part)}) > 1:
+        return Union(tuple(read(part, depth) for part in parts))
     if len(parts) < 2 or not all(map(_is_assignments, parts)):
         return None
     return Sequence("", "", tuple(read(part, depth) for part in parts))
@@ -60,6 +79,11 @@ def _between_or(tokens: list[Token]) -> list[list[Token]]:
     """Return what stands before, between and after the words "or", where anything does."""
     parts = split(tokens, lambda token: token.kind == "separator" and token.text == "or")
     return [part for part in parts if part]
+
+
+def _is_assignment(tokens: list[Token]) -> bool:
+    """Say whether tokens are ``x = 5``, with one letter before the sign."""
+    return len(tokens) > 2 and tokens[0].kind == "symbol" and tokens[1].text == "="
 
 
 def _is_assignments(tokens: list[Token]) -> bool:
@@ -72,7 +96,10 @@ def _is_assignments(tokens: list[Token]) -> bool:
 
 def _is_condition(tokens: list[Token]) -> bool:
     """Say whether tokens have a sign of relation other than one of equality."""
-    return len(split(tokens, lambda t: t.kind == "relation" and t.text not in "=~")) > 1
+    signs = {token.text for token in outside(tokens) if token.kind == "relation"}
+    if "=" in signs and signs <= {"=", "in"}:
+        return False  # a value, and the set of its letter
+    return bool(signs - {"=", "~"})
 
 
 _SIGNS = frozenset(("mathbb", "cup", "cap", "setminus", "\\{"))
@@ -85,6 +112,10 @@ def combined(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     if _is_named(tokens):
         name = texts(tokens)[1]
         return WHOLE if name == "R" else number_set(name)
+    if len(tokens) > 2 and texts(tokens)[1:] == ["mathbb", "Z"] and tokens[0].kind == "number":
+        letter = Token("symbol", "k")
+        declared = [Token(",", ","), letter, Token("relation", "in"), *tokens[1:]]
+        return read([tokens[0], letter, *declared], depth)
     half = _half(texts(tokens)) if tokens[0].text == "mathbb" else None
     if half is not None:
         return half
@@ -133,11 +164,15 @@ _HALVES: dict[str, tuple[Answer, Answer, str, str]] = {
 }  # fmt: skip
 
 
+def _may_be_removed(opening: Token, before: list[Token]) -> bool:
+    return opening.kind == "\\{" or (opening.kind in ("[", "(") and _is_named(before))
+
+
 def _without(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
     r"""Read ``\mathbb{R} - \{0\}`` and ``(0, 9) - \{3\}``."""
     for index, token in enumerate(tokens[:-1]):
         before, after = tokens[:index], tokens[index + 1 :]
-        if token.kind == "-" and after[0].kind == "\\{" and before:
+        if token.kind == "-" and before and _may_be_removed(after[0], before):
             if _is_named(before) or before[-1].kind in CLOSING - {"}"}:
                 return Difference(read(before, depth), read(after, depth))
             return None
@@ -165,11 +200,13 @@ def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
 
     Only sets of a variable are read: ``\{x^2 : x > 3\}`` is no condition on its elements.
     """
-    index = next((i for i, token in enumerate(inner) if token.kind in ("|", ":")), 0)
+    index = next((i for i, token in enumerate(inner) if token.kind in ("|", ":", ";")), 0)
     element, conditions = inner[:index], inner[index + 1 :]
     if not element or not conditions or not _has_relation(conditions):
         return None
     name, *rest = split(element, lambda token: token.kind == "relation")
+    if not rest and len(name) > 1 and _is_any_integer(conditions, element):
+        return read([*element, Token(",", ","), *conditions], depth)
     if len(name) != 1 or name[0].kind != "symbol":
         if _has_relation(element) or len(split(conditions, lambda t: t.kind == "relation")) > 1:
             raise UnreadableError("a set of other things than the values of a variable")
@@ -185,6 +222,12 @@ def builder(inner: list[Token], depth: int, read: Reader) -> Answer | None:
     if isinstance(stated, Union):
         return Intersection((domain, stated))
     return Sequence("", "", (domain, stated))
+
+
+def _is_any_integer(conditions: list[Token], element: list[Token]) -> bool:
+    r"""Say whether the condition is ``k \in \mathbb{Z}`` for a letter of the element."""
+    found = texts(conditions)
+    return found[1:] == ["in", "mathbb", "Z"] and found[0] in texts(element)
 
 
 def _has_relation(tokens: list[Token]) -> bool:

@@ -107,6 +107,21 @@ class Quantity(Node, frozen=True):
     unit: str
 
 
+class Compound(Node, frozen=True):
+    """A quantity in several units, 2 hours 30 minutes, as it is in each of them."""
+
+    readings: tuple[Quantity, ...]
+
+
+class Qualified(Node, frozen=True):
+    """An answer with a remark: "7, where n = 3", "the minimum is 7"."""
+
+    value: Answer
+    remark: str
+    is_condition: bool
+    """Whether the remark says something of the answer's variables."""
+
+
 class Based(Node, frozen=True):
     """A number in another base: its digits and the base."""
 
@@ -139,6 +154,8 @@ Answer = (
     | Difference
     | Cases
     | Quantity
+    | Compound
+    | Qualified
     | Based
     | Words
     | Opaque

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from harness.grading.answers.notation import plain
-from harness.grading.answers.units import UNIT_LETTERS
+from harness.grading.answers.spellings import respell
+from harness.grading.answers.units import UNIT_LETTERS, unit_of
 
 MAXIMUM_TOKENS = 600
 
@@ -85,13 +86,14 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=\d)\s?x\s?(?=10\s?\^)", r"\\times "),
         (r"\.(?=\s?\}\s?$)", ""),
         (r"^\s?(?:\\text\s?\{)?\s?(?:[Tt]he )?(?:[Ff]inal )?[Aa]nswer\s?(?:is|:){1,2}\s?\}?", ""),
-        (r"^\s?\\(?:implies|therefore|[Rr]ightarrow|Longrightarrow)(?![A-Za-z])\s?", ""),
+        (r"^\s?(?:\\(?:text|mathrm)\s?\{\s?)?[Aa]ns\.?\s?[:=.]?\s?\}", ""),
+        (r"^\s?\\(?:implies|therefore|to|[Rr]ightarrow|[Ll]ongrightarrow)(?![A-Za-z])\s?", ""),
         (r"(?:\r?\n\s{0,20}){2,}", " , "),
         (r"\\\$|\$", ""),
     )
 )
 _LISTED_DOTS = re.compile(r",\s{0,3}\\[a-z]{0,2}dots$")
-_TWICE_ESCAPED = re.compile(r"\\\\(?=[A-Za-z])")
+_TWICE_ESCAPED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 
 
 def clean(text: str) -> str:
@@ -100,7 +102,7 @@ def clean(text: str) -> str:
     Raises:
         UnreadableError: the text ends in dots, so it does not state the whole answer.
     """
-    text = plain(text).translate(_CHARACTERS)
+    text = plain(respell(text)).translate(_CHARACTERS)
     text = _REPEATING.sub(_as_fraction, text)
     if "\\begin" not in text:
         text = _TWICE_ESCAPED.sub(r"\\", text)
@@ -130,11 +132,11 @@ def _as_fraction(match: re.Match[str]) -> str:
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
     | (?P<number>
-        (?: \d{1,3}(?:,\d{3})+(?![\d]) | \d{1,3}(?:[ ]\d{3})+(?![\d]) | \d+ ) (?:\.\d*)?
+        (?: \d{1,3}(?:,\d{3})+(?![\d]) | \d{1,2}(?:,\d{2})+,\d{3}(?![\d,]) | \d{1,3}(?:[ ]\d{3})+(?![\d]) | \d+ ) (?:\.\d*)?
         (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )?
       | \.\d+ (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )? )
     | (?P<text>\\(?:text|textrm|textnormal|textsf|textit|mbox|hbox|mathrm)\s?\{)
-    | (?P<styled>\\(?:textbf|mathbf|mathit|mathsf|mathcal|bm|boldsymbol|operatorname\*?|emph
+    | (?P<styled>\\(?:textbf|mathbf|pmb|mathit|mathsf|mathcal|bm|boldsymbol|operatorname\*?|emph
         |boxed|fbox|underline)\s?\{)
     | \\(?P<environment>begin|end)\s?\{(?P<name>[a-zA-Z]{1,12})\*?\}(?:\{[lcr|]{0,20}\})?
     | (?P<row>\\\\|\\cr(?![a-z]))
@@ -151,7 +153,7 @@ RELATIONS = {
     "=": "=", "==": "=", ":=": "=", "equiv": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=",
     "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=",
     "lt": "<", "gt": ">", "ne": "!=", "neq": "!=", "!=": "!=", "approx": "~", "simeq": "~",
-    "sim": "~", "in": "in", "notin": "notin",
+    "sim": "~", "doteq": "~", "approxeq": "~", "fallingdotseq": "~", "thickapprox": "~", "in": "in", "notin": "notin",
 }  # fmt: skip
 _MARKS = {
     "times": "*", "cdot": "*", "ast": "*", "div": "/", "lbrack": "[", "rbrack": "]",
@@ -168,16 +170,17 @@ GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
     "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
     "Psi Omega AA max min gcd lcm hbar ell odot oplus circ infty emptyset varnothing nabla "
-    "partial".split()
+    "partial sup inf det Pr arg deg dim ker".split()
 )
 _STRUCTURE = frozenset(
     "frac binom dbinom tbinom pm mp cup cap setminus lfloor rfloor lceil rceil mathbb dot ddot "
     "hat bar vec overline overrightarrow widehat tilde angle triangle mod sum prod int lim forall "
-    "mapsto".split()
+    "mapsto cross".split()
 )
 _VARIANTS = {f"var{name}": name for name in "epsilon theta phi rho sigma kappa pi".split()}
 """Shapes of one letter: nobody gives two of them different meanings in one answer."""
 _SEPARATORS = {"land": "and", "wedge": "and", "lor": "or", "vee": "or"}
+_JOINING = {"and": "and", "or": "or", "und": "and", "oder": "or", "et": "and", "ou": "or"}
 _FOREIGN_SEPARATORS = {"\u6216": "or", "\u6216\u8005": "or", "\u548c": "and", "\u4e14": "and"}
 DOTS = "\\ldots"
 """The dots in a list, in their one spelling."""
@@ -185,12 +188,17 @@ _DOTS = frozenset("ldots dots cdots dotsc dotsb".split())
 NUMBER_WORDS = {
     word: str(value)
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen".split()
     )
 }
 _MULTIPLES = {
+    "dozen": "12",
+    "hundred": "100",
     "thousand": "1000",
+    "lakh": "100000",
     "million": "1000000",
+    "crore": "10000000",
     "billion": "1000000000",
     "trillion": "1000000000000",
 }
@@ -248,9 +256,7 @@ def _scan(text: str) -> Iterator[Token]:
                 closing.pop()
                 spaced = True
                 continue
-        for token in _tokens_of(
-            kind, match, spaced, "text" if closing and previous != "number" else previous
-        ):
+        for token in _tokens_of(kind, match, spaced, "text" if closing else previous):
             if closing and token.text in _UPRIGHT and _follows_value(previous, match["letters"]):
                 token = Token("word", token.text, token.spaced)
             previous = token.kind
@@ -305,6 +311,8 @@ def _command(name: str, spaced: bool) -> Token:
 def _escaped(mark: str, spaced: bool) -> Token:
     if mark in "{}":
         return Token(f"\\{mark}", f"\\{mark}", spaced)
+    if mark == "&":
+        return Token("separator", "and", spaced)
     if mark in "%|":
         return Token(mark, mark, spaced)
     raise UnreadableError(f"\\{mark} is not read")
@@ -314,6 +322,8 @@ def _is_short_word(run: str, after: str) -> bool:
     """Say whether a few letters are a word and not a product, from the token before them."""
     if run in SHORT_UNITS and after in ("number", "}", ")", "text", "word"):
         return True
+    if after == "text" and len(run) == 2 and unit_of(run) is not None:
+        return True
     if after in ("text", "word"):
         return run.lower() in _SHORT_WORDS
     return after == "" and run.lower() == "no"
@@ -322,14 +332,14 @@ def _is_short_word(run: str, after: str) -> bool:
 def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
     """Yield a function, a constant, a separator, a number or a word; else a symbol per letter."""
     lower = run.lower()
-    if run in FUNCTIONS or run in ("pi", "infty", "inf", "infinity", "theta"):
+    if run in FUNCTIONS or run in ("pi", "infty", "inf", "infinity", "oo", "theta"):
         name = {"pi": "\\pi", "theta": "\\theta"}.get(run)
-        if name or run.startswith("inf"):
+        if name or run == "oo" or run.startswith("inf"):
             yield Token("symbol", name or "\\infty", spaced)
         else:
             yield Token("command", run, spaced)
-    elif lower in ("and", "or"):
-        yield Token("separator", lower, spaced)
+    elif lower in _JOINING and (len(run) > 2 or lower == "or" or after == "text"):
+        yield Token("separator", _JOINING[lower], spaced)
     elif lower in _MULTIPLES:
         yield Token("*", "*")
         yield Token("number", _MULTIPLES[lower])
@@ -343,5 +353,7 @@ def _letters(run: str, spaced: bool, after: str) -> Iterator[Token]:
 
 
 _SHORT_WORDS = frozenset("an if is of to if on at by as we no so it be".split())
-SHORT_UNITS = frozenset("cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split())
+SHORT_UNITS = frozenset(
+    "sq cu cm mm km kg mg ml mL hr Hz kJ MJ mW kW kV pm am PM AM eV in ft mi".split()
+)
 """Two letters that are a unit after a number, a bracket or a word, and a product elsewhere."""

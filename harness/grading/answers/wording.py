@@ -32,15 +32,40 @@ _SAME = tuple(
         (rf"{_SUBJECT}(?:is )?false", "false"),
     )
 )
-_DECIDED = re.compile(r"(yes|no), (.{1,200})")
+_SENTENCE = re.compile(
+    r"(?:it|this|that|he|she|they|there|the (?:answer|curve|graph|shape|figure|name|person|wi"
+    r"nner|day"
+    r"|result|set|set of solutions|solution|solution set|[a-z]{4,20})) (?:is|was|are|will be) (?"
+    r"!not |no |never |neither )(.{1,120})"
+)
+_NOTHING_SAID = re.compile(
+    r"(?:[a-z ]{1,60} )?(?:\(no (?:real |integer )?solutions?\)"
+    r"|(?:has|have|there (?:is|are)) no (?:such )?[a-z ]{0,30}(?:solutions?|roots?|integers?|num"
+    r"bers?|values?))"
+)
+_TO_INFINITY = re.compile(
+    rf"{_SUBJECT}(?:(?:tends|diverges|goes) to |is )?(?:(?:positive|plus) )?(?:infinity|\\infty)"
+    rf"|infinite"
+)
+_DECIDED = re.compile(r"(yes|no|true|false), (.{1,200})")
 
 
 def canonical(text: str) -> str:
     """Return one wording of an answer, in lower case and without articles."""
+    sentence = _SENTENCE.fullmatch(text)
+    if sentence is not None:
+        text = sentence[1].rstrip(" .")
+    if _NOTHING_SAID.fullmatch(text):
+        return NOTHING
     for pattern, meaning in _SAME:
         if pattern.fullmatch(text):
             return meaning
     return " ".join(word for word in text.split() if word not in ("a", "an", "the"))
+
+
+def is_infinity(text: str) -> bool:
+    """Say whether words state the positive infinity: "diverges to infinity"."""
+    return canonical(text) == INFINITE or _TO_INFINITY.fullmatch(text) is not None
 
 
 def same(gold: str, answer: str) -> bool:
@@ -59,4 +84,4 @@ def same(gold: str, answer: str) -> bool:
 
 
 def _affirmed(decided: re.Match[str]) -> tuple[str, ...]:
-    return (canonical(decided[2]),) if decided[1] == "yes" else ()
+    return (canonical(decided[2]),) if decided[1] in ("yes", "true") else ()
