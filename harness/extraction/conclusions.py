@@ -91,7 +91,8 @@ _CHOICES = re.compile(
     | \b(?:it's|it\u2019s|it\ is|it\ must\ be|it\ has\ to\ be)\s
       \(?\*{0,2}\(?(?P<it>[A-J])\b\)?\W{0,4}(?=\n|\Z)
     | \b(?P<right>[A-J])\)?\ is\ (?:correct|(?:the\ )(?:correct|right|best))\b
-    | (?:\u6545\u9009|\u9009\u62e9|\u5e94\u9009|\u6240\u4ee5\u9009|\u56e0\u6b64\u9009|\u9009)(?:\u9879)?[:\uff1a]?\s?(?P<chinese>[A-J])(?![A-Za-z])
+    | (?:\u6545\u9009|\u9009\u62e9|\u5e94\u9009|\u6240\u4ee5\u9009|\u56e0\u6b64\u9009|\u9009)
+      (?:\u9879)?[:\uff1a]?\s?(?P<chinese>[A-J])(?![A-Za-z])
     | (?:\A|\n)\W{0,6}(?P<alone>[A-J])\b\)?\W{0,6}(?=\n|\Z)""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -138,7 +139,8 @@ _COMPARED = re.compile(
     r"""(?:\b(?:instead\sof|rather\sthan|unlike|(?:more|less|fewer|larger|smaller|greater|higher|lower)\sthan
       |compared\s(?:to|with)|versus|(?:up|down)\sfrom)
     | ,\s(?:since|because|although|though|whereas|while|as)\b(?:\s[A-Za-z']{1,12}){0,4}
-    | \b(?:answer|respuesta|antwort|r\u00e9ponse|risposta|resposta)\b[^.\n]{0,20}\b(?:exceed|above|below|under|over)
+    | \b(?:answer|respuesta|antwort|r\u00e9ponse|risposta|resposta)\b[^.\n]{0,20}
+      \b(?:exceed|above|below|under|over)
     | ,?\s(?:attained|achieved|reached|obtained)\s(?:for|at|when)\s\$?[A-Za-z]\s?=
     | \b(?:if|suppose|assume)\b[^,.!?\n]{1,60}\b(?:were|was)
     )\s[$*(\\]{0,4}(?=[-\u2212]?\d)""",

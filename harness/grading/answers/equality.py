@@ -438,7 +438,7 @@ def _quotients(answer: Answer) -> list[Answer] | None:
 
 
 def _compound(gold: Answer, answer: Answer, conventions: Conventions) -> Equality:
-    """Compare 2 hours 30 minutes, which may stand for 150 and for 2.5 where no unit is asked for."""
+    """Compare 2 hours 30 minutes, which may stand for 150 and for 2.5 if no unit is asked for."""
     one, other = (
         side.readings if isinstance(side, Compound) else (side,) for side in (gold, answer)
     )

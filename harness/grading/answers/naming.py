@@ -1,7 +1,7 @@
 r"""Say whether two names of a value can mean one thing: ``P(A)`` and ``P(B)`` cannot.
 
-Most names can: "Area" and ``S``, or ``x`` and ``x_0``. Two contradict each other only if they are of
-one form and differ in what it names.
+Most names can: "Area" and ``S``, or ``x`` and ``x_0``. Two contradict each other only if they are
+of one form and differ in what it names.
 """
 
 from __future__ import annotations

@@ -64,8 +64,9 @@ _KINDS = tuple(
         "boy girl", "boys girls", "man woman", "men women", "male female", "males females",
         "son daughter", "sons daughters", "adult child", "adults children", "even odd",
         "red blue green yellow white black orange purple", "win loss", "wins losses",
-        "row column", "rows columns", "north south east west", "left right", "area perimeter volume", "mean median mode",
-        "minimum maximum", "apples oranges", "quotient remainder",
+        "row column", "rows columns", "north south east west", "left right",
+        "area perimeter volume", "mean median mode", "minimum maximum",
+        "apples oranges", "quotient remainder",
     )
 )  # fmt: skip
 """Nouns of which only one can be meant."""

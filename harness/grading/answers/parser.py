@@ -349,6 +349,12 @@ def _ratio(tokens: list[Token], depth: int) -> Answer | None:
 
 def _single(tokens: list[Token]) -> Answer:
     """Return an expression, a quantity, a number with its base, or words."""
+    found = _named(tokens)
+    return _valued(tokens) if found is None else found
+
+
+def _named(tokens: list[Token]) -> Answer | None:
+    """Return what is named and not calculated: words, a day, an angle, the empty set, dots."""
     if all(token.kind in ("word", "symbol") for token in tokens) and any(
         token.kind == "word" for token in tokens
     ):
@@ -363,6 +369,11 @@ def _single(tokens: list[Token]) -> Answer:
         return Symbol("angle " + "".join(token.text for token in tokens[1:]))
     if len(tokens) == 1 and tokens[0].kind == "dots":
         return Symbol(DOTS)
+    return None
+
+
+def _valued(tokens: list[Token]) -> Answer:
+    """Return an expression, a quantity, or a number with its base."""
     while tokens and tokens[0].text.lower() in _HEDGES:
         tokens = tokens[1:]
     based = _based(tokens)

@@ -128,7 +128,7 @@ def rounding(answer: Answer) -> Answer | None:
     if last.decimals is None and decimal_of(exactly) is None:
         return None
     last_place = Number(Fraction(10) ** -(last.decimals or 0))
-    difference = Apply("+", (exactly, Apply("-", (last,))))  # type: ignore[arg-type]
+    difference = Apply("+", (exactly, Apply("-", (last,))))
     try:
         error = numeric(Apply("/", (difference, last_place)), {})
     except UnknownValueError:

@@ -51,7 +51,7 @@ def alternatives(tokens: list[Token], depth: int, read: Reader) -> Answer | None
 
 
 def _both(tokens: list[Token], depth: int, read: Reader) -> Answer | None:
-    r"""Read ``x > 1 \text{ and } x < 3``, conditions on one variable, as what they have in common."""
+    r"""Read ``x > 1 \text{ and } x < 3``, conditions on one variable, as what fulfils both."""
     parts = split(tokens, lambda token: token.kind in (",", "separator"))
     joined_by_and = all(t.text == "and" for t in outside(tokens) if t.kind in (",", "separator"))
     letters = {t.text for t in tokens if t.kind == "symbol"} - {"\\pi", "e", "\\infty"}

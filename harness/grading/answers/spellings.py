@@ -1,7 +1,7 @@
 r"""Write units, angles, money, times and quotations in one way, before the text becomes tokens.
 
-``12^\circ 30'`` becomes a fraction of a degree, ``\SI{5}{\metre}`` a number with a unit, ``\$5`` five
-dollars, and ``2:05 p.m.`` loses its dots. The time is linear in the text.
+``12^\circ 30'`` becomes a fraction of a degree, ``\SI{5}{\metre}`` a number with a unit, ``\$5``
+five dollars, and ``2:05 p.m.`` loses its dots. The time is linear in the text.
 """
 
 from __future__ import annotations
@@ -154,7 +154,11 @@ def _spelled_out(match: re.Match[str]) -> str:
     return "\\text{ " + unit.replace("\\", " ").replace(".", " ").replace(" ^", "^") + "}"
 
 
-_LETTERS = rf"\{{\s?{_UPRIGHT}\s?\{{\s?((?:[A-Za-z]{{1,12}}|\\cdot |\\cdot\s?|\\[,;:]|[ ~^0-9]){{1,8}})\s?\}}(\^\s?(?:\{{\s?)?[2-4])?\s?\}}?\s?\}}"
+_LETTERS = (
+    rf"\{{\s?{_UPRIGHT}\s?\{{\s?"
+    r"((?:[A-Za-z]{1,12}|\\cdot |\\cdot\s?|\\[,;:]|[ ~^0-9]){1,8})\s?\}"
+    r"(\^\s?(?:\{\s?)?[2-4])?\s?\}?\s?\}"
+)
 _QUOTIENT = re.compile(rf"\\[dt]?frac\s?{_LETTERS}\s?{_LETTERS}")
 
 
@@ -168,7 +172,7 @@ def _quotient(match: re.Match[str]) -> str:
     return "\\text{ " + _BETWEEN_UNITS.sub(" ", unit).replace("{", "") + "}"
 
 
-# --- quotations, groups of digits, functions, and what the end of a box leaves ----------------------
+# --- quotations, groups of digits, functions, and what the end of a box leaves ---------------
 
 _GROUPING = re.compile(r"(?<=\d)\{\\[,!;: ]\}(?=\d{3})")
 _MAPPED = re.compile(

@@ -132,7 +132,8 @@ def _as_fraction(match: re.Match[str]) -> str:
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
     | (?P<number>
-        (?: \d{1,3}(?:,\d{3})+(?![\d]) | \d{1,2}(?:,\d{2})+,\d{3}(?![\d,]) | \d{1,3}(?:[ ]\d{3})+(?![\d]) | \d+ ) (?:\.\d*)?
+        (?: \d{1,3}(?:,\d{3})+(?![\d]) | \d{1,2}(?:,\d{2})+,\d{3}(?![\d,])
+          | \d{1,3}(?:[ ]\d{3})+(?![\d]) | \d+ ) (?:\.\d*)?
         (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )?
       | \.\d+ (?: [eE][-+]?\d{1,9}(?![\dA-Za-z.]) )? )
     | (?P<text>\\(?:text|textrm|textnormal|textsf|textit|mbox|hbox|mathrm)\s?\{)
@@ -153,7 +154,8 @@ RELATIONS = {
     "=": "=", "==": "=", ":=": "=", "equiv": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=",
     "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=",
     "lt": "<", "gt": ">", "ne": "!=", "neq": "!=", "!=": "!=", "approx": "~", "simeq": "~",
-    "sim": "~", "doteq": "~", "approxeq": "~", "fallingdotseq": "~", "thickapprox": "~", "in": "in", "notin": "notin",
+    "sim": "~", "doteq": "~", "approxeq": "~", "fallingdotseq": "~", "thickapprox": "~",
+    "in": "in", "notin": "notin",
 }  # fmt: skip
 _MARKS = {
     "times": "*", "cdot": "*", "ast": "*", "div": "/", "lbrack": "[", "rbrack": "]",

@@ -128,7 +128,7 @@ def _product(answer: Apply, text: str) -> Answer:
 
 
 def _may_stand_alone(name: str, text: str) -> bool:
-    """Say whether one letter is a unit by itself: ``12 C``, but not ``12C``, which may be a choice."""
+    """Say whether one letter is a unit by itself: ``12 C``, but not ``12C``, perhaps a choice."""
     letter = name.partition("^")[0].strip()
     if letter in UNIT_LETTERS or letter in _SIGNS or "_" in letter:
         return True
