@@ -108,29 +108,34 @@ def value_in(sentence: str) -> str:
     if len(numbers) == 1 and _is_changed(sentence, numbers[0]):
         return sentence
     if len(numbers) == 1 and not _BEGINS_WITH_FORMULA.match(sentence):
-        return plain(numbers[0]) if numbers[0]["percent"] else numbers[0][0]
+        number = plain(numbers[0]) if numbers[0]["percent"] else numbers[0][0]
+        negative = _MINUS.search(sentence[: numbers[0].start()][-40:])
+        return f"-{number}" if negative and number[0] not in "-\u2212" else number
     label = None if numbers else _LABEL.search(sentence)
     return str(label[label.lastindex or 0]) if label else sentence
 
 
 _BOUNDED = re.compile(
-    r"\b(?:at (?:most|least)|(?:more|less|fewer|greater) than|under|over|up to|below|above|exceeds?"
-    r"|menor que|mayor que|al menos|como m\u00e1ximo|h\u00f6chstens|mindestens|inf\u00e9rieure? "
-    r"\u00e0|sup\u00e9rieure? \u00e0"
-    r"|au moins|au plus|(?:gr\u00f6\u00dfer|kleiner) als|maior que|minore di|maggiore di)\s[$*"
-    r"]{0,3}\Z"
-    r"|(?:\u81f3\u5c11|\u81f3\u591a|\u5927\u4e8e|\u5c0f\u4e8e|\u4e0d\u8d85\u8fc7|\u6700\u591a)(?:\u662f|\u4e3a)?\s?\Z",
-    re.IGNORECASE,
+    r"""(?: \b(?:at\ (?:most|least)|(?:more|less|fewer|greater)\ than|under|over|up\ to|below|above
+          |exceeds?|twice|thrice|double|triple|half|(?:(?:square|cube)\ root|square|cube)\ of
+          |menor\ que|mayor\ que|al\ menos|como\ m\u00e1ximo|h\u00f6chstens|mindestens
+          |inf\u00e9rieure?\ \u00e0|sup\u00e9rieure?\ \u00e0|au\ moins|au\ plus
+          |(?:gr\u00f6\u00dfer|kleiner)\ als|maior\ que|minore\ di|maggiore\ di)\s[$*]{0,3}
+      | (?:\u81f3\u5c11|\u81f3\u591a|\u5927\u4e8e|\u5c0f\u4e8e|\u4e0d\u8d85\u8fc7|\u6700\u591a)
+        (?:\u662f|\u4e3a)?\s? )\Z""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _CHANGED = re.compile(
-    r"[*$]{0,3}\s(?:times (?:as|the|that|more)|(?:more|less|fewer|greater|larger|smaller) than|p"
-    r"ercent of|% of)\b",
-    re.IGNORECASE,
+    r"""[*$]{0,3}\s(?:times\ (?:as|the|that|more)|(?:more|less|fewer|greater|larger|smaller)\ than
+      |percent\ of|%\ of|hundred|thousand|million|billion|trillion|dozen|squared|cubed
+      |factorial)\b""",
+    re.IGNORECASE | re.VERBOSE,
 )
+_MINUS = re.compile(r"\b(?:minus|negative)\s[$*]{0,3}\Z", re.IGNORECASE)
 
 
 def _is_changed(sentence: str, number: re.Match[str]) -> bool:
-    """Say whether words make another value of the number: "at most 6", "6 times the width"."""
+    """Say whether words make another value of the number: "at most 6", "twice 6", "6 squared"."""
     before, after = sentence[: number.start()][-40:], sentence[number.end() :][:40]
     return bool(_BOUNDED.search(before) or _CHANGED.match(after))
 

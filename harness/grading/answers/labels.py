@@ -10,8 +10,8 @@ from harness.grading.answers.syntax import Answer, Apply, Opaque, Symbol
 from harness.grading.answers.tokens import FUNCTIONS, Token
 
 _OPERATORS = frozenset(
-    "sum prod int iint oint lim \\nabla \\det \\Pr \\arg \\deg \\dim \\ker \\sup \\inf angle tri"
-    "angle rank Var Cov tr "
+    "sum prod int iint oint lim \\nabla \\det \\Pr \\arg \\deg \\dim \\ker \\sup \\inf angle "
+    "triangle rank Var Cov tr "
     "trace ord".split()
 )
 _DIFFERENTIALS = frozenset(("d", "\\partial", "\\delta", "\\Delta"))

@@ -8,8 +8,8 @@ from harness.grading.answers.units import read_unit
 
 NUMERALS = frozenset(
     "half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh "
-    "sevenths eighth eighths ninth ninths tenth tenths twelfth twelfths hundredth hundredths mil"
-    "lionth millionths billionth billionths "
+    "sevenths eighth eighths ninth ninths tenth tenths twelfth twelfths hundredth hundredths "
+    "millionth millionths billionth billionths "
     "thousandth thousandths hundred hundreds thousands millions billions trillions score gross "
     "dozen dozens pair pairs couple triple double twice thrice lakh crore thirteen fourteen "
     "fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty "
@@ -17,8 +17,8 @@ NUMERALS = frozenset(
 )
 ARITHMETIC = frozenset(
     "of over plus minus times by divided mod modulo base not nor or and least most than more less "
-    "fewer below above under up to squared cubed factorial choose point doubled tripled halved e"
-    "xceeded grand".split()
+    "fewer below above under up to squared cubed factorial choose point doubled tripled halved "
+    "exceeded grand octal hex hexadecimal binary".split()
 )
 """Words that join a number to another one: ``5 percent of 3``, ``2 more than x``."""
 _JOINS = frozenset(
@@ -27,10 +27,13 @@ _JOINS = frozenset(
 )
 """Words that begin a clause about the number."""
 _RESTRICTING = frozenset("if unless except but is are was were equals".split())
-DENYING = frozenset("not wrong incorrect false never cannot rejected extraneous invalid".split())
+DENYING = frozenset(
+    "not wrong incorrect false never cannot rejected extraneous invalid contradiction absurd "
+    "impossible fails failed excluded".split()
+)
 _LONE_LETTER = re.compile(
-    r"(?<![A-Za-z] )(?<![A-Za-z\\/])[b-dfi-loqrt-zXYZ](?![A-Za-z]| [A-Za-z](?![A-Za-z]))|(?<=[a-"
-    r"z]{2} )[xyzkn]$"
+    r"(?<![A-Za-z] )(?<![A-Za-z\\/])[b-dfi-loqrt-zXYZ](?![A-Za-z]| [A-Za-z](?![A-Za-z]))"
+    r"|(?<=[a-z]{2} )[xyzkn]$"
 )
 _WORD = re.compile(r"[A-Za-z%]+")
 

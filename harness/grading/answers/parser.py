@@ -44,8 +44,8 @@ from harness.grading.answers.units import UNIT_LETTERS, read_unit
 MAXIMUM_ITEMS = 64
 _POINTS = frozenset("point points vertex center centre focus vector coordinates".split())
 _HEDGES = frozenset(
-    "about approximately approx roughly exactly precisely just simply equals is the only thu"
-    "s hence "
+    "about approximately approx roughly exactly precisely just simply equals is the only "
+    "thus hence "
     "therefore so".split()
 )
 _ALL = frozenset(("all real numbers", "all reals", "any real number"))

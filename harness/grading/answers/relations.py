@@ -152,8 +152,8 @@ def is_inequality(answer: Answer) -> bool:
 
 
 _NO_NAME = re.compile(
-    r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and|except|excluding|without|but|unlike|tha"
-    r"n)(?: |$)"
+    r"^[-+]|(?:^| )(?:not|no|never|if|when|unless|or|and|except|excluding|without|but|unlike|"
+    r"than)(?: |$)"
 )
 """A sign, or a word that makes a statement of the name after it: ``not x = 5``."""
 

@@ -21,19 +21,18 @@ _STATES = frozenset("is are equals was were".split())
 _CHANGES = NUMERALS | frozenset(
     "not no never none cannot without except unless if least less more most fewer greater than "
     "false wrong incorrect neither nor other else either between over under above below plus minus "
-    "square cube root reciprocal inverse negative opposite complement exclude excludes excluding"
-    " excluded ignore "
-    "discard reject avoid remove counterexample guess too small large twice double "
-    "octal hex hexadecimal binary contradiction digits digit extraneous rejected invalid impossi"
-    "ble discarded times about approximately roughly nearly almost maybe perhaps possibly".split()
+    "square cube root reciprocal inverse negative opposite complement exclude excludes excluding "
+    "excluded ignore discard reject avoid remove counterexample guess too small large twice double "
+    "octal hex hexadecimal binary contradiction digits digit extraneous rejected invalid absurd "
+    "impossible fails failed discarded times about approximately roughly nearly almost maybe "
+    "perhaps possibly".split()
 )
 """Words that may change what the words around them say."""
 _ENDS = frozenset(
     "the a an our its is are only required desired final correct answer minimum maximum min max "
-    "smallest largest greatest least value possible solution result number total unique such o"
-    "ne that "
-    "works of integer area probability function sum product length remainder count all"
-    " we want".split()
+    "smallest largest greatest least value possible solution result number total unique such "
+    "one that works of integer area probability function sum product length remainder count all "
+    "we want".split()
 )
 """Words that may follow a value after "is", as in "7 is the smallest such number"."""
 _OF_ANSWER = frozenset("answer answers result solution solutions it them this".split())

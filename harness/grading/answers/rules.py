@@ -314,9 +314,12 @@ _CHANGING_WORD = re.compile(rf"(?<![\\A-Za-z])(?:{_CHANGES})(?![A-Za-z])", re.IG
 """A word that changes the value beside it, as in ``not 5`` and ``5 dozen``."""
 
 
+_DIGITS_AS_TEXT = re.compile(r"\\(?:text[a-z]*|mbox)\s?\{[^{}]*[0-9]")
+
+
 def prose(answer: str) -> bool:
     """Say whether the candidate is a sentence; a LaTeX parser would drop its words."""
-    if _CHANGING_WORD.search(answer):
+    if _CHANGING_WORD.search(answer) or _DIGITS_AS_TEXT.search(answer):
         return True
     try:
         words = sum(token.kind == "word" for token in tokenize(answer))

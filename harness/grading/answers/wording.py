@@ -33,15 +33,15 @@ _SAME = tuple(
     )
 )
 _SENTENCE = re.compile(
-    r"(?:it|this|that|he|she|they|there|the (?:answer|curve|graph|shape|figure|name|person|wi"
-    r"nner|day"
+    r"(?:it|this|that|he|she|they|there|the (?:answer|curve|graph|shape|figure|name|person|"
+    r"winner|day"
     r"|result|set|set of solutions|solution|solution set|[a-z]{4,20})) (?:is|was|are|will be) (?"
     r"!not |no |never |neither )(.{1,120})"
 )
 _NOTHING_SAID = re.compile(
     r"(?:[a-z ]{1,60} )?(?:\(no (?:real |integer )?solutions?\)"
-    r"|(?:has|have|there (?:is|are)) no (?:such )?[a-z ]{0,30}(?:solutions?|roots?|integers?|num"
-    r"bers?|values?))"
+    r"|(?:has|have|there (?:is|are)) no (?:such )?[a-z ]{0,30}(?:solutions?|roots?|integers?|"
+    r"numbers?|values?))"
 )
 _TO_INFINITY = re.compile(
     rf"{_SUBJECT}(?:(?:tends|diverges|goes) to |is )?(?:(?:positive|plus) )?(?:infinity|\\infty)"
