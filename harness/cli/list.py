@@ -71,11 +71,18 @@ def _runs(results: Path) -> Rows:
             "run": run.id,
             "status": run.status,
             "tags": " ".join(run.tags),
-            "average": None if run.average is None else round(100 * run.average.accuracy, 2),
+            "average": None if run.average is None else _percent(run.average.accuracy),
             "benchmarks": " ".join(run.identity.benchmarks),
         }
         for _, run in Catalogue(results).runs
     ]
+
+
+def _percent(share: float) -> float:
+    """Return a share in per cent, rounded as `diff` and `table` round it."""
+    from harness.reporting.text.numbers import percent
+
+    return float(percent(share, decimals=2))
 
 
 def _published(results: Path) -> Rows:

@@ -199,6 +199,8 @@ def read_pair(line: bytes) -> Pair:
             raise ValueError(f'"{name}" is missing')
         if not isinstance(row[name], str):
             raise ValueError(f'"{name}" is not a string')
+    if not row["gold"].strip():
+        raise ValueError('"gold" is empty, so that no response could be right or wrong')
     identity, truncated = row.get("id"), row.get("truncated", False)
     benchmark = row.get("benchmark")
     if not isinstance(identity, str | int | None):

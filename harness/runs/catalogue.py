@@ -87,11 +87,13 @@ class Catalogue:
         """
         stored = _in_folder(asked)
         if stored is None:
-            stored = _search(self._complete, asked)
+            stored = _named(self._complete, asked)
             name = asked.removeprefix(PUBLISHED_ID)
             if name in self.published and (stored is None or name != asked):
                 return self.published[name]
-            stored = stored or _search(self.runs, asked)
+            # Any run's name comes before a tag: a tag of several names is refused.
+            stored = stored or _named(self.runs, asked)
+            stored = stored or _search(self._complete, asked) or _search(self.runs, asked)
         if stored is None:
             names = [*(run.name for _, run in self.runs), *self.published]
             kind = "run or published result" if self.published else "run"
@@ -205,6 +207,11 @@ def _in_folder(asked: str) -> StoredRun | None:
     return (folder, read_run(folder / RECORD)) if found else None
 
 
+def _named(runs: Sequence[StoredRun], asked: str) -> StoredRun | None:
+    """Return the last run with this name."""
+    return next((stored for stored in reversed(runs) if stored[1].name == asked), None)
+
+
 def _search(runs: Sequence[StoredRun], asked: str) -> StoredRun | None:
     """Return the last run with this name, else with this tag, else the one with this id.
 
@@ -212,9 +219,8 @@ def _search(runs: Sequence[StoredRun], asked: str) -> StoredRun | None:
         UserError: runs of several names have this tag, or the ids or fingerprints of several runs
             begin in this way.
     """
-    named = [stored for stored in runs if stored[1].name == asked]
-    if named:
-        return named[-1]
+    if named := _named(runs, asked):
+        return named
     tagged = [stored for stored in runs if asked in stored[1].tags]
     names = sorted({run.name for _, run in tagged})
     if len(names) > 1:

@@ -52,7 +52,8 @@ def finished_samples(path: Path) -> dict[SampleKey, Sample]:
     if not (path / JOURNAL).is_file() and not (path / PARQUET).is_file():
         raise UserError(
             f"{path} has no samples any more (neither {JOURNAL} nor {PARQUET}), "
-            f"so there is nothing to grade; draw them again: {drawn_again(path)}"
+            f"so there is nothing to grade; draw them again: {drawn_again(path)}, and name the "
+            "model with --model if it is elsewhere now"
         )
     tabled = {row.key: row for row in map(sample_in, read_parquet(path))}
     journaled = {sample.key: sample for sample in read_journal(path / JOURNAL, failed=True)}

@@ -216,6 +216,14 @@ def test_an_unknown_benchmark_is_an_error_of_its_row(tmp_path: Path) -> None:
     assert graded["correct"] is True
 
 
+def test_an_empty_gold_is_an_error_of_its_row(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "in.jsonl", [{"gold": " ", "response": "\\boxed{4}"}, pair(1, 7)])
+    assert run(pairs, tmp_path / "out.jsonl").exit_code == 1
+    empty, graded = rows(tmp_path / "out.jsonl")
+    assert empty["error"] == '"gold" is empty, so that no response could be right or wrong'
+    assert graded["correct"] is True
+
+
 def test_a_line_too_long_is_an_error_and_is_never_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

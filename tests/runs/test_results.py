@@ -55,6 +55,21 @@ def test_a_tag_of_several_names_chooses_none_of_them(tmp_path: Path) -> None:
         Catalogue(tmp_path).find("both")
 
 
+def test_the_name_of_an_unfinished_run_comes_before_a_tag(tmp_path: Path) -> None:
+    for name in ("v1", "v2"):
+        made(tmp_path, name, 0.5, tags=("demo",))
+    unfinished = made(tmp_path, "demo", 0.6)
+    assert unfinished.path is not None
+    file = unfinished.path / "run.json"
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    fields |= {"status": "incomplete", "scores": [], "average": None}
+    file.write_text(json.dumps(fields), encoding="utf-8")
+
+    assert Catalogue(tmp_path).find("demo", complete=False).id == unfinished.id
+    with pytest.raises(UserError, match=r"^demo \(.*\) is not complete: finish it"):
+        Catalogue(tmp_path).find("demo")
+
+
 def test_the_beginning_of_several_names_lists_them(tmp_path: Path) -> None:
     for name in ("x-v1-seed1", "x-v1-seed2", "x-v4-seed1"):
         made(tmp_path, name, 0.5)

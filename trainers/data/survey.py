@@ -250,6 +250,14 @@ def _write(file: IO[str], value: dict[str, object]) -> None:
     file.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
+def _read(columns: Columns) -> str:
+    return (
+        f"; the columns that were read are {', '.join(columns.read())}, and "
+        f"`{hint('data build')}` takes others with --question-column, --answer-column and "
+        "--solution-column"
+    )
+
+
 def refuse_if_too_few(found: Survey, name: str, columns: Columns) -> None:
     """Raise UserError unless there are enough rows to train on one and hold out one."""
     kept = len(found.questions)
@@ -259,7 +267,5 @@ def refuse_if_too_few(found: Survey, name: str, columns: Columns) -> None:
     contaminated = f"; {found.dropped} left out as contaminated" if found.dropped else ""
     raise UserError(
         f"{name}: {kept} of {found.read} rows can be used ({reasons or 'none is bad'}"
-        f"{contaminated}), and at least 2 are needed; the columns that were read are "
-        f"{', '.join(columns.read())}, and `{hint('data build')}` "
-        "takes others with --question-column, --answer-column and --solution-column"
+        f"{contaminated}), and at least 2 are needed{_read(columns) if found.read else ''}"
     )
