@@ -255,8 +255,8 @@ def _standings(aligned: Aligned) -> list[Standing]:
 def _unequal(aligned: Aligned) -> Iterator[str]:
     if not aligned.equal_samples:
         yield (
-            "the runs have unequal numbers of samples, so their differences are not symmetric and "
-            "cannot share a sign vector: each pair is tested alone, with Holm's correction, which "
+            "the runs have unequal numbers of samples, so the test that looks at all runs at once "
+            "does not hold for them: each pair is tested alone, with Holm's correction, which "
             "sees less; runs of equal numbers of samples are compared more sharply"
         )
 

@@ -143,7 +143,10 @@ def _row_lines(card: DataCard) -> Iterator[str]:
         if count:
             yield f"  {count:,} kept that {what}"
     if rows.conflicting:
-        yield f"  {rows.conflicting:,} kept that answer an earlier question otherwise"
+        yield (
+            f"  {rows.conflicting:,} kept, although an earlier row has the same question with "
+            "another answer"
+        )
     if rows.unusable or rows.conflicting:
         yield "  listed in bad_rows.jsonl"
 
@@ -162,6 +165,11 @@ def _reward_lines(card: DataCard) -> Iterator[str]:
 
 def _overlap_lines(card: DataCard) -> Iterator[str]:
     rows, words = card.rows, card.asked.ngram
+    if card.unchecked:
+        yield (
+            "not compared with these benchmarks, whose files are not here: "
+            f"{', '.join(card.unchecked)}"
+        )
     yield f"{rows.contaminated:,} rows share {words} words in a row with a benchmark's question"
     for name, overlap in card.overlap.items():
         if overlap.rows:
@@ -179,5 +187,3 @@ def _overlap_lines(card: DataCard) -> Iterator[str]:
     if rows.contaminated or rows.templates:
         kept = "left out" if card.asked.drop_contaminated else "kept (--drop-contaminated)"
         yield f"  listed in contaminated.jsonl, {kept}"
-    if card.unchecked:
-        yield f"  not checked, their files were not to be had: {', '.join(card.unchecked)}"

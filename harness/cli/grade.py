@@ -75,6 +75,8 @@ def grade(
         for row in grader.rows(lines, size=pairs.stat().st_size, progress=progress):
             write(row)
     counts = grader.counts
+    if not counts:
+        raise UserError(f"{pairs} has no rows, so there was nothing to grade")
     carries_rows = output == STDOUT or own_descriptor(output) == 1
     echo(_as_json(grader) if as_json else _as_text(grader), err=carries_rows)
     if counts["error"]:

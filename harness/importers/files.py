@@ -13,6 +13,7 @@ from typing import IO
 
 from benchmarks import UserError, WrongValueError
 from benchmarks.bounded_json import bounded_lines, parse_json
+from benchmarks.hints import hint
 from benchmarks.registry import suggest
 from harness.common.files import file_sum
 from harness.importers.base import Format, Row, SavedResponse
@@ -121,7 +122,9 @@ def _format(path: Path, rows: list[Row | str], asked: Format | None) -> Format:
                 return candidate
     expected = "this format" if asked else "one of these formats"
     formats = "; ".join(f"{found.name}: {found.about}" for found in known)
-    raise UserError(f"{path} {_problem_with(rows)}; expected {expected}: {formats}")
+    pairs = bool(rows) and not isinstance(rows[0], str) and {"gold", "response"} <= set(rows[0])
+    grades = f"; `{hint('grade')}` takes rows with a response and its gold" if pairs else ""
+    raise UserError(f"{path} {_problem_with(rows)}; expected {expected}: {formats}{grades}")
 
 
 def _problem_with(rows: list[Row | str]) -> str:
@@ -157,8 +160,8 @@ def _parse(line: bytes) -> Row | str:
         row = parse_json(line)
     except ValueError as error:
         is_array = line.lstrip()[:1] == b"["
-        hint = ' (an array can be turned into lines with jq -c ".[]")' if is_array else ""
-        return f"not JSON: {error}{hint}"
+        advice = ' (an array can be turned into lines with jq -c ".[]")' if is_array else ""
+        return f"not JSON: {error}{advice}"
     return row if isinstance(row, dict) else f"not a JSON object but a {type(row).__name__}"
 
 

@@ -216,6 +216,12 @@ def test_an_unknown_benchmark_is_an_error_of_its_row(tmp_path: Path) -> None:
     assert graded["correct"] is True
 
 
+def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
+    result = run(write(tmp_path / "in.jsonl", []), tmp_path / "out.jsonl")
+    assert result.exit_code != 0
+    assert "has no rows, so there was nothing to grade" in str(result.exception)
+
+
 def test_an_empty_gold_is_an_error_of_its_row(tmp_path: Path) -> None:
     pairs = write(tmp_path / "in.jsonl", [{"gold": " ", "response": "\\boxed{4}"}, pair(1, 7)])
     assert run(pairs, tmp_path / "out.jsonl").exit_code == 1

@@ -41,7 +41,9 @@ def test_the_demo_is_built_and_told_about(tmp_path):
     assert "gsm8k-strict                   842/842          0/1,158" in done.stdout
     assert "0 rows share 13 words in a row" in done.stdout
     unchecked = "minerva_math, gsm8k, amc23, olympiadbench, math500, aime24"
-    assert f"not checked, their files were not to be had: {unchecked}" in done.stdout
+    assert (
+        f"not compared with these benchmarks, whose files are not here: {unchecked}" in done.stdout
+    )
     again = harness("demo", "--style", "gsm8k", "-o", "out", "--json", cwd=tmp_path)
     assert json.loads(again.stdout) == json.loads((tmp_path / "out/card.json").read_text())
     assert "is the same build already" in again.stderr
@@ -76,7 +78,7 @@ def test_bad_rows_and_contradictions_are_told(tmp_path):
     for told in (
         "5 rows read, 3 for training, 1 held out",
         "1 left out: incomplete or not JSON",
-        "1 kept that answer an earlier question otherwise",
+        "1 kept, although an earlier row has the same question with another answer",
         "listed in bad_rows.jsonl",
     ):
         assert told in done.stdout
