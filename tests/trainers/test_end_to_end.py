@@ -185,7 +185,10 @@ def assert_trained(
     assert {"verl", "ray", "torch"} <= lineage.packages.keys()
     assert lineage.steps == numbers[-1]
     assert lineage.curves is not None
-    assert lineage.curves.step == tuple(numbers)
+    # Of a step that verl saved and did not log, what was drawn is known all the same.
+    known = [step for step in bench.trained() if (step.reward, step.drawn_reward) != (None, None)]
+    assert lineage.curves.step == tuple(step.step for step in known)
+    assert {*numbers} <= {*lineage.curves.step}
     assert lineage.curves.model_dump()["accuracy"] == list(lineage.curves.reward)
     return steps
 
