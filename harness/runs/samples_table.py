@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks import UserError
-from benchmarks.hints import hint, word
+from benchmarks.hints import hint, setting, word
 from harness.grading.verdict import Outcome
 from harness.runs.file_names import JOURNAL, PARQUET, RECORD
 from harness.runs.graded import Graded
@@ -52,8 +52,8 @@ def finished_samples(path: Path) -> dict[SampleKey, Sample]:
     if not (path / JOURNAL).is_file() and not (path / PARQUET).is_file():
         raise UserError(
             f"{path} has no samples any more (neither {JOURNAL} nor {PARQUET}), "
-            f"so there is nothing to grade; draw them again: {drawn_again(path)}, and name the "
-            "model with --model if it is elsewhere now"
+            f"so there is nothing to grade; draw them again: {drawn_again(path)}, with "
+            f"{setting('model')} if the model is elsewhere now"
         )
     tabled = {row.key: row for row in map(sample_in, read_parquet(path))}
     journaled = {sample.key: sample for sample in read_journal(path / JOURNAL, failed=True)}

@@ -15,7 +15,9 @@ from benchmarks.bounded_json import DEEPEST, bounded_lines, parse_json, read_jso
 ROOT = Path(__file__).parents[2]
 OWN = {
     # What a copy of one of our own values goes through.
-    "trainers/verl/trainer.py": "settings=json.loads(json.dumps(job.settings()))",
+    "trainers/verl/trainer.py": "json.loads(json.dumps(settings))",
+    # In a process of its own, what the process that started it writes.
+    "trainers/verl/plugins/check.py": "json.load(sys.stdin)",
     # It has one line of a driver that this very module's process trusts.
     "harness/grading/workers/worker.py": "task = json.loads(line)",
     "benchmarks/bounded_json.py": "value = json.loads(text)",

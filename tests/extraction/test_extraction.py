@@ -400,8 +400,9 @@ def test_extraction_takes_linear_time(piece: str) -> None:
     extract("The answer is " + response)
     extract(response, truncated=True)
     extract(response + " for every $n$ 5")
-    # About 1 s at worst on a slow machine; anything quadratic takes hours.
-    assert time.process_time() - began < 5
+    # About 3 s at worst, and twice that where others take the processor's caches; anything
+    # quadratic takes hours.
+    assert time.process_time() - began < 20
 
 
 _PIECES = st.sampled_from(

@@ -63,9 +63,11 @@ def pairs() -> list[Pair]:
 def ray(ray_cluster: str) -> Iterator[Any]:
     ray: Any = pytest.importorskip("ray")
     pytest.importorskip("verl")
-    from ray._raylet import AuthenticationTokenLoader
+    from ray._raylet import AuthenticationTokenLoader, Config
 
-    # An engine that ran in this process before may have read which token there is: none.
+    # Who imported Ray in this process before may have read that there is no token, and no need of
+    # one (as in Ray's own `_private/authentication_test_utils.py`).
+    Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
     ray.init(address=ray_cluster, log_to_driver=False, logging_level="ERROR")
     yield ray

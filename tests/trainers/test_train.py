@@ -405,7 +405,10 @@ def test_a_step_that_draws_in_vain_is_ended(bench: Bench) -> None:
     job = bench.job(VerlGrpoV5, settings={BATCH: "8", ROLLOUTS: "5"})
     with pytest.raises(UserError) as caught:
         bench.train("vain", "3", job=job)
-    assert "training stopped after step 2: step 3 has drawn 200 groups" in str(caught.value)
+    # It is ended as soon as enough of what is dumped there was read.
+    told = re.search(r"after step 2: step 3 has drawn (\d+) groups", str(caught.value))
+    assert told is not None
+    assert 20 * 8 <= int(told[1]) <= 200
     assert "step 2 is saved" in str(caught.value)
 
 
