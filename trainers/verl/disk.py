@@ -10,6 +10,7 @@ from harness.common.text import counted
 from trainers.verl.memory import GIB, ModelSize
 from trainers.verl.paths import TrainingPaths
 from trainers.verl.saves import Kept
+from trainers.verl.saves import size as size_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ def saves(
         states=min(kept.state + 1, made or kept.state + 1),
         checkpoint=exported,
         checkpoints=min(checkpoints, made or checkpoints),
-        there=_held(paths.state) + _held(paths.checkpoints),
+        there=size_of(paths.state) + size_of(paths.checkpoints),
         free=free_space(paths.output),
     )
 
@@ -87,16 +88,6 @@ def free_space(folder: Path) -> int:
     """Return the bytes that are free on the disk of a folder, which need not be there yet."""
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     return shutil.disk_usage(existing).free
-
-
-def _held(folder: Path) -> int:
-    """Return the bytes of a folder's files; a hard link counts as its file."""
-    found = {}
-    for file in folder.rglob("*"):
-        if file.is_file() and not file.is_symlink():
-            told = file.stat()
-            found[told.st_ino] = told.st_size
-    return sum(found.values())
 
 
 def _size(number: float) -> str:

@@ -172,13 +172,17 @@ def drop_after(checkpoints: Path, step: int) -> list[int]:
 
 
 def size(folder: Path) -> int:
-    """Return the bytes of the files in a folder; what is removed meanwhile counts as nothing."""
-    total = 0
+    """Return the bytes of the files in a folder; a hard link counts as its file.
+
+    What is removed meanwhile counts as nothing.
+    """
+    found = {}
     for path in folder.rglob("*"):
         with suppress(OSError):
-            found = path.lstat()
-            total += found.st_size if stat.S_ISREG(found.st_mode) else 0
-    return total
+            told = path.lstat()
+            if stat.S_ISREG(told.st_mode):
+                found[told.st_ino] = told.st_size
+    return sum(found.values())
 
 
 def on_disk(state: Path, checkpoints: Path, step: int, kept: Kept) -> str:

@@ -270,7 +270,7 @@ class VerlTrainer(Trainer):
                 kept=saves.Kept.of(job.spec),
                 total=launch.total,
                 reporter=reporter,
-                sampling=Sampling.of(verl_command.values_of(job.recipe)),
+                sampling=Sampling.of(values),
             )
             if done is not None:
                 self._take_over(paths, where, watch, done)

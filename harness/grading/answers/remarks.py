@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.grading.answers.nouns import NUMERALS
-from harness.grading.answers.splitting import OPENING, step
+from harness.grading.answers.splitting import OPENING, closes_before_end, step
 from harness.grading.answers.tokens import Token
 
 _CONDITIONS = frozenset(
@@ -158,7 +158,7 @@ def _without_condition(tokens: list[Token]) -> tuple[list[Token], list[Token] | 
         opens = token.kind == "(" and depth == 0 and index > 0 and tokens[-1].kind == ")"
         if depth == 0 and index and (opens or _may_begin(tokens, index)):
             said = tokens[index + 1 : -1] if opens else tokens[index:]
-            balanced = not opens or _closes_at_end(tokens[index:])
+            balanced = not opens or not closes_before_end(tokens[index:])
             if balanced and _adds_nothing(said, tokens[:index], introduced=opens):
                 head = tokens[:index]
                 while head and head[-1].kind in (",", ";"):
@@ -167,15 +167,6 @@ def _without_condition(tokens: list[Token]) -> tuple[list[Token], list[Token] | 
                     return head, said
         depth += step(token)
     return tokens, None
-
-
-def _closes_at_end(tokens: list[Token]) -> bool:
-    depth = 0
-    for token in tokens[:-1]:
-        depth += step(token)
-        if depth == 0:
-            return False
-    return True
 
 
 def _may_begin(tokens: list[Token], index: int) -> bool:
